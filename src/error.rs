@@ -1,0 +1,216 @@
+//! Why a tool call failed, by what the caller can do next.
+//!
+//! One variant is one next step. An `Error` becomes a tool result with `isError`; a misuse of the
+//! protocol is not an `Error` but a `mcp::rpc::Failure`.
+
+use std::fmt;
+
+/// A failed tool call. `Display` gives the sentence, [`Error::code`] the name that callers match on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Error {
+    /// The arguments are wrong; every problem is listed. Nothing was sent.
+    BadArguments(Vec<String>),
+    /// No configured cluster has this name. Nothing was sent.
+    ClusterNotFound { given: String, known: Vec<String> },
+    /// Which cluster is meant cannot be told. `candidates` are `cluster/vmid/name` or cluster names;
+    /// `silent` the clusters that did not answer and so might hold the subject too. Nothing was sent.
+    AmbiguousCluster {
+        sentence: String,
+        candidates: Vec<String>,
+        silent: Vec<String>,
+    },
+    /// Several guests of one cluster bear the name. Nothing was sent.
+    AmbiguousGuest {
+        cluster: String,
+        name: String,
+        vmids: Vec<u32>,
+    },
+    /// The gate refuses: a rule, a stale or wrong code, or a request heavier than the tool declared.
+    NotAllowed { sentence: String, hint: Option<String> },
+    /// No connection was made, or none was tried: nothing was sent, safe to repeat.
+    Unreachable {
+        cluster: String,
+        cause: String,
+        hint: Option<String>,
+    },
+    /// The connection broke after the request had begun to leave: it may have taken effect.
+    /// `request` is the method and path, as in `POST /nodes/pve1/qemu`.
+    Interrupted {
+        cluster: String,
+        request: String,
+        cause: String,
+    },
+    /// The token may not do this, or was not accepted (401).
+    Denied {
+        cluster: String,
+        message: String,
+        hint: Option<String>,
+    },
+    /// Proxmox refused, in its own words; `errors` are its messages by parameter.
+    Refused {
+        cluster: String,
+        status: u16,
+        message: String,
+        errors: Vec<(String, String)>,
+        hint: Option<String>,
+    },
+    /// A task ended badly. `task` is `cluster!UPID`, `log_tail` the last lines of its log.
+    TaskFailed {
+        task: String,
+        exit: String,
+        log_tail: Vec<String>,
+        hint: Option<String>,
+    },
+    /// What came back is not an answer of the Proxmox API. `request` as in [`Error::Interrupted`];
+    /// `wrote` is true where the request was a write, which may have taken effect.
+    NotAnAnswer {
+        cluster: String,
+        request: String,
+        wrote: bool,
+        cause: String,
+    },
+    /// The client withdrew the call, or went away: no reply is sent.
+    Cancelled,
+}
+
+impl Error {
+    /// One problem with the arguments.
+    pub fn bad(problem: impl Into<String>) -> Error {
+        Error::BadArguments(vec![problem.into()])
+    }
+
+    /// The name that stands before the sentence in an error answer.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::BadArguments(_) => "BadArgumentsError",
+            Error::ClusterNotFound { .. } => "ClusterNotFoundError",
+            Error::AmbiguousCluster { .. } => "AmbiguousClusterSelectionError",
+            Error::AmbiguousGuest { .. } => "AmbiguousGuestError",
+            Error::NotAllowed { .. } => "NotAllowedError",
+            Error::Unreachable { .. } => "ClusterConnectionError",
+            Error::Interrupted { .. } => "InterruptedError",
+            Error::Denied { .. } => "PermissionError",
+            Error::Refused { .. } => "ProxmoxError",
+            Error::TaskFailed { .. } => "TaskError",
+            Error::NotAnAnswer { .. } => "ReplyError",
+            Error::Cancelled => "CancelledError",
+        }
+    }
+
+    /// The next step, where it is certain.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::ClusterNotFound { known, .. } => {
+                Some(format!("name one of: {}", known.join(", ")))
+            }
+            Error::AmbiguousCluster { .. } => {
+                Some("repeat the call with `cluster` set to the one that is meant".into())
+            }
+            Error::AmbiguousGuest { .. } => {
+                Some("repeat the call with the VMID as `guest`".into())
+            }
+            Error::Interrupted { .. } => Some(
+                "it may have taken effect: look at the object and at task_list before repeating it"
+                    .into(),
+            ),
+            Error::NotAnAnswer { wrote: true, .. } => Some(
+                "it may have taken effect: look at the object and at task_list before repeating it"
+                    .into(),
+            ),
+            Error::NotAllowed { hint, .. }
+            | Error::Unreachable { hint, .. }
+            | Error::Denied { hint, .. }
+            | Error::Refused { hint, .. }
+            | Error::TaskFailed { hint, .. } => hint.clone(),
+            Error::BadArguments(_) | Error::NotAnAnswer { .. } | Error::Cancelled => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::BadArguments(problems) => {
+                write!(f, "{}; nothing was sent", problems.join("; "))
+            }
+            Error::ClusterNotFound { given, .. } => {
+                write!(f, "no cluster is named `{given}`; nothing was sent")
+            }
+            Error::AmbiguousCluster {
+                sentence,
+                candidates,
+                silent,
+            } => {
+                write!(f, "{sentence}")?;
+                if !candidates.is_empty() {
+                    write!(f, ": {}", candidates.join(", "))?;
+                }
+                if !silent.is_empty() {
+                    write!(f, "; did not answer in full: {}", silent.join(", "))?;
+                }
+                write!(f, "; nothing was changed")
+            }
+            Error::AmbiguousGuest {
+                cluster,
+                name,
+                vmids,
+            } => {
+                let vmids: Vec<String> = vmids.iter().map(u32::to_string).collect();
+                write!(
+                    f,
+                    "{cluster}: several guests are named `{name}`: {}; nothing was changed",
+                    vmids.join(", ")
+                )
+            }
+            Error::NotAllowed { sentence, .. } => f.write_str(sentence),
+            Error::Unreachable { cluster, cause, .. } => {
+                write!(f, "{cluster}: not reached, nothing was sent: {cause}")
+            }
+            Error::Interrupted {
+                cluster,
+                request,
+                cause,
+            } => write!(f, "{cluster}: `{request}` was cut off: {cause}"),
+            Error::Denied {
+                cluster, message, ..
+            } => write!(f, "{cluster}: the token was refused: {message}"),
+            Error::Refused {
+                cluster,
+                status,
+                message,
+                errors,
+                ..
+            } => {
+                write!(f, "{cluster}: Proxmox refused ({status}): {message}")?;
+                for (parameter, text) in errors {
+                    write!(f, "; `{parameter}`: {text}")?;
+                }
+                Ok(())
+            }
+            Error::TaskFailed {
+                task,
+                exit,
+                log_tail,
+                ..
+            } => {
+                write!(f, "task `{task}` failed: {exit}")?;
+                if !log_tail.is_empty() {
+                    write!(f, "; the end of its log: {}", log_tail.join(" | "))?;
+                }
+                Ok(())
+            }
+            Error::NotAnAnswer {
+                cluster,
+                request,
+                cause,
+                ..
+            } => write!(
+                f,
+                "{cluster}: the reply to `{request}` is no answer of the Proxmox API: {cause}"
+            ),
+            Error::Cancelled => f.write_str("the call was cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,84 @@
+//! What a call or a request does, as its mark: the effect, and whether it interrupts or asks.
+
+/// What is done to the world; the access level that it needs. Ordered from light to heavy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Nothing changes.
+    Read,
+    /// Running state, copies of guests' data.
+    Operate,
+    /// Create, configure.
+    Change,
+    /// Take away, or decide who may do what.
+    Full,
+}
+
+/// An effect and the two facts beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    pub effect: Effect,
+    /// `!`: it cuts off something that runs.
+    pub interrupts: bool,
+    /// `?`: it asks for confirmation first. Everything `Full` does.
+    pub asks: bool,
+}
+
+impl Mark {
+    pub const READ: Mark = Mark::plain(Effect::Read);
+    pub const OPERATE: Mark = Mark::plain(Effect::Operate);
+    pub const CHANGE: Mark = Mark::plain(Effect::Change);
+    pub const FULL: Mark = Mark {
+        effect: Effect::Full,
+        interrupts: false,
+        asks: true,
+    };
+
+    const fn plain(effect: Effect) -> Mark {
+        Mark {
+            effect,
+            interrupts: false,
+            asks: false,
+        }
+    }
+
+    /// The same, cutting off something that runs.
+    pub const fn interrupts(self) -> Mark {
+        Mark {
+            interrupts: true,
+            ..self
+        }
+    }
+
+    /// The same, asking first.
+    pub const fn asks(self) -> Mark {
+        Mark { asks: true, ..self }
+    }
+
+    /// The heavier of the two in each respect.
+    pub fn or(self, other: Mark) -> Mark {
+        Mark {
+            effect: self.effect.max(other.effect),
+            interrupts: self.interrupts || other.interrupts,
+            asks: self.asks || other.asks,
+        }
+    }
+
+    /// Whether everything that `other` does was declared by `self`.
+    pub fn covers(self, other: Mark) -> bool {
+        self.or(other) == self
+    }
+}
+
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letter = match self.effect {
+            Effect::Read => "R",
+            Effect::Operate => "O",
+            Effect::Change => "C",
+            Effect::Full => "F",
+        };
+        let interrupts = if self.interrupts { "!" } else { "" };
+        let asks = if self.asks { "?" } else { "" };
+        write!(f, "{letter}{interrupts}{asks}")
+    }
+}

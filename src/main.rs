@@ -1,0 +1,3 @@
+//! The program: standard input to standard output.
+
+fn main() {}

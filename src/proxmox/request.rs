@@ -1,0 +1,114 @@
+//! A request to the Proxmox API as a value: method, path parts and parameters.
+//!
+//! A path is kept as its parts, each checked and percent-encoded by itself, so that no name can add
+//! a part, a query or a header. Parameters go to the query of a GET or DELETE and to the JSON body
+//! of a POST or PUT, never to both.
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+
+/// The four methods that the Proxmox API knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Delete => "DELETE",
+        }
+    }
+}
+
+/// One request to one cluster, relative to `/api2/json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub verb: Verb,
+    /// The parts between the slashes, not encoded.
+    pub path: Vec<String>,
+    pub params: Map<String, Value>,
+}
+
+impl Request {
+    /// Fills the `{slots}` of `template` in their order with `values`.
+    ///
+    /// # Errors
+    /// A value that is empty, `.`, `..`, or holds a control character, or a number of values other
+    /// than that of the slots. A slash is allowed in `{volume}` only: it is encoded.
+    pub fn new(verb: Verb, template: &str, values: &[&str]) -> Result<Request, Error> {
+        let mut values_left = values.iter();
+        let mut path = Vec::new();
+        for part in template.split('/').filter(|part| !part.is_empty()) {
+            if !part.starts_with('{') {
+                path.push(part.to_string());
+                continue;
+            }
+            let slot = part.trim_matches(['{', '}']);
+            let Some(value) = values_left.next() else {
+                return Err(Error::bad(format!("`{slot}` of `{template}` is not given")));
+            };
+            check_part(slot, value)?;
+            path.push((*value).to_string());
+        }
+        if values_left.next().is_some() {
+            return Err(Error::bad(format!("too many values for `{template}`")));
+        }
+        Ok(Request {
+            verb,
+            path,
+            params: Map::new(),
+        })
+    }
+
+    /// The same with one parameter more.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Request {
+        self.params.insert(name.to_string(), value.into());
+        self
+    }
+
+    /// The path as people write it, for messages: `/nodes/pve1/qemu/100`.
+    pub fn path_text(&self) -> String {
+        self.path.iter().fold(String::new(), |mut text, part| {
+            text.push('/');
+            text.push_str(part);
+            text
+        })
+    }
+
+    /// Method and path, for messages: `POST /nodes/pve1/qemu`.
+    pub fn line(&self) -> String {
+        format!("{} {}", self.verb.name(), self.path_text())
+    }
+}
+
+fn check_part(slot: &str, value: &str) -> Result<(), Error> {
+    let slash_allowed = slot == "volume";
+    if value.is_empty() || value == "." || value == ".." {
+        return Err(Error::bad(format!("`{slot}` may not be `{value}`")));
+    }
+    let bad = |c: char| c.is_control() || c == '\\' || (c == '/' && !slash_allowed);
+    if let Some(c) = value.chars().find(|c| bad(*c)) {
+        return Err(Error::bad(format!("`{slot}` may not hold {c:?}")));
+    }
+    if slash_allowed && value.split('/').any(|part| part == "..") {
+        return Err(Error::bad(format!("`{slot}` may not hold `..`")));
+    }
+    Ok(())
+}
+
+/// What Proxmox answered to a request that it accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub data: Value,
+    /// Where the API pages: how many there are in all.
+    pub total: Option<u64>,
+}

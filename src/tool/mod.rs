@@ -1,0 +1,122 @@
+//! In which words a tool is declared: one value from which the schema, the argument checks, the
+//! annotations, the gate, the README line and the dispatch are read.
+
+pub mod args;
+pub mod param;
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::proxmox::request::Verb;
+use args::Args;
+use param::Param;
+
+/// A tool as its family declares it.
+pub struct Tool {
+    /// `^[a-z][a-z0-9_]{2,39}$`, the noun first.
+    pub name: &'static str,
+    /// For people; no full stop.
+    pub title: &'static str,
+    /// For the model: what it does, what it returns, when another tool is the better one.
+    pub about: &'static str,
+    pub marks: Marks,
+    /// What the call addresses, which decides the cluster.
+    pub subject: Subject,
+    /// Without `cluster`, `confirm` and `wait`, which are injected.
+    pub params: &'static [Param],
+    /// The keys that every answer has beside the decision, with their JSON types
+    /// (`("items", "array")`).
+    pub answer: &'static [(&'static str, &'static str)],
+    /// Whether it starts a task, and so takes `wait`.
+    pub task: bool,
+    /// What a tool that asks shows first.
+    pub plan: Option<PlanFn>,
+    pub run: Run,
+}
+
+/// Reads what a plan shows. It can send nothing but GET.
+pub type PlanFn = fn(&Reach, &Args) -> Result<Plan, Error>;
+
+/// What is shown before a call that asks.
+pub struct Plan {
+    /// What the confirmation is bound to: when it changes, a new plan is made.
+    pub subject: Value,
+    /// The object as it is, what depends on it, what is lost, whether it can be undone.
+    pub shown: Map<String, Value>,
+}
+
+/// The marks of a tool's calls.
+pub enum Marks {
+    Always(Mark),
+    /// By the word in `action`.
+    ByAction(&'static [(&'static str, Mark)]),
+    /// By a function of the arguments; first all the marks that it can give.
+    ByArguments(&'static [Mark], fn(&Args) -> Mark),
+}
+
+/// The one thing that a call addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The existing guest in `guest`.
+    Guest,
+    /// The existing node in `node`.
+    Node,
+    /// The existing storage in `storage`, or before the `:` of the volume in this parameter.
+    Storage(&'static str),
+    /// The task in `task`.
+    Task,
+    /// Something new whose name is in this parameter.
+    New(&'static str),
+    /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first.
+    List,
+    /// The fleet: all clusters unless `cluster` narrows it.
+    Fleet,
+}
+
+/// The calling convention.
+pub enum Run {
+    /// One request on the guest: the path behind `/nodes/{node}/{kind}/{vmid}`, whose slots are
+    /// filled by the parameters of their names. The other parameters are sent along.
+    Guest(Verb, &'static str),
+    /// Several requests on one cluster, or a reshaped answer.
+    Steps(fn(&Reach, &Args) -> Result<Map<String, Value>, Error>),
+    /// Reads of several clusters.
+    Fleet(fn(&FleetReach, &Args) -> Result<Map<String, Value>, Error>),
+}
+
+impl Tool {
+    /// The mark of a call with these arguments.
+    pub fn mark(&self, args: &Args) -> Mark {
+        match self.marks {
+            Marks::Always(mark) => mark,
+            Marks::ByAction(actions) => actions
+                .iter()
+                .find(|(action, _)| args.text("action") == Some(action))
+                .map_or_else(|| self.heaviest(), |(_, mark)| *mark),
+            Marks::ByArguments(_, of) => of(args),
+        }
+    }
+
+    /// Every mark that a call of it can have.
+    pub fn possible(&self) -> Vec<Mark> {
+        match self.marks {
+            Marks::Always(mark) => vec![mark],
+            Marks::ByAction(actions) => actions.iter().map(|(_, mark)| *mark).collect(),
+            Marks::ByArguments(marks, _) => marks.to_vec(),
+        }
+    }
+
+    /// All its marks in one: what annotations show.
+    pub fn heaviest(&self) -> Mark {
+        self.possible()
+            .into_iter()
+            .fold(Mark::READ, |all, mark| all.or(mark))
+    }
+
+    /// Whether some call of it asks first, so that it takes `confirm`.
+    pub fn asks(&self) -> bool {
+        self.possible().iter().any(|mark| mark.asks)
+    }
+}

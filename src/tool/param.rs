@@ -1,0 +1,78 @@
+//! In which words a tool takes its arguments: one `Param` declares schema and check at once.
+
+/// One argument of a tool. Names are the API's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Shown to the model; empty where the name says it all.
+    pub about: &'static str,
+    pub required: bool,
+}
+
+/// What an argument may be. Numbers and booleans are also taken as text, as models write them.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A VMID as number or text, or a guest's name.
+    Guest,
+    /// Free text of at most so many characters, newlines allowed.
+    Text(usize),
+    /// One line that becomes part of a path or an id: letters, digits and `. _ - + @ :`, as far as
+    /// `Word` says.
+    Word(Word),
+    /// A whole number between the two, both included.
+    Int(i64, i64),
+    Bool,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A list of words out of these.
+    SomeOf(&'static [&'static str]),
+    /// A list of short texts, at most so many.
+    Texts(usize),
+    /// A free map from API parameter names to texts, numbers and booleans: checked against the
+    /// cluster's own API description.
+    Settings,
+}
+
+/// Which kind of name a [`Kind::Word`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// A node: letters, digits, hyphens; at most 63.
+    Node,
+    /// A storage: begins with a letter, then letters, digits, `-`, `_`, `.`.
+    Storage,
+    /// A snapshot: begins with a letter, then letters, digits, `-`, `_`; at most 40.
+    Snapshot,
+    /// A volume: `storage:path`, no blanks, no `..`.
+    Volume,
+    /// A DNS name, for a guest.
+    DnsName,
+    /// A task: `cluster!UPID:...` or a bare UPID.
+    Task,
+    /// Anything of letters, digits, `-`, `_`, `.`: bridges, pools, disks, options.
+    Id,
+}
+
+impl Param {
+    pub const fn new(name: &'static str, kind: Kind, about: &'static str) -> Param {
+        Param {
+            name,
+            kind,
+            about,
+            required: true,
+        }
+    }
+
+    #[must_use]
+    pub const fn optional(self) -> Param {
+        Param {
+            required: false,
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub const fn about(self, about: &'static str) -> Param {
+        Param { about, ..self }
+    }
+}

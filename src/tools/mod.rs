@@ -1,0 +1,22 @@
+//! The families, and the table of all tools.
+
+use crate::tool::Tool;
+
+/// A named set of tools that is switched on and off together.
+pub struct Toolset {
+    pub name: &'static str,
+    pub tools: &'static [Tool],
+}
+
+/// Every tool, in the order in which it is listed.
+pub static TOOLSETS: &[Toolset] = &[];
+
+/// All tools of all sets.
+pub fn all() -> impl Iterator<Item = &'static Tool> {
+    TOOLSETS.iter().flat_map(|set| set.tools)
+}
+
+/// The tool of this name.
+pub fn find(name: &str) -> Option<&'static Tool> {
+    all().find(|tool| tool.name == name)
+}

@@ -1,0 +1,103 @@
+//! How whoever waits inside a call also listens, without knowing to whom.
+//!
+//! The server sets, for the length of a call, what listening means (`during`); the transport and
+//! the task poller ask it (`listen`) in slices of at most [`SLICE_MS`]. It is kept per thread,
+//! since ureq's connectors must be `'static` and cannot borrow it.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+/// The longest time, in milliseconds, that anybody waits without listening.
+pub const SLICE_MS: u64 = 50;
+
+/// What listening brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Nothing came that concerns this call: go on waiting.
+    Nothing,
+    /// The client withdrew this call: give up, no reply will be sent.
+    Cancelled,
+    /// Standard input ended: stop waiting, begin nothing new, answer what is known.
+    Closed,
+}
+
+/// What holds for the call that runs on this thread.
+pub struct Call {
+    listen: Box<dyn FnMut(Duration) -> Wake>,
+    woken: Wake,
+    started: Instant,
+    deadline: Option<Instant>,
+}
+
+impl Call {
+    /// `listen` waits for at most the time given and says what came. `deadline` is the end of the
+    /// whole call; none on the command line.
+    pub fn new(deadline: Option<Instant>, listen: impl FnMut(Duration) -> Wake + 'static) -> Call {
+        Call {
+            listen: Box::new(listen),
+            woken: Wake::Nothing,
+            started: Instant::now(),
+            deadline,
+        }
+    }
+}
+
+thread_local! {
+    static CALL: RefCell<Option<Call>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` with `call` as what this thread listens to, and restores what was before.
+pub fn during<T>(call: Call, work: impl FnOnce() -> T) -> T {
+    let before = CALL.with(|slot| slot.borrow_mut().replace(call));
+    let result = work();
+    CALL.with(|slot| *slot.borrow_mut() = before);
+    result
+}
+
+/// Waits for at most `at_most`, listening. Once something woke the call, it says so at once and for
+/// good. Without a call this is a sleep.
+pub fn listen(at_most: Duration) -> Wake {
+    // Taken out while it runs, so that listening may itself wait without a double borrow.
+    let Some(mut call) = CALL.with(|slot| slot.borrow_mut().take()) else {
+        std::thread::sleep(at_most);
+        return Wake::Nothing;
+    };
+    if call.woken == Wake::Nothing {
+        call.woken = (call.listen)(at_most);
+    }
+    let woken = call.woken;
+    CALL.with(|slot| *slot.borrow_mut() = Some(call));
+    woken
+}
+
+/// Waits for the whole of `time` in slices; says early what woke it.
+pub fn sleep(time: Duration) -> Wake {
+    let end = Instant::now() + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let woken = listen(left.min(Duration::from_millis(SLICE_MS)));
+        if woken != Wake::Nothing || left.is_zero() {
+            return woken;
+        }
+    }
+}
+
+/// What is left of the call's time; `None` where it has no end.
+pub fn remaining() -> Option<Duration> {
+    CALL.with(|slot| {
+        slot.borrow()
+            .as_ref()
+            .and_then(|call| call.deadline)
+            .map(|end| end.saturating_duration_since(Instant::now()))
+    })
+}
+
+/// The end of the call, to hand it on to another thread.
+pub fn deadline() -> Option<Instant> {
+    CALL.with(|slot| slot.borrow().as_ref().and_then(|call| call.deadline))
+}
+
+/// When the call on this thread began.
+pub fn started() -> Option<Instant> {
+    CALL.with(|slot| slot.borrow().as_ref().map(|call| call.started))
+}
