@@ -2,8 +2,10 @@
 
 pub mod error;
 pub mod log;
+pub mod text;
 pub mod wait;
 
+pub mod fleet;
 pub mod gate;
 pub mod proxmox;
 pub mod tool;

@@ -54,6 +54,34 @@ pub fn during<T>(call: Call, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs `work` with less time: the call's deadline is at most `limit` from now, until it returns.
+pub fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
+    let end = Instant::now() + limit;
+    let end = deadline().map_or(end, |deadline| deadline.min(end));
+    let before = deadline();
+    let in_call = CALL.with(|slot| match slot.borrow_mut().as_mut() {
+        Some(call) => {
+            call.deadline = Some(end);
+            true
+        }
+        None => false,
+    });
+    if !in_call {
+        let sleeping = |time| {
+            std::thread::sleep(time);
+            Wake::Nothing
+        };
+        return during(Call::new(Some(end), sleeping), work);
+    }
+    let result = work();
+    CALL.with(|slot| {
+        if let Some(call) = slot.borrow_mut().as_mut() {
+            call.deadline = before;
+        }
+    });
+    result
+}
+
 /// Waits for at most `at_most`, listening. Once something woke the call, it says so at once and for
 /// good. Without a call this is a sleep.
 pub fn listen(at_most: Duration) -> Wake {

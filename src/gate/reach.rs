@@ -1,11 +1,359 @@
 //! What a handler holds instead of a client: one cluster, and what the gate allowed for this call.
+//!
+//! Every request is weighed before it leaves. What is heavier than the call was allowed to be, or
+//! touches something else, is refused, whatever the handler's code says.
 
-/// One cluster with what this call may do there.
+use std::cell::RefCell;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::mark::Mark;
+use super::weigh::{Touch, weigh};
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::fleet::config::Cluster;
+use crate::fleet::index::Guest;
+use crate::fleet::registry;
+use crate::proxmox::request::{Reply, Request, Verb};
+use crate::proxmox::task;
+use crate::proxmox::upid::Upid;
+
+/// What the gate allowed for one call.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) mark: Mark,
+    pub(super) touches: Vec<Touch>,
+}
+
+/// One cluster with what this call may do there. It cannot be cloned or kept.
 pub struct Reach<'a> {
-    _later: &'a (),
+    fleet: &'a Fleet,
+    cluster: usize,
+    grant: Grant,
+    guest: Option<Guest>,
+    wait_s: u64,
+    made: RefCell<Vec<u32>>,
+    planned: Option<Value>,
+    notes: RefCell<Vec<(&'static str, Value)>>,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn new(
+        fleet: &'a Fleet,
+        cluster: usize,
+        grant: Grant,
+        guest: Option<Guest>,
+        wait_s: u64,
+    ) -> Reach<'a> {
+        Reach {
+            fleet,
+            cluster,
+            grant,
+            guest,
+            wait_s,
+            made: RefCell::new(Vec::new()),
+            planned: None,
+            notes: RefCell::new(Vec::new()),
+        }
+    }
+
+    pub(super) fn planned_as(self, planned: Option<Value>) -> Reach<'a> {
+        Reach { planned, ..self }
+    }
+
+    /// The subject of the plan that was confirmed, as it was when the call passed.
+    pub fn planned(&self) -> Option<&Value> {
+        self.planned.as_ref()
+    }
+
+    /// Something that the answer says beside what the handler returns.
+    pub fn note(&self, key: &'static str, value: impl Into<Value>) {
+        self.notes.borrow_mut().push((key, value.into()));
+    }
+
+    /// What was noted.
+    pub fn notes(&self) -> Vec<(&'static str, Value)> {
+        self.notes.borrow().clone()
+    }
+
+    /// Sends one request.
+    ///
+    /// # Errors
+    /// It weighs more than the call declared, or touches something else: nothing is sent. Otherwise
+    /// whatever the cluster makes of it.
+    pub fn send(&self, request: &Request) -> Result<Reply, Error> {
+        self.allow(request)?;
+        let result = self.fleet.client(self.cluster)?.send(request);
+        if request.verb != Verb::Get {
+            self.fleet.forget(self.cluster);
+        }
+        result
+    }
+
+    /// Reads the bytes of a reply, for lists that are too long to be held as values.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn read_bytes(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        self.allow(request)?;
+        if request.verb != Verb::Get {
+            return Err(self.refused(request, "is no read"));
+        }
+        self.fleet.client(self.cluster)?.send_raw(request)
+    }
+
+    /// Reads what stands at a path: the `data` of the reply.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn get(&self, template: &str, values: &[&str]) -> Result<Value, Error> {
+        let request = Request::new(Verb::Get, template, values)?;
+        self.send(&request).map(|reply| reply.data)
+    }
+
+    fn allow(&self, request: &Request) -> Result<(), Error> {
+        let weight = weigh(request);
+        if !self.grant.mark.covers(weight.mark) {
+            let problem = format!(
+                "weighs {}, but the call was allowed {}",
+                weight.mark, self.grant.mark
+            );
+            return Err(self.refused(request, &problem));
+        }
+        for touch in &weight.touches {
+            let allowed = match touch {
+                Touch::NewGuest(vmid) => self.made.borrow().contains(vmid),
+                touch => self.grant.touches.contains(touch),
+            };
+            if !allowed {
+                let problem = format!("touches {touch:?}, which is not what the call addresses");
+                return Err(self.refused(request, &problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, request: &Request, problem: &str) -> Error {
+        Error::NotAllowed {
+            sentence: format!(
+                "{}: `{}` {problem}; nothing was sent",
+                self.cluster_name(),
+                request.line()
+            ),
+            hint: None,
+        }
+    }
+
+    /// Takes a VMID for a guest that this call makes.
+    ///
+    /// # Errors
+    /// The cluster has a guest of this VMID.
+    pub fn claim(&self, vmid: u32) -> Result<(), Error> {
+        if let Some(guest) = self.fleet.guest_now(self.cluster, vmid)? {
+            return Err(Error::bad(format!(
+                "{}: VMID {vmid} is taken by {} `{}`",
+                self.cluster_name(),
+                guest.kind.name(),
+                guest.name.unwrap_or_default()
+            )));
+        }
+        self.made.borrow_mut().push(vmid);
+        Ok(())
+    }
+
+    /// The cluster's configuration.
+    pub fn cluster(&self) -> Result<&Cluster, Error> {
+        self.fleet.cluster(self.cluster)
+    }
+
+    pub fn cluster_name(&self) -> &str {
+        self.fleet.cluster_name(self.cluster)
+    }
+
+    /// The guest that the call addresses.
+    ///
+    /// # Errors
+    /// The tool addresses none.
+    pub fn guest(&self) -> Result<&Guest, Error> {
+        self.guest
+            .as_ref()
+            .ok_or_else(|| Error::bad("the call addresses no guest"))
+    }
+
+    /// A request on the guest that the call addresses; `rest` is the path behind its VMID.
+    ///
+    /// # Errors
+    /// As [`Request::new`].
+    pub fn on_guest(&self, verb: Verb, rest: &str, values: &[&str]) -> Result<Request, Error> {
+        let guest = self.guest()?;
+        let vmid = guest.vmid.to_string();
+        let mut all = vec![guest.node.as_str(), guest.kind.name(), vmid.as_str()];
+        all.extend(values);
+        Request::new(
+            verb,
+            &format!("/nodes/{{node}}/{{kind}}/{{vmid}}{rest}"),
+            &all,
+        )
+    }
+
+    /// Reads something of the guest that the call addresses.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn get_of_guest(&self, rest: &str) -> Result<Value, Error> {
+        let request = self.on_guest(Verb::Get, rest, &[])?;
+        self.send(&request).map(|reply| reply.data)
+    }
+
+    /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
+    /// `state`, `exit` and `log_tail`. A reply without a UPID is an end already.
+    ///
+    /// # Errors
+    /// The task failed; the call was withdrawn.
+    pub fn follow(&self, reply: &Reply) -> Result<Map<String, Value>, Error> {
+        self.follow_for(reply, Duration::from_secs(self.wait_s))
+    }
+
+    /// The same for at most `time`.
+    ///
+    /// # Errors
+    /// As [`Reach::follow`].
+    pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
+        let mut answer = Map::new();
+        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
+            answer.insert("state".into(), "ok".into());
+            return Ok(answer);
+        };
+        let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
+            cluster: self.cluster_name().to_string(),
+            request: "a task".into(),
+            wrote: true,
+            cause,
+        })?;
+        let send = |request: &Request| self.send(request);
+        let state = task::follow(&send, self.cluster_name(), &upid, time)?.succeeded()?;
+        // The end of a task is when things have moved.
+        self.fleet.forget(self.cluster);
+        match serde_json::to_value(state) {
+            Ok(Value::Object(state)) => Ok(state),
+            _ => Ok(answer),
+        }
+    }
+
+    /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
+    /// contradict.
+    ///
+    /// # Errors
+    /// The name means another cluster.
+    pub fn check_second_name(&self, name: &str) -> Result<(), Error> {
+        let here = self.cluster_name();
+        match registry::by_name(&self.fleet.config, name)? {
+            Some((cluster, chosen_by)) if cluster != self.cluster => {
+                let there = self.fleet.cluster_name(cluster);
+                Err(Error::AmbiguousCluster {
+                    sentence: format!(
+                        "`{name}` means {there} ({chosen_by}), but the call is one of {here}"
+                    ),
+                    candidates: Vec::new(),
+                    silent: Vec::new(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Seconds that the caller waits for the end of a task.
+    pub fn wait_s(&self) -> u64 {
+        self.wait_s
+    }
 }
 
 /// The clusters that a fleet-wide read may ask.
 pub struct FleetReach<'a> {
-    _later: &'a (),
+    fleet: &'a Fleet,
+    clusters: Vec<usize>,
+    /// Whether the caller meant one cluster: then its failure is the call's.
+    one: bool,
+    failed: RefCell<Vec<(usize, Error)>>,
+}
+
+impl<'a> FleetReach<'a> {
+    pub(super) fn new(fleet: &'a Fleet, clusters: Vec<usize>, one: bool) -> FleetReach<'a> {
+        FleetReach {
+            fleet,
+            clusters,
+            one,
+            failed: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Runs `work` on each cluster, several at a time, and gives what those returned that answered.
+    /// The others are named in the answer's `errors`.
+    ///
+    /// # Errors
+    /// The call was withdrawn; or the one cluster that was meant failed.
+    pub fn ask<T: Send>(
+        &self,
+        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<(&str, T)>, Error> {
+        let fleet = self.fleet;
+        let results = fleet.fan_out(&self.clusters, |cluster| {
+            work(&Reach::new(fleet, cluster, reading(), None, 0))
+        });
+        let mut answered = Vec::new();
+        for (cluster, result) in self.clusters.iter().zip(results) {
+            match result {
+                Some(Ok(found)) => answered.push((fleet.cluster_name(*cluster), found)),
+                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Err(error)) if self.one => return Err(error),
+                Some(Err(error)) => self.failed.borrow_mut().push((*cluster, error)),
+                None => self
+                    .failed
+                    .borrow_mut()
+                    .push((*cluster, not_asked(fleet, *cluster))),
+            }
+        }
+        Ok(answered)
+    }
+
+    /// The configuration of each cluster that is asked, with its place.
+    pub fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        let clusters = self.clusters.iter();
+        clusters.filter_map(|cluster| self.fleet.cluster(*cluster).ok())
+    }
+
+    /// The whole configuration.
+    pub fn config(&self) -> &crate::fleet::config::Config {
+        &self.fleet.config
+    }
+
+    /// The clusters that failed, as an answer names them.
+    pub fn errors(&self) -> Vec<Value> {
+        let failed = self.failed.borrow();
+        let rows = failed.iter().map(|(cluster, error)| {
+            let mut row = Map::new();
+            row.insert("cluster".into(), self.fleet.cluster_name(*cluster).into());
+            row.insert("code".into(), error.code().into());
+            row.insert("message".into(), error.to_string().into());
+            Value::Object(row)
+        });
+        rows.collect()
+    }
+}
+
+fn not_asked(fleet: &Fleet, cluster: usize) -> Error {
+    Error::Unreachable {
+        cluster: fleet.cluster_name(cluster).to_string(),
+        cause: "not asked: the call's time was over".into(),
+        hint: None,
+    }
+}
+
+/// What a read is allowed.
+pub(super) fn reading() -> Grant {
+    Grant {
+        mark: Mark::READ,
+        touches: Vec::new(),
+    }
 }

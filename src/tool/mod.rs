@@ -2,11 +2,13 @@
 //! annotations, the gate, the README line and the dispatch are read.
 
 pub mod args;
+pub mod call;
 pub mod param;
 
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::gate::confirm::Plan;
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::Verb;
@@ -39,14 +41,6 @@ pub struct Tool {
 /// Reads what a plan shows. It can send nothing but GET.
 pub type PlanFn = fn(&Reach, &Args) -> Result<Plan, Error>;
 
-/// What is shown before a call that asks.
-pub struct Plan {
-    /// What the confirmation is bound to: when it changes, a new plan is made.
-    pub subject: Value,
-    /// The object as it is, what depends on it, what is lost, whether it can be undone.
-    pub shown: Map<String, Value>,
-}
-
 /// The marks of a tool's calls.
 pub enum Marks {
     Always(Mark),
@@ -65,6 +59,8 @@ pub enum Subject {
     Node,
     /// The existing storage in `storage`, or before the `:` of the volume in this parameter.
     Storage(&'static str),
+    /// The existing guest in `guest`, or without it the storage of this parameter's volume.
+    GuestOrStorage(&'static str),
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.

@@ -17,8 +17,8 @@ pub enum Kind {
     Guest,
     /// Free text of at most so many characters, newlines allowed.
     Text(usize),
-    /// One line that becomes part of a path or an id: letters, digits and `. _ - + @ :`, as far as
-    /// `Word` says.
+    /// One line that becomes part of a path or an id, of the letters that its
+    /// `Word` allows.
     Word(Word),
     /// A whole number between the two, both included.
     Int(i64, i64),

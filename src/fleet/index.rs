@@ -1,0 +1,257 @@
+//! Which guest, node, storage and pool is where: one `GET /cluster/resources` a cluster, kept for
+//! [`AGE_S`] seconds and dropped after our own writes.
+//!
+//! A hundred clusters with a thousand guests each have to fit: a guest costs a row of 16 bytes and
+//! its name in a shared text, under 64 bytes in all.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// How long, in seconds, a cluster's answer decides where things are.
+pub const AGE_S: u64 = 5;
+
+/// A guest's kind; both share the VMIDs of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Qemu,
+    Lxc,
+}
+
+impl Kind {
+    /// As it stands in paths and in the `type` of a resource.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Qemu => "qemu",
+            Kind::Lxc => "lxc",
+        }
+    }
+}
+
+/// A guest as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    pub vmid: u32,
+    pub kind: Kind,
+    pub node: String,
+    /// `None` where its node is lost, so that only the bare row is left.
+    pub name: Option<String>,
+    pub template: bool,
+    /// Whether the high-availability manager looks after it.
+    pub ha: bool,
+}
+
+/// The rows of one cluster.
+#[derive(Default)]
+pub struct Rows {
+    guests: Vec<Row>,
+    names: String,
+    nodes: Vec<String>,
+    storages: Vec<String>,
+    pools: Vec<String>,
+}
+
+struct Row {
+    vmid: u32,
+    name_start: u32,
+    name_len: u16,
+    node: u16,
+    kind: Kind,
+    template: bool,
+    ha: bool,
+}
+
+/// What one cluster answered, and when.
+pub struct Sighting {
+    pub at: Instant,
+    pub rows: Rows,
+}
+
+impl Sighting {
+    /// Whether it still decides.
+    pub fn is_fresh(&self) -> bool {
+        self.at.elapsed() < Duration::from_secs(AGE_S)
+    }
+}
+
+/// One row of `/cluster/resources`, as far as the index reads it. Texts are borrowed from the body.
+#[derive(Deserialize)]
+struct Resource<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    vmid: Option<u32>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    node: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    storage: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pool: Option<Cow<'a, str>>,
+    #[serde(default)]
+    template: Flag,
+    #[serde(borrow)]
+    hastate: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Resources<'a> {
+    #[serde(borrow)]
+    data: Vec<Resource<'a>>,
+}
+
+/// A boolean as the API writes it: 0, 1, "0", "1", true or false.
+#[derive(Default, Deserialize)]
+#[serde(from = "serde_json::Value")]
+struct Flag(bool);
+
+impl From<serde_json::Value> for Flag {
+    fn from(value: serde_json::Value) -> Flag {
+        Flag(match value {
+            serde_json::Value::Bool(yes) => yes,
+            serde_json::Value::Number(number) => number.as_i64() != Some(0),
+            serde_json::Value::String(text) => text == "1",
+            _ => false,
+        })
+    }
+}
+
+impl Rows {
+    /// Reads the body of `GET /cluster/resources`.
+    ///
+    /// # Errors
+    /// What is wrong with it, where it is not that list.
+    pub fn read(body: &[u8]) -> Result<Rows, String> {
+        let resources: Resources =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let mut rows = Rows::default();
+        for resource in &resources.data {
+            rows.add(resource);
+        }
+        rows.guests.shrink_to_fit();
+        rows.names.shrink_to_fit();
+        Ok(rows)
+    }
+
+    fn add(&mut self, resource: &Resource) {
+        let kind = match resource.kind.as_ref() {
+            "qemu" => Kind::Qemu,
+            "lxc" => Kind::Lxc,
+            "node" => return note(&mut self.nodes, resource.node.as_deref()),
+            "storage" => return note(&mut self.storages, resource.storage.as_deref()),
+            "pool" => return note(&mut self.pools, resource.pool.as_deref()),
+            _ => return,
+        };
+        let (Some(vmid), Some(node)) = (resource.vmid, resource.node.as_deref()) else {
+            return;
+        };
+        let node = self.node_number(node);
+        let name = resource.name.as_deref().unwrap_or_default();
+        let (Ok(name_start), Ok(name_len)) =
+            (u32::try_from(self.names.len()), u16::try_from(name.len()))
+        else {
+            return;
+        };
+        self.names.push_str(name);
+        self.guests.push(Row {
+            vmid,
+            name_start,
+            name_len,
+            node,
+            kind,
+            template: resource.template.0,
+            ha: resource
+                .hastate
+                .as_deref()
+                .is_some_and(|state| !state.is_empty() && state != "ignored"),
+        });
+    }
+
+    fn node_number(&mut self, node: &str) -> u16 {
+        let place = self.nodes.iter().position(|known| known == node);
+        let place = place.unwrap_or_else(|| {
+            self.nodes.push(node.to_string());
+            self.nodes.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
+    fn name(&self, row: &Row) -> &str {
+        let start = row.name_start as usize;
+        self.names
+            .get(start..start + usize::from(row.name_len))
+            .unwrap_or_default()
+    }
+
+    fn guest(&self, row: &Row) -> Guest {
+        let name = self.name(row);
+        Guest {
+            vmid: row.vmid,
+            kind: row.kind,
+            node: self
+                .nodes
+                .get(usize::from(row.node))
+                .cloned()
+                .unwrap_or_default(),
+            name: (!name.is_empty()).then(|| name.to_string()),
+            template: row.template,
+            ha: row.ha,
+        }
+    }
+
+    /// The guest of this VMID.
+    pub fn by_vmid(&self, vmid: u32) -> Option<Guest> {
+        let row = self.guests.iter().find(|row| row.vmid == vmid)?;
+        Some(self.guest(row))
+    }
+
+    /// All guests of this name; names need not be unique.
+    pub fn by_name(&self, name: &str) -> Vec<Guest> {
+        let named = self.guests.iter().filter(|row| self.name(row) == name);
+        named.map(|row| self.guest(row)).collect()
+    }
+
+    /// Whether some guest's name is not known, so that a name that is not found may be its.
+    pub fn has_nameless(&self) -> bool {
+        self.guests.iter().any(|row| row.name_len == 0)
+    }
+
+    pub fn has_node(&self, node: &str) -> bool {
+        self.nodes.iter().any(|known| known == node)
+    }
+
+    pub fn has_storage(&self, storage: &str) -> bool {
+        self.storages.iter().any(|known| known == storage)
+    }
+
+    pub fn nodes(&self) -> &[String] {
+        &self.nodes
+    }
+
+    pub fn storages(&self) -> &[String] {
+        &self.storages
+    }
+
+    pub fn pools(&self) -> &[String] {
+        &self.pools
+    }
+
+    /// The memory that the guests take, in bytes.
+    pub fn guest_bytes(&self) -> usize {
+        self.guests.capacity() * size_of::<Row>() + self.names.capacity()
+    }
+}
+
+fn note(known: &mut Vec<String>, name: Option<&str>) {
+    if let Some(name) = name
+        && !known.iter().any(|other| other == name)
+    {
+        known.push(name.to_string());
+    }
+}
+
+/// Which clusters did not answer in full, and why, when it was asked where something is.
+pub type Silent = (usize, Error);

@@ -1,0 +1,258 @@
+//! Where a call is done: the configured clusters, which of them a call means, and what is where.
+
+pub mod config;
+pub mod fan_out;
+pub mod index;
+pub mod registry;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::proxmox::client::Client;
+use crate::proxmox::request::{Request, Verb};
+use config::{Cluster, Config};
+use index::{Guest, Rows, Sighting};
+use registry::{Ask, Decision, Named, Sighted, Step};
+
+/// How long, in seconds, what a token may see is taken as known.
+const RIGHTS_AGE_S: u64 = 60;
+
+/// All configured clusters, each with its client and what is known of it.
+pub struct Fleet {
+    pub config: Config,
+    members: Vec<Member>,
+}
+
+struct Member {
+    client: Client,
+    sighting: Mutex<Option<Arc<Sighting>>>,
+    sees_all: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Fleet {
+    /// Contacts nothing.
+    pub fn new(config: Config) -> Fleet {
+        let member = |cluster: &Cluster| Member {
+            client: Client::new(cluster.settings.clone()),
+            sighting: Mutex::new(None),
+            sees_all: Mutex::new(None),
+        };
+        let members = config.clusters.iter().map(member).collect();
+        Fleet { config, members }
+    }
+
+    fn member(&self, cluster: usize) -> Result<&Member, Error> {
+        self.members
+            .get(cluster)
+            .ok_or_else(|| Error::bad("no such cluster"))
+    }
+
+    pub(crate) fn client(&self, cluster: usize) -> Result<&Client, Error> {
+        self.member(cluster).map(|member| &member.client)
+    }
+
+    pub fn cluster(&self, cluster: usize) -> Result<&Cluster, Error> {
+        let known = self.config.clusters.get(cluster);
+        known.ok_or_else(|| Error::bad("no such cluster"))
+    }
+
+    pub fn cluster_name(&self, cluster: usize) -> &str {
+        let known = self.config.clusters.get(cluster);
+        known.map_or("", |cluster| cluster.name.as_str())
+    }
+
+    /// Reads several clusters at a time; see [`fan_out::fan_out`].
+    pub(crate) fn fan_out<T: Send>(
+        &self,
+        clusters: &[usize],
+        work: impl Fn(usize) -> T + Sync,
+    ) -> Vec<Option<T>> {
+        fan_out::fan_out(clusters, self.config.fanout, work)
+    }
+
+    /// Forgets what is where on a cluster, since something was written there.
+    pub(crate) fn forget(&self, cluster: usize) {
+        if let Ok(member) = self.member(cluster) {
+            *lock(&member.sighting) = None;
+        }
+    }
+
+    /// What is where on one cluster, at most [`index::AGE_S`] old.
+    fn look(&self, cluster: usize) -> Result<Arc<Sighting>, Error> {
+        let member = self.member(cluster)?;
+        let known = lock(&member.sighting).clone();
+        if let Some(sighting) = known.filter(|sighting| sighting.is_fresh()) {
+            return Ok(sighting);
+        }
+        let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
+        let at = Instant::now();
+        let body = member.client.send_raw(&request)?;
+        let rows = Rows::read(&body).map_err(|cause| Error::NotAnAnswer {
+            cluster: self.cluster_name(cluster).to_string(),
+            request: request.line(),
+            wrote: false,
+            cause,
+        })?;
+        let sighting = Arc::new(Sighting { at, rows });
+        *lock(&member.sighting) = Some(Arc::clone(&sighting));
+        Ok(sighting)
+    }
+
+    /// Whether the token of a cluster sees all its guests: an empty place in a list proves nothing
+    /// where rows are left out. `VM.Audit` must reach all of `/vms`, and no path below it, and no
+    /// pool, may take it away.
+    fn sees_all(&self, cluster: usize) -> Result<bool, Error> {
+        let member = self.member(cluster)?;
+        let known = *lock(&member.sees_all);
+        if let Some((at, sees_all)) = known
+            && at.elapsed() < Duration::from_secs(RIGHTS_AGE_S)
+        {
+            return Ok(sees_all);
+        }
+        let request = Request::new(Verb::Get, "/access/permissions", &[])?;
+        let rights = member.client.send(&request)?.data;
+        let audits = |rights: &Value| rights.get("VM.Audit").is_some();
+        let reaches = |rights: &Value| rights.get("VM.Audit").and_then(Value::as_i64) == Some(1);
+        let sees_all = rights.get("/vms").is_some_and(reaches)
+            && rights.as_object().is_some_and(|paths| {
+                let below = |path: &str| path.starts_with("/vms/") || path.starts_with("/pool/");
+                paths
+                    .iter()
+                    .all(|(path, rights)| !below(path) || audits(rights))
+            });
+        *lock(&member.sees_all) = Some((Instant::now(), sees_all));
+        Ok(sees_all)
+    }
+
+    /// Which cluster a call means; for an existing guest also the guest.
+    ///
+    /// # Errors
+    /// The call's words mean no cluster, or several; nothing of that name is there; or, for
+    /// anything above reading, a cluster that might have it too is silent. Nothing was changed.
+    pub fn locate(&self, ask: &Ask) -> Result<(Decision, Option<Guest>), Error> {
+        let decision = match registry::by_words(&self.config, ask)? {
+            Step::Decided(decision) => decision,
+            Step::Look => self.locate_by_place(ask)?,
+        };
+        let guest = match ask.named {
+            Named::Vmid(_) | Named::Guest(_) => Some(self.guest(&decision, ask)?),
+            _ => None,
+        };
+        Ok((decision, guest))
+    }
+
+    fn locate_by_place(&self, ask: &Ask) -> Result<Decision, Error> {
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        if let Some(decision) = self.look_for(&all, ask)? {
+            return Ok(decision);
+        }
+        all.iter().for_each(|cluster| self.forget(*cluster));
+        self.look_for(&all, ask)?.ok_or_else(|| {
+            let subject = registry::subject_text(ask.named);
+            Error::bad(format!("no cluster has {subject}"))
+        })
+    }
+
+    /// Looks on `clusters` (the others count as empty) for the subject.
+    fn look_for(&self, clusters: &[usize], ask: &Ask) -> Result<Option<Decision>, Error> {
+        let is_guest = matches!(ask.named, Named::Vmid(_) | Named::Guest(_));
+        let needs_rights = is_guest && !ask.reading;
+        let looked = self.fan_out(clusters, |cluster| {
+            let sighting = self.look(cluster)?;
+            let sees_all = !needs_rights || self.sees_all(cluster)?;
+            Ok((sighting, sees_all))
+        });
+        let mut seen: Vec<Option<(Arc<Sighting>, bool)>> = Vec::new();
+        for result in looked {
+            match result {
+                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Ok(found)) => seen.push(Some(found)),
+                Some(Err(_)) | None => seen.push(None),
+            }
+        }
+        let sightings = seen.iter().map(|seen| {
+            seen.as_ref().map(|(sighting, sees_all)| Sighted {
+                rows: &sighting.rows,
+                sees_all: *sees_all,
+            })
+        });
+        registry::by_place(&self.config, ask, &sightings.collect())
+    }
+
+    /// The guest on the cluster that was decided for, which is asked once more on a miss.
+    fn guest(&self, decision: &Decision, ask: &Ask) -> Result<Guest, Error> {
+        let cluster = decision.cluster;
+        if let Some(guest) = self.guest_in(&self.look(cluster)?.rows, cluster, ask.named)? {
+            return Ok(guest);
+        }
+        self.forget(cluster);
+        if let Some(guest) = self.guest_in(&self.look(cluster)?.rows, cluster, ask.named)? {
+            return Ok(guest);
+        }
+        let subject = registry::subject_text(ask.named);
+        let here = self.cluster_name(cluster);
+        let by_name = ask.cluster.is_none() && self.members.len() > 1;
+        if by_name && let Some(other) = self.elsewhere(ask)? {
+            return Err(Error::AmbiguousCluster {
+                sentence: format!(
+                    "{subject} is not on {here} (chosen by {}), but on {other}",
+                    decision.chosen_by
+                ),
+                candidates: Vec::new(),
+                silent: Vec::new(),
+            });
+        }
+        Err(Error::bad(format!(
+            "{here} (chosen by {}) has no {subject}",
+            decision.chosen_by
+        )))
+    }
+
+    /// Which clusters have the subject, for an error's sentence.
+    fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        let reading = Ask {
+            reading: true,
+            ..*ask
+        };
+        match self.look_for(&all, &reading) {
+            Ok(found) => Ok(found.map(|found| self.cluster_name(found.cluster).to_string())),
+            Err(Error::AmbiguousCluster { candidates, .. }) => {
+                Ok((!candidates.is_empty()).then(|| candidates.join(", ")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn guest_in(&self, rows: &Rows, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
+        let mut found = match named {
+            Named::Vmid(vmid) => rows.by_vmid(vmid).into_iter().collect(),
+            Named::Guest(name) => rows.by_name(name),
+            _ => Vec::new(),
+        };
+        if found.len() > 1 {
+            return Err(Error::AmbiguousGuest {
+                cluster: self.cluster_name(cluster).to_string(),
+                name: registry::subject_text(named),
+                vmids: found.iter().map(|guest| guest.vmid).collect(),
+            });
+        }
+        Ok(found.pop())
+    }
+
+    /// The guest of this VMID as the cluster says now.
+    pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
+        self.forget(cluster);
+        self.look(cluster).map(|seen| seen.rows.by_vmid(vmid))
+    }
+}
+
+/// A poisoned lock only means that a reader ended early: what it guards is replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

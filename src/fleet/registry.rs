@@ -1,0 +1,274 @@
+//! Which cluster a call means, and why. Pure: what is where comes in as [`Sightings`].
+//!
+//! The order is fixed: the only cluster, the `cluster` argument, the name's pattern, the cluster's
+//! own name in front of the guest's, the place where the thing is, the default. Nothing that exists
+//! is ever changed by default.
+
+use super::config::Config;
+use super::index::{Guest, Rows};
+use crate::error::Error;
+
+/// What the call addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// An existing guest by its VMID.
+    Vmid(u32),
+    /// An existing guest by its name.
+    Guest(&'a str),
+    Node(&'a str),
+    Storage(&'a str),
+    /// A new thing by the name that it will have; none where it has no name.
+    New(Option<&'a str>),
+    Nothing,
+}
+
+/// The question.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The `cluster` argument.
+    pub cluster: Option<&'a str>,
+    pub named: Named<'a>,
+    /// Whether the call only reads.
+    pub reading: bool,
+}
+
+/// The answer: which cluster, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Its place in the configuration.
+    pub cluster: usize,
+    /// As it stands in every answer: `pattern stg-`.
+    pub chosen_by: String,
+    /// Names of the clusters that did not answer in full and might hold the subject too.
+    pub silent: Vec<String>,
+}
+
+/// What one cluster answered when it was asked what is where.
+pub struct Sighted<'a> {
+    pub rows: &'a Rows,
+    /// Whether the token sees all guests there.
+    pub sees_all: bool,
+}
+
+/// By cluster, in the order of the configuration; `None` where it did not answer.
+pub type Sightings<'a> = Vec<Option<Sighted<'a>>>;
+
+/// What can be said before anybody is asked what is where.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    Decided(Decision),
+    /// All clusters must be asked where the subject is.
+    Look,
+}
+
+/// Decides by words alone, as far as that goes.
+///
+/// # Errors
+/// An unknown cluster; a name that means several clusters; no default where one is needed.
+pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
+    let decided = |cluster, chosen_by: String| {
+        Ok(Step::Decided(Decision {
+            cluster,
+            chosen_by,
+            silent: Vec::new(),
+        }))
+    };
+    if let Some(given) = ask.cluster {
+        let place = config.clusters.iter().position(|one| one.name == given);
+        return match place {
+            Some(_) if config.clusters.len() == 1 => decided(0, "only cluster".into()),
+            Some(cluster) => decided(cluster, "cluster argument".into()),
+            None => Err(Error::ClusterNotFound {
+                given: given.to_string(),
+                known: names(config),
+            }),
+        };
+    }
+    if config.clusters.len() == 1 {
+        return decided(0, "only cluster".into());
+    }
+    let name = match ask.named {
+        Named::Guest(name) => Some(name),
+        Named::New(name) => name,
+        _ => None,
+    };
+    if let Some((cluster, chosen_by)) = name.map_or(Ok(None), |name| by_name(config, name))? {
+        return decided(cluster, chosen_by);
+    }
+    match ask.named {
+        Named::New(_) => by_default(config).map(Step::Decided),
+        Named::Nothing if ask.reading => by_default(config).map(Step::Decided),
+        Named::Nothing => Err(Error::AmbiguousCluster {
+            sentence: "which cluster is to be changed is not said".into(),
+            candidates: names(config),
+            silent: Vec::new(),
+        }),
+        _ => Ok(Step::Look),
+    }
+}
+
+/// The cluster that a name means by pattern, or by a cluster's own name in front of it.
+///
+/// # Errors
+/// Several clusters.
+pub fn by_name(config: &Config, name: &str) -> Result<Option<(usize, String)>, Error> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    for (prefix, cluster) in &config.patterns {
+        if name.starts_with(prefix) {
+            found.push((*cluster, format!("pattern {prefix}")));
+        }
+    }
+    if found.is_empty() {
+        for (place, cluster) in config.clusters.iter().enumerate() {
+            let rest = name.strip_prefix(&cluster.name);
+            if rest.is_some_and(|rest| rest.starts_with('-')) {
+                found.push((place, format!("name prefix {}-", cluster.name)));
+            }
+        }
+    }
+    // Of several prefixes of one cluster the longest explains best.
+    found.sort_by_key(|(_, chosen_by)| std::cmp::Reverse(chosen_by.len()));
+    let Some((first, _)) = found.first() else {
+        return Ok(None);
+    };
+    if found.iter().all(|(cluster, _)| cluster == first) {
+        return Ok(found.into_iter().next());
+    }
+    found.sort();
+    let candidates = found.iter().map(|(cluster, chosen_by)| {
+        let cluster = config.clusters.get(*cluster);
+        format!("{} ({chosen_by})", cluster.map_or("", |one| &one.name))
+    });
+    Err(Error::AmbiguousCluster {
+        sentence: format!("`{name}` means several clusters"),
+        candidates: candidates.collect(),
+        silent: Vec::new(),
+    })
+}
+
+/// The cluster for reads without a subject and for new things.
+///
+/// # Errors
+/// `PROXMOX_DEFAULT_CLUSTER` is `none`.
+pub fn by_default(config: &Config) -> Result<Decision, Error> {
+    match config.default {
+        Some(cluster) => Ok(Decision {
+            cluster,
+            chosen_by: "default cluster".into(),
+            silent: Vec::new(),
+        }),
+        None => Err(Error::AmbiguousCluster {
+            sentence: "no cluster is said, and `PROXMOX_DEFAULT_CLUSTER` is `none`".into(),
+            candidates: names(config),
+            silent: Vec::new(),
+        }),
+    }
+}
+
+/// Decides by where the subject is. `Ok(None)`: it was not found on any cluster that answered.
+///
+/// # Errors
+/// Several clusters have it; or the call changes something and a cluster that might have it too is
+/// silent.
+pub fn by_place(
+    config: &Config,
+    ask: &Ask,
+    sightings: &Sightings,
+) -> Result<Option<Decision>, Error> {
+    let mut holders = Vec::new();
+    let mut candidates = Vec::new();
+    let mut silent = Vec::new();
+    for (place, cluster) in config.clusters.iter().enumerate() {
+        let Some(sighted) = sightings.get(place).and_then(Option::as_ref) else {
+            silent.push(cluster.name.clone());
+            continue;
+        };
+        if !is_complete(ask.named, sighted) {
+            silent.push(cluster.name.clone());
+        }
+        let found = found_in(ask.named, sighted.rows, &cluster.name);
+        if !found.is_empty() {
+            holders.push(place);
+            candidates.extend(found);
+        }
+    }
+    let subject = subject_text(ask.named);
+    match holders.as_slice() {
+        [_, _, ..] => Err(Error::AmbiguousCluster {
+            sentence: format!("{subject} is on several clusters"),
+            candidates,
+            silent,
+        }),
+        _ if !ask.reading && !silent.is_empty() => Err(Error::AmbiguousCluster {
+            sentence: format!("whether another cluster has {subject} too cannot be told"),
+            candidates,
+            silent,
+        }),
+        [cluster] => {
+            // One that holds the subject itself leaves nothing open about itself.
+            let holder = config.clusters.get(*cluster).map(|one| one.name.clone());
+            silent.retain(|name| Some(name) != holder.as_ref());
+            Ok(Some(Decision {
+                cluster: *cluster,
+                chosen_by: format!("{} found there", subject_kind(ask.named)),
+                silent,
+            }))
+        }
+        [] if silent.is_empty() => Ok(None),
+        [] => Err(Error::AmbiguousCluster {
+            sentence: format!("{subject} is on no cluster that answered"),
+            candidates,
+            silent,
+        }),
+    }
+}
+
+/// Whether what this cluster answered rules out that it has the subject.
+fn is_complete(named: Named, sighted: &Sighted) -> bool {
+    match named {
+        Named::Vmid(_) => sighted.sees_all,
+        Named::Guest(_) => sighted.sees_all && !sighted.rows.has_nameless(),
+        _ => true,
+    }
+}
+
+fn found_in(named: Named, rows: &Rows, cluster: &str) -> Vec<String> {
+    let line = |guest: Guest| {
+        let name = guest.name.unwrap_or_default();
+        format!("{cluster}/{}/{name}", guest.vmid)
+    };
+    let name_where = |there: bool| Vec::from_iter(there.then(|| cluster.to_string()));
+    match named {
+        Named::Vmid(vmid) => rows.by_vmid(vmid).into_iter().map(line).collect(),
+        Named::Guest(name) => rows.by_name(name).into_iter().map(line).collect(),
+        Named::Node(node) => name_where(rows.has_node(node)),
+        Named::Storage(storage) => name_where(rows.has_storage(storage)),
+        Named::New(_) | Named::Nothing => Vec::new(),
+    }
+}
+
+/// The subject in a sentence: "guest `web-01`".
+pub fn subject_text(named: Named) -> String {
+    match named {
+        Named::Vmid(vmid) => format!("guest {vmid}"),
+        Named::Guest(name) => format!("guest `{name}`"),
+        Named::Node(node) => format!("node `{node}`"),
+        Named::Storage(storage) => format!("storage `{storage}`"),
+        Named::New(name) => format!("new `{}`", name.unwrap_or_default()),
+        Named::Nothing => "nothing".into(),
+    }
+}
+
+fn subject_kind(named: Named) -> &'static str {
+    match named {
+        Named::Vmid(_) | Named::Guest(_) => "guest",
+        Named::Node(_) => "node",
+        Named::Storage(_) => "storage",
+        Named::New(_) | Named::Nothing => "nothing",
+    }
+}
+
+/// The clusters' names in the order of the configuration.
+pub fn names(config: &Config) -> Vec<String> {
+    config.clusters.iter().map(|one| one.name.clone()).collect()
+}

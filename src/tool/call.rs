@@ -1,0 +1,256 @@
+//! One call of a tool, from its arguments to its answer: checked, located, let pass, run.
+
+use serde_json::{Map, Value};
+
+use super::args::{self, Args, Injected};
+use super::{Run, Subject, Tool};
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::fleet::index::Guest;
+use crate::fleet::registry::{Ask, Decision, Named};
+use crate::gate::mark::{Effect, Mark};
+use crate::gate::reach::Reach;
+use crate::gate::{Entry, Gate, Verdict};
+use crate::proxmox::request::Verb;
+use crate::proxmox::upid::Upid;
+
+/// The word in `cluster` that means every cluster.
+pub const ALL: &str = "all";
+
+/// What calls share: the clusters, and what the gate remembers.
+pub struct Desk {
+    pub fleet: Fleet,
+    pub gate: Gate,
+}
+
+impl Desk {
+    pub fn new(fleet: Fleet) -> Desk {
+        Desk {
+            fleet,
+            gate: Gate::default(),
+        }
+    }
+}
+
+/// Calls a tool.
+///
+/// # Errors
+/// Why it failed, by what the caller can do next.
+pub fn call(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let (args, injected) = args::check(tool, arguments)?;
+    match tool.run {
+        Run::Fleet(run) => {
+            let (clusters, decision) = clusters(&desk.fleet, tool, &injected)?;
+            let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
+            let reach = desk
+                .gate
+                .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
+            let asked = reach.clusters().count();
+            let body = run(&reach, &args)?;
+            let mut answer = match decision {
+                Some(decision) => decided(&desk.fleet, &decision),
+                None => Map::from_iter([
+                    ("clusters_asked".to_string(), asked.into()),
+                    ("errors".to_string(), reach.errors().into()),
+                ]),
+            };
+            answer.extend(body);
+            Ok(answer)
+        }
+        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, |reach| {
+            send_on_guest(reach, verb, path, &args)
+        }),
+        Run::Steps(run) => on_one(desk, tool, &args, &injected, |reach| run(reach, &args)),
+    }
+}
+
+/// A call on one cluster.
+fn on_one(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    args: &Args,
+    injected: &Injected,
+    run: impl Fn(&Reach) -> Result<Map<String, Value>, Error>,
+) -> Result<Map<String, Value>, Error> {
+    let mark = tool.mark(args);
+    let located = locate(&desk.fleet, tool, args, injected, mark)?;
+    let entry = Entry {
+        tool: tool.name,
+        mark,
+        arguments: args.canonical(),
+        confirm: injected.confirm.as_deref(),
+        cluster: located.decision.cluster,
+        guest: located.guest,
+        task: located.task.as_ref().map(Upid::as_str),
+        wait_s: injected.wait_s,
+    };
+    let plan = |reach: &Reach| match tool.plan {
+        Some(plan) => plan(reach, args),
+        None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
+    };
+    let verdict = desk.gate.enter(&desk.fleet, entry, &plan)?;
+    let mut answer = decided(&desk.fleet, &located.decision);
+    match verdict {
+        Verdict::Ask(asked) => answer.extend(asked),
+        Verdict::Go(reach) => {
+            let body = run(&reach)?;
+            answer.extend(body);
+            let notes = reach.notes().into_iter();
+            answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
+        }
+    }
+    Ok(answer)
+}
+
+/// One request on the guest, its parameters taken from the arguments of their names.
+fn send_on_guest(
+    reach: &Reach,
+    verb: Verb,
+    path: &str,
+    args: &Args,
+) -> Result<Map<String, Value>, Error> {
+    let slots: Vec<&str> = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .collect();
+    let values = slots.iter().map(|slot| args.need(slot));
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let mut request = reach.on_guest(verb, path, &values)?;
+    for (name, value) in args.iter() {
+        if name != "guest" && !slots.contains(&name.as_str()) {
+            request = request.with(name, value.clone());
+        }
+    }
+    let reply = reach.send(&request)?;
+    reach.follow(&reply)
+}
+
+struct Located {
+    decision: Decision,
+    guest: Option<Guest>,
+    task: Option<Upid>,
+}
+
+fn locate(
+    fleet: &Fleet,
+    tool: &Tool,
+    args: &Args,
+    injected: &Injected,
+    mark: Mark,
+) -> Result<Located, Error> {
+    let ask = |cluster, named| Ask {
+        cluster,
+        named,
+        reading: mark.effect == Effect::Read,
+    };
+    let given = injected.cluster.as_deref();
+    let named = match tool.subject {
+        Subject::Task => return locate_task(fleet, args, given, ask),
+        Subject::Guest => guest_named(args.need("guest")?),
+        Subject::GuestOrStorage(storage) => match args.text("guest") {
+            Some(guest) => guest_named(guest),
+            None => Named::Storage(storage_of(args.need(storage)?)),
+        },
+        Subject::Node => Named::Node(args.need("node")?),
+        Subject::Storage(name) => Named::Storage(storage_of(args.need(name)?)),
+        Subject::New(name) => Named::New(args.text(name)),
+        Subject::List | Subject::Fleet => Named::Nothing,
+    };
+    let (decision, guest) = fleet.locate(&ask(given, named))?;
+    Ok(Located {
+        decision,
+        guest,
+        task: None,
+    })
+}
+
+/// A text of digits only is a VMID.
+fn guest_named(guest: &str) -> Named<'_> {
+    guest.parse().map_or(Named::Guest(guest), Named::Vmid)
+}
+
+/// The storage of a volume; of a storage's name, itself.
+fn storage_of(volume: &str) -> &str {
+    volume.split(':').next().unwrap_or(volume)
+}
+
+/// A task's name carries its cluster; a bare UPID goes by its node.
+fn locate_task<'a>(
+    fleet: &Fleet,
+    args: &'a Args,
+    given: Option<&'a str>,
+    ask: impl Fn(Option<&'a str>, Named<'a>) -> Ask<'a>,
+) -> Result<Located, Error> {
+    let text = args.need("task")?;
+    let (carried, upid) = match text.split_once('!') {
+        Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
+        _ => (None, text),
+    };
+    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    if let (Some(carried), Some(given)) = (carried, given)
+        && carried != given
+    {
+        return Err(Error::bad(format!(
+            "the task is one of cluster `{carried}`, but `cluster` is `{given}`"
+        )));
+    }
+    let (mut decision, _) = fleet.locate(&Ask {
+        cluster: carried.or(given),
+        ..ask(None, Named::Node(args_node(text)))
+    })?;
+    if carried.is_some() && fleet.config.clusters.len() > 1 {
+        decision.chosen_by = "task id".into();
+    }
+    Ok(Located {
+        decision,
+        guest: None,
+        task: Some(upid),
+    })
+}
+
+/// The node in a UPID.
+fn args_node(task: &str) -> &str {
+    let upid = task.find("UPID:").and_then(|at| task.get(at..));
+    let mut parts = upid.unwrap_or_default().split(':');
+    parts.nth(1).unwrap_or_default()
+}
+
+/// Which clusters a list or a fleet-wide read asks; the decision where it is one by rule.
+fn clusters(
+    fleet: &Fleet,
+    tool: &Tool,
+    injected: &Injected,
+) -> Result<(Vec<usize>, Option<Decision>), Error> {
+    let all = (0..fleet.config.clusters.len()).collect();
+    let given = injected.cluster.as_deref();
+    if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
+        return Ok((all, None));
+    }
+    let ask = Ask {
+        cluster: given,
+        named: Named::Nothing,
+        reading: true,
+    };
+    let (decision, _) = fleet.locate(&ask)?;
+    let clusters = vec![decision.cluster];
+    let listed = tool.subject == Subject::List;
+    Ok((clusters, listed.then_some(decision)))
+}
+
+/// The answer's first keys: which cluster, and why.
+fn decided(fleet: &Fleet, decision: &Decision) -> Map<String, Value> {
+    let mut answer = Map::new();
+    answer.insert(
+        "cluster".into(),
+        fleet.cluster_name(decision.cluster).into(),
+    );
+    answer.insert("chosen_by".into(), decision.chosen_by.clone().into());
+    if !decision.silent.is_empty() {
+        answer.insert("silent".into(), decision.silent.clone().into());
+    }
+    answer
+}
