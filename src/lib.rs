@@ -1,9 +1,13 @@
 //! proxmox-mcp: an MCP server for one to a hundred and more Proxmox VE clusters.
 
 pub mod error;
+pub mod files;
 pub mod log;
 pub mod wait;
 
+pub mod cli;
+
+pub mod fleet;
 pub mod gate;
 pub mod proxmox;
 pub mod tool;
