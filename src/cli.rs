@@ -217,13 +217,13 @@ fn missing_files(config: &Config) -> Vec<String> {
     for cluster in &config.clusters {
         let name = &cluster.name;
         let trusted = match &cluster.settings.trust {
-            Trust::CaFile(path) => files::read_pem(path).err(),
+            Trust::CaFile(path) => files::read_limited(path, files::PEM_MAX_BYTES).err(),
             _ => None,
         };
         lines.extend(trusted.map(|problem| format!("{name}: CA_FILE: {problem}")));
         let secret = match &cluster.settings.secret {
             SecretSource::File(path) => {
-                files::read_secret(path).map_or_else(Some, |found| found.warning)
+                files::secret_file(path).map_or_else(Some, |_| files::secret_file_warning(path))
             }
             _ => None,
         };

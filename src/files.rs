@@ -12,23 +12,24 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::wait::{self, SLICE_MS, Wake};
+
 /// The largest configuration file; one cluster takes about 600 bytes of it.
-pub const CONFIGURATION_MAX_BYTES: u64 = 1 << 20;
+pub const CONFIGURATION_MAX_BYTES: usize = 1 << 20;
 /// The largest PEM file; a whole system bundle has about 250 kB.
-pub const PEM_MAX_BYTES: u64 = 4 << 20;
+pub const PEM_MAX_BYTES: usize = 4 << 20;
 /// The longest secret, from a file or a command; a Proxmox token's has 36 bytes.
-pub const SECRET_MAX_BYTES: u64 = 4096;
+pub const SECRET_MAX_BYTES: usize = 4096;
 /// The longest that a secret command may run.
 pub const SECRET_COMMAND_TIMEOUT_S: u64 = 10;
 
 const FIRST_PAUSE_MS: u64 = 2;
-const LONGEST_PAUSE_MS: u64 = 50;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// What a file held, and what its owner should mend.
-pub struct Found<T> {
-    pub content: T,
+pub struct Found {
+    pub content: Vec<u8>,
     pub warning: Option<String>,
 }
 
@@ -39,7 +40,7 @@ pub fn exists(path: &Path) -> bool {
 
 /// The configuration file at `path`. Refused unless it belongs to the user or to root and nobody
 /// else may write it; one that others may read brings a warning.
-pub fn read_configuration(path: &Path) -> Result<Found<Vec<u8>>, String> {
+pub fn read_configuration(path: &Path) -> Result<Found, String> {
     let name = path.display();
     // A named pipe is how password stores hand out such a file.
     let (file, metadata) = open(path, |kind| kind.is_file() || kind.is_fifo())?;
@@ -61,38 +62,36 @@ pub fn read_configuration(path: &Path) -> Result<Found<Vec<u8>>, String> {
     })
 }
 
-/// A PEM file, as bytes.
-pub fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+/// The content of a file of at most `max_bytes`.
+pub fn read_limited(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
     let (file, _) = open(path, |kind| kind.is_file())?;
-    read_all(file, path, PEM_MAX_BYTES)
+    read_all(file, path, max_bytes)
 }
 
 /// The secret that a file holds, without the newline at its end.
-pub fn read_secret(path: &Path) -> Result<Found<String>, String> {
-    let name = path.display();
-    let (file, metadata) = open(path, |kind| kind.is_file())?;
-    let content = secret(read_all(file, path, SECRET_MAX_BYTES)?)
-        .map_err(|problem| format!("{name}: {problem}"))?;
-    let warning = if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
-        Some(format!(
+pub fn secret_file(path: &Path) -> Result<String, String> {
+    let bytes = read_limited(path, SECRET_MAX_BYTES)?;
+    secret(bytes).map_err(|problem| format!("{}: {problem}", path.display()))
+}
+
+/// What to mend about a secret file that could be read: who else may read or write it.
+pub fn secret_file_warning(path: &Path) -> Option<String> {
+    let metadata = path.metadata().ok()?;
+    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        let name = path.display();
+        return Some(format!(
             "{name}: others than its owner may write it: chmod 600 {name}"
-        ))
-    } else {
-        // Without the user's id the stricter measure holds.
-        let user = user_id().unwrap_or(metadata.uid());
-        readable_by_others(path, &metadata, user)
-    };
-    Ok(Found { content, warning })
+        ));
+    }
+    // Without the user's id the stricter measure holds.
+    let user = user_id().unwrap_or(metadata.uid());
+    readable_by_others(path, &metadata, user)
 }
 
 /// The secret that a program prints. It runs without a shell, in `/`, with an empty standard input,
-/// for [`SECRET_COMMAND_TIMEOUT_S`] at most; its standard error is ours. `keep_waiting` waits for at
-/// most the time given and says whether to go on; where not, or too late, the program is killed.
-/// The errors name the program and never its arguments, which may hold a secret themselves.
-pub fn run_for_secret(
-    command: &[String],
-    keep_waiting: impl FnMut(Duration) -> bool,
-) -> Result<String, String> {
+/// for [`SECRET_COMMAND_TIMEOUT_S`] at most; its standard error is ours. A call that is given up kills
+/// it. The errors name the program and never its arguments, which may hold a secret themselves.
+pub fn secret_command(command: &[String]) -> Result<String, String> {
     let Some((program, arguments)) = command.split_first() else {
         return Err("the secret command is empty".into());
     };
@@ -104,7 +103,7 @@ pub fn run_for_secret(
         .stderr(Stdio::inherit())
         .spawn()
         .map_err(|cause| format!("`{program}` could not be started: {cause}"))?;
-    let outcome = follow(&mut child, keep_waiting);
+    let outcome = follow(&mut child);
     if outcome.is_err() {
         let _ = child.kill();
         let _ = child.wait();
@@ -117,10 +116,7 @@ pub fn run_for_secret(
 }
 
 /// Waits for the end of `child` and collects what it prints.
-fn follow(
-    child: &mut Child,
-    mut keep_waiting: impl FnMut(Duration) -> bool,
-) -> Result<(ExitStatus, Vec<u8>), String> {
+fn follow(child: &mut Child) -> Result<(ExitStatus, Vec<u8>), String> {
     let broken = |cause: io::Error| format!("could not be followed: {cause}");
     let stdout = child.stdout.take().ok_or("has no standard output")?;
     let mut pipe = unblocked(stdout).map_err(broken)?;
@@ -132,7 +128,7 @@ fn follow(
         // pipe's own end is not waited for: an agent that the program left behind may keep it.
         let ended = child.try_wait().map_err(broken)?;
         drain(&mut pipe, &mut printed).map_err(broken)?;
-        if printed.len() as u64 > SECRET_MAX_BYTES {
+        if printed.len() > SECRET_MAX_BYTES {
             return Err(format!("printed more than {SECRET_MAX_BYTES} bytes"));
         }
         if let Some(status) = ended {
@@ -144,10 +140,10 @@ fn follow(
                 "did not end within {SECRET_COMMAND_TIMEOUT_S} s and was killed"
             ));
         }
-        if !keep_waiting(pause.min(left)) {
+        if wait::listen(pause.min(left)) != Wake::Nothing {
             return Err("was killed, since the call was given up".into());
         }
-        pause = (pause * 2).min(Duration::from_millis(LONGEST_PAUSE_MS));
+        pause = (pause * 2).min(Duration::from_millis(SLICE_MS));
     }
 }
 
@@ -161,8 +157,8 @@ fn unblocked(stdout: ChildStdout) -> io::Result<File> {
 
 /// Reads what is there now, and little more than a secret may have.
 fn drain(pipe: &mut File, into: &mut Vec<u8>) -> io::Result<()> {
-    let room = (SECRET_MAX_BYTES + 1).saturating_sub(into.len() as u64);
-    match pipe.take(room).read_to_end(into) {
+    let room = (SECRET_MAX_BYTES + 1).saturating_sub(into.len());
+    match pipe.take(room as u64).read_to_end(into) {
         Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
         _ => Ok(()),
     }
@@ -201,14 +197,14 @@ fn open(
     Ok((file, metadata))
 }
 
-fn read_all(file: File, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, String> {
+fn read_all(file: File, path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    file.take(limit_bytes + 1)
+    file.take((max_bytes as u64).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|cause| format!("{}: {cause}", path.display()))?;
-    if bytes.len() as u64 > limit_bytes {
+    if bytes.len() > max_bytes {
         return Err(format!(
-            "{}: has more than {limit_bytes} bytes",
+            "{}: has more than {max_bytes} bytes",
             path.display()
         ));
     }
