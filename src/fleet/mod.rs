@@ -1,9 +1,15 @@
 //! Where a call is done: the configured clusters, which of them a call means, and what is where.
 
 pub mod config;
+pub mod env_file;
 pub mod fan_out;
 pub mod index;
 pub mod registry;
+pub mod variables;
+
+mod cluster;
+mod spelling;
+mod value;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};

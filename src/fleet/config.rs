@@ -1,0 +1,313 @@
+//! Pairs to a configuration, or to every problem that they have. Pure: nothing is opened or asked.
+//!
+//! No message shows a value, save names of clusters: a secret may stand in the wrong place.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::cluster::{self, Common, Fields};
+use super::spelling::{self, Field, Values};
+use super::value;
+use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
+use crate::log::Level;
+use crate::proxmox::settings::Settings;
+
+/// The name of the only cluster where `PROXMOX_CLUSTERS` is not set.
+pub const SINGLE_CLUSTER: &str = "default";
+
+const CACHE_TTL_DEFAULT_S: u64 = 3600;
+const FANOUT_DEFAULT: u32 = 8;
+const FANOUT_MAX: u32 = 64;
+pub(super) const NOT_BUILT_YET: &str = "is not built yet";
+const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
+
+/// Everything that the server was told. It has no `Debug`, since it holds secrets.
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    /// At least one, in the order of `PROXMOX_CLUSTERS`.
+    pub clusters: Vec<Cluster>,
+    /// Prefixes of guests' names, each with the place of its cluster in `clusters`.
+    pub patterns: Vec<(String, usize)>,
+    /// The place of the cluster of reads and new things that name none; nothing for `none`.
+    pub default: Option<usize>,
+    /// How many clusters a fleet-wide read asks at a time, at least 1.
+    pub fanout: usize,
+    pub log: Level,
+    pub confirm: Confirm,
+    /// What works but should be looked at, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// One cluster: how it is reached, and what fills a place that a call leaves open.
+#[derive(Clone, PartialEq)]
+pub struct Cluster {
+    pub name: String,
+    pub region: Option<String>,
+    pub tier: Option<String>,
+    pub default_node: Option<String>,
+    pub default_storage: Option<String>,
+    pub default_bridge: Option<String>,
+    pub settings: Settings,
+}
+
+/// How what is heavy is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// The same call again, with the code that the first one gave.
+    Code,
+}
+
+/// Why there is no configuration: every problem, a line each, and what else was noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub problems: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn problem(&mut self, variable: &str, what: impl AsRef<str>) {
+        self.problems.push(format!("{variable}: {}", what.as_ref()));
+    }
+
+    pub(super) fn warn(&mut self, variable: &str, what: impl AsRef<str>) {
+        self.warnings.push(format!("{variable}: {}", what.as_ref()));
+    }
+
+    pub(super) fn take<T>(&mut self, variable: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|what| self.problem(variable, what)).ok()
+    }
+}
+
+/// Reads the whole configuration. The real environment's variables hold before the file's, also where
+/// they are empty.
+pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Result<Config, Report> {
+    let mut report = Report::default();
+    let in_file: HashSet<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
+    let values: Values = file
+        .iter()
+        .chain(environment)
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+
+    let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names(text, &mut report));
+    let several = listed.is_some();
+    let listed = listed.unwrap_or_default();
+    let owned = spelling::assign(&listed, &values, &mut report);
+    other_stages(several, &values, &mut report);
+    spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
+
+    let common = common(environment, &values, &mut report);
+    let (names, clusters) = if several {
+        let read = |(place, name): (usize, &String), report: &mut Report| {
+            let fields = Fields {
+                spell: &|field| format!("{CLUSTER_PREFIX}{name}_{field}"),
+                get: &|field| owned.get(place, field),
+            };
+            cluster::read(name, &fields, &common, report)
+        };
+        let clusters: Vec<Option<Cluster>> = (0..)
+            .zip(&listed)
+            .map(|named| read(named, &mut report))
+            .collect();
+        (listed, clusters)
+    } else {
+        let clusters = vec![single_cluster(&values, &common, &mut report)];
+        (vec![SINGLE_CLUSTER.to_owned()], clusters)
+    };
+
+    let patterns = patterns(&names, &values, &mut report);
+    let default = default_cluster(&names, &values, &mut report);
+    let fanout = parsed(&values, "PROXMOX_FANOUT", &mut report, |text| {
+        value::whole(text, 1, FANOUT_MAX)
+    });
+    let log = parsed(&values, "PROXMOX_LOG", &mut report, value::level);
+    let confirm = parsed(&values, "PROXMOX_CONFIRM", &mut report, confirm);
+
+    if !report.problems.is_empty() {
+        return Err(report);
+    }
+    Ok(Config {
+        clusters: clusters.into_iter().flatten().collect(),
+        patterns,
+        default,
+        fanout: fanout.unwrap_or(FANOUT_DEFAULT) as usize,
+        log: log.unwrap_or(Level::Warn),
+        confirm: confirm.unwrap_or(Confirm::Code),
+        warnings: report.warnings,
+    })
+}
+
+/// The value of a variable that says something; one set to nothing says nothing.
+fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
+    let value = values.get(name)?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+fn parsed<T>(
+    values: &Values,
+    name: &str,
+    report: &mut Report,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let value = said(values, name)?;
+    report.take(name, parse(value))
+}
+
+/// The names of `PROXMOX_CLUSTERS`, those that are sound.
+fn names(text: &str, report: &mut Report) -> Vec<String> {
+    const VARIABLE: &str = "PROXMOX_CLUSTERS";
+    let mut names: Vec<String> = Vec::new();
+    for name in value::items(text) {
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+        if RESERVED_NAMES.contains(&name) {
+            report.problem(VARIABLE, format!("a cluster cannot be named `{name}`"));
+        } else if !name.chars().all(fits) {
+            let name = name.escape_debug();
+            report.problem(
+                VARIABLE,
+                format!("`{name}` has more than letters, digits, `-` and `_`"),
+            );
+        } else if names.iter().any(|known| known == name) {
+            report.problem(VARIABLE, format!("`{name}` is there twice"));
+        } else {
+            names.push(name.to_owned());
+        }
+    }
+    if value::items(text).next().is_none() {
+        report.problem(VARIABLE, "names no cluster");
+    }
+    names
+}
+
+/// Reports what is known but not built, or not used: as a variable that holds for all clusters, and as
+/// the single-cluster spelling of a field.
+fn other_stages(several: bool, values: &Values, report: &mut Report) {
+    let mut single_cluster = Vec::new();
+    for name in values.keys() {
+        let registry = variables::of_registry(name);
+        let Some(variable) = registry.or_else(|| variables::of_single_cluster(name)) else {
+            continue;
+        };
+        match variable.stage {
+            Stage::NotBuiltYet => report.problem(name, NOT_BUILT_YET),
+            Stage::Ignored => report.warn(name, format!("is not used: {}", variable.about)),
+            Stage::Built if variable.scope == Scope::Cluster => single_cluster.push(*name),
+            Stage::Built => {}
+        }
+    }
+    if several && !single_cluster.is_empty() {
+        report.warn(
+            &single_cluster.join(", "),
+            "not used, since PROXMOX_CLUSTERS is set",
+        );
+    }
+}
+
+/// What holds for all clusters, with the two variables of others that the real environment may set.
+fn common(environment: &[(String, String)], values: &Values, report: &mut Report) -> Common {
+    let path = |name: &str| {
+        let (_, value) = environment.iter().rfind(|(known, _)| known == name)?;
+        (!value.is_empty()).then(|| PathBuf::from(value))
+    };
+    let validate = parsed(values, "PROXMOX_CLUSTER_VALIDATION", report, value::boolean);
+    let renew_after = parsed(values, "PROXMOX_CLUSTER_CACHE_TTL", report, |text| {
+        value::seconds(text, 0, u32::MAX)
+    });
+    Common {
+        validate: validate.unwrap_or(true),
+        renew_after: renew_after.unwrap_or(Duration::from_secs(CACHE_TTL_DEFAULT_S)),
+        cert_file: path("SSL_CERT_FILE"),
+        credentials: path("CREDENTIALS_DIRECTORY"),
+    }
+}
+
+/// The only cluster, from the variables without a cluster's name.
+fn single_cluster(values: &Values, common: &Common, report: &mut Report) -> Option<Cluster> {
+    let spell = |field: &str| format!("{PREFIX}{field}");
+    let begun = [
+        "API_URL",
+        "TOKEN_ID",
+        "TOKEN_SECRET",
+        "TOKEN_SECRET_FILE",
+        "TOKEN_SECRET_COMMAND",
+    ];
+    if !begun
+        .iter()
+        .any(|field| said(values, &spell(field)).is_some())
+    {
+        report.problems.push(
+            "PROXMOX_CLUSTERS, or PROXMOX_API_URL, PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET: \
+             no cluster is configured; set the first for several clusters or the others for one, \
+             as .env.example.multi shows"
+                .into(),
+        );
+        return None;
+    }
+    let get = |field: &str| {
+        let (variable, value) = values.get_key_value(spell(field).as_str())?;
+        Some(Field { variable, value })
+    };
+    let fields = Fields {
+        spell: &spell,
+        get: &get,
+    };
+    cluster::read(SINGLE_CLUSTER, &fields, common, report)
+}
+
+fn patterns(names: &[String], values: &Values, report: &mut Report) -> Vec<(String, usize)> {
+    const VARIABLE: &str = "PROXMOX_CLUSTER_PATTERNS";
+    let mut patterns: Vec<(String, usize)> = Vec::new();
+    let items = said(values, VARIABLE)
+        .into_iter()
+        .flat_map(value::items)
+        .zip(1..);
+    for (item, number) in items {
+        let Some((prefix, cluster)) = item.split_once(':') else {
+            report.problem(VARIABLE, format!("item {number} is no `prefix:cluster`"));
+            continue;
+        };
+        let (prefix, cluster) = (prefix.trim(), cluster.trim());
+        if prefix.is_empty() {
+            report.problem(VARIABLE, format!("item {number} has no prefix"));
+        }
+        match names.iter().position(|name| name == cluster) {
+            Some(place) => patterns.push((prefix.to_owned(), place)),
+            None => {
+                let cluster = cluster.escape_debug();
+                report.problem(
+                    VARIABLE,
+                    format!("item {number}: no cluster is named `{cluster}`"),
+                );
+            }
+        }
+    }
+    patterns
+}
+
+fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Option<usize> {
+    const VARIABLE: &str = "PROXMOX_DEFAULT_CLUSTER";
+    match said(values, VARIABLE) {
+        None => Some(0),
+        Some("none") => None,
+        Some(name) => {
+            let place = names.iter().position(|known| known == name);
+            if place.is_none() {
+                let name = name.escape_debug();
+                report.problem(VARIABLE, format!("no cluster is named `{name}`"));
+            }
+            place
+        }
+    }
+}
+
+fn confirm(text: &str) -> Result<Confirm, String> {
+    match text {
+        "code" => Ok(Confirm::Code),
+        "auto" | "ask" => Err(format!("{NOT_BUILT_YET}; only `code` is")),
+        _ if text.starts_with("off:") => Err(format!("{NOT_BUILT_YET}; only `code` is")),
+        "off" => Err("must name the clusters that go unconfirmed, and is not built yet".into()),
+        _ => Err("is none of auto, ask, code, off:NAME, of which only `code` is built yet".into()),
+    }
+}
