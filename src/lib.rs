@@ -8,3 +8,5 @@ pub mod gate;
 pub mod proxmox;
 pub mod tool;
 pub mod tools;
+
+pub mod mcp;

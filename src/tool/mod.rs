@@ -2,6 +2,7 @@
 //! annotations, the gate, the README line and the dispatch are read.
 
 pub mod args;
+pub mod call;
 pub mod param;
 
 use serde_json::{Map, Value};
