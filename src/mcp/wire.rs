@@ -19,7 +19,7 @@ use crate::wait::{SLICE_MS, Wake};
 /// The longest line that is written.
 pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
 /// The most lines that wait for their turn. Then nothing is read until one is done.
-pub const QUEUE_MAX: usize = 256;
+pub const QUEUE_MAX: usize = 1024;
 /// The most bytes of lines that wait, but for the one line that goes beyond.
 pub const QUEUE_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// What is left of the program's time, in milliseconds, when its input has ended.
