@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::files;
+use crate::fleet::Fleet;
 use crate::fleet::config::{self, Config, Report};
 use crate::fleet::env_file;
 use crate::fleet::variables::{self, Scope, Stage, VARIABLES};
 use crate::log;
+use crate::mcp::server;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::Trust;
+use crate::tool::call::Desk;
 
 /// The exit status for wrong arguments and a broken configuration.
 pub const EXIT_NOT_STARTED: u8 = 2;
@@ -61,8 +64,8 @@ pub fn run(given: Given) -> ExitCode {
 }
 
 /// Serves until the client goes away.
-fn serve(_config: Config) -> ExitCode {
-    ExitCode::SUCCESS
+fn serve(config: Config) -> ExitCode {
+    server::stdio(Desk::new(Fleet::new(config)))
 }
 
 enum Command {

@@ -4,6 +4,7 @@
 pub mod args;
 pub mod call;
 pub mod param;
+pub mod rows;
 
 use serde_json::{Map, Value};
 

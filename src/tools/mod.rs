@@ -1,5 +1,7 @@
 //! The families, and the table of all tools.
 
+use serde_json::{Map, Value};
+
 use crate::tool::Tool;
 
 /// A named set of tools that is switched on and off together.
@@ -19,4 +21,10 @@ pub fn all() -> impl Iterator<Item = &'static Tool> {
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
     all().find(|tool| tool.name == name)
+}
+
+/// What to say to a call by a tool name of the Python package: which tool here does it, with which
+/// arguments. `None` for any other name.
+pub fn renamed(_name: &str, _arguments: &Map<String, Value>) -> Option<String> {
+    None
 }

@@ -1,1 +1,6 @@
 //! The tests.
+
+mod inbox;
+mod listing;
+mod peer;
+mod rpc_bytes;

@@ -1,0 +1,265 @@
+//! Bounded lines out of standard input, and the two ways of listening to it for a while.
+//!
+//! Reading waits without end between calls. During a call the server listens in slices: a socket
+//! by its read timeout, a pipe by a second, non-blocking way in. From anything else (a file, a
+//! terminal) it reads between calls only.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::log;
+
+/// The longest line that is taken, without its newline.
+pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// How much is read at once; also what the buffer is cut back to after a long line.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// How long a pipe is left alone before it is looked at again.
+const NAP_MS: u64 = 5;
+/// The shortest read timeout that every kernel takes; none would be without end.
+const TIMEOUT_MIN_MS: u64 = 1;
+/// `O_NONBLOCK` on Linux. Elsewhere there is no `/proc` to open, and it is not used.
+const O_NONBLOCK: i32 = 0o4000;
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// A line, or what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Without the newline, a carriage return and a byte order mark; never blank.
+    Text(String),
+    NotUtf8,
+    /// Over [`LINE_MAX_BYTES`]; it was thrown away up to its end.
+    TooLong,
+}
+
+/// What came within a time.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Came {
+    Line(Line),
+    Nothing,
+    Closed,
+}
+
+/// Where the bytes come from.
+enum Source {
+    Socket(UnixStream),
+    /// One pipe, opened twice: once to wait without end, once to look and go on.
+    Pipe {
+        patient: File,
+        hasty: File,
+    },
+    Other(File),
+}
+
+/// The lines that a client sends.
+pub struct Inbox {
+    source: Source,
+    chunk: Vec<u8>,
+    buffer: Vec<u8>,
+    /// What lies before it in the buffer was given out already.
+    start: usize,
+    /// No newline lies between `start` and it.
+    searched: usize,
+    /// In the middle of a line that is too long.
+    skipping: bool,
+    closed: bool,
+}
+
+impl Inbox {
+    /// Standard input. Fails where it cannot be duplicated.
+    pub fn stdin() -> io::Result<Inbox> {
+        let own = io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Inbox::new(own))
+    }
+
+    /// Whatever is open there, listened to as well as can be.
+    pub fn new(fd: OwnedFd) -> Inbox {
+        Inbox {
+            source: Source::new(fd),
+            chunk: vec![0; CHUNK_BYTES],
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            skipping: false,
+            closed: false,
+        }
+    }
+
+    /// The next line, however long it takes; `None` at the end of input.
+    pub fn next_line(&mut self) -> Option<Line> {
+        loop {
+            if let Some(line) = self.buffered() {
+                return Some(line);
+            }
+            if self.closed {
+                return None;
+            }
+            let read = self.source.read(&mut self.chunk);
+            self.take_in(read);
+        }
+    }
+
+    /// The next line if it comes within the time. A line that is here already takes no time.
+    pub fn poll(&mut self, within: Duration) -> Came {
+        let end = Instant::now() + within;
+        loop {
+            if let Some(line) = self.buffered() {
+                return Came::Line(line);
+            }
+            if self.closed {
+                return Came::Closed;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let read = self.source.read_within(left, &mut self.chunk);
+            let nothing = matches!(&read, Err(cause) if is_nothing(cause));
+            self.take_in(read);
+            if nothing {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Came::Nothing;
+                }
+                // A pipe says so at once, and so does a socket that its other owner made
+                // non-blocking.
+                thread::sleep(left.min(Duration::from_millis(NAP_MS)));
+            }
+        }
+    }
+
+    fn take_in(&mut self, read: io::Result<usize>) {
+        match read {
+            Ok(0) => self.closed = true,
+            Ok(count) => {
+                self.buffer.drain(..self.start.min(self.buffer.len()));
+                self.searched = self.searched.saturating_sub(self.start);
+                self.start = 0;
+                self.buffer
+                    .extend_from_slice(self.chunk.get(..count).unwrap_or_default());
+            }
+            Err(cause) if is_nothing(&cause) => {}
+            Err(cause) => {
+                log::warn(&format!("standard input cannot be read: {cause}"));
+                self.closed = true;
+            }
+        }
+    }
+
+    /// A whole line out of the buffer; at the end of input also one without a newline.
+    fn buffered(&mut self) -> Option<Line> {
+        loop {
+            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+            let newline = unsearched.iter().position(|byte| *byte == b'\n');
+            let end = match newline {
+                Some(at) => self.searched + at,
+                None if self.closed => self.buffer.len(),
+                None => {
+                    self.searched = self.buffer.len();
+                    if self.searched - self.start > LINE_MAX_BYTES {
+                        self.skipping = true;
+                    }
+                    if self.skipping {
+                        self.forget();
+                    }
+                    return None;
+                }
+            };
+            let line = self.buffer.get(self.start..end).unwrap_or_default();
+            let line = if std::mem::take(&mut self.skipping) || line.len() > LINE_MAX_BYTES {
+                Some(Line::TooLong)
+            } else {
+                decoded(line)
+            };
+            self.start = (end + 1).min(self.buffer.len());
+            self.searched = self.start;
+            if self.start == self.buffer.len() {
+                self.forget();
+            }
+            if line.is_some() || newline.is_none() {
+                return line;
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(CHUNK_BYTES);
+        self.start = 0;
+        self.searched = 0;
+    }
+}
+
+impl Source {
+    fn new(fd: OwnedFd) -> Source {
+        let file = File::from(fd);
+        let kind = file.metadata().map(|data| data.file_type());
+        if kind.as_ref().is_ok_and(FileTypeExt::is_socket) {
+            return Source::Socket(UnixStream::from(OwnedFd::from(file)));
+        }
+        if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
+            let again = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let hasty = OpenOptions::new()
+                .read(true)
+                .custom_flags(O_NONBLOCK)
+                .open(again);
+            if let Ok(hasty) = hasty {
+                return Source::Pipe {
+                    patient: file,
+                    hasty,
+                };
+            }
+        }
+        Source::Other(file)
+    }
+
+    /// Waits for bytes without end; "nothing" only after a short rest.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = match self {
+            Source::Socket(socket) => socket
+                .set_read_timeout(None)
+                .and_then(|()| socket.read(into)),
+            Source::Pipe { patient, .. } => patient.read(into),
+            Source::Other(file) => file.read(into),
+        };
+        if matches!(&read, Err(cause) if cause.kind() == ErrorKind::WouldBlock) {
+            // Whoever else holds this end made it non-blocking.
+            thread::sleep(Duration::from_millis(NAP_MS));
+        }
+        read
+    }
+
+    /// Bytes, or "nothing" after at most this time.
+    fn read_within(&mut self, time: Duration, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Socket(socket) => {
+                let timeout = time.max(Duration::from_millis(TIMEOUT_MIN_MS));
+                socket.set_read_timeout(Some(timeout))?;
+                socket.read(into)
+            }
+            Source::Pipe { hasty, .. } => hasty.read(into),
+            Source::Other(_) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+fn is_nothing(cause: &io::Error) -> bool {
+    matches!(
+        cause.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// A line's bytes as text; `None` where nothing stands in it.
+fn decoded(line: &[u8]) -> Option<Line> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(BOM).unwrap_or(line);
+    if line.trim_ascii().is_empty() {
+        return None;
+    }
+    Some(match std::str::from_utf8(line) {
+        Ok(text) => Line::Text(text.to_owned()),
+        Err(_) => Line::NotUtf8,
+    })
+}

@@ -1,0 +1,150 @@
+//! A tool as its entry in `tools/list`: everything is read off its declaration.
+
+use serde_json::{Map, Value, json};
+
+use super::revision::Revision;
+use crate::gate::mark::{Effect, Mark};
+use crate::tool::args::WAIT_MAX_S;
+use crate::tool::param::{Kind, Param};
+use crate::tool::{Subject, Tool};
+
+/// What every answer says of the cluster that was chosen.
+const DECISION: &[(&str, &str)] = &[("cluster", "string"), ("chosen_by", "string")];
+/// What every answer about several clusters says of them.
+const ASKED: &[(&str, &str)] = &[("clusters_asked", "integer"), ("errors", "array")];
+
+/// The entry of `tool`, as a client of this revision knows it.
+pub fn entry(tool: &Tool, revision: Revision) -> Value {
+    let mut entry = Map::new();
+    let mut put = |key: &str, value: Value| entry.insert(key.to_owned(), value);
+    put("name", json!(tool.name));
+    put("description", json!(tool.about));
+    put("inputSchema", input_schema(tool));
+    if revision.has_annotations() {
+        let mut annotations = annotations(tool.heaviest());
+        if revision.is_structured() {
+            put("title", json!(tool.title));
+            put("outputSchema", output_schema(tool));
+        } else if let Some(annotations) = annotations.as_object_mut() {
+            // 2025-03-26 knows a title only here.
+            annotations.insert("title".to_owned(), json!(tool.title));
+        }
+        put("annotations", annotations);
+    }
+    Value::Object(entry)
+}
+
+/// What a call may bring: closed, without combinators at the root.
+pub fn input_schema(tool: &Tool) -> Value {
+    let mut properties = Map::new();
+    properties.insert("cluster".to_owned(), cluster(tool.subject));
+    for param in tool.params {
+        properties.insert(param.name.to_owned(), property(param));
+    }
+    if tool.asks() {
+        let confirm = json!({"type": "string", "description": "code of the plan"});
+        properties.insert("confirm".to_owned(), confirm);
+    }
+    if tool.task {
+        let wait = json!({"type": "integer", "minimum": 0, "maximum": WAIT_MAX_S});
+        properties.insert("wait".to_owned(), wait);
+    }
+    let required: Vec<&str> = tool
+        .params
+        .iter()
+        .filter(|param| param.required)
+        .map(|param| param.name)
+        .collect();
+
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema.insert("additionalProperties".to_owned(), json!(false));
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), json!(required));
+    }
+    Value::Object(schema)
+}
+
+/// What a caller may rely on in an answer; it stays open for more.
+pub fn output_schema(tool: &Tool) -> Value {
+    // A list may be of one cluster or of all, and says of each a different thing.
+    let decision = match tool.subject {
+        Subject::List => &[],
+        Subject::Fleet => ASKED,
+        _ => DECISION,
+    };
+    // The first answer of what asks may be a plan instead.
+    let answer = if tool.asks() { &[] } else { tool.answer };
+
+    let keys = || decision.iter().chain(answer);
+    let required: Vec<&str> = keys().map(|(key, _)| *key).collect();
+    let properties: Map<String, Value> = keys()
+        .map(|(key, kind)| ((*key).to_owned(), json!({"type": kind})))
+        .collect();
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("object"));
+    if !required.is_empty() {
+        schema.insert("required".to_owned(), json!(required));
+        schema.insert("properties".to_owned(), Value::Object(properties));
+    }
+    Value::Object(schema)
+}
+
+/// How heavy a call may be, for hosts that ask their user. `idempotentHint` is left out: a table of
+/// marks does not know it.
+fn annotations(mark: Mark) -> Value {
+    let destructive = mark.effect == Effect::Full || mark.interrupts || mark.asks;
+    json!({
+        "readOnlyHint": mark.effect == Effect::Read,
+        "destructiveHint": destructive,
+        "openWorldHint": false,
+    })
+}
+
+fn cluster(subject: Subject) -> Value {
+    match subject {
+        Subject::List => json!({"type": "string", "description": "or `all`"}),
+        Subject::Fleet => json!({"type": "string", "description": "instead of all"}),
+        _ => json!({"type": "string"}),
+    }
+}
+
+fn property(param: &Param) -> Value {
+    let mut schema = kind(param.kind);
+    if let (false, Some(schema)) = (param.about.is_empty(), schema.as_object_mut()) {
+        schema.insert("description".to_owned(), json!(param.about));
+    }
+    schema
+}
+
+/// Only what a model needs to get it right: lengths and patterns are checked when the call comes.
+fn kind(kind: Kind) -> Value {
+    match kind {
+        Kind::Guest => json!({"type": ["integer", "string"]}),
+        Kind::Text(_) | Kind::Word(_) => json!({"type": "string"}),
+        Kind::Int(least, most) => whole_number(least, most),
+        Kind::Bool => json!({"type": "boolean"}),
+        // Some hosts take `enum` only beside a type.
+        Kind::OneOf(words) => json!({"type": "string", "enum": words}),
+        Kind::SomeOf(words) => {
+            json!({"type": "array", "items": {"type": "string", "enum": words}})
+        }
+        Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
+        Kind::Settings => {
+            json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
+        }
+    }
+}
+
+fn whole_number(least: i64, most: i64) -> Value {
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("integer"));
+    if least > i64::MIN {
+        schema.insert("minimum".to_owned(), json!(least));
+    }
+    if most < i64::MAX {
+        schema.insert("maximum".to_owned(), json!(most));
+    }
+    Value::Object(schema)
+}

@@ -1,0 +1,10 @@
+//! What the client said, and what it is told: the Model Context Protocol over standard input and
+//! output, in both eras.
+
+pub mod about;
+pub mod inbox;
+pub mod listing;
+pub mod revision;
+pub mod rpc;
+pub mod server;
+pub mod wire;

@@ -1,0 +1,266 @@
+//! JSON-RPC as plain data: one line of text to a message, a result or a failure to one line.
+//!
+//! The rules of the envelope are here; what a method means is the server's business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::revision;
+
+/// The deepest nesting of arrays and objects that is read.
+pub const DEPTH_MAX: usize = 128;
+/// The most messages in one batch.
+pub const BATCH_MAX: usize = 64;
+/// The longest id, as JSON: it comes back in every reply.
+pub const ID_MAX_BYTES: usize = 1024;
+/// The most of a client's words that an error message repeats.
+const QUOTED_MAX_CHARS: usize = 80;
+
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const METHOD_NOT_FOUND: i32 = -32601;
+const INVALID_PARAMS: i32 = -32602;
+const INTERNAL_ERROR: i32 = -32603;
+const UNSUPPORTED_VERSION: i32 = -32022;
+
+/// The id of a request. Text is not a number: `"7"` and `7` are two ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// An integer, digit by digit: it may be beyond what a number type holds.
+    Integer(String),
+    Text(String),
+}
+
+impl Id {
+    /// The id that this JSON is, if it is a legal one.
+    fn read(raw: &str) -> Option<Id> {
+        if raw.len() > ID_MAX_BYTES {
+            return None;
+        }
+        if raw.starts_with('"') {
+            return serde_json::from_str(raw).ok().map(Id::Text);
+        }
+        let digits = raw.strip_prefix('-').unwrap_or(raw);
+        let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        whole.then(|| Id::Integer(raw.to_owned()))
+    }
+}
+
+/// As JSON.
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Id::Integer(digits) => f.write_str(digits),
+            Id::Text(text) => write!(f, "{}", json!(text)),
+        }
+    }
+}
+
+/// A request that waits for its reply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub id: Id,
+    pub method: String,
+    /// Empty where there were none.
+    pub params: Map<String, Value>,
+}
+
+/// One message of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    Request(Request),
+    /// `about` is its `params.requestId`, where that is a legal id.
+    Notification {
+        method: String,
+        about: Option<Id>,
+    },
+    /// An answer to a question; none was asked.
+    Response,
+}
+
+/// What one line holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    One(Message),
+    /// Whether a batch may be sent at all depends on the revision.
+    Batch(Vec<Result<Message, Refusal>>),
+}
+
+/// A message that is not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub id: Option<Id>,
+    pub failure: Failure,
+}
+
+/// The protocol was misused; becomes a JSON-RPC `error`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub code: i32,
+    pub message: String,
+    pub data: Option<Value>,
+}
+
+impl Failure {
+    fn new(code: i32, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// It is no JSON, or no text.
+    pub fn unreadable(message: impl Into<String>) -> Failure {
+        Failure::new(PARSE_ERROR, message)
+    }
+
+    /// It is JSON, but no message.
+    pub fn invalid(message: impl Into<String>) -> Failure {
+        Failure::new(INVALID_REQUEST, message)
+    }
+
+    pub fn unknown_method(method: &str) -> Failure {
+        let message = format!("there is no method {}", quoted(method));
+        Failure::new(METHOD_NOT_FOUND, message)
+    }
+
+    pub fn bad_params(message: impl Into<String>) -> Failure {
+        Failure::new(INVALID_PARAMS, message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Failure {
+        Failure::new(INTERNAL_ERROR, message)
+    }
+
+    pub fn unsupported_version(requested: &str) -> Failure {
+        let supported: Vec<&str> = revision::ALL.iter().map(|one| one.date()).collect();
+        let requested: String = requested.chars().take(QUOTED_MAX_CHARS).collect();
+        Failure {
+            data: Some(json!({"supported": supported, "requested": requested})),
+            ..Failure::new(UNSUPPORTED_VERSION, "unsupported protocol version")
+        }
+    }
+
+    /// The failure of a message whose id is `id`, or unknown.
+    pub fn of(self, id: Option<Id>) -> Refusal {
+        Refusal { id, failure: self }
+    }
+}
+
+/// A client's word in an error message: cut, and without control characters.
+pub fn quoted(word: &str) -> String {
+    let short: String = word
+        .chars()
+        .take(QUOTED_MAX_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let cut = if short.len() < word.len() { "..." } else { "" };
+    format!("`{short}`{cut}")
+}
+
+/// The line that answers a request with a result.
+pub fn result_line(id: &Id, result: &Map<String, Value>) -> String {
+    // Written by hand, since the id is JSON already.
+    let result = serde_json::to_string(result).unwrap_or_else(|_| "{}".to_owned());
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+}
+
+/// The line that refuses a message.
+pub fn error_line(refusal: &Refusal) -> String {
+    let id = refusal.id.as_ref().map_or("null".to_owned(), Id::to_string);
+    let mut error = json!({"code": refusal.failure.code, "message": refusal.failure.message});
+    if let (Some(data), Some(error)) = (&refusal.failure.data, error.as_object_mut()) {
+        error.insert("data".to_owned(), data.clone());
+    }
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+}
+
+/// What a line holds, or why it is refused as a whole.
+pub fn read(line: &str) -> Result<Incoming, Refusal> {
+    if nested_beyond(DEPTH_MAX, line) {
+        let message = format!("nested deeper than {DEPTH_MAX}");
+        return Err(Failure::unreadable(message).of(None));
+    }
+    let whole: &RawValue = serde_json::from_str(line).map_err(not_json)?;
+    if !whole.get().starts_with('[') {
+        return message(whole).map(Incoming::One);
+    }
+    let parts: Vec<&RawValue> = serde_json::from_str(whole.get()).map_err(not_json)?;
+    if parts.is_empty() || parts.len() > BATCH_MAX {
+        let message = format!("a batch holds 1 to {BATCH_MAX} messages");
+        return Err(Failure::invalid(message).of(None));
+    }
+    Ok(Incoming::Batch(parts.into_iter().map(message).collect()))
+}
+
+fn not_json(cause: serde_json::Error) -> Refusal {
+    Failure::unreadable(format!("not JSON: {cause}")).of(None)
+}
+
+/// One message out of its JSON, which is known to be well formed.
+fn message(raw: &RawValue) -> Result<Message, Refusal> {
+    let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
+        return Err(Failure::invalid("a message is a JSON object").of(None));
+    };
+    let field = |name: &str| fields.get(name).map(|raw| raw.get());
+    let id = field("id").and_then(Id::read);
+    let refuse = |why: &str| Err(Failure::invalid(why).of(id.clone()));
+
+    let Some(method) = field("method") else {
+        return match field("result").or(field("error")) {
+            Some(_) => Ok(Message::Response),
+            None => refuse("`method` is missing"),
+        };
+    };
+    if field("jsonrpc").and_then(text).as_deref() != Some("2.0") {
+        return refuse("`jsonrpc` must be \"2.0\"");
+    }
+    let Some(method) = text(method) else {
+        return refuse("`method` must be a string");
+    };
+    let params = field("params").unwrap_or("null");
+    if field("id").is_none() {
+        // Nobody waits for a reply, so that wrong parameters go unanswered too.
+        let about = serde_json::from_str::<BTreeMap<String, &RawValue>>(params)
+            .ok()
+            .and_then(|params| params.get("requestId").and_then(|id| Id::read(id.get())));
+        return Ok(Message::Notification { method, about });
+    }
+    let Some(id) = id.clone() else {
+        return refuse("`id` must be a string or an integer, and short");
+    };
+    let params = match params {
+        "null" => Map::new(),
+        object if object.starts_with('{') => serde_json::from_str(object).map_err(not_json)?,
+        _ => return refuse("`params` must be an object"),
+    };
+    Ok(Message::Request(Request { id, method, params }))
+}
+
+fn text(raw: &str) -> Option<String> {
+    serde_json::from_str(raw).ok()
+}
+
+/// Looked at before parsing, since the parser steps over what it keeps raw without counting.
+fn nested_beyond(limit: usize, line: &str) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
+    for byte in line.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,263 @@
+//! The loop: one request, one answer, one thread. Which method means what, in both eras.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::about;
+use super::inbox::Inbox;
+use super::listing;
+use super::revision::{META_SERVER, Revision};
+use super::rpc::{self, Failure, Request};
+use super::wire::Wire;
+use crate::error::Error;
+use crate::log;
+use crate::tool::Tool;
+use crate::tool::call::{self, Desk};
+use crate::tools::{self, Toolset};
+use crate::wait::{self, Call, Wake};
+
+/// The longest time that a call may take.
+pub const CALL_MAX_S: u64 = 30;
+/// How long, in milliseconds, a modern client may keep what it was told: the configuration is read
+/// once, so that lists change with a restart only.
+const KEEP_MS: u64 = 300_000;
+
+type Object = Map<String, Value>;
+
+/// What is served. The program's own is [`OURS`]; a test brings its own tools and another desk.
+pub struct Offer<D: 'static> {
+    pub toolsets: &'static [Toolset],
+    /// See [`tools::renamed`].
+    pub renamed: fn(&str, &Object) -> Option<String>,
+    /// See [`call::call`].
+    pub call: fn(&mut D, &'static Tool, &Object) -> Result<Object, Error>,
+}
+
+/// The tools of this program.
+pub static OURS: Offer<Desk> = Offer {
+    toolsets: tools::TOOLSETS,
+    renamed: tools::renamed,
+    call: call::call,
+};
+
+/// Serves standard input to standard output until the input ends.
+pub fn stdio(desk: Desk) -> ExitCode {
+    let streams =
+        Inbox::stdin().and_then(|inbox| Ok((inbox, io::stdout().as_fd().try_clone_to_owned()?)));
+    match streams {
+        Ok((inbox, output)) => {
+            serve(&OURS, desk, inbox, File::from(output));
+            ExitCode::SUCCESS
+        }
+        Err(cause) => {
+            log::error(&format!(
+                "standard input and output cannot be used: {cause}"
+            ));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves one client until its input ends or nobody reads the output.
+pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
+    // Shared with whoever waits inside a call, which reaches it through `wait` only.
+    let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
+    let mut server = Server { offer, desk, wire };
+    loop {
+        let next = server.wire.borrow_mut().next_request();
+        let Some(request) = next else {
+            return;
+        };
+        let reply = server.reply(&request);
+        server.wire.borrow_mut().finish(reply);
+    }
+}
+
+struct Server<'a, D: 'static> {
+    offer: &'a Offer<D>,
+    desk: D,
+    wire: Rc<RefCell<Wire>>,
+}
+
+impl<D> Server<'_, D> {
+    /// The line that answers; `None` where none is to be sent.
+    fn reply(&mut self, request: &Request) -> Option<String> {
+        match self.answer(request) {
+            Ok(Some(result)) => Some(rpc::result_line(&request.id, &result)),
+            Ok(None) => None,
+            Err(failure) => Some(rpc::error_line(&failure.of(Some(request.id.clone())))),
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Result<Option<Object>, Failure> {
+        let Request { method, params, .. } = request;
+        let negotiated = self.wire.borrow().negotiated;
+        let revision = Revision::of_request(method, params, negotiated)?;
+        let result = match (revision.is_modern(), method.as_str()) {
+            (false, "initialize") => Some(self.initialize(params)),
+            (false, "ping") => Some(Object::new()),
+            (true, "server/discover") => Some(discover()),
+            (_, "tools/list") => Some(self.list_tools(params, revision)?),
+            (_, "tools/call") => self.call_tool(params, revision)?,
+            _ => return Err(Failure::unknown_method(method)),
+        };
+        Ok(result.map(|result| in_era(result, revision)))
+    }
+
+    fn initialize(&mut self, params: &Object) -> Object {
+        let wish = params.get("protocolVersion").and_then(Value::as_str);
+        let revision = Revision::negotiate(wish);
+        self.wire.borrow_mut().negotiated = revision;
+        object([
+            ("protocolVersion", json!(revision.date())),
+            ("capabilities", capabilities()),
+            ("serverInfo", about::server(revision)),
+            ("instructions", json!(about::INSTRUCTIONS)),
+        ])
+    }
+
+    fn list_tools(&self, params: &Object, revision: Revision) -> Result<Object, Failure> {
+        // There is one page, so that no cursor was ever given out.
+        if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
+            return Err(Failure::bad_params("this `cursor` was not given out here"));
+        }
+        let entries: Vec<Value> = self
+            .tools()
+            .map(|tool| listing::entry(tool, revision))
+            .collect();
+        let mut result = object([("tools", json!(entries))]);
+        if revision.is_modern() {
+            keep(&mut result);
+        }
+        Ok(result)
+    }
+
+    /// `None` where the call was cancelled.
+    fn call_tool(
+        &mut self,
+        params: &Object,
+        revision: Revision,
+    ) -> Result<Option<Object>, Failure> {
+        let Some(Value::String(name)) = params.get("name") else {
+            return Err(Failure::bad_params("`name` must be a string"));
+        };
+        let none = Object::new();
+        let arguments = match params.get("arguments") {
+            Some(Value::Object(arguments)) => arguments,
+            None | Some(Value::Null) => &none,
+            Some(_) => return Err(Failure::bad_params("`arguments` must be an object")),
+        };
+        let tool = self.tools().find(|tool| tool.name == name);
+        let outcome = match tool {
+            Some(tool) => self.run(tool, arguments),
+            None => match (self.offer.renamed)(name, arguments) {
+                Some(sentence) => Err(Error::bad(sentence)),
+                None => {
+                    let message = format!("there is no tool {}", rpc::quoted(name));
+                    return Err(Failure::bad_params(message));
+                }
+            },
+        };
+        Ok(match outcome {
+            Ok(answer) => Some(success(answer, revision)),
+            Err(Error::Cancelled) => None,
+            Err(error) => Some(failed(&error)),
+        })
+    }
+
+    /// Runs the tool, listening to the client while it waits.
+    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Object, Error> {
+        let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
+        let closing = self.wire.borrow().end();
+        let deadline = closing.map_or(limit, |end| end.min(limit));
+        let wire = Rc::clone(&self.wire);
+        let listen = move |at_most| {
+            // Never borrowed while a tool runs; a mistake here must not end the program.
+            let wire = wire.try_borrow_mut();
+            wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
+        };
+        let desk = &mut self.desk;
+        wait::during(Call::new(Some(deadline), listen), || {
+            (self.offer.call)(desk, tool, arguments)
+        })
+    }
+
+    fn tools(&self) -> impl Iterator<Item = &'static Tool> + use<D> {
+        self.offer.toolsets.iter().flat_map(|set| set.tools)
+    }
+}
+
+fn discover() -> Object {
+    let supported: Vec<&str> = super::revision::ALL.iter().map(|one| one.date()).collect();
+    let mut result = object([
+        ("supportedVersions", json!(supported)),
+        ("capabilities", capabilities()),
+        ("instructions", json!(about::INSTRUCTIONS)),
+        ("_meta", meta(about::server(Revision::Stateless))),
+    ]);
+    keep(&mut result);
+    result
+}
+
+fn capabilities() -> Value {
+    json!({"tools": {}})
+}
+
+/// What a modern client is told about keeping a result: its tools depend on the configuration.
+fn keep(result: &mut Object) {
+    result.insert("ttlMs".to_owned(), json!(KEEP_MS));
+    result.insert("cacheScope".to_owned(), json!("private"));
+}
+
+/// The answer of a tool: structured where the client knows that, and the same as text.
+fn success(answer: Object, revision: Revision) -> Object {
+    let answer = Value::Object(answer);
+    let mut result = object([("content", text(&answer.to_string()))]);
+    if revision.is_structured() {
+        result.insert("structuredContent".to_owned(), answer);
+    }
+    result
+}
+
+/// The error of a tool: text alone, since on errors some hosts show the model nothing else.
+fn failed(error: &Error) -> Object {
+    let mut said = format!("{}: {error}", error.code());
+    if let Some(hint) = error.hint() {
+        said.push_str("\nhint: ");
+        said.push_str(&hint);
+    }
+    object([("content", text(&said)), ("isError", json!(true))])
+}
+
+fn text(text: &str) -> Value {
+    json!([{"type": "text", "text": text}])
+}
+
+/// What every modern result bears beside what it says.
+fn in_era(mut result: Object, revision: Revision) -> Object {
+    if revision.is_modern() {
+        result.insert("resultType".to_owned(), json!("complete"));
+        result
+            .entry("_meta")
+            .or_insert_with(|| meta(about::signature(revision)));
+    }
+    result
+}
+
+fn meta(server: Value) -> Value {
+    json!({META_SERVER: server})
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Object {
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}

@@ -1,0 +1,299 @@
+//! The line to the client: what waits for its turn, what runs, and the one place that writes.
+//!
+//! The loop takes requests from here one by one. During a call it is asked to listen, and then
+//! deals at once with what must not wait: pings, cancellations, malformed lines, the end of input.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Map;
+
+use super::inbox::{Came, Inbox, LINE_MAX_BYTES, Line};
+use super::revision::{self, Revision};
+use super::rpc::{self, Failure, ID_MAX_BYTES, Id, Incoming, Message, Refusal, Request};
+use crate::log;
+use crate::wait::{SLICE_MS, Wake};
+
+/// The longest line that is written.
+pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
+/// The most lines that wait for their turn. Then nothing is read until one is done.
+pub const QUEUE_MAX: usize = 1024;
+/// The most bytes of lines that wait, but for the one line that goes beyond.
+pub const QUEUE_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What is left of the program's time, in milliseconds, when its input has ended.
+pub const CLOSING_MS: u64 = 1400;
+/// What a refusal may take up beside the id.
+const REFUSAL_MAX_BYTES: usize = 1024;
+/// How long a full output is left alone before it is tried again.
+const NAP_MS: u64 = 5;
+
+/// One line's requests, and the replies that it has got so far.
+struct Parcel {
+    /// Whether it came as an array, and is answered by one.
+    batch: bool,
+    bytes: usize,
+    requests: VecDeque<Request>,
+    replies: Vec<String>,
+}
+
+struct Running {
+    id: Id,
+    cancelled: bool,
+}
+
+impl Running {
+    /// Whether it bears this id. What was cancelled no longer does: the client may use it anew.
+    fn is(&self, id: &Id) -> bool {
+        !self.cancelled && self.id == *id
+    }
+}
+
+/// Both directions, and what is between them.
+pub struct Wire {
+    inbox: Inbox,
+    output: Box<dyn Write>,
+    /// What the client settled on by `initialize`: the revision of requests without one.
+    pub negotiated: Revision,
+    queue: VecDeque<Parcel>,
+    running: Option<Running>,
+    closed: Option<Instant>,
+    /// Nobody reads any more.
+    gone: bool,
+}
+
+impl Wire {
+    pub fn new(inbox: Inbox, output: impl Write + 'static) -> Wire {
+        Wire {
+            inbox,
+            output: Box::new(output),
+            negotiated: revision::OFFERED,
+            queue: VecDeque::new(),
+            running: None,
+            closed: None,
+            gone: false,
+        }
+    }
+
+    /// The next request, which then runs until [`Wire::finish`]; `None` when all is done.
+    pub fn next_request(&mut self) -> Option<Request> {
+        loop {
+            if self.gone || self.end().is_some_and(|end| end <= Instant::now()) {
+                return None;
+            }
+            if let Some(parcel) = self.queue.front_mut() {
+                if let Some(request) = parcel.requests.pop_front() {
+                    self.running = Some(Running {
+                        id: request.id.clone(),
+                        cancelled: false,
+                    });
+                    return Some(request);
+                }
+                self.hand_over();
+                continue;
+            }
+            let Some(line) = self.inbox.next_line() else {
+                self.closed.get_or_insert_with(Instant::now);
+                return None;
+            };
+            self.arrive(line);
+        }
+    }
+
+    /// Ends the running request. Without a reply, or when it was cancelled, nothing is sent for it.
+    pub fn finish(&mut self, reply: Option<String>) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let Some(parcel) = self.queue.front_mut() else {
+            return;
+        };
+        if let (Some(reply), false) = (reply, running.cancelled) {
+            let taken: usize = parcel.replies.iter().map(|reply| reply.len() + 1).sum();
+            let reserved = parcel.requests.len() * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
+            if taken + reserved + reply.len() + 2 <= REPLY_MAX_BYTES {
+                parcel.replies.push(reply);
+            } else {
+                let failure = Failure::internal(format!(
+                    "it was carried out, but the answer is longer than {REPLY_MAX_BYTES} bytes"
+                ));
+                parcel
+                    .replies
+                    .push(rpc::error_line(&failure.of(Some(running.id))));
+            }
+        }
+        if parcel.requests.is_empty() {
+            self.hand_over();
+        }
+    }
+
+    /// What a call does while it waits: says early what concerns it.
+    pub fn listen(&mut self, at_most: Duration) -> Wake {
+        let end = Instant::now() + at_most;
+        // A client that never pauses must not keep the call from its work.
+        let patience = end + Duration::from_millis(SLICE_MS);
+        loop {
+            if self.running.as_ref().is_some_and(|run| run.cancelled) {
+                return Wake::Cancelled;
+            }
+            if self.gone || self.closed.is_some() {
+                return Wake::Closed;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if self.is_full() {
+                thread::sleep(left);
+                return Wake::Nothing;
+            }
+            match self.inbox.poll(left) {
+                Came::Line(line) => self.arrive(line),
+                Came::Nothing => return Wake::Nothing,
+                Came::Closed => self.closed = Some(Instant::now()),
+            }
+            if Instant::now() > patience {
+                return Wake::Nothing;
+            }
+        }
+    }
+
+    /// When everything must be over; `None` as long as there is input.
+    pub fn end(&self) -> Option<Instant> {
+        self.closed
+            .map(|closed| closed + Duration::from_millis(CLOSING_MS))
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes: usize = self.queue.iter().map(|parcel| parcel.bytes).sum();
+        self.queue.len() >= QUEUE_MAX || bytes >= QUEUE_MAX_BYTES
+    }
+
+    /// Sorts what a line holds: into the queue, or answered at once, or nothing to do.
+    fn arrive(&mut self, line: Line) {
+        let text = match line {
+            Line::Text(text) => text,
+            Line::NotUtf8 => {
+                return self.refuse(Failure::unreadable("not UTF-8").of(None));
+            }
+            Line::TooLong => {
+                let message = format!("a line is longer than {LINE_MAX_BYTES} bytes");
+                return self.refuse(Failure::invalid(message).of(None));
+            }
+        };
+        let (batch, messages) = match rpc::read(&text) {
+            Err(refusal) => return self.refuse(refusal),
+            Ok(Incoming::One(message)) => (false, vec![Ok(message)]),
+            Ok(Incoming::Batch(messages)) if self.negotiated.takes_batches() => (true, messages),
+            Ok(Incoming::Batch(_)) => {
+                let message = "batches are taken in revision 2025-03-26 only";
+                return self.refuse(Failure::invalid(message).of(None));
+            }
+        };
+        let mut parcel = Parcel {
+            batch,
+            bytes: text.len(),
+            requests: VecDeque::new(),
+            replies: Vec::new(),
+        };
+        for message in messages {
+            match message.and_then(|message| self.sort(message, &mut parcel)) {
+                Ok(Some(request)) => parcel.requests.push_back(request),
+                Ok(None) => {}
+                Err(refusal) => parcel.replies.push(rpc::error_line(&refusal)),
+            }
+        }
+        if parcel.requests.is_empty() {
+            self.deliver(parcel);
+        } else {
+            self.queue.push_back(parcel);
+        }
+    }
+
+    /// A request that is to wait for its turn, if the message is one. `parcel` is what it came with.
+    fn sort(&mut self, message: Message, parcel: &mut Parcel) -> Result<Option<Request>, Refusal> {
+        let request = match message {
+            Message::Request(request) => request,
+            Message::Notification { method, about } => {
+                if let ("notifications/cancelled", Some(id)) = (method.as_str(), about) {
+                    parcel.requests.retain(|request| request.id != id);
+                    self.cancel(&id);
+                }
+                return Ok(None);
+            }
+            Message::Response => return Ok(None),
+        };
+        let known = |parcel: &Parcel| parcel.requests.iter().any(|one| one.id == request.id);
+        let running = self.running.as_ref();
+        if running.is_some_and(|running| running.is(&request.id))
+            || known(parcel)
+            || self.queue.iter().any(known)
+        {
+            let failure = Failure::invalid("a request with this `id` is still in flight");
+            return Err(failure.of(Some(request.id)));
+        }
+        let modern = revision::is_modern(&request.method, &request.params);
+        if parcel.batch && (modern || request.method == "initialize") {
+            let failure = Failure::invalid("this cannot be part of a batch");
+            return Err(failure.of(Some(request.id)));
+        }
+        if request.method == "ping" && !modern && !parcel.batch && running.is_some() {
+            self.write(&rpc::result_line(&request.id, &Map::new()));
+            return Ok(None);
+        }
+        Ok(Some(request))
+    }
+
+    /// Stops what runs, or forgets what waits. An id that is not known is left alone.
+    fn cancel(&mut self, id: &Id) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.is(id)) {
+            running.cancelled = true;
+            return;
+        }
+        for parcel in &mut self.queue {
+            parcel.requests.retain(|request| request.id != *id);
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.write(&rpc::error_line(&refusal));
+    }
+
+    /// Takes the first parcel out of the queue and sends what it got.
+    fn hand_over(&mut self) {
+        if let Some(parcel) = self.queue.pop_front() {
+            self.deliver(parcel);
+        }
+    }
+
+    fn deliver(&mut self, parcel: Parcel) {
+        if parcel.replies.is_empty() {
+            return;
+        }
+        let replies = parcel.replies.join(",");
+        if parcel.batch {
+            self.write(&format!("[{replies}]"));
+        } else {
+            self.write(&replies);
+        }
+    }
+
+    /// Standard output is written here and nowhere else: one line, and at once.
+    fn write(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() && !self.gone {
+            match self.output.write(rest) {
+                Ok(0) => self.gone = true,
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(NAP_MS));
+                }
+                Err(cause) => {
+                    log::debug(&format!("standard output is closed: {cause}"));
+                    self.gone = true;
+                }
+            }
+        }
+        self.gone = self.gone || self.output.flush().is_err();
+    }
+}

@@ -1,0 +1,159 @@
+//! Lists as answers: a page of rows with the total and the way on, in few bytes.
+
+use serde_json::{Map, Value};
+
+use super::args::Args;
+use super::param::{Kind, Param};
+use crate::error::Error;
+
+/// Rows of a page where `limit` does not say.
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: i64 = 500;
+/// An answer is cut at a row beyond this.
+const ANSWER_MAX_BYTES: usize = 20_000;
+/// What a page has beside its rows: the decision, the total, errors of clusters.
+const FRAME_BYTES: usize = 1_000;
+const CURSOR_MAX_CHARS: usize = 20;
+const FIELDS_MAX: usize = 40;
+
+/// The most rows of a page.
+pub const LIMIT: Param =
+    Param::new("limit", Kind::Int(1, LIMIT_MAX), "rows, 50 at first").optional();
+/// Where the page before ended.
+pub const CURSOR: Param = Param::new(
+    "cursor",
+    Kind::Text(CURSOR_MAX_CHARS),
+    "`next` of the page before",
+)
+.optional();
+/// The columns.
+pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "columns").optional();
+
+/// One row; its keys in the order in which they are shown.
+pub type Row = Map<String, Value>;
+
+/// Makes `items`, `total` and `next` of all rows. `columns` are all that a row can have;
+/// `usual` those that are shown where `fields` does not choose. Zero, null and empty values are left
+/// out.
+///
+/// # Errors
+/// A field or a cursor that there is not.
+pub fn page(
+    rows: Vec<Row>,
+    columns: &[&str],
+    usual: &[&str],
+    args: &Args,
+) -> Result<Map<String, Value>, Error> {
+    let chosen = args.texts("fields");
+    let wrong: Vec<&str> = chosen
+        .iter()
+        .copied()
+        .filter(|field| !columns.contains(field))
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Error::bad(format!(
+            "`fields` has {}, which is none of: {}",
+            wrong.join(", ").escape_debug(),
+            columns.join(", ")
+        )));
+    }
+    let shown: &[&str] = if chosen.is_empty() { usual } else { &chosen };
+    let start = match args.text("cursor") {
+        None => 0,
+        Some(cursor) => cursor
+            .parse::<usize>()
+            .map_err(|_| Error::bad("`cursor` is no `next` of an answer"))?,
+    };
+    let limit = args
+        .int("limit")
+        .and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(LIMIT_DEFAULT);
+    let total = rows.len();
+    let mut items = Vec::new();
+    let mut bytes = FRAME_BYTES;
+    let mut cut = false;
+    for row in rows.into_iter().skip(start).take(limit) {
+        let row = Value::Object(trimmed(row, shown));
+        bytes += row.to_string().len() + 1;
+        if bytes > ANSWER_MAX_BYTES && !items.is_empty() {
+            cut = true;
+            break;
+        }
+        items.push(row);
+    }
+    let end = start.saturating_add(items.len());
+    let mut answer = Map::new();
+    answer.insert("items".into(), Value::Array(items));
+    answer.insert("total".into(), total.into());
+    if end < total {
+        answer.insert("next".into(), end.to_string().into());
+    }
+    if cut {
+        answer.insert(
+            "cut".into(),
+            "the page would be too long: go on with `next`, or narrow by `fields` or `limit`"
+                .into(),
+        );
+    }
+    Ok(answer)
+}
+
+/// The columns of a row that say something, in the order of `shown`.
+fn trimmed(mut row: Row, shown: &[&str]) -> Row {
+    let mut kept = Row::new();
+    for column in shown {
+        if let Some(value) = row.remove(*column)
+            && says_something(&value)
+        {
+            kept.insert((*column).to_string(), value);
+        }
+    }
+    kept
+}
+
+/// Not null, zero, false or empty.
+pub fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(entries) => !entries.is_empty(),
+        Value::Object(map) => !map.is_empty(),
+    }
+}
+
+/// Bytes as whole MiB.
+pub fn mib(bytes: u64) -> u64 {
+    bytes >> 20
+}
+
+/// Bytes as GiB with one digit behind the point.
+#[allow(clippy::cast_precision_loss)] // One digit is all that is kept.
+pub fn gib(bytes: u64) -> f64 {
+    let tenths = (bytes as f64 / f64::from(1 << 30) * 10.0).round();
+    tenths / 10.0
+}
+
+/// A number that the API gave as a number or as text.
+pub fn number(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::Number(number)) => number
+            .as_u64()
+            .or_else(|| number.as_f64().map(whole))
+            .unwrap_or_default(),
+        Some(Value::String(text)) => text.parse().unwrap_or_default(),
+        Some(Value::Bool(yes)) => u64::from(*yes),
+        _ => 0,
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A cast of floats saturates.
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+/// A boolean that the API gave as 0 and 1, as text, or as such.
+pub fn flag(value: Option<&Value>) -> bool {
+    number(value) != 0
+}

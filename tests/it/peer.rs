@@ -1,0 +1,308 @@
+//! A client at the other end of a server that runs in this process, with tools that need no cluster.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use proxmox_mcp::error::Error;
+use proxmox_mcp::gate::mark::Mark;
+use proxmox_mcp::mcp::inbox::Inbox;
+use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::tool::param::{Kind, Param, Word};
+use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tools::Toolset;
+use proxmox_mcp::wait::{self, Wake};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// Nothing here takes as long; a test that does not end fails instead.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How the server is connected.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Pipe,
+    Socket,
+}
+
+pub(crate) const WAYS: [Way; 2] = [Way::Pipe, Way::Socket];
+
+const fn tool(name: &'static str, subject: Subject, marks: Marks) -> Tool {
+    Tool {
+        name,
+        title: "For the tests",
+        about: "Does what its name says.",
+        marks,
+        subject,
+        params: &[],
+        answer: &[("items", "array")],
+        task: false,
+        plan: None,
+        run: Run::Steps(|_, _| Err(Error::bad("never run"))),
+    }
+}
+
+static TOOLS: [Tool; 6] = [
+    tool("echo", Subject::List, Marks::Always(Mark::READ)),
+    tool("sleeper", Subject::Fleet, Marks::Always(Mark::READ)),
+    tool("refuser", Subject::Node, Marks::Always(Mark::OPERATE)),
+    tool(
+        "quitter",
+        Subject::Task,
+        Marks::Always(Mark::OPERATE.interrupts()),
+    ),
+    tool("flood", Subject::Guest, Marks::Always(Mark::FULL)),
+    Tool {
+        params: &[
+            Param::new("guest", Kind::Guest, ""),
+            Param::new("node", Kind::Word(Word::Node), "where it goes"),
+            Param::new("action", Kind::OneOf(&["look", "take"]), ""),
+            Param::new("include", Kind::SomeOf(&["a", "b"]), "").optional(),
+            Param::new("tags", Kind::Texts(5), "").optional(),
+            Param::new("limit", Kind::Int(1, 500), "").optional(),
+            Param::new("size", Kind::Int(i64::MIN, i64::MAX), "").optional(),
+            Param::new("text", Kind::Text(9), "").optional(),
+            Param::new("force", Kind::Bool, "").optional(),
+            Param::new("settings", Kind::Settings, "").optional(),
+        ],
+        task: true,
+        answer: &[("task", "string"), ("state", "string")],
+        ..tool(
+            "everything",
+            Subject::Guest,
+            Marks::ByAction(&[("look", Mark::READ), ("take", Mark::CHANGE.asks())]),
+        )
+    },
+];
+
+pub(crate) static TOOLSETS: &[Toolset] = &[Toolset {
+    name: "test",
+    tools: &TOOLS,
+}];
+
+pub(crate) fn named(name: &str) -> &'static Tool {
+    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    tool.unwrap_or_else(|| panic!("no test tool {name}"))
+}
+
+/// How a test and a call that is under way tell each other.
+struct Desk {
+    began: Sender<()>,
+    release: Receiver<()>,
+}
+
+static OFFER: Offer<Desk> = Offer {
+    toolsets: TOOLSETS,
+    renamed: |name, _| (name == "old-name").then(|| "`old-name` is `echo` here".to_owned()),
+    call: act,
+};
+
+fn act(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    match tool.name {
+        "echo" => Ok(arguments.clone()),
+        "sleeper" => {
+            desk.began.send(()).expect("the test listens");
+            let start = Instant::now();
+            let mut woken = Wake::Nothing;
+            while woken == Wake::Nothing && desk.release.try_recv().is_err() {
+                assert!(start.elapsed() < PATIENCE, "nobody woke the sleeper");
+                woken = wait::sleep(Duration::from_millis(60));
+            }
+            // What a tool answers after a cancellation is not sent.
+            let said = json!({"woken": format!("{woken:?}")});
+            Ok(said.as_object().expect("an object").clone())
+        }
+        "refuser" => Err(Error::NotAllowed {
+            sentence: "not today".to_owned(),
+            hint: Some("ask tomorrow".to_owned()),
+        }),
+        "quitter" => Err(Error::Cancelled),
+        "flood" => Ok(Map::from_iter([(
+            "text".to_owned(),
+            json!("x".repeat(2 << 20)),
+        )])),
+        other => panic!("no call of {other} is expected"),
+    }
+}
+
+type Input = Box<dyn Write>;
+
+pub(crate) struct Peer {
+    input: Option<Input>,
+    output: BufReader<UnixStream>,
+    server: JoinHandle<()>,
+    began: Receiver<()>,
+    release: Sender<()>,
+}
+
+impl Peer {
+    pub(crate) fn start(way: Way) -> Peer {
+        let (theirs, input): (OwnedFd, Input) = match way {
+            Way::Pipe => {
+                let (reader, writer) = std::io::pipe().expect("a pipe");
+                (reader.into(), Box::new(writer))
+            }
+            Way::Socket => {
+                let (reader, writer) = UnixStream::pair().expect("a socket pair");
+                (reader.into(), Box::new(writer))
+            }
+        };
+        let (output, theirs_out) = UnixStream::pair().expect("a socket pair");
+        output
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a time limit");
+        let (they_began, began) = mpsc::channel();
+        let (release, their_release) = mpsc::channel();
+        let desk = Desk {
+            began: they_began,
+            release: their_release,
+        };
+        let server = thread::spawn(move || {
+            server::serve(&OFFER, desk, Inbox::new(theirs), theirs_out);
+        });
+        Peer {
+            input: Some(input),
+            output: BufReader::new(output),
+            server,
+            began,
+            release,
+        }
+    }
+
+    /// The same, after a handshake.
+    pub(crate) fn negotiated(way: Way, version: &str) -> Peer {
+        let mut peer = Peer::start(way);
+        peer.send(&legacy(
+            "0",
+            "initialize",
+            json!({"protocolVersion": version}),
+        ));
+        assert!(peer.receive().is_some(), "an answer to initialize");
+        peer
+    }
+
+    pub(crate) fn send(&mut self, line: &str) {
+        self.send_bytes(format!("{line}\n").as_bytes());
+    }
+
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        let input = self.input.as_mut().expect("open input");
+        input.write_all(bytes).expect("the server reads");
+    }
+
+    /// Waits until a `sleeper` sleeps.
+    pub(crate) fn sleeps(&self) {
+        self.began.recv_timeout(PATIENCE).expect("a call begins");
+    }
+
+    /// Lets the `sleeper` end by itself.
+    pub(crate) fn release(&self) {
+        self.release.send(()).expect("a server");
+    }
+
+    /// The next line, `None` when the server has ended.
+    pub(crate) fn receive(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let count = self.output.read_line(&mut line).expect("an answer in time");
+        (count > 0).then(|| {
+            assert_eq!(line.pop(), Some('\n'), "a whole line");
+            line
+        })
+    }
+
+    /// Ends the input; all that is still said.
+    pub(crate) fn close(&mut self) -> Vec<String> {
+        self.input = None;
+        std::iter::from_fn(|| self.receive()).collect()
+    }
+
+    /// Stops reading answers.
+    pub(crate) fn deafen(&self) {
+        let both = std::net::Shutdown::Both;
+        self.output.get_ref().shutdown(both).expect("a shutdown");
+    }
+
+    /// Waits for the server to end; until then the input stays as it is.
+    pub(crate) fn join(self) {
+        self.server.join().expect("the server ends well");
+    }
+
+    /// The replies to this line and to nothing else, summed up.
+    pub(crate) fn replies(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.send_bytes(bytes);
+        self.send_bytes(b"\n");
+        self.send(&legacy(r#""the end""#, "ping", Value::Null));
+        let line = || self.receive().expect("an answer");
+        std::iter::repeat_with(line)
+            .map(|line| summary(&line))
+            .take_while(|said| said != r#"result "the end""#)
+            .collect()
+    }
+}
+
+pub(crate) fn legacy(id: &str, method: &str, params: Value) -> String {
+    let params = if params.is_null() {
+        String::new()
+    } else {
+        format!(r#","params":{params}"#)
+    };
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{params}}}"#)
+}
+
+/// A request of 2026-07-28 with all that it needs.
+pub(crate) fn modern(id: &str, method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    legacy(id, method, params)
+}
+
+pub(crate) fn call(id: &str, tool: &str) -> String {
+    legacy(id, "tools/call", json!({"name": tool}))
+}
+
+pub(crate) fn cancel(id: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    )
+}
+
+/// A reply in few words: `result ID`, `isError ID TEXT`, or the code of the error, the id and the
+/// data. The id as it stands in the line.
+pub(crate) fn summary(line: &str) -> String {
+    if line.starts_with('[') {
+        let parts: Vec<&RawValue> = serde_json::from_str(line).expect("an array");
+        let parts: Vec<String> = parts.iter().map(|part| summary(part.get())).collect();
+        return format!("[{}]", parts.join(", "));
+    }
+    let reply: BTreeMap<&str, &RawValue> = serde_json::from_str(line).expect("an object");
+    assert_eq!(reply["jsonrpc"].get(), r#""2.0""#, "in {line}");
+    assert_eq!(reply.len(), 3, "in {line}");
+    let id = reply["id"].get();
+    if let Some(error) = reply.get("error") {
+        let error: Value = serde_json::from_str(error.get()).expect("an error");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|said| !said.is_empty())
+        );
+        let data = error
+            .get("data")
+            .map_or(String::new(), |data| format!(" {data}"));
+        return format!("{} {id}{data}", error["code"]);
+    }
+    let result: Value = serde_json::from_str(reply["result"].get()).expect("a result");
+    if result["isError"] == json!(true) {
+        return format!("isError {id} {}", result["content"][0]["text"]);
+    }
+    format!("result {id}")
+}
