@@ -1,1 +1,9 @@
 //! The tests.
+
+mod cert;
+mod client;
+mod node;
+mod schema;
+mod tls;
+mod transport;
+mod upid;
