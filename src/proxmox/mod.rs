@@ -1,9 +1,18 @@
 //! How Proxmox wants it said: requests, trust, tasks, and the clusters' own API description.
 
+pub mod advice;
+pub mod answer;
+pub mod cert;
 pub mod client;
+pub mod dial;
 pub mod digest;
+pub mod exchange;
 pub mod request;
+pub mod schema;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod task;
+pub mod tls;
+pub mod transport;
 pub mod upid;

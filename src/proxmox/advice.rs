@@ -1,0 +1,76 @@
+//! The next step, where a refusal leaves only one: commands and variables, ready to be copied.
+
+use super::settings::{Settings, Trust};
+
+/// The role that the advice to a missing privilege makes.
+const ADVICE_ROLE: &str = "mcp-extra";
+/// The cluster that the variables without a cluster's name make.
+const LEGACY_CLUSTER: &str = "default";
+
+/// What to do about a token that was not accepted.
+pub fn token(token_id: &str) -> String {
+    let user = user_of(token_id);
+    format!(
+        "check the token `{token_id}` and its secret: one that is unknown, wrong, expired or \
+         disabled is refused in the same words; on a node, `pveum user token list '{user}'` lists \
+         the tokens"
+    )
+}
+
+/// The commands that grant what a 403 names; `None` where it names no privilege.
+///
+/// A privilege cannot be granted by itself, only as part of a role. A token never has more than its
+/// user; one without privilege separation has exactly what its user has.
+pub fn grant(token_id: &str, message: &str) -> Option<String> {
+    let (path, privilege) = missing_privilege(message)?;
+    let user = user_of(token_id);
+    Some(format!(
+        "`{privilege}` on `{path}` is missing; to grant it, on a node as root: `pveum role add \
+         {ADVICE_ROLE} --privs {privilege}` (`pveum role modify {ADVICE_ROLE} --privs {privilege} \
+         --append` if that role is there), then `pveum acl modify {path} --tokens '{token_id}' \
+         --roles {ADVICE_ROLE}`, and the same with `--users '{user}'` in place of the token where \
+         the user lacks it too: a token never has more than its user"
+    ))
+}
+
+/// Path and privilege of `Permission check failed (/vms/100, VM.PowerMgmt)`. Other 403s have prose
+/// between the parentheses, or nothing.
+fn missing_privilege(message: &str) -> Option<(&str, &str)> {
+    let (_, rest) = message.split_once('(')?;
+    let (inside, _) = rest.rsplit_once(')')?;
+    let (path, privileges) = inside.split_once(", ")?;
+    // Several with `|` between them are alternatives: the first one will do.
+    let privilege = privileges.split('|').next()?;
+    // Both end up in a command that a person may paste into a root shell.
+    let plain = |text: &str, others: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+    };
+    (path.starts_with('/') && plain(path, "/-_.@:") && plain(privilege, "."))
+        .then_some((path, privilege))
+}
+
+/// What to do about a certificate with this fingerprint that was not trusted.
+pub fn trust(settings: &Settings, fingerprint: &str) -> String {
+    let cluster = &settings.cluster;
+    let prefix = if cluster == LEGACY_CLUSTER {
+        "PROXMOX".to_string()
+    } else {
+        format!("PROXMOX_CLUSTER_{cluster}")
+    };
+    let instead = match settings.trust {
+        Trust::CaFile(_) => format!(" in place of `{prefix}_CA_FILE`"),
+        Trust::Fingerprints(_) => " in place of the one that is pinned".to_string(),
+        Trust::System { .. } | Trust::Nothing => String::new(),
+    };
+    format!(
+        "compare the fingerprint with the one that `pvenode cert info` shows on the node's own \
+         console; only if they agree set `{prefix}_FINGERPRINT={fingerprint}`{instead}"
+    )
+}
+
+fn user_of(token_id: &str) -> &str {
+    token_id.split('!').next().unwrap_or(token_id)
+}

@@ -1,0 +1,179 @@
+//! What came back from a cluster: a reply, or one of Proxmox's ways to refuse.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::advice;
+use super::request::{Reply, Request, Verb};
+use super::settings::Settings;
+use crate::error::Error;
+use crate::text::printable;
+
+/// The largest answer that is read whole.
+pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// The longest message of a cluster that is passed on, and of one of its parameters.
+const MESSAGE_MAX_CHARS: usize = 1000;
+const PARAMETER_MAX_CHARS: usize = 300;
+/// More messages by parameter than this are not passed on.
+const PARAMETERS_MAX: usize = 40;
+
+/// An HTTP answer, of which the status line and the header were whole.
+pub struct Answer {
+    pub status: u16,
+    /// The reason phrase: here Proxmox says what went wrong, in older versions nowhere else.
+    pub reason: String,
+    pub body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    data: Value,
+    #[serde(default)]
+    total: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Refusal {
+    message: Value,
+    errors: Value,
+}
+
+impl Answer {
+    /// The body of an answer that is no refusal.
+    ///
+    /// # Errors
+    /// The refusal, as `settings` and `request` let it be said.
+    pub fn accepted(self, settings: &Settings, request: &Request) -> Result<Vec<u8>, Error> {
+        match self.status {
+            200 => Ok(self.body),
+            401 => Err(self.not_accepted(settings)),
+            403 => Err(self.denied(settings)),
+            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings, None)),
+            595..=599 => Err(self.other_node(settings, request)),
+            status => Err(not_an_answer(
+                settings,
+                request,
+                format!("status {status} {}", printable(&self.reason, 100)),
+            )),
+        }
+    }
+
+    /// The text of the body's `message`, else the reason phrase.
+    fn message(&self) -> String {
+        let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let in_body = refusal.message.as_str().unwrap_or_default().trim();
+        let text = if in_body.is_empty() {
+            self.reason.trim()
+        } else {
+            in_body
+        };
+        if text.is_empty() {
+            return "no reason given".into();
+        }
+        printable(text, MESSAGE_MAX_CHARS)
+    }
+
+    fn refused(&self, settings: &Settings, hint: Option<String>) -> Error {
+        let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut errors = Vec::new();
+        if let Value::Object(by_parameter) = &refusal.errors {
+            for (name, text) in by_parameter.iter().take(PARAMETERS_MAX) {
+                let text = match text {
+                    Value::String(text) => text.trim().to_string(),
+                    other => other.to_string(),
+                };
+                errors.push((
+                    printable(name, PARAMETER_MAX_CHARS),
+                    printable(&text, PARAMETER_MAX_CHARS),
+                ));
+            }
+        }
+        Error::Refused {
+            cluster: settings.cluster.clone(),
+            status: self.status,
+            message: self.message(),
+            errors,
+            hint,
+        }
+    }
+
+    /// 401: the layer before the API does not know the token. Its message names no cause: unknown,
+    /// wrong, expired and disabled tokens look alike (measured on 9.2).
+    pub fn not_accepted(&self, settings: &Settings) -> Error {
+        Error::Denied {
+            cluster: settings.cluster.clone(),
+            message: self.message(),
+            hint: Some(advice::token(&settings.token_id)),
+        }
+    }
+
+    /// 403, with the command that grants what is missing where the message names it.
+    fn denied(&self, settings: &Settings) -> Error {
+        let message = self.message();
+        let hint = advice::grant(&settings.token_id, &message);
+        Error::Denied {
+            cluster: settings.cluster.clone(),
+            message,
+            hint,
+        }
+    }
+
+    /// 595 to 599: the node that was asked could not reach the one that the request is for. With
+    /// 595 it found no connection; the others may come in the middle of a request.
+    fn other_node(&self, settings: &Settings, request: &Request) -> Error {
+        let cause = format!(
+            "the node that the request is for was not reached by the one that was asked ({}): {}",
+            self.status,
+            self.message()
+        );
+        if self.status != 595 && request.verb != Verb::Get {
+            return Error::Interrupted {
+                cluster: settings.cluster.clone(),
+                request: line_of(request),
+                cause,
+            };
+        }
+        Error::Refused {
+            cluster: settings.cluster.clone(),
+            status: self.status,
+            message: format!("{cause}; nothing was changed"),
+            errors: Vec::new(),
+            hint: Some("look at node_list: that node may be down".into()),
+        }
+    }
+}
+
+/// The reply that `body` holds.
+///
+/// # Errors
+/// [`Error::NotAnAnswer`] where it is not the JSON object with `data` that Proxmox sends.
+pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Reply, Error> {
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
+        let start = String::from_utf8_lossy(body.get(..60).unwrap_or(body)).into_owned();
+        let cause = format!("{e}; it begins with `{}`", printable(&start, 60));
+        not_an_answer(settings, request, cause)
+    })?;
+    Ok(Reply {
+        data: envelope.data,
+        total: match &envelope.total {
+            Value::String(digits) => digits.parse().ok(),
+            other => other.as_u64(),
+        },
+    })
+}
+
+/// The error for what came back and is no answer of the API.
+pub fn not_an_answer(settings: &Settings, request: &Request, cause: String) -> Error {
+    Error::NotAnAnswer {
+        cluster: settings.cluster.clone(),
+        request: line_of(request),
+        wrote: request.verb != Verb::Get,
+        cause,
+    }
+}
+
+/// Method and path, fit to be shown.
+pub fn line_of(request: &Request) -> String {
+    printable(&request.line(), PARAMETER_MAX_CHARS)
+}

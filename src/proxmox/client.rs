@@ -1,0 +1,405 @@
+//! The client of one cluster: a request in, a reply or the reason why not out.
+//!
+//! It knows what may have happened when something goes wrong. A request that no connection took may
+//! go to the next node; a read on a connection that had silently died is repeated once; a write is
+//! never repeated once a byte of it has left.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::advice;
+use super::answer::{self, Answer};
+use super::request::{Reply, Request, Verb};
+use super::session::{self, Failure, Session};
+use super::settings::{Endpoint, Settings};
+use crate::error::Error;
+use crate::wait::{self, Wake};
+
+/// No write is begun when less than this is left of the call, in seconds.
+pub const WRITE_NEEDS_S: u64 = 10;
+/// How long a refused token is remembered, in seconds: Proxmox takes 3 s for each such answer.
+const REFUSED_KEPT_S: u64 = 10;
+/// How long a node that took no connection is asked last, in seconds.
+const DOWN_KEPT_S: u64 = 30;
+/// The longest that connecting to one node takes, in seconds.
+const CONNECT_TIMEOUT_S: u64 = 5;
+/// Proxmox refuses a larger body, and closes the connection while it is still being written.
+const BODY_MAX_BYTES: usize = 512 * 1024;
+
+/// One cluster. May be used by several threads at once.
+pub struct Client {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    session: Option<Arc<Session>>,
+    /// A token that was not accepted, and since when.
+    refused: Option<(Instant, Error)>,
+    /// By endpoint: when it last took no connection.
+    down: Vec<Option<Instant>>,
+}
+
+impl Client {
+    /// Contacts nobody and reads nothing: that happens at the first request.
+    pub fn new(settings: Settings) -> Client {
+        Client {
+            settings,
+            state: Mutex::default(),
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Sends `request` and waits for its reply.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] that a cluster can cause; each says what may have happened.
+    pub fn send(&self, request: &Request) -> Result<Reply, Error> {
+        self.send_within(request, self.settings.timeout)
+    }
+
+    /// The same in at most `time` for everything: all nodes, validation, and the answer.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Error> {
+        let body = self.send_raw_within(request, time)?;
+        answer::parse(&self.settings, request, &body)
+    }
+
+    /// Sends `request`; the body of its answer as it came, which the caller must judge itself.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_raw(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        self.send_raw_within(request, self.settings.timeout)
+    }
+
+    /// [`Client::send_raw`] in at most `time`.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<Vec<u8>, Error> {
+        check_size(request)?;
+        let end = self.end(time);
+        self.may_begin(request)?;
+        let mut session = self.validated(end)?;
+        // Validation may have taken its time.
+        self.may_begin(request)?;
+        self.ask(&mut session, request, end)?
+            .accepted(&self.settings, request)
+    }
+
+    /// The cluster's version, as `GET /version` told it when it was last validated; asked for now
+    /// where it was not.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn version(&self) -> Result<String, Error> {
+        let end = self.end(self.settings.timeout);
+        let mut session = self.session()?;
+        if session.version().is_none() {
+            self.ask_version(&mut session, end)?;
+        }
+        Ok(session.version().unwrap_or_default().to_string())
+    }
+
+    /// Reads a static file of the cluster's web server, which takes no token, as it streams.
+    /// `since` is the `Last-Modified` of what is known already.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and what `read` made of the stream as [`Error::NotAnAnswer`].
+    pub fn read_static(
+        &self,
+        path: &str,
+        since: Option<&str>,
+        read: &mut dyn FnMut(&mut dyn std::io::Read) -> Result<(), String>,
+    ) -> Result<StaticFile, Error> {
+        let end = self.end(self.settings.timeout);
+        self.may_begin(&version_request())?;
+        let session = self.validated(end)?;
+        let request = Request {
+            verb: Verb::Get,
+            path: path.split('/').skip(1).map(str::to_string).collect(),
+            params: serde_json::Map::new(),
+        };
+        self.by_endpoint(&request, end, |endpoint, connect, timing| {
+            session.read_static(endpoint, path, since, connect, timing, read)
+        })
+    }
+
+    fn end(&self, time: Duration) -> Instant {
+        let time = time.min(self.settings.timeout);
+        let time = wait::remaining().map_or(time, |left| left.min(time));
+        Instant::now() + time
+    }
+
+    /// Whether the call still has the time, and the client's ear, that this request needs.
+    fn may_begin(&self, request: &Request) -> Result<(), Error> {
+        let write = request.verb != Verb::Get;
+        match wait::listen(Duration::ZERO) {
+            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Closed if write => {
+                return Err(self.unreachable("no write is begun after standard input ended".into()));
+            }
+            Wake::Closed | Wake::Nothing => {}
+        }
+        match wait::remaining() {
+            Some(left) if left.is_zero() => {
+                Err(self.unreachable("the call's time is over".to_string()))
+            }
+            Some(left) if write && left < Duration::from_secs(WRITE_NEEDS_S) => {
+                Err(self.unreachable(format!("no write is begun with {} s left", left.as_secs())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unreachable(&self, cause: String) -> Error {
+        Error::Unreachable {
+            cluster: self.settings.cluster.clone(),
+            cause,
+            hint: None,
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // What a panicking thread leaves behind is whole values all the same.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session, made anew where it had grown too old when the call began.
+    fn session(&self) -> Result<Arc<Session>, Error> {
+        let mut state = self.state();
+        if let Some((since, error)) = &state.refused
+            && since.elapsed() < Duration::from_secs(REFUSED_KEPT_S)
+        {
+            return Err(error.clone());
+        }
+        state.refused = None;
+        let call = wait::started().unwrap_or_else(Instant::now);
+        if let Some(session) = &state.session
+            && !session.is_older_than(self.settings.renew_after, call)
+        {
+            return Ok(Arc::clone(session));
+        }
+        let session = Session::new(&self.settings)
+            .map(Arc::new)
+            .map_err(|cause| self.unreachable(cause))?;
+        state.session = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// A session whose token is known to be accepted, where the settings ask for that.
+    fn validated(&self, end: Instant) -> Result<Arc<Session>, Error> {
+        let mut session = self.session()?;
+        if self.settings.validate && session.version().is_none() {
+            self.ask_version(&mut session, end)?;
+        }
+        Ok(session)
+    }
+
+    fn ask_version(&self, session: &mut Arc<Session>, end: Instant) -> Result<(), Error> {
+        let request = version_request();
+        let body = self
+            .ask(session, &request, end)?
+            .accepted(&self.settings, &request)?;
+        let reply = answer::parse(&self.settings, &request, &body)?;
+        let Some(version) = reply.data.get("version").and_then(|v| v.as_str()) else {
+            let cause = "it names no version".to_string();
+            return Err(answer::not_an_answer(&self.settings, &request, cause));
+        };
+        session.validate(version);
+        Ok(())
+    }
+
+    /// One request with the token. A 401 makes the secret be read again, once: it may have been
+    /// changed on purpose. Such an answer means that nothing was done, so a write may be repeated.
+    fn ask(
+        &self,
+        session: &mut Arc<Session>,
+        request: &Request,
+        end: Instant,
+    ) -> Result<Answer, Error> {
+        let mut answer = self.exchange(session, request, end)?;
+        if is_token_refusal(&answer)
+            && let Some(fresh) = self.with_new_secret(session)
+        {
+            *session = fresh;
+            self.may_begin(request)?;
+            answer = self.exchange(session, request, end)?;
+        }
+        if !is_token_refusal(&answer) {
+            return Ok(answer);
+        }
+        let error = answer.not_accepted(&self.settings);
+        let mut state = self.state();
+        // Whatever comes after the time of memory begins with a new look at everything.
+        state.session = None;
+        state.refused = Some((Instant::now(), error.clone()));
+        Err(error)
+    }
+
+    fn with_new_secret(&self, session: &Session) -> Option<Arc<Session>> {
+        let fresh = session.with_new_secret(&self.settings)?;
+        let fresh = Arc::new(fresh);
+        self.state().session = Some(Arc::clone(&fresh));
+        Some(fresh)
+    }
+
+    fn exchange(
+        &self,
+        session: &Session,
+        request: &Request,
+        end: Instant,
+    ) -> Result<Answer, Error> {
+        self.by_endpoint(request, end, |endpoint, connect, timing| {
+            session.exchange(endpoint, request, connect, timing)
+        })
+    }
+
+    /// Tries the endpoints one after another until one takes a connection.
+    fn by_endpoint<T>(
+        &self,
+        request: &Request,
+        end: Instant,
+        mut attempt: impl FnMut(&Endpoint, Duration, Timing) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let order = self.order();
+        let mut not_reached = Vec::new();
+        let mut hint = None;
+        for (tried, index) in order.iter().enumerate() {
+            let Some(endpoint) = self.settings.endpoints.get(*index) else {
+                continue;
+            };
+            let write = request.verb != Verb::Get;
+            let timing = Timing::new(write, end);
+            let connect = connect_time(end, order.len().saturating_sub(tried));
+            if connect.is_zero() {
+                not_reached.push("no time is left for the other nodes".to_string());
+                break;
+            }
+            let mut outcome = attempt(endpoint, connect, timing);
+            if matches!(outcome, Err(Failure::Stale)) {
+                outcome = attempt(endpoint, connect, timing.on_fresh_connection());
+            }
+            match outcome {
+                Err(Failure::NotConnected { cause, fingerprint }) => {
+                    self.note(*index, Some(Instant::now()));
+                    not_reached.push(format!("{endpoint}: {cause}"));
+                    hint = hint.or(fingerprint.map(|pin| advice::trust(&self.settings, &pin)));
+                }
+                outcome => {
+                    self.note(*index, None);
+                    return outcome
+                        .map_err(|failure| failure.explain(&self.settings, endpoint, request));
+                }
+            }
+        }
+        Err(Error::Unreachable {
+            cluster: self.settings.cluster.clone(),
+            cause: not_reached.join("; "),
+            hint,
+        })
+    }
+
+    /// The endpoints' indices in the order to try: those that were down a moment ago come last.
+    fn order(&self) -> Vec<usize> {
+        let state = self.state();
+        let is_down = |index: &usize| {
+            let since = state.down.get(*index).copied().flatten();
+            since.is_some_and(|since| since.elapsed() < Duration::from_secs(DOWN_KEPT_S))
+        };
+        let mut order: Vec<usize> = (0..self.settings.endpoints.len()).collect();
+        order.sort_by_key(is_down);
+        order
+    }
+
+    fn note(&self, index: usize, down: Option<Instant>) {
+        let mut state = self.state();
+        if state.down.len() <= index {
+            state.down.resize(self.settings.endpoints.len(), None);
+        }
+        if let Some(slot) = state.down.get_mut(index) {
+            *slot = down;
+        }
+    }
+}
+
+/// What became of a static file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaticFile {
+    /// It was read; its `Last-Modified` where it has one.
+    Read(Option<String>),
+    NotModified,
+    /// The server has none, and says so with this status.
+    Absent(u16),
+}
+
+/// The limits of one exchange.
+#[derive(Clone, Copy)]
+pub struct Timing {
+    pub write: bool,
+    pub end: Instant,
+    /// When a write must have begun.
+    pub begin_by: Option<Instant>,
+    /// Not on a connection from the pool.
+    pub fresh: bool,
+}
+
+impl Timing {
+    fn new(write: bool, end: Instant) -> Timing {
+        let begin_by = wait::deadline()
+            .filter(|_| write)
+            .and_then(|deadline| deadline.checked_sub(Duration::from_secs(WRITE_NEEDS_S)));
+        Timing {
+            write,
+            end,
+            begin_by,
+            fresh: false,
+        }
+    }
+
+    fn on_fresh_connection(self) -> Timing {
+        Timing {
+            fresh: true,
+            ..self
+        }
+    }
+}
+
+/// A silent node must leave time for those after it.
+fn connect_time(end: Instant, endpoints_left: usize) -> Duration {
+    let left = end.saturating_duration_since(Instant::now());
+    let shares = u32::try_from(endpoints_left).unwrap_or(u32::MAX).max(1);
+    let share = left.checked_div(shares).unwrap_or(left);
+    share.min(Duration::from_secs(CONNECT_TIMEOUT_S))
+}
+
+/// A 401 of the layer before the API has no body; one with a body is an answer of the API itself.
+fn is_token_refusal(answer: &Answer) -> bool {
+    answer.status == 401 && answer.body.is_empty()
+}
+
+fn version_request() -> Request {
+    Request {
+        verb: Verb::Get,
+        path: vec!["version".into()],
+        params: serde_json::Map::new(),
+    }
+}
+
+fn check_size(request: &Request) -> Result<(), Error> {
+    let size = session::body_of(request).len();
+    if size > BODY_MAX_BYTES {
+        return Err(Error::bad(format!(
+            "the parameters of `{}` take {size} bytes, and Proxmox takes {BODY_MAX_BYTES}",
+            answer::line_of(request)
+        )));
+    }
+    Ok(())
+}

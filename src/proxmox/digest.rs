@@ -1,0 +1,39 @@
+//! SHA-256 and random bytes, from the cryptography that TLS already brings.
+
+use rustls::SupportedCipherSuite;
+use rustls::crypto::hash::Hash;
+use rustls::crypto::ring;
+
+/// Length of a SHA-256 in bytes.
+pub const SHA256_BYTES: usize = 32;
+
+/// The SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; SHA256_BYTES] {
+    let suite = ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let hash: &dyn Hash = match suite {
+        SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider,
+        SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider,
+    };
+    let output = hash.hash(bytes);
+    let mut digest = [0; SHA256_BYTES];
+    for (to, from) in digest.iter_mut().zip(output.as_ref()) {
+        *to = *from;
+    }
+    digest
+}
+
+/// `N` bytes that nobody can guess; `None` where the system gives none.
+pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    ring::default_provider()
+        .secure_random
+        .fill(&mut bytes)
+        .ok()?;
+    Some(bytes)
+}
+
+/// A fingerprint as Proxmox writes it: `AA:BB:...`.
+pub fn fingerprint_text(digest: &[u8]) -> String {
+    let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    pairs.join(":")
+}

@@ -1,0 +1,248 @@
+//! What is known about the one HTTP exchange that runs on this thread: its time, how far it got,
+//! and why it was given up.
+//!
+//! ureq stands between the client and the transport and passes neither through, so both meet here,
+//! in a thread-local. The client opens an exchange around each use of the agent and reads from it
+//! afterwards what may have happened; the transport notes what it does and asks, in slices of at
+//! most [`wait::SLICE_MS`], whether to go on.
+
+use std::cell::RefCell;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::wait::{self, Wake};
+
+/// How long, in milliseconds, the answer to a write is still waited for after standard input ended.
+pub const CLOSED_WRITE_MS: u64 = 1000;
+/// A status line longer than this is not kept; its reason phrase is then unknown.
+const STATUS_LINE_MAX_BYTES: usize = 4096;
+
+/// Why an exchange was given up before its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    Cancelled,
+    Closed,
+    /// The time of the request, or of connecting, is over.
+    OutOfTime,
+    /// A write whose time to begin had passed when the connection stood.
+    TooLate,
+}
+
+/// One exchange, from the search for a connection to the last byte of the answer.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Whether it changes something, so that it is not given up lightly once it is under way.
+    write: bool,
+    end: Instant,
+    connect_time: Duration,
+    /// A write must have begun by then.
+    begin_by: Option<Instant>,
+    connect_end: Option<Instant>,
+    pub connected: bool,
+    /// On a connection that has carried an exchange before.
+    pub reused: bool,
+    /// Bytes of the request that left, and of the answer that came.
+    pub sent: usize,
+    pub received: usize,
+    status_line: Vec<u8>,
+    status_line_ended: bool,
+    pub stop: Option<Stop>,
+    /// The certificate that was not trusted, and why: DER and a sentence.
+    pub untrusted: Option<(Vec<u8>, String)>,
+    listened: Instant,
+    closing: bool,
+}
+
+impl Exchange {
+    pub fn new(
+        write: bool,
+        end: Instant,
+        connect_time: Duration,
+        begin_by: Option<Instant>,
+    ) -> Exchange {
+        Exchange {
+            write,
+            end,
+            connect_time,
+            begin_by,
+            connect_end: None,
+            connected: false,
+            reused: false,
+            sent: 0,
+            received: 0,
+            status_line: Vec::new(),
+            status_line_ended: false,
+            stop: None,
+            untrusted: None,
+            listened: Instant::now(),
+            closing: false,
+        }
+    }
+
+    /// The text after the status code, which ureq drops and Proxmox puts its messages into.
+    pub fn reason(&self) -> String {
+        let line = String::from_utf8_lossy(&self.status_line);
+        line.splitn(3, ' ')
+            .nth(2)
+            .unwrap_or_default()
+            .trim()
+            .to_string()
+    }
+
+    fn status_refuses(&self) -> bool {
+        // `HTTP/1.1 403 ...`: the class of the status is its first digit.
+        self.status_line_ended
+            && self
+                .status_line
+                .split(|byte| *byte == b' ')
+                .nth(1)
+                .and_then(|status| status.first())
+                .is_some_and(|digit| *digit >= b'4')
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Exchange>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` as this exchange and gives back what became of it.
+pub fn run<T>(exchange: Exchange, work: impl FnOnce() -> T) -> (T, Option<Exchange>) {
+    let before = CURRENT.with(|slot| slot.borrow_mut().replace(exchange));
+    let result = work();
+    let after = CURRENT.with(|slot| std::mem::replace(&mut *slot.borrow_mut(), before));
+    (result, after)
+}
+
+fn with<T>(read: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
+    CURRENT.with(|slot| slot.borrow_mut().as_mut().map(read))
+}
+
+fn give_up(stop: Stop) -> io::Error {
+    with(|exchange| exchange.stop = Some(stop));
+    let (kind, text) = match stop {
+        Stop::Cancelled => (io::ErrorKind::Other, "cancelled"),
+        Stop::Closed => (io::ErrorKind::Other, "standard input ended"),
+        Stop::OutOfTime => (io::ErrorKind::TimedOut, "out of time"),
+        Stop::TooLate => (io::ErrorKind::TimedOut, "too late to begin a write"),
+    };
+    io::Error::new(kind, text)
+}
+
+/// How long a slice of waiting may be now.
+pub fn slice() -> Duration {
+    Duration::from_millis(wait::SLICE_MS)
+}
+
+/// Asked between slices: an error where the exchange is to be given up. Nothing outside of an
+/// exchange, so that a connection can be closed in peace.
+pub fn tick() -> io::Result<()> {
+    let now = Instant::now();
+    let Some((end, write, sent, closing)) = with(|exchange| {
+        exchange.listened = now;
+        let end = exchange.connect_end.unwrap_or(exchange.end);
+        (end, exchange.write, exchange.sent, exchange.closing)
+    }) else {
+        return Ok(());
+    };
+    match wait::listen(Duration::ZERO) {
+        Wake::Nothing => {}
+        Wake::Cancelled => return Err(give_up(Stop::Cancelled)),
+        // What is under way is followed to its answer, for a little while.
+        Wake::Closed if write && sent > 0 => {
+            if !closing {
+                let last = now + Duration::from_millis(CLOSED_WRITE_MS);
+                with(|exchange| {
+                    exchange.closing = true;
+                    exchange.end = exchange.end.min(last);
+                });
+            }
+        }
+        Wake::Closed => return Err(give_up(Stop::Closed)),
+    }
+    if now >= end {
+        return Err(give_up(Stop::OutOfTime));
+    }
+    Ok(())
+}
+
+/// [`tick`], but only when a slice has passed since the last one: for what never waits.
+pub fn tick_when_due() -> io::Result<()> {
+    match with(|exchange| exchange.listened.elapsed() >= slice()) {
+        Some(true) => tick(),
+        _ => Ok(()),
+    }
+}
+
+/// Connecting begins. What is left of its time is in [`connect_left`].
+pub fn connecting() {
+    with(|exchange| {
+        let end = Instant::now() + exchange.connect_time;
+        exchange.connect_end = Some(end.min(exchange.end));
+    });
+}
+
+pub fn connect_left() -> Duration {
+    with(|exchange| exchange.connect_end.unwrap_or(exchange.end))
+        .map(|end| end.saturating_duration_since(Instant::now()))
+        .unwrap_or_default()
+}
+
+/// The connection stands, its handshake done.
+pub fn connected() {
+    with(|exchange| {
+        exchange.connect_end = None;
+        exchange.connected = true;
+    });
+}
+
+/// The request is about to leave. Says whether the connection came from the pool.
+pub fn beginning() -> io::Result<bool> {
+    let Some((fresh, late)) = with(|exchange| {
+        let fresh = exchange.connected;
+        if !fresh {
+            exchange.connected = true;
+            exchange.reused = true;
+        }
+        let late = exchange.begin_by.is_some_and(|by| Instant::now() > by);
+        (fresh, exchange.sent == 0 && late)
+    }) else {
+        return Ok(false);
+    };
+    if late {
+        return Err(give_up(Stop::TooLate));
+    }
+    tick()?;
+    Ok(!fresh)
+}
+
+/// Bytes left through the socket. Those of the handshake do not count.
+pub fn sent(bytes: usize) {
+    with(|exchange| {
+        if exchange.connected {
+            exchange.sent = exchange.sent.saturating_add(bytes);
+        }
+    });
+}
+
+/// Bytes of the answer came. Says whether its status refuses (400 and more).
+pub fn received(bytes: &[u8]) -> bool {
+    with(|exchange| {
+        exchange.received = exchange.received.saturating_add(bytes.len());
+        if !exchange.status_line_ended {
+            for byte in bytes {
+                if *byte == b'\n' || exchange.status_line.len() >= STATUS_LINE_MAX_BYTES {
+                    exchange.status_line_ended = true;
+                    break;
+                }
+                exchange.status_line.push(*byte);
+            }
+        }
+        exchange.status_refuses()
+    })
+    .unwrap_or_default()
+}
+
+/// The server's certificate is not trusted.
+pub fn untrusted(certificate: &[u8], reason: String) {
+    with(|exchange| exchange.untrusted = Some((certificate.to_vec(), reason)));
+}

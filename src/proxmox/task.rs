@@ -1,0 +1,219 @@
+//! Following a task to its end. A UPID is never success: most of what can go wrong shows only here.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::request::{Reply, Request, Verb};
+use super::upid::Upid;
+use crate::error::Error;
+use crate::text::printable;
+use crate::wait::{self, Wake};
+
+/// Between two looks at a task: at first, and at most. In milliseconds.
+const POLL_FIRST_MS: u64 = 300;
+const POLL_MAX_MS: u64 = 3000;
+/// No wait inside a call is longer, in seconds.
+pub const WAIT_MAX_S: u64 = 25;
+/// How much of a log a failed task brings along.
+const LOG_TAIL_LINES: usize = 10;
+const LOG_LINE_MAX_CHARS: usize = 300;
+/// Proxmox's row for a task that has said nothing; it is not a line.
+const NO_CONTENT: &str = "no content";
+
+/// How far a task has come.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TaskState {
+    /// `cluster!UPID`.
+    pub task: String,
+    pub state: State,
+    /// Proxmox's word for its end: `OK`, `WARNINGS: 2`, or what went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<String>,
+    /// The last lines of the log of a task that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+    /// Why it is only as far as known that the task still runs: the last look at it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Running,
+    Ok,
+    Warnings,
+    Failed,
+}
+
+/// Looks at `upid` through `send` until it has ended or `time` is up, which is at most
+/// [`WAIT_MAX_S`] and what is left of the call. A look that fails is no failed task: it is repeated
+/// until the time is up, and then the task runs as far as known.
+///
+/// # Errors
+/// [`Error::Cancelled`]; and at the first look, that the token may not see the task.
+pub fn follow(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
+    upid: &Upid,
+    time: Duration,
+) -> Result<TaskState, Error> {
+    let time = time.min(Duration::from_secs(WAIT_MAX_S));
+    let time = wait::remaining().map_or(time, |left| left.min(time));
+    let end = Instant::now() + time;
+    let mut pause = Duration::from_millis(POLL_FIRST_MS);
+    loop {
+        let state = match look(send, cluster, upid) {
+            Ok(state) if state.state != State::Running => return Ok(state),
+            Ok(state) => state,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error @ (Error::Denied { .. } | Error::BadArguments(_))) => return Err(error),
+            // The node knows it no longer, or never did: repeating will not change that.
+            Err(error @ Error::Refused { status: 400, .. }) => return Err(error),
+            Err(error) => running(cluster, upid, Some(error.to_string())),
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(state);
+        }
+        match wait::sleep(pause.min(left)) {
+            Wake::Nothing => {}
+            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Closed => return Ok(state),
+        }
+        pause = (pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
+    }
+}
+
+/// One look at a task.
+///
+/// # Errors
+/// What `send` says, and a reply that is not a task's status.
+pub fn look(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
+    upid: &Upid,
+) -> Result<TaskState, Error> {
+    let values = [upid.node.as_str(), upid.as_str()];
+    let request = Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/status", &values)?;
+    let reply = send(&request)?;
+    let text = |name: &str| reply.data.get(name).and_then(Value::as_str);
+    match text("status") {
+        Some("running") => Ok(running(cluster, upid, None)),
+        Some("stopped") => {
+            let exit = text("exitstatus").unwrap_or("unexpected status");
+            Ok(ended(send, cluster, upid, exit))
+        }
+        _ => Err(Error::NotAnAnswer {
+            cluster: cluster.to_string(),
+            request: request.line(),
+            wrote: false,
+            cause: "it has no `status` of a task".into(),
+        }),
+    }
+}
+
+fn running(cluster: &str, upid: &Upid, unseen: Option<String>) -> TaskState {
+    TaskState {
+        task: upid.of(cluster),
+        state: State::Running,
+        exit: None,
+        log_tail: Vec::new(),
+        unseen,
+    }
+}
+
+fn ended(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
+    upid: &Upid,
+    exit: &str,
+) -> TaskState {
+    let state = match exit {
+        "OK" => State::Ok,
+        warned if warned.starts_with("WARNINGS: ") => State::Warnings,
+        _ => State::Failed,
+    };
+    // What is known of the end must not be lost because its log cannot be read.
+    let log_tail = match state {
+        State::Failed | State::Warnings => log_tail(send, upid).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    TaskState {
+        task: upid.of(cluster),
+        state,
+        exit: Some(printable(exit, LOG_LINE_MAX_CHARS)),
+        log_tail,
+        unseen: None,
+    }
+}
+
+/// The last lines of the log. Its length is not known before: a first look at one line tells.
+fn log_tail(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    upid: &Upid,
+) -> Result<Vec<String>, Error> {
+    let page = |start: u64, limit: u64| {
+        let values = [upid.node.as_str(), upid.as_str()];
+        Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/log", &values)
+            .map(|request| request.with("start", start).with("limit", limit))
+            .and_then(|request| send(&request))
+    };
+    let lines = u64::try_from(LOG_TAIL_LINES).unwrap_or(u64::MAX);
+    let total = page(0, 1)?.total.unwrap_or_default();
+    let reply = page(total.saturating_sub(lines), lines)?;
+    let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.get("t").and_then(Value::as_str))
+        .filter(|line| *line != NO_CONTENT && !line.is_empty())
+        .take(LOG_TAIL_LINES)
+        .map(|line| printable(line, LOG_LINE_MAX_CHARS))
+        .collect())
+}
+
+impl TaskState {
+    /// A task that failed as an error, any other as it is.
+    ///
+    /// # Errors
+    /// [`Error::TaskFailed`].
+    pub fn succeeded(self) -> Result<TaskState, Error> {
+        if self.state != State::Failed {
+            return Ok(self);
+        }
+        let exit = self.exit.unwrap_or_default();
+        Err(Error::TaskFailed {
+            hint: meaning(&exit),
+            task: self.task,
+            exit,
+            log_tail: self.log_tail,
+        })
+    }
+}
+
+/// What an exit status means where it does not say so itself (measured on 9.2).
+fn meaning(exit: &str) -> Option<String> {
+    let meaning = match exit {
+        "received interrupt" => "somebody stopped the task",
+        "unexpected status" => {
+            "the task's process was killed, or its node went down: look at what it left behind"
+        }
+        "job errors" => "one of several guests failed: the log says which",
+        "migration aborted" => {
+            "the log says why; a guest that is left with `lock: migrate` was not moved"
+        }
+        exit if exit.contains("is locked (") => {
+            "another task holds the guest, or one that died left its lock: look at task_list"
+        }
+        exit if exit.contains("got timeout") && exit.contains("lock") => {
+            "another task holds the lock: wait for it and repeat"
+        }
+        exit if exit.contains("no quorum") => {
+            "the cluster has no quorum: look at its nodes before anything else"
+        }
+        _ => return None,
+    };
+    Some(meaning.to_string())
+}

@@ -1,0 +1,266 @@
+//! Whom a cluster's connections trust: from the settings to a rustls configuration.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::digest::sha256;
+use super::exchange;
+use super::settings::Trust;
+use crate::files;
+
+/// A bundle of roots larger than this is something else.
+const BUNDLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// More roots than this are not read.
+const ROOTS_MAX: usize = 4096;
+/// TLS sessions kept for a faster second handshake: Proxmox asks for a new connection after nearly
+/// every answer that came from a daemon behind the proxy.
+const SESSIONS_MAX: usize = 8;
+/// The root of the cluster that this very machine belongs to.
+pub const OWN_ROOT: &str = "/etc/pve/pve-root-ca.pem";
+/// Where Debian, Red Hat, SUSE, Alpine and the BSDs keep the system's roots.
+const BUNDLES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+];
+
+/// What a cluster's connections are made with.
+pub struct Trusted {
+    config: Arc<ClientConfig>,
+    /// For an endpoint that is this very machine: it may trust its own cluster's root too. No
+    /// other endpoint may, since every cluster has a root of its own.
+    here: Arc<ClientConfig>,
+}
+
+impl Trusted {
+    /// Reads what `trust` names. `own_root` is [`OWN_ROOT`], which need not exist.
+    ///
+    /// # Errors
+    /// A sentence that says which file cannot be used.
+    pub fn new(trust: &Trust, own_root: &Path) -> Result<Trusted, String> {
+        let provider = Arc::new(ring::default_provider());
+        let both = |config: Arc<ClientConfig>| Trusted {
+            here: Arc::clone(&config),
+            config,
+        };
+        match trust {
+            Trust::Nothing => configure(&provider, Check::Nothing).map(both),
+            Trust::Fingerprints(pins) => configure(&provider, Check::Pins(pins.clone())).map(both),
+            Trust::CaFile(path) => {
+                configure(&provider, chain(&provider, required(path)?, "")?).map(both)
+            }
+            Trust::System { cert_file } => {
+                let (roots, note) = match cert_file {
+                    Some(path) => (required(path)?, ""),
+                    None => match first_bundle() {
+                        Some(roots) => (roots, ""),
+                        None => (
+                            Arc::new(RootCertStore::empty()),
+                            ", and this system has no bundle of roots",
+                        ),
+                    },
+                };
+                let mut trusted = both(configure(
+                    &provider,
+                    chain(&provider, Arc::clone(&roots), note)?,
+                )?);
+                if let Ok(own) = read_roots(own_root) {
+                    let mut roots = (*roots).clone();
+                    roots.extend(own.roots.iter().cloned());
+                    let check = chain(&provider, Arc::new(roots), "")?;
+                    trusted.here = configure(&provider, check)?;
+                }
+                Ok(trusted)
+            }
+        }
+    }
+
+    pub fn config(&self, is_here: bool) -> &Arc<ClientConfig> {
+        if is_here { &self.here } else { &self.config }
+    }
+}
+
+fn configure(provider: &Arc<CryptoProvider>, check: Check) -> Result<Arc<ClientConfig>, String> {
+    let verifier = Verifier {
+        check,
+        provider: Arc::clone(provider),
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    Ok(Arc::new(config))
+}
+
+fn chain(
+    provider: &Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    note: &'static str,
+) -> Result<Check, String> {
+    if roots.is_empty() {
+        return Ok(Check::NoRoots(note));
+    }
+    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
+        .build()
+        .map(Check::Chain)
+        .map_err(|e| e.to_string())
+}
+
+fn required(path: &Path) -> Result<Arc<RootCertStore>, String> {
+    let roots = read_roots(path)?;
+    if roots.is_empty() {
+        return Err(format!("{}: no certificate in it", path.display()));
+    }
+    Ok(roots)
+}
+
+fn first_bundle() -> Option<Arc<RootCertStore>> {
+    BUNDLES
+        .iter()
+        .map(PathBuf::from)
+        .filter_map(|path| read_roots(&path).ok())
+        .find(|roots| !roots.is_empty())
+}
+
+/// The roots that `path` holds. Equal files are kept once: a hundred clusters that trust the
+/// system's bundle share it.
+fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, String> {
+    static LAST: Mutex<Option<([u8; 32], Weak<RootCertStore>)>> = Mutex::new(None);
+    let pem = files::read_limited(path, BUNDLE_MAX_BYTES)?;
+    let digest = sha256(&pem);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((known, roots)) = &*last
+        && *known == digest
+        && let Some(roots) = roots.upgrade()
+    {
+        return Ok(roots);
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(
+        CertificateDer::pem_slice_iter(&pem)
+            .take(ROOTS_MAX)
+            .flatten(),
+    );
+    let roots = Arc::new(roots);
+    *last = Some((digest, Arc::downgrade(&roots)));
+    Ok(roots)
+}
+
+/// By what a server's certificate is judged.
+#[derive(Debug)]
+enum Check {
+    Chain(Arc<WebPkiServerVerifier>),
+    /// No root at all: nothing can be trusted. Why, as the end of a sentence.
+    NoRoots(&'static str),
+    Pins(Vec<[u8; 32]>),
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Verifier {
+    check: Check,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = match &self.check {
+            Check::Nothing => Ok(()),
+            Check::Pins(pins) => {
+                if pins.contains(&sha256(end_entity)) {
+                    Ok(())
+                } else {
+                    Err("its fingerprint is not one that is pinned".to_string())
+                }
+            }
+            Check::NoRoots(note) => Err(format!("no root vouches for it{note}")),
+            Check::Chain(chain) => chain
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map(|_| ())
+                .map_err(|e| reason(&e, server_name)),
+        };
+        verdict
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|why| {
+                exchange::untrusted(end_entity, why);
+                Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+            })
+    }
+
+    // Whoever is trusted must also hold the key, pinned or not: a fingerprint is no secret.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if matches!(self.check, Check::Nothing) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if matches!(self.check, Check::Nothing) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let known = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+/// Why a chain was refused, for people.
+fn reason(error: &Error, name: &ServerName<'_>) -> String {
+    let Error::InvalidCertificate(certificate) = error else {
+        return error.to_string();
+    };
+    match certificate {
+        CertificateError::UnknownIssuer => "no trusted root vouches for it".into(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("it is not for the name `{}`", name.to_str())
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet (is the clock of this machine right?)".into()
+        }
+        CertificateError::BadSignature => "its signature is not its issuer's".into(),
+        CertificateError::BadEncoding => "it cannot be read".into(),
+        other => format!("{other}"),
+    }
+}

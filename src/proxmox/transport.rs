@@ -1,0 +1,257 @@
+//! The connections that ureq uses: TCP and TLS of our own, read and written in slices between which
+//! the call listens, so that a slow answer can be given up.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+use super::dial;
+use super::exchange;
+use super::settings::{Endpoint, Proxy};
+use super::tls::Trusted;
+
+/// Proxmox ends a connection after 100 requests; we leave it before, since a write that meets the
+/// end would be one of which nobody knows whether it took effect.
+pub const CONNECTION_MAX_REQUESTS: u32 = 90;
+/// Proxmox closes an idle connection after 5 s; it is not used again once it has idled this long.
+pub const IDLE_MAX_S: u64 = 3;
+/// The header of an answer has to fit into the first of these.
+const INPUT_BUFFER_BYTES: usize = 64 * 1024;
+const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
+
+/// Makes connections to the nodes of one cluster.
+pub struct ClusterConnector {
+    pub trusted: Trusted,
+    pub proxy: Option<Proxy>,
+}
+
+impl fmt::Debug for ClusterConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClusterConnector")
+    }
+}
+
+impl Connector<()> for ClusterConnector {
+    type Out = TlsTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<TlsTransport>, ureq::Error> {
+        exchange::connecting();
+        let target = endpoint_of(details)?;
+        let mut stream = Sliced(dial::dial(&details.addrs)?);
+        stream.prepare()?;
+        if self.proxy.is_some() {
+            dial::ask_proxy(&mut stream, &target)?;
+        }
+        // An address that reaches itself is this very machine; behind a proxy nobody can tell.
+        let is_here = self.proxy.is_none()
+            && match (stream.0.local_addr(), stream.0.peer_addr()) {
+                (Ok(local), Ok(peer)) => local.ip() == peer.ip(),
+                _ => false,
+            };
+        let name = ServerName::try_from(target.host.clone())
+            .map_err(|_| io::Error::other(format!("`{}` is no host name", target.host)))?;
+        let mut tls = ClientConnection::new(Arc::clone(self.trusted.config(is_here)), name)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)?;
+        }
+        exchange::connected();
+        Ok(Some(TlsTransport {
+            stream,
+            tls,
+            buffers: new_buffers(),
+            requests: 1,
+            must_close: false,
+        }))
+    }
+}
+
+fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {
+    let host = details.uri.host().unwrap_or_default();
+    let Some(port) = details.uri.port_u16() else {
+        return Err(io::Error::other("an endpoint without a port"));
+    };
+    Ok(Endpoint {
+        host: host.trim_matches(['[', ']']).to_string(),
+        port,
+    })
+}
+
+fn new_buffers() -> LazyBuffers {
+    LazyBuffers::new(INPUT_BUFFER_BYTES, OUTPUT_BUFFER_BYTES)
+}
+
+/// A socket whose reads and writes wait in slices and listen in between. It fails with the reason
+/// that [`exchange::tick`] gives.
+pub struct Sliced(pub TcpStream);
+
+impl Sliced {
+    fn prepare(&self) -> io::Result<()> {
+        self.0.set_nodelay(true)?;
+        self.0.set_read_timeout(Some(exchange::slice()))?;
+        self.0.set_write_timeout(Some(exchange::slice()))
+    }
+
+    fn sliced(
+        &mut self,
+        mut attempt: impl FnMut(&mut TcpStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        exchange::tick_when_due()?;
+        loop {
+            match attempt(&mut self.0) {
+                Err(e) if waits(&e) => exchange::tick()?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+fn waits(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+impl Read for Sliced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.sliced(|stream| stream.read(buffer))
+    }
+}
+
+impl Write for Sliced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.sliced(|stream| stream.write(bytes))?;
+        exchange::sent(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One TLS connection, as ureq reads and writes it.
+pub struct TlsTransport {
+    stream: Sliced,
+    tls: ClientConnection,
+    buffers: LazyBuffers,
+    requests: u32,
+    must_close: bool,
+}
+
+impl fmt::Debug for TlsTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsTransport")
+    }
+}
+
+impl TlsTransport {
+    fn flush_tls(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            if self.tls.write_tls(&mut self.stream)? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads some bytes of the answer; 0 at its end. A connection that ends without TLS's own
+    /// farewell is an end like any other: that the answer is whole is seen by its length and by
+    /// its JSON.
+    fn read_some(&mut self) -> io::Result<usize> {
+        loop {
+            let buffer = self.buffers.input_append_buf();
+            if buffer.is_empty() {
+                return Err(io::Error::other("the header is too large"));
+            }
+            match self.tls.reader().read(buffer) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                result => return result,
+            }
+            self.flush_tls()?;
+            self.tls.read_tls(&mut self.stream)?;
+            self.tls
+                .process_new_packets()
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        }
+    }
+
+    fn is_quiet(&self) -> io::Result<bool> {
+        self.stream.0.set_nonblocking(true)?;
+        let quiet = match self.stream.0.peek(&mut [0]) {
+            Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+            // The end of the connection, or an answer that nobody asked for.
+            Ok(_) => false,
+        };
+        self.stream.0.set_nonblocking(false)?;
+        Ok(quiet)
+    }
+}
+
+impl Transport for TlsTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        if exchange::beginning()? {
+            self.requests = self.requests.saturating_add(1);
+        }
+        let mut left = self
+            .buffers
+            .output()
+            .get(..amount)
+            .unwrap_or_default()
+            .to_vec();
+        while !left.is_empty() {
+            let taken = self.tls.writer().write(&left)?;
+            left.drain(..taken);
+            self.flush_tls()?;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
+        let count = self.read_some()?;
+        let bytes = self.buffers.input_append_buf();
+        if exchange::received(bytes.get(..count).unwrap_or_default()) {
+            self.must_close = true;
+        }
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        if self.must_close || self.requests >= CONNECTION_MAX_REQUESTS {
+            return false;
+        }
+        // Asked before the connection rests: an idle one keeps no buffers, as there may be many.
+        if self.buffers.input().is_empty() {
+            self.buffers = new_buffers();
+        }
+        self.is_quiet().unwrap_or(false)
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+/// How long a connection may rest before it is not used again.
+pub fn idle_max() -> Duration {
+    Duration::from_secs(IDLE_MAX_S)
+}

@@ -1,0 +1,39 @@
+//! Text from a cluster, made fit to be shown.
+//!
+//! What a cluster says is data: terminal escapes, bidirectional overrides and characters without
+//! width must not reach a client raw, where they could hide or reorder what a person reads.
+
+use std::fmt::Write;
+
+/// `text` with everything that does not show made visible as `\n` or `\u{202e}`, and cut after
+/// `max_chars` characters with `…`.
+pub fn printable(text: &str, max_chars: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(max_chars));
+    for (count, c) in text.chars().enumerate() {
+        if count >= max_chars {
+            shown.push('…');
+            break;
+        }
+        match c {
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push(' '),
+            c if is_hidden(c) => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(shown, "{}", c.escape_unicode());
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Whether `c` shows as nothing, or changes how its neighbours show.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}

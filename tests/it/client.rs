@@ -1,0 +1,549 @@
+//! The client: what is sent, how answers are read, what a refusal becomes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use proxmox_mcp::error::Error;
+use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::proxmox::secret::SecretSource;
+use proxmox_mcp::wait::{self, Call, Wake};
+use serde_json::json;
+
+use crate::node::{self};
+use crate::node::{Act, Node, SECRET, TOKEN, answer, closed_port, get, mute, ok, post, refuse};
+
+const VERSION: &str = r#"{"data":{"version":"9.2.11","release":"9.2"}}"#;
+
+#[test]
+fn sends_what_proxmox_takes() {
+    let node = Node::start(|_| ok(r#"{"data":null}"#));
+    let client = node.client();
+    let config = ["pve1", "100"];
+    let template = "/nodes/{node}/qemu/{vmid}/config";
+    let requests = [
+        Request::new(Verb::Get, template, &config)
+            .unwrap()
+            .with("current", true)
+            .with("snapshot", "a b&c"),
+        Request::new(Verb::Put, template, &config)
+            .unwrap()
+            .with("cores", 2)
+            .with("onboot", false)
+            .with("tags", json!(null)),
+        post("/nodes/pve1/qemu/100/status/start"),
+        Request::new(
+            Verb::Delete,
+            "/nodes/{node}/storage/{storage}/content/{volume}",
+            &["pve1", "local", "local:iso/tiny ä.iso"],
+        )
+        .unwrap()
+        .with("delay", 5)
+        .with("list", json!(["a", "b"])),
+    ];
+    for request in &requests {
+        client.send(request).unwrap();
+    }
+    assert_eq!(
+        node.lines(),
+        [
+            "GET /nodes/pve1/qemu/100/config?current=1&snapshot=a%20b%26c",
+            "PUT /nodes/pve1/qemu/100/config",
+            "POST /nodes/pve1/qemu/100/status/start",
+            "DELETE /nodes/pve1/storage/local/content/local%3Aiso%2Ftiny%20%C3%A4.iso?delay=5&list=a&list=b",
+        ]
+    );
+    let hits = node.hits();
+    let authorization = format!("PVEAPIToken={TOKEN}={SECRET}");
+    for hit in &hits {
+        assert_eq!(hit.header("authorization"), Some(authorization.as_str()));
+        assert_eq!(hit.header("accept-encoding"), None, "gzip is not asked for");
+        assert_eq!(hit.header("transfer-encoding"), None);
+        assert_eq!(hit.header("expect"), None);
+    }
+    assert_eq!(hits[1].body, br#"{"cores":2,"onboot":false}"#);
+    assert_eq!(hits[1].header("content-length"), Some("26"));
+    assert_eq!(hits[1].header("content-type"), Some("application/json"));
+    assert_eq!(hits[2].body, b"{}");
+    assert_eq!(hits[0].header("content-length"), None);
+    assert_eq!(hits[3].header("content-length"), None);
+    assert_eq!(node.connections(), 1);
+}
+
+#[test]
+fn reads_data_and_total() {
+    let node = Node::start(|hit| match hit.target.as_str() {
+        "/api2/json/a" => ok(r#"{"data":[1,2],"total":7}"#),
+        "/api2/json/b" => ok(r#"{"total":"8","data":null}"#),
+        _ => ok(r#"{"data":"x"}"#),
+    });
+    let client = node.client();
+    let reply = client.send(&get("/a")).unwrap();
+    assert_eq!((reply.data, reply.total), (json!([1, 2]), Some(7)));
+    let reply = client.send(&get("/b")).unwrap();
+    assert_eq!((reply.data, reply.total), (json!(null), Some(8)));
+    assert_eq!(client.send_raw(&get("/c")).unwrap(), br#"{"data":"x"}"#);
+}
+
+fn refusal(status: u16, reason: &'static str, body: &'static str, request: &Request) -> Error {
+    let node = Node::start(move |_| refuse(status, reason, body));
+    node.client().send(request).unwrap_err()
+}
+
+#[test]
+fn a_refusal_keeps_proxmoxs_words() {
+    let reason = "VM 100 not running";
+    for body in [
+        "",
+        r#"{"data":null}"#,
+        r#"{"data":null,"message":"VM 100 not running\n"}"#,
+        "<html>nonsense",
+    ] {
+        let error = refusal(500, reason, body, &post("/x"));
+        assert_eq!(
+            error.to_string(),
+            "prod: Proxmox refused (500): VM 100 not running",
+            "{body}"
+        );
+        assert_eq!(error.code(), "ProxmoxError");
+    }
+    let body = r#"{"errors":{"vmid":"no such\nthing \u001b[31m","name":"too long"},"message":"Parameter verification failed.\n","data":null}"#;
+    let error = refusal(400, "Parameter verification failed.", body, &post("/x"));
+    assert_eq!(
+        error.to_string(),
+        "prod: Proxmox refused (400): Parameter verification failed.; `name`: too long; \
+         `vmid`: no such\\nthing \\u{1b}[31m"
+    );
+}
+
+#[test]
+fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
+    let reason = "Permission check failed (/vms/100, VM.PowerMgmt)";
+    for body in [
+        "",
+        r#"{"data":null,"message":"Permission check failed (/vms/100, VM.PowerMgmt)\n"}"#,
+    ] {
+        let error = refusal(403, reason, body, &post("/x"));
+        assert_eq!(error.code(), "PermissionError");
+        assert!(error.to_string().contains(reason), "{error}");
+        let hint = error.hint().unwrap();
+        for part in [
+            "`VM.PowerMgmt` on `/vms/100`",
+            "`pveum role add mcp-extra --privs VM.PowerMgmt`",
+            "`pveum acl modify /vms/100 --tokens 'mcp@pve!mcp' --roles mcp-extra`",
+            "`--users 'mcp@pve'`",
+        ] {
+            assert!(hint.contains(part), "{part} in {hint}");
+        }
+    }
+    let alternatives =
+        "Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)";
+    let hint = refusal(403, alternatives, "", &get("/x")).hint().unwrap();
+    assert!(hint.contains("--privs Datastore.Audit`"), "{hint}");
+    for vague in [
+        "Permission check failed",
+        "Permission check failed (user != root@pam)",
+        "Permission check failed (changing feature flags, x)",
+        "Permission check failed (/vms/$(reboot), VM.Audit)",
+        "Permission check failed (/vms/1, VM.Audit; reboot)",
+    ] {
+        assert_eq!(refusal(403, vague, "", &get("/x")).hint(), None, "{vague}");
+    }
+}
+
+#[test]
+fn another_node_that_is_not_reached() {
+    for (status, request, code, words) in [
+        (
+            595,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            596,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            599,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            595,
+            post("/nodes/b2/x"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            596,
+            post("/nodes/b2/x"),
+            "InterruptedError",
+            "`POST /nodes/b2/x` was cut off",
+        ),
+        (
+            599,
+            post("/nodes/b2/x"),
+            "InterruptedError",
+            "`POST /nodes/b2/x` was cut off",
+        ),
+    ] {
+        // As measured: no body and no length.
+        let node = Node::start(move |_| {
+            Act::SendClose(format!("HTTP/1.1 {status} No route to host\r\n\r\n").into_bytes())
+        });
+        let error = node.client().send(&request).unwrap_err();
+        assert_eq!(error.code(), code, "{status} {error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(words) && text.contains("No route to host"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_answer() {
+    let deep = format!(r#"{{"data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let chunked = |body: &str| {
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes()
+    };
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("html", answer(200, "OK", "<html><body>Login</body></html>")),
+        ("empty", answer(200, "OK", "")),
+        ("no data", answer(200, "OK", r#"{"success":1}"#)),
+        ("an array", answer(200, "OK", "[1]")),
+        ("half", answer(200, "OK", r#"{"data":[1,"#)),
+        ("two", answer(200, "OK", r#"{"data":1}{"data":2}"#)),
+        ("deep", answer(200, "OK", &deep)),
+        ("chunk garbage", chunked("zz\r\nhello\r\n0\r\n\r\n")),
+        ("chunk cut", chunked("40\r\n{\"data\":")),
+        (
+            "short",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":1}".to_vec(),
+        ),
+        (
+            "long",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{\"data\":1}".to_vec(),
+        ),
+        ("no http", b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
+        ("no status", b"HTTP/1.1 OK\r\n\r\n".to_vec()),
+        (
+            "redirect",
+            b"HTTP/1.1 301 Moved\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        ),
+        (
+            "post redirect",
+            b"HTTP/1.1 308 Moved\r\nLocation: /api2/json/other\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        ),
+        ("no content", b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+        (
+            "not modified",
+            b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
+        ),
+        (
+            "upgrade",
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec(),
+        ),
+        (
+            "big header",
+            format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000)).into_bytes(),
+        ),
+        (
+            "endless header",
+            format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000)).into_bytes(),
+        ),
+        (
+            "many headers",
+            format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "X: y\r\n".repeat(500)).into_bytes(),
+        ),
+        ("binary", (0..=255).collect()),
+    ];
+    for (what, bytes) in cases {
+        let sent = bytes.clone();
+        let node = Node::start(move |_| Act::SendClose(sent.clone()));
+        let error = node.client().send(&get("/x")).unwrap_err();
+        assert_eq!(error.code(), "ReplyError", "{what}: {error}");
+        assert_eq!(node.hits().len(), 1, "{what}");
+        let error = node.client().send(&post("/x")).unwrap_err();
+        assert!(
+            matches!(error.code(), "ReplyError" | "InterruptedError"),
+            "{what}: {error}"
+        );
+        assert!(
+            error.hint().unwrap().contains("may have taken effect"),
+            "{what}"
+        );
+        assert_eq!(node.hits().len(), 2, "{what}: a write is never repeated");
+    }
+}
+
+#[test]
+fn too_large_an_answer_is_not_read() {
+    let node = Node::start(|_| {
+        let size = 33 * 1024 * 1024;
+        let mut bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+        bytes.resize(bytes.len() + size, b' ');
+        Act::SendClose(bytes)
+    });
+    let error = node.client().send(&get("/x")).unwrap_err();
+    assert_eq!(error.code(), "ReplyError");
+    assert!(error.to_string().contains("larger than"), "{error}");
+}
+
+#[test]
+fn too_large_a_request_is_not_sent() {
+    let node = Node::start(|_| ok(VERSION));
+    let request = post("/x").with("description", "x".repeat(600_000));
+    let error = node.client().send(&request).unwrap_err();
+    assert_eq!(error.code(), "BadArgumentsError");
+    assert_eq!(node.connections(), 0);
+}
+
+#[test]
+fn chunked_answers_are_read() {
+    let node = Node::start(|_| {
+        let body = "5\r\n{\"dat\r\n6;x=y\r\na\":42}\r\n0\r\n\r\n";
+        Act::Send(
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes(),
+        )
+    });
+    assert_eq!(node.client().send(&get("/x")).unwrap().data, json!(42));
+}
+
+#[test]
+fn a_refused_token_is_remembered() {
+    let node = Node::start(|_| refuse(401, "Authentication failed!", ""));
+    let client = node.client();
+    let first = client.send(&get("/x")).unwrap_err();
+    assert_eq!(first.code(), "PermissionError");
+    assert!(
+        first.to_string().contains("Authentication failed!"),
+        "{first}"
+    );
+    assert!(first.hint().unwrap().contains("mcp@pve!mcp"));
+    assert_eq!(client.send(&post("/y")).unwrap_err(), first);
+    assert_eq!(client.version().unwrap_err(), first);
+    assert_eq!(node.hits().len(), 1);
+}
+
+#[test]
+fn a_401_of_the_api_itself_is_not_remembered() {
+    let node = Node::start(|_| refuse(401, "authentication failure", r#"{"data":null}"#));
+    let client = node.client();
+    for _ in 0..2 {
+        assert_eq!(
+            client.send(&get("/x")).unwrap_err().code(),
+            "PermissionError"
+        );
+    }
+    assert_eq!(node.hits().len(), 2);
+}
+
+#[test]
+fn a_401_makes_the_secret_be_read_again() {
+    let good = format!("PVEAPIToken={TOKEN}=new");
+    let node = Node::start(move |hit| match hit.header("authorization") {
+        Some(sent) if sent == good => ok(r#"{"data":1}"#),
+        _ => refuse(401, "Authentication failed!", ""),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "old\n").unwrap();
+    restrict(&path);
+    let mut settings = node.settings();
+    settings.secret = SecretSource::File(path.clone());
+    let client = Client::new(settings);
+    // Changed between the agent's making and the request would be a race; so it is made first.
+    let unchanged = client.send(&post("/x")).unwrap_err();
+    assert_eq!(unchanged.code(), "PermissionError");
+    assert_eq!(node.hits().len(), 1, "the same secret is not tried again");
+
+    let good = format!("PVEAPIToken={TOKEN}=new");
+    let rewrite = path.clone();
+    let node = Node::start(move |hit| match hit.header("authorization") {
+        Some(sent) if sent == good => ok(r#"{"data":1}"#),
+        _ => {
+            std::fs::write(&rewrite, "new\n").unwrap();
+            refuse(401, "Authentication failed!", "")
+        }
+    });
+    let mut settings = node.settings();
+    settings.secret = SecretSource::File(path);
+    let client = Client::new(settings);
+    assert_eq!(client.send(&post("/x")).unwrap().data, json!(1));
+    assert_eq!(client.send(&post("/y")).unwrap().data, json!(1));
+    assert_eq!(node.lines(), ["POST /x", "POST /x", "POST /y"]);
+}
+
+fn restrict(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn an_unreadable_secret_is_named_and_nothing_is_sent() {
+    let node = Node::start(|_| ok(VERSION));
+    let mut settings = node.settings();
+    settings.secret = SecretSource::File("/nonexistent/secret".into());
+    let error = Client::new(settings).send(&get("/x")).unwrap_err();
+    assert_eq!(error.code(), "ClusterConnectionError");
+    assert!(error.to_string().contains("/nonexistent/secret"), "{error}");
+    assert_eq!(node.connections(), 0);
+}
+
+#[test]
+fn validation_comes_first_and_once() {
+    let node = Node::start(|hit| match hit.target.as_str() {
+        "/api2/json/version" => ok(VERSION),
+        _ => ok(r#"{"data":1}"#),
+    });
+    let mut settings = node.settings();
+    settings.validate = true;
+    let client = Client::new(settings);
+    client.send(&post("/x")).unwrap();
+    client.send(&get("/y")).unwrap();
+    assert_eq!(client.version().unwrap(), "9.2.11");
+    assert_eq!(node.lines(), ["GET /version", "POST /x", "GET /y"]);
+}
+
+#[test]
+fn a_bad_verdict_is_not_kept() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let node = Node::start(move |hit| match hit.target.as_str() {
+        "/api2/json/version" if count.fetch_add(1, Ordering::SeqCst) == 0 => {
+            ok(r#"{"data":"login first"}"#)
+        }
+        "/api2/json/version" => ok(VERSION),
+        _ => ok(r#"{"data":1}"#),
+    });
+    let mut settings = node.settings();
+    settings.validate = true;
+    let client = Client::new(settings);
+    let error = client.send(&post("/x")).unwrap_err();
+    assert_eq!(error.code(), "ReplyError");
+    assert_eq!(error.hint(), None, "nothing of the write was sent");
+    client.send(&post("/x")).unwrap();
+    assert_eq!(node.lines(), ["GET /version", "GET /version", "POST /x"]);
+}
+
+fn call(deadline: Option<Duration>, work: impl FnOnce()) {
+    let deadline = deadline.map(|time| Instant::now() + time);
+    let listen = |time| {
+        std::thread::sleep(time);
+        Wake::Nothing
+    };
+    wait::during(Call::new(deadline, listen), work);
+}
+
+#[test]
+fn a_session_is_made_anew_by_its_age_once_a_call() {
+    let node = Node::start(|hit| match hit.target.as_str() {
+        "/api2/json/version" => ok(VERSION),
+        _ => ok(r#"{"data":1}"#),
+    });
+    let mut settings = node.settings();
+    settings.validate = true;
+    settings.renew_after = Duration::ZERO;
+    let client = Client::new(settings);
+    for _ in 0..2 {
+        call(None, || {
+            client.send(&get("/x")).unwrap();
+            client.send(&get("/y")).unwrap();
+        });
+    }
+    let once = ["GET /version", "GET /x", "GET /y"];
+    assert_eq!(node.lines(), [once, once].concat());
+}
+
+#[test]
+fn no_write_begins_late() {
+    let node = Node::start(|_| ok(r#"{"data":1}"#));
+    let client = node.client();
+    call(Some(Duration::from_secs(9)), || {
+        let error = client.send(&post("/x")).unwrap_err();
+        assert_eq!(error.code(), "ClusterConnectionError");
+        assert!(error.to_string().contains("no write is begun"), "{error}");
+        client.send(&get("/x")).unwrap();
+    });
+    call(Some(Duration::from_secs(20)), || {
+        client.send(&post("/x")).unwrap();
+    });
+    assert_eq!(node.lines(), ["GET /x", "POST /x"]);
+}
+
+#[test]
+fn the_next_endpoint_is_asked_when_none_was_reached() {
+    let node = Node::start(|_| ok(r#"{"data":1}"#));
+    let (_listener, mute) = mute();
+    let stranger = node::Authority::new().issue(&["127.0.0.1"]);
+    let untrusted = Node::start_with(&stranger, "127.0.0.1:0".parse().unwrap(), |_| ok("{}"));
+    let unknown = proxmox_mcp::proxmox::settings::Endpoint {
+        host: "does-not-exist.invalid".into(),
+        port: 8006,
+    };
+    for first in [closed_port(), unknown, untrusted.endpoint(), mute] {
+        let client = Client::new(node::settings(vec![first.clone(), node.endpoint()]));
+        let before = node.hits().len();
+        let started = Instant::now();
+        client
+            .send_within(&post("/x"), Duration::from_secs(2))
+            .unwrap_or_else(|e| panic!("{first}: {e}"));
+        assert!(started.elapsed() < Duration::from_secs(2), "{first}");
+        // From now on the one that is down comes last.
+        let started = Instant::now();
+        client.send(&post("/x")).unwrap();
+        assert!(started.elapsed() < Duration::from_millis(500), "{first}");
+        assert_eq!(node.hits().len(), before + 2);
+    }
+    assert_eq!(untrusted.hits().len(), 0);
+}
+
+#[test]
+fn the_next_endpoint_is_not_asked_after_a_refusal_or_a_cut() {
+    let second = Node::start(|_| ok(r#"{"data":1}"#));
+    for act in [|| refuse(500, "no", ""), || Act::SendClose(Vec::new())] {
+        let first = Node::start(move |_| act());
+        let settings = node::settings(vec![first.endpoint(), second.endpoint()]);
+        Client::new(settings).send(&post("/x")).unwrap_err();
+        assert_eq!(first.hits().len(), 1);
+    }
+    assert_eq!(second.hits().len(), 0);
+}
+
+#[test]
+fn all_endpoints_are_named_when_none_is_reached() {
+    let (one, two) = (closed_port(), closed_port());
+    let client = Client::new(node::settings(vec![one.clone(), two.clone()]));
+    let error = client.send(&post("/x")).unwrap_err();
+    assert_eq!(error.code(), "ClusterConnectionError");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("prod: not reached, nothing was sent: "),
+        "{text}"
+    );
+    assert!(
+        text.contains(&one.to_string()) && text.contains(&two.to_string()),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_secret_is_ever_told() {
+    let node = Node::start(|_| refuse(500, "no", ""));
+    let client = node.client();
+    for error in [
+        client.send(&get("/x")).unwrap_err(),
+        Client::new(node::settings(vec![closed_port()]))
+            .send(&get("/x"))
+            .unwrap_err(),
+    ] {
+        assert!(!format!("{error:?} {error} {:?}", error.hint()).contains(SECRET));
+    }
+}
