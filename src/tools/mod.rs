@@ -1,4 +1,6 @@
-//! The families, and the table of all tools.
+//! The families, one file or folder a noun, and the table of all tools.
+
+pub mod plan;
 
 use serde_json::{Map, Value};
 
