@@ -2,10 +2,12 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
 
 const SECRET: &str = "11111111-2222-3333-4444-secretsecret";
 
@@ -15,27 +17,37 @@ PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-secretsecret
 PROXMOX_VERIFY=true
 ";
 
-/// A folder that holds a home, a working directory and the program, none of which is the tester's.
+/// A folder that holds a home and a working directory, neither of which is the tester's.
 struct House {
     folder: TempDir,
+    program: PathBuf,
 }
 
 impl House {
     fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
+        for part in ["home", "work"] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+        }
+        House {
+            folder,
+            program: PathBuf::from(PROGRAM),
+        }
+    }
+
+    /// With the program in its folder `bin`. It is linked, where the build's files are: a copy is not
+    /// fit to run while another test's child still has it open for writing.
+    fn with_program() -> House {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         for part in ["home", "work", "bin"] {
             fs::create_dir(folder.path().join(part)).unwrap();
         }
-        // A link would be followed, and the folder be the build's.
         let program = folder.path().join("bin/proxmox-mcp");
-        let built = env!("CARGO_BIN_EXE_proxmox-mcp");
-        if fs::hard_link(built, &program).is_err() {
-            fs::copy(built, &program).unwrap();
-        }
-        House { folder }
+        fs::hard_link(PROGRAM, &program).unwrap();
+        House { folder, program }
     }
 
-    fn path(&self, part: &str) -> std::path::PathBuf {
+    fn path(&self, part: &str) -> PathBuf {
         self.folder.path().join(part)
     }
 
@@ -47,7 +59,7 @@ impl House {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.path("bin/proxmox-mcp"));
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .env_clear()
@@ -194,7 +206,7 @@ fn nothing_configured_names_the_variables_and_the_places() {
 
 #[test]
 fn the_first_file_that_exists_is_the_one() {
-    let house = House::new();
+    let house = House::with_program();
     let broken = |what: &str| format!("{SINGLE}PROXMOX_{what}=x\n");
     house.write("bin/.env", 0o600, &broken("ACCESS"));
     house.run(&[]).refused(&["PROXMOX_ACCESS: "]);

@@ -324,6 +324,10 @@ fn values() {
         "PROXMOX_LOG=verbose",
         &["PROXMOX_LOG: is none of error, warn"],
     );
+}
+
+#[test]
+fn values_of_a_cluster() {
     check_line(
         "PROXMOX_CLUSTER_a_API_URL=",
         &["PROXMOX_CLUSTER_a_API_URL: is empty"],
@@ -397,6 +401,10 @@ fn values() {
             &["PROXMOX_CLUSTER_a_VERIFY: is none of"],
         );
     }
+}
+
+#[test]
+fn values_of_a_clusters_trust_and_way() {
     check_line(
         "PROXMOX_CLUSTER_a_CA_FILE=ca.pem",
         &["PROXMOX_CLUSTER_a_CA_FILE: is not an absolute path"],
