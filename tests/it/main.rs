@@ -11,3 +11,8 @@ mod schema;
 mod tls;
 mod transport;
 mod upid;
+mod binary_config;
+mod config;
+mod dotenv_table;
+mod example_file;
+mod secrets;
