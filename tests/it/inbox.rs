@@ -124,6 +124,26 @@ fn a_cancellation_ends_a_wait_and_nothing_is_said() {
 }
 
 #[test]
+fn a_wait_that_nothing_disturbs_ends_by_itself() {
+    for way in WAYS {
+        let mut peer = sleeping(way);
+        peer.release();
+        assert_eq!(summary(&peer.receive().unwrap()), "result 1", "{way:?}");
+        check_end(peer, &[], SOON);
+    }
+}
+
+#[test]
+fn what_was_cancelled_frees_its_id_at_once() {
+    let mut peer = Peer::negotiated(Way::Pipe, "2025-03-26");
+    peer.send(&call("1", "sleeper"));
+    peer.sleeps();
+    peer.send(&format!("[{},{}]", cancel("1"), call("1", "echo")));
+    assert_eq!(summary(&peer.receive().unwrap()), "[result 1]");
+    check_end(peer, &[], SOON);
+}
+
+#[test]
 fn ids_beyond_numbers_can_be_cancelled() {
     let id = "123456789012345678901234567890";
     let mut peer = Peer::start(Way::Pipe);

@@ -232,6 +232,11 @@ fn nesting_has_a_limit() {
         r#"{{"jsonrpc":"2.0","id":1,"method":"ping","x":{}"#,
         "[".repeat(200)
     );
+    // What nobody reads counts too.
+    let aside = |depth: usize| {
+        let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","aside":{open}{close}}}"#)
+    };
     let batch = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for version in [BATCHED, NEWEST] {
         check(
@@ -240,6 +245,8 @@ fn nesting_has_a_limit() {
                 (&nested(DEPTH_MAX), &["result 1"]),
                 (&nested(DEPTH_MAX + 1), &["-32700 null"]),
                 (&nested(100_000), &["-32700 null"]),
+                (&aside(DEPTH_MAX), &["result 1"]),
+                (&aside(DEPTH_MAX + 1), &["-32700 null"]),
                 (&text, &["result 1"]),
                 (&hidden, &["-32700 null"]),
                 (&batch, &["-32700 null"]),
