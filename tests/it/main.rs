@@ -4,3 +4,4 @@ mod inbox;
 mod listing;
 mod peer;
 mod rpc_bytes;
+mod rpc_errors;

@@ -306,3 +306,25 @@ pub(crate) fn summary(line: &str) -> String {
     }
     format!("result {id}")
 }
+
+pub(crate) const OLDEST: &str = "2024-11-05";
+pub(crate) const BATCHED: &str = "2025-03-26";
+pub(crate) const STRUCTURED: &str = "2025-06-18";
+pub(crate) const NEWEST: &str = "2025-11-25";
+pub(crate) const LEGACY: [&str; 4] = [OLDEST, BATCHED, STRUCTURED, NEWEST];
+
+/// Sends each line to a server of its own and compares all that it answers.
+pub(crate) fn check(version: &str, rows: &[(&str, &[&str])]) {
+    for (line, expected) in rows {
+        check_bytes(version, line.as_bytes(), expected);
+    }
+}
+
+pub(crate) fn check_bytes(version: &str, line: &[u8], expected: &[&str]) {
+    let mut peer = Peer::negotiated(Way::Pipe, version);
+    let said = peer.replies(line);
+    let shown = String::from_utf8_lossy(line.get(..line.len().min(300)).unwrap_or(line));
+    assert_eq!(said, expected, "after {version}, to {shown}");
+    assert!(peer.close().is_empty(), "more was said to {shown}");
+    peer.join();
+}
