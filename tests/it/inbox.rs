@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::mcp::wire::QUEUE_MAX;
+use proxmox_mcp::mcp::wire::{CLOSING_MS, QUEUE_MAX};
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, WAYS, Way, call, cancel, legacy, modern, summary};
@@ -199,6 +199,25 @@ fn the_end_of_input_ends_what_is_queued() {
         assert_eq!(lines.len(), 19);
         peer.join();
     }
+}
+
+#[test]
+fn after_the_end_of_input_time_is_short() {
+    let mut peer = sleeping(Way::Socket);
+    for id in 2..30 {
+        peer.send(&call(&id.to_string(), "stubborn"));
+    }
+    let start = Instant::now();
+    let lines = peer.close();
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    // Each takes a while whatever it is told, so that there is time for a few only.
+    assert!((2..28).contains(&lines.len()), "{} answers", lines.len());
+    for line in lines.iter().skip(1) {
+        let reply: Value = serde_json::from_str(line).unwrap();
+        let left = reply["result"]["structuredContent"]["left_ms"].as_u64();
+        assert!(left.is_some_and(|left| left <= CLOSING_MS), "{line}");
+    }
+    peer.join();
 }
 
 #[test]

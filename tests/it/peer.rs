@@ -46,9 +46,10 @@ const fn tool(name: &'static str, subject: Subject, marks: Marks) -> Tool {
     }
 }
 
-static TOOLS: [Tool; 6] = [
+static TOOLS: [Tool; 7] = [
     tool("echo", Subject::List, Marks::Always(Mark::READ)),
     tool("sleeper", Subject::Fleet, Marks::Always(Mark::READ)),
+    tool("stubborn", Subject::List, Marks::Always(Mark::READ)),
     tool("refuser", Subject::Node, Marks::Always(Mark::OPERATE)),
     tool(
         "quitter",
@@ -111,13 +112,21 @@ fn act(
         "sleeper" => {
             desk.began.send(()).expect("the test listens");
             let start = Instant::now();
-            let mut woken = Wake::Nothing;
-            while woken == Wake::Nothing && desk.release.try_recv().is_err() {
+            let woken = loop {
                 assert!(start.elapsed() < PATIENCE, "nobody woke the sleeper");
-                woken = wait::sleep(Duration::from_millis(60));
-            }
+                let woken = wait::sleep(Duration::from_millis(60));
+                if woken != Wake::Nothing || desk.release.try_recv().is_ok() {
+                    break woken;
+                }
+            };
             // What a tool answers after a cancellation is not sent.
             let said = json!({"woken": format!("{woken:?}")});
+            Ok(said.as_object().expect("an object").clone())
+        }
+        "stubborn" => {
+            let left = wait::remaining().expect("a deadline");
+            thread::sleep(Duration::from_millis(200));
+            let said = json!({"left_ms": left.as_millis() as u64});
             Ok(said.as_object().expect("an object").clone())
         }
         "refuser" => Err(Error::NotAllowed {
