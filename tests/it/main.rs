@@ -16,3 +16,4 @@ mod config;
 mod dotenv_table;
 mod example_file;
 mod secrets;
+mod rpc_errors;
