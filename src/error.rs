@@ -26,7 +26,10 @@ pub enum Error {
         vmids: Vec<u32>,
     },
     /// The gate refuses: a rule, a stale or wrong code, or a request heavier than the tool declared.
-    NotAllowed { sentence: String, hint: Option<String> },
+    NotAllowed {
+        sentence: String,
+        hint: Option<String>,
+    },
     /// No connection was made, or none was tried: nothing was sent, safe to repeat.
     Unreachable {
         cluster: String,
@@ -106,9 +109,7 @@ impl Error {
             Error::AmbiguousCluster { .. } => {
                 Some("repeat the call with `cluster` set to the one that is meant".into())
             }
-            Error::AmbiguousGuest { .. } => {
-                Some("repeat the call with the VMID as `guest`".into())
-            }
+            Error::AmbiguousGuest { .. } => Some("repeat the call with the VMID as `guest`".into()),
             Error::Interrupted { .. } => Some(
                 "it may have taken effect: look at the object and at task_list before repeating it"
                     .into(),

@@ -152,9 +152,9 @@ impl Client {
             Some(left) if left.is_zero() => {
                 Err(self.unreachable("the call's time is over".to_string()))
             }
-            Some(left) if write && left < Duration::from_secs(WRITE_NEEDS_S) => Err(
-                self.unreachable(format!("no write is begun with {} s left", left.as_secs())),
-            ),
+            Some(left) if write && left < Duration::from_secs(WRITE_NEEDS_S) => {
+                Err(self.unreachable(format!("no write is begun with {} s left", left.as_secs())))
+            }
             _ => Ok(()),
         }
     }
@@ -295,9 +295,8 @@ impl Client {
                 }
                 outcome => {
                     self.note(*index, None);
-                    return outcome.map_err(|failure| {
-                        failure.explain(&self.settings, endpoint, request)
-                    });
+                    return outcome
+                        .map_err(|failure| failure.explain(&self.settings, endpoint, request));
                 }
             }
         }
@@ -366,7 +365,10 @@ impl Timing {
     }
 
     fn on_fresh_connection(self) -> Timing {
-        Timing { fresh: true, ..self }
+        Timing {
+            fresh: true,
+            ..self
+        }
     }
 }
 

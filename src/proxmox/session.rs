@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use ureq::{Agent, AsSendBody};
 use ureq::config::Config;
 use ureq::http::{self, HeaderValue, Response, header};
+use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer, REPLY_MAX_BYTES};
 use super::cert;
@@ -204,7 +204,7 @@ impl Session {
             answer::line_of(request),
             outcome
                 .as_ref()
-                .map_or_else(|e| error_text(e), |answer| answer.status.to_string()),
+                .map_or_else(error_text, |answer| answer.status.to_string()),
             started.elapsed().as_millis()
         ));
         let Some(after) = after else {
@@ -303,12 +303,7 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
 }
 
 /// What an error of ureq means, given how far the exchange had got.
-fn failure(
-    error: &ureq::Error,
-    after: &Exchange,
-    connect: Duration,
-    timing: Timing,
-) -> Failure {
+fn failure(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timing) -> Failure {
     let cause = match after.stop {
         Some(Stop::Cancelled) => {
             if timing.write && after.sent > 0 {

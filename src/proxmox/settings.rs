@@ -47,7 +47,9 @@ impl std::fmt::Display for Endpoint {
 pub enum Trust {
     /// `SSL_CERT_FILE` where it is set, else the system's usual bundles; for this very machine also
     /// the cluster's own root.
-    System { cert_file: Option<PathBuf> },
+    System {
+        cert_file: Option<PathBuf>,
+    },
     CaFile(PathBuf),
     /// SHA-256 of the leaf certificate, any of these; replaces chain and name check.
     Fingerprints(Vec<[u8; 32]>),

@@ -57,9 +57,7 @@ impl Trusted {
         };
         match trust {
             Trust::Nothing => configure(&provider, Check::Nothing).map(both),
-            Trust::Fingerprints(pins) => {
-                configure(&provider, Check::Pins(pins.clone())).map(both)
-            }
+            Trust::Fingerprints(pins) => configure(&provider, Check::Pins(pins.clone())).map(both),
             Trust::CaFile(path) => {
                 configure(&provider, chain(&provider, required(path)?, "")?).map(both)
             }
@@ -153,10 +151,11 @@ fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, String> {
         return Ok(roots);
     }
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem)
+    roots.add_parsable_certificates(
+        CertificateDer::pem_slice_iter(&pem)
             .take(ROOTS_MAX)
             .flatten(),
-   );
+    );
     let roots = Arc::new(roots);
     *last = Some((digest, Arc::downgrade(&roots)));
     Ok(roots)
@@ -260,7 +259,9 @@ fn reason(error: &Error, name: &ServerName<'_>) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "it is not valid yet (is the clock of this machine right?)".into()
         }
-        CertificateError::BadSignature => "its signature is not its issuer's".into(),
+        CertificateError::BadSignature => {
+            "the trusted root of its issuer's name did not sign it".into()
+        }
         CertificateError::BadEncoding => "it cannot be read".into(),
         other => format!("{other}"),
     }

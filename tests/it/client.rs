@@ -11,8 +11,8 @@ use proxmox_mcp::proxmox::secret::SecretSource;
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::json;
 
-use crate::node::{Act, Node, SECRET, TOKEN, answer, closed_port, get, mute, ok, post, refuse};
 use crate::node::{self};
+use crate::node::{Act, Node, SECRET, TOKEN, answer, closed_port, get, mute, ok, post, refuse};
 
 const VERSION: &str = r#"{"data":{"version":"9.2.11","release":"9.2"}}"#;
 
@@ -120,7 +120,10 @@ fn a_refusal_keeps_proxmoxs_words() {
 #[test]
 fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
     let reason = "Permission check failed (/vms/100, VM.PowerMgmt)";
-    for body in ["", r#"{"data":null,"message":"Permission check failed (/vms/100, VM.PowerMgmt)\n"}"#] {
+    for body in [
+        "",
+        r#"{"data":null,"message":"Permission check failed (/vms/100, VM.PowerMgmt)\n"}"#,
+    ] {
         let error = refusal(403, reason, body, &post("/x"));
         assert_eq!(error.code(), "PermissionError");
         assert!(error.to_string().contains(reason), "{error}");
@@ -134,7 +137,8 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
             assert!(hint.contains(part), "{part} in {hint}");
         }
     }
-    let alternatives = "Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)";
+    let alternatives =
+        "Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)";
     let hint = refusal(403, alternatives, "", &get("/x")).hint().unwrap();
     assert!(hint.contains("--privs Datastore.Audit`"), "{hint}");
     for vague in [
@@ -151,12 +155,42 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
 #[test]
 fn another_node_that_is_not_reached() {
     for (status, request, code, words) in [
-        (595, get("/nodes/b2/status"), "ProxmoxError", "nothing was changed"),
-        (596, get("/nodes/b2/status"), "ProxmoxError", "nothing was changed"),
-        (599, get("/nodes/b2/status"), "ProxmoxError", "nothing was changed"),
-        (595, post("/nodes/b2/x"), "ProxmoxError", "nothing was changed"),
-        (596, post("/nodes/b2/x"), "InterruptedError", "`POST /nodes/b2/x` was cut off"),
-        (599, post("/nodes/b2/x"), "InterruptedError", "`POST /nodes/b2/x` was cut off"),
+        (
+            595,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            596,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            599,
+            get("/nodes/b2/status"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            595,
+            post("/nodes/b2/x"),
+            "ProxmoxError",
+            "nothing was changed",
+        ),
+        (
+            596,
+            post("/nodes/b2/x"),
+            "InterruptedError",
+            "`POST /nodes/b2/x` was cut off",
+        ),
+        (
+            599,
+            post("/nodes/b2/x"),
+            "InterruptedError",
+            "`POST /nodes/b2/x` was cut off",
+        ),
     ] {
         // As measured: no body and no length.
         let node = Node::start(move |_| {
@@ -165,7 +199,10 @@ fn another_node_that_is_not_reached() {
         let error = node.client().send(&request).unwrap_err();
         assert_eq!(error.code(), code, "{status} {error}");
         let text = error.to_string();
-        assert!(text.contains(words) && text.contains("No route to host"), "{text}");
+        assert!(
+            text.contains(words) && text.contains("No route to host"),
+            "{text}"
+        );
     }
 }
 
@@ -185,32 +222,64 @@ fn what_is_no_answer() {
         ("deep", answer(200, "OK", &deep)),
         ("chunk garbage", chunked("zz\r\nhello\r\n0\r\n\r\n")),
         ("chunk cut", chunked("40\r\n{\"data\":")),
-        ("short", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":1}".to_vec()),
-        ("long", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{\"data\":1}".to_vec()),
+        (
+            "short",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":1}".to_vec(),
+        ),
+        (
+            "long",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{\"data\":1}".to_vec(),
+        ),
         ("no http", b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec()),
         ("no status", b"HTTP/1.1 OK\r\n\r\n".to_vec()),
-        ("redirect", b"HTTP/1.1 301 Moved\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        ("post redirect", b"HTTP/1.1 308 Moved\r\nLocation: /api2/json/other\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        (
+            "redirect",
+            b"HTTP/1.1 301 Moved\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        ),
+        (
+            "post redirect",
+            b"HTTP/1.1 308 Moved\r\nLocation: /api2/json/other\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        ),
         ("no content", b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
-        ("not modified", b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec()),
-        ("upgrade", b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec()),
-        ("big header", format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000)).into_bytes()),
-        ("endless header", format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000)).into_bytes()),
-        ("many headers", format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "X: y\r\n".repeat(500)).into_bytes()),
+        (
+            "not modified",
+            b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
+        ),
+        (
+            "upgrade",
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec(),
+        ),
+        (
+            "big header",
+            format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000)).into_bytes(),
+        ),
+        (
+            "endless header",
+            format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(70_000)).into_bytes(),
+        ),
+        (
+            "many headers",
+            format!("HTTP/1.1 200 OK\r\n{}\r\n{{}}", "X: y\r\n".repeat(500)).into_bytes(),
+        ),
         ("binary", (0..=255).collect()),
     ];
     for (what, bytes) in cases {
         let sent = bytes.clone();
         let node = Node::start(move |_| Act::SendClose(sent.clone()));
-        let error = node.client().send(&get("/x")).unwrap_err();
+        let error = node.client().send(&get("/x")).expect_err(what);
         assert_eq!(error.code(), "ReplyError", "{what}: {error}");
         assert_eq!(node.hits().len(), 1, "{what}");
-        let error = node.client().send(&post("/x")).unwrap_err();
+        let error = node.client().send(&post("/x")).expect_err(what);
         assert!(
             matches!(error.code(), "ReplyError" | "InterruptedError"),
             "{what}: {error}"
         );
-        assert!(error.hint().unwrap().contains("may have taken effect"), "{what}");
+        assert!(
+            error.hint().unwrap().contains("may have taken effect"),
+            "{what}"
+        );
         assert_eq!(node.hits().len(), 2, "{what}: a write is never repeated");
     }
 }
@@ -241,7 +310,9 @@ fn too_large_a_request_is_not_sent() {
 fn chunked_answers_are_read() {
     let node = Node::start(|_| {
         let body = "5\r\n{\"dat\r\n6;x=y\r\na\":42}\r\n0\r\n\r\n";
-        Act::Send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes())
+        Act::Send(
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes(),
+        )
     });
     assert_eq!(node.client().send(&get("/x")).unwrap().data, json!(42));
 }
@@ -252,7 +323,10 @@ fn a_refused_token_is_remembered() {
     let client = node.client();
     let first = client.send(&get("/x")).unwrap_err();
     assert_eq!(first.code(), "PermissionError");
-    assert!(first.to_string().contains("Authentication failed!"), "{first}");
+    assert!(
+        first.to_string().contains("Authentication failed!"),
+        "{first}"
+    );
     assert!(first.hint().unwrap().contains("mcp@pve!mcp"));
     assert_eq!(client.send(&post("/y")).unwrap_err(), first);
     assert_eq!(client.version().unwrap_err(), first);
@@ -264,7 +338,10 @@ fn a_401_of_the_api_itself_is_not_remembered() {
     let node = Node::start(|_| refuse(401, "authentication failure", r#"{"data":null}"#));
     let client = node.client();
     for _ in 0..2 {
-        assert_eq!(client.send(&get("/x")).unwrap_err().code(), "PermissionError");
+        assert_eq!(
+            client.send(&get("/x")).unwrap_err().code(),
+            "PermissionError"
+        );
     }
     assert_eq!(node.hits().len(), 2);
 }
@@ -447,8 +524,14 @@ fn all_endpoints_are_named_when_none_is_reached() {
     let error = client.send(&post("/x")).unwrap_err();
     assert_eq!(error.code(), "ClusterConnectionError");
     let text = error.to_string();
-    assert!(text.starts_with("prod: not reached, nothing was sent: "), "{text}");
-    assert!(text.contains(&one.to_string()) && text.contains(&two.to_string()), "{text}");
+    assert!(
+        text.starts_with("prod: not reached, nothing was sent: "),
+        "{text}"
+    );
+    assert!(
+        text.contains(&one.to_string()) && text.contains(&two.to_string()),
+        "{text}"
+    );
 }
 
 #[test]
@@ -457,7 +540,9 @@ fn no_secret_is_ever_told() {
     let client = node.client();
     for error in [
         client.send(&get("/x")).unwrap_err(),
-        Client::new(node::settings(vec![closed_port()])).send(&get("/x")).unwrap_err(),
+        Client::new(node::settings(vec![closed_port()]))
+            .send(&get("/x"))
+            .unwrap_err(),
     ] {
         assert!(!format!("{error:?} {error} {:?}", error.hint()).contains(SECRET));
     }

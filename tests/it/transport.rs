@@ -2,9 +2,9 @@
 //! listens.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,14 +21,26 @@ const ONE: &str = r#"{"data":1}"#;
 
 #[test]
 fn a_connection_that_breaks_before_the_answer() {
-    for bytes in ["", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"] {
+    for bytes in [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+    ] {
         let node = Node::start(move |_| Act::SendClose(bytes.into()));
         let error = node.client().send(&post("/x")).unwrap_err();
         assert_eq!(error.code(), "InterruptedError", "{bytes}: {error}");
-        assert!(error.to_string().starts_with("prod: `POST /x` was cut off: "), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("prod: `POST /x` was cut off: "),
+            "{error}"
+        );
         let error = node.client().send(&get("/x")).unwrap_err();
         assert_eq!(error.code(), "ReplyError", "{bytes}: {error}");
-        assert!(error.to_string().contains("a read changes nothing"), "{error}");
+        assert!(
+            error.to_string().contains("a read changes nothing"),
+            "{error}"
+        );
         assert_eq!(node.hits().len(), 2);
     }
 }
@@ -44,8 +56,13 @@ fn a_handshake_that_fails_sent_nothing() {
             let _ = stream.read(&mut [0; 1000]);
         }
     });
-    let endpoint = Endpoint { host: "127.0.0.1".into(), port };
-    let error = Client::new(node::settings(vec![endpoint])).send(&post("/x")).unwrap_err();
+    let endpoint = Endpoint {
+        host: "127.0.0.1".into(),
+        port,
+    };
+    let error = Client::new(node::settings(vec![endpoint]))
+        .send(&post("/x"))
+        .unwrap_err();
     assert_eq!(error.code(), "ClusterConnectionError", "{error}");
 }
 
@@ -54,9 +71,14 @@ fn a_mute_node_is_left_in_time() {
     let (_listener, endpoint) = mute();
     let started = Instant::now();
     let client = Client::new(node::settings(vec![endpoint]));
-    let error = client.send_within(&post("/x"), Duration::from_millis(300)).unwrap_err();
+    let error = client
+        .send_within(&post("/x"), Duration::from_millis(300))
+        .unwrap_err();
     assert_eq!(error.code(), "ClusterConnectionError", "{error}");
-    assert!(error.to_string().contains("no connection within"), "{error}");
+    assert!(
+        error.to_string().contains("no connection within"),
+        "{error}"
+    );
     assert!(started.elapsed() < Duration::from_secs(2));
 }
 
@@ -81,7 +103,10 @@ fn slow_bytes_are_waited_for_until_the_time_is_up() {
     let endless = b"HTTP/1.1 200 OK\r\n".repeat(100);
     let node = Node::start(move |_| Act::Drip(endless.clone(), Duration::from_millis(4)));
     let started = Instant::now();
-    let error = node.client().send_within(&get("/x"), Duration::from_millis(400)).unwrap_err();
+    let error = node
+        .client()
+        .send_within(&get("/x"), Duration::from_millis(400))
+        .unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(1), "{error}");
 }
 
@@ -129,10 +154,18 @@ fn a_connection_that_died_in_the_pool() {
     let client = node.client();
     client.send(&get("/a")).unwrap();
     client.send(&get("/b")).unwrap();
-    assert_eq!(node.lines(), ["GET /a", "GET /b", "GET /b"], "a read is repeated");
+    assert_eq!(
+        node.lines(),
+        ["GET /a", "GET /b", "GET /b"],
+        "a read is repeated"
+    );
     let error = client.send(&post("/c")).unwrap_err();
     assert_eq!(error.code(), "InterruptedError");
-    assert_eq!(node.lines(), ["GET /a", "GET /b", "GET /b", "POST /c"], "a write is not");
+    assert_eq!(
+        node.lines(),
+        ["GET /a", "GET /b", "GET /b", "POST /c"],
+        "a write is not"
+    );
 }
 
 #[test]
@@ -171,7 +204,11 @@ fn an_idle_connection_is_left_before_the_server_leaves_it() {
 }
 
 /// Runs `work` while a listener says `wake` from the moment that `when` holds.
-fn woken<T>(wake: Wake, when: impl Fn() -> bool + 'static, work: impl FnOnce() -> T) -> (T, Duration) {
+fn woken<T>(
+    wake: Wake,
+    when: impl Fn() -> bool + 'static,
+    work: impl FnOnce() -> T,
+) -> (T, Duration) {
     let since = Rc::new(Cell::new(None));
     let listen = {
         let since = Rc::clone(&since);
@@ -254,7 +291,10 @@ fn at_end_of_input_a_read_is_given_up_and_a_write_is_followed_for_a_second() {
         || client.send(&post("/x")),
     );
     assert_eq!(outcome.unwrap_err().code(), "InterruptedError");
-    assert!(after > Duration::from_millis(900) && after < Duration::from_millis(1400), "{after:?}");
+    assert!(
+        after > Duration::from_millis(900) && after < Duration::from_millis(1400),
+        "{after:?}"
+    );
 
     // An answer within that second is still an answer.
     let asked = Arc::new(AtomicBool::new(false));
@@ -330,7 +370,11 @@ fn an_ipv6_endpoint() {
     };
     drop(probe);
     let identity = node::authority().issue(&["::1"]);
-    let node = Node::start_with(&identity, SocketAddr::from((Ipv6Addr::LOCALHOST, 0)), |_| ok(ONE));
+    let node = Node::start_with(
+        &identity,
+        SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        |_| ok(ONE),
+    );
     assert!(node.endpoint().to_string().starts_with("[::1]:"));
     assert_eq!(node.client().send(&get("/x")).unwrap().data, json!(1));
 }
@@ -355,30 +399,53 @@ fn proxy(head: &'static str, target: SocketAddr) -> (Proxy, std::sync::mpsc::Rec
             }
         }
     });
-    (Proxy { host: "127.0.0.1".into(), port }, told)
+    (
+        Proxy {
+            host: "127.0.0.1".into(),
+            port,
+        },
+        told,
+    )
 }
 
 #[test]
 fn a_proxy_is_asked_to_connect() {
     let node = Node::start(|_| ok(ONE));
-    let (through, told) = proxy("HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n", node.address);
+    let (through, told) = proxy(
+        "HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n",
+        node.address,
+    );
     // The proxy looks the name up, not we.
-    let mut settings = node::settings(vec![Endpoint { host: "localhost".into(), port: 8006 }]);
+    let mut settings = node::settings(vec![Endpoint {
+        host: "localhost".into(),
+        port: 8006,
+    }]);
     settings.proxy = Some(through);
     let client = Client::new(settings);
     assert_eq!(client.send(&get("/x")).unwrap().data, json!(1));
     let asked = told.recv().unwrap();
-    assert_eq!(asked, "CONNECT localhost:8006 HTTP/1.1\r\nHost: localhost:8006\r\n\r\n");
+    assert_eq!(
+        asked,
+        "CONNECT localhost:8006 HTTP/1.1\r\nHost: localhost:8006\r\n\r\n"
+    );
 }
 
 #[test]
 fn a_proxy_that_refuses() {
-    let (through, _told) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "127.0.0.1:1".parse().unwrap());
+    let (through, _told) = proxy(
+        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+        "127.0.0.1:1".parse().unwrap(),
+    );
     let mut settings = node::settings(vec![closed_port()]);
     settings.proxy = Some(through);
     let error = Client::new(settings).send(&post("/x")).unwrap_err();
     assert_eq!(error.code(), "ClusterConnectionError");
-    assert!(error.to_string().contains("the proxy refused: 407 Proxy Authentication Required"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the proxy refused: 407 Proxy Authentication Required"),
+        "{error}"
+    );
 }
 
 #[test]
