@@ -303,6 +303,9 @@ fn too_large_a_request_is_not_sent() {
     let request = post("/x").with("description", "x".repeat(600_000));
     let error = node.client().send(&request).unwrap_err();
     assert_eq!(error.code(), "BadArgumentsError");
+    let long = get("/x").with("filter", "ä".repeat(2000));
+    let error = node.client().send(&long).unwrap_err();
+    assert_eq!(error.code(), "BadArgumentsError");
     assert_eq!(node.connections(), 0);
 }
 
@@ -545,5 +548,53 @@ fn no_secret_is_ever_told() {
             .unwrap_err(),
     ] {
         assert!(!format!("{error:?} {error} {:?}", error.hint()).contains(SECRET));
+    }
+}
+
+#[test]
+fn no_answer_makes_it_panic_or_lie() {
+    let whole: [&[u8]; 4] = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{\"data\":1}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"da\r\n6\r\nta\":1}\r\n0\r\n\r\n",
+        b"HTTP/1.1 500 no\r\nConnection: close\r\n\r\n{\"message\":\"no\"}",
+        b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\nx",
+    ];
+    let round = Arc::new(AtomicUsize::new(0));
+    let node = Node::start(move |_| {
+        // The same numbers each time: a failure can be looked at.
+        let round = round.fetch_add(1, Ordering::SeqCst);
+        let mut seed = round as u64 + 1;
+        let mut random = |below: usize| {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (seed >> 33) as usize % below
+        };
+        let mut bytes = whole[round % whole.len()].to_vec();
+        for _ in 0..1 + random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = random(256) as u8,
+                1 => bytes.truncate(at),
+                _ => bytes.insert(at, b"\r\n :0{}\x00"[random(8)]),
+            }
+            bytes.push(b'\n');
+        }
+        Act::SendClose(bytes)
+    });
+    let client = node.client();
+    for round in 0..400 {
+        let request = if round % 8 < 4 { get("/x") } else { post("/x") };
+        let outcome = client.send_within(&request, Duration::from_secs(5));
+        assert_eq!(node.hits().len(), round + 1, "sent once");
+        if let Err(error) = outcome {
+            let known = [
+                "ReplyError",
+                "InterruptedError",
+                "ProxmoxError",
+                "PermissionError",
+            ];
+            assert!(known.contains(&error.code()), "{error}");
+        }
     }
 }

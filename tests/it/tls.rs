@@ -77,8 +77,9 @@ fn an_untrusted_certificate_is_shown() {
 
     let mut settings = node.settings();
     settings.cluster = "default".into();
+    let stranger = Authority::new();
     settings.trust = Trust::System {
-        cert_file: Some(Authority::new().ca_file()),
+        cert_file: Some(stranger.ca_file()),
     };
     let hint = Client::new(settings)
         .send(&get("/x"))
