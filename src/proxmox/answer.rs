@@ -51,7 +51,7 @@ impl Answer {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),
             403 => Err(self.denied(settings)),
-            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings, None)),
+            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings)),
             595..=599 => Err(self.other_node(settings, request)),
             status => Err(not_an_answer(
                 settings,
@@ -76,7 +76,7 @@ impl Answer {
         printable(text, MESSAGE_MAX_CHARS)
     }
 
-    fn refused(&self, settings: &Settings, hint: Option<String>) -> Error {
+    fn refused(&self, settings: &Settings) -> Error {
         let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut errors = Vec::new();
         if let Value::Object(by_parameter) = &refusal.errors {
@@ -91,12 +91,13 @@ impl Answer {
                 ));
             }
         }
+        let message = self.message();
         Error::Refused {
             cluster: settings.cluster.clone(),
             status: self.status,
-            message: self.message(),
+            hint: advice::refusal(&message),
+            message,
             errors,
-            hint,
         }
     }
 

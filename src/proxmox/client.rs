@@ -302,7 +302,9 @@ impl Client {
             match outcome {
                 Err(Failure::NotConnected { cause, fingerprint }) => {
                     self.note(*index, Some(Instant::now()));
-                    not_reached.push(format!("{endpoint}: {cause}"));
+                    let named = format!("{endpoint}: ");
+                    let cause = cause.strip_prefix(&named).unwrap_or(&cause);
+                    not_reached.push(format!("{named}{cause}"));
                     hint = hint.or(fingerprint.map(|pin| advice::trust(&self.settings, &pin)));
                 }
                 outcome => {

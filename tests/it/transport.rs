@@ -463,3 +463,60 @@ fn a_client_serves_several_threads() {
     });
     assert_eq!(node.hits().len(), 20);
 }
+
+/// Passes on the first `bytes` that the client sends, and cuts the connection at the next one.
+fn cut_after(bytes: usize, target: SocketAddr) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(target).unwrap();
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let mut left = bytes;
+        let mut buffer = [0; 512];
+        while left > 0 {
+            let most = left.min(buffer.len());
+            let Ok(count @ 1..) = client.read(&mut buffer[..most]) else {
+                break;
+            };
+            left -= count;
+            server.write_all(&buffer[..count]).unwrap();
+        }
+        let _ = client.read(&mut buffer[..1]);
+        let _ = client.shutdown(std::net::Shutdown::Both);
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    });
+    Endpoint {
+        host: "127.0.0.1".into(),
+        port,
+    }
+}
+
+#[test]
+fn whatever_is_cut_nothing_sent_is_never_said_of_what_arrived() {
+    let node = Node::start(|_| ok(ONE));
+    let mut codes = std::collections::BTreeMap::new();
+    for bytes in (0..3000).step_by(53) {
+        let endpoint = cut_after(bytes, node.address);
+        let client = Client::new(node::settings(vec![endpoint]));
+        let request = post(&format!("/cut/{bytes}")).with("description", "x".repeat(1000));
+        let code = match client.send_within(&request, Duration::from_secs(5)) {
+            Ok(_) => "Ok",
+            Err(error) => error.code(),
+        };
+        codes.insert(format!("POST /cut/{bytes}"), code);
+    }
+    for line in node.lines() {
+        assert_ne!(codes[&line], "ClusterConnectionError", "{line}");
+    }
+    let count = |code| codes.values().filter(|c| **c == code).count();
+    // In the handshake, in the request, and behind it.
+    assert!(count("ClusterConnectionError") > 2, "{codes:?}");
+    assert!(count("InterruptedError") > 10, "{codes:?}");
+    assert!(count("Ok") > 2, "{codes:?}");
+    assert_eq!(
+        codes.len(),
+        count("ClusterConnectionError") + count("InterruptedError") + count("Ok")
+    );
+}
