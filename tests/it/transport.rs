@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
@@ -166,6 +166,29 @@ fn a_connection_that_died_in_the_pool() {
         ["GET /a", "GET /b", "GET /b", "POST /c"],
         "a write is not"
     );
+}
+
+#[test]
+fn a_read_is_repeated_on_a_fresh_connection_not_on_another_dead_one() {
+    let both = Arc::new(Barrier::new(2));
+    let node = Node::start(move |hit| match (hit.connection, hit.nth) {
+        // The first two are asked at the same time, so that two connections end in the pool.
+        (0 | 1, 0) => {
+            both.wait();
+            ok(ONE)
+        }
+        (0 | 1, _) => Act::SendClose(Vec::new()),
+        _ => ok(ONE),
+    });
+    let client = node.client();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| client.send(&get("/a")).unwrap());
+        }
+    });
+    client.send(&get("/b")).unwrap();
+    assert_eq!(node.lines(), ["GET /a", "GET /a", "GET /b", "GET /b"]);
+    assert_eq!(node.connections(), 3);
 }
 
 #[test]
