@@ -155,10 +155,10 @@ impl Client {
         let write = request.verb != Verb::Get;
         match wait::listen(Duration::ZERO) {
             Wake::Cancelled => return Err(Error::Cancelled),
-            Wake::Closed if write => {
-                return Err(self.unreachable("no write is begun after standard input ended".into()));
+            Wake::Closed => {
+                return Err(self.unreachable("nothing is begun after standard input ended".into()));
             }
-            Wake::Closed | Wake::Nothing => {}
+            Wake::Nothing => {}
         }
         match wait::remaining() {
             Some(left) if left.is_zero() => {
@@ -217,6 +217,7 @@ impl Client {
 
     fn ask_version(&self, session: &mut Arc<Session>, end: Instant) -> Result<(), Error> {
         let request = version_request();
+        self.may_begin(&request)?;
         let body = self
             .ask(session, &request, end)?
             .accepted(&self.settings, &request)?;

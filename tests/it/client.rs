@@ -118,6 +118,18 @@ fn a_refusal_keeps_proxmoxs_words() {
 }
 
 #[test]
+fn a_refusal_is_one_by_its_status_line_alone() {
+    let node = Node::start(|_| {
+        Act::SendClose(b"HTTP/1.1 500 no such storage\r\nContent-Length: 99\r\n\r\n{".to_vec())
+    });
+    let error = node.client().send(&post("/x")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "prod: Proxmox refused (500): no such storage"
+    );
+}
+
+#[test]
 fn a_refusal_that_is_known_says_what_to_do() {
     let hint = |reason| {
         refusal(500, reason, "", &post("/x"))

@@ -338,12 +338,14 @@ fn at_end_of_input_a_read_is_given_up_and_a_write_is_followed_for_a_second() {
 }
 
 #[test]
-fn no_write_begins_after_the_end_of_input() {
+fn nothing_begins_after_the_end_of_input() {
     let node = Node::start(|_| ok(ONE));
     let client = node.client();
-    let (outcome, _) = woken(Wake::Closed, || true, || client.send(&post("/x")));
-    assert_eq!(outcome.unwrap_err().code(), "ClusterConnectionError");
-    assert_eq!(node.hits().len(), 0);
+    for request in [get("/x"), post("/x")] {
+        let (outcome, _) = woken(Wake::Closed, || true, || client.send(&request));
+        assert_eq!(outcome.unwrap_err().code(), "ClusterConnectionError");
+    }
+    assert_eq!(node.connections(), 0);
 }
 
 #[test]
