@@ -13,7 +13,9 @@ use crate::text::printable;
 pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The longest message of a cluster that is passed on, and of one of its parameters.
 const MESSAGE_MAX_CHARS: usize = 1000;
-const PARAMETER_MAX_CHARS: usize = 300;
+const PARAMETER_MAX_CHARS: usize = 500;
+/// The longest name or path that is shown.
+const NAME_MAX_CHARS: usize = 300;
 /// How much of what is no answer is shown.
 const START_SHOWN_BYTES: usize = 60;
 /// More messages by parameter than this are not passed on.
@@ -86,7 +88,7 @@ impl Answer {
                     other => other.to_string(),
                 };
                 errors.push((
-                    printable(name, PARAMETER_MAX_CHARS),
+                    printable(name, NAME_MAX_CHARS),
                     printable(&text, PARAMETER_MAX_CHARS),
                 ));
             }
@@ -187,5 +189,5 @@ pub fn not_an_answer(settings: &Settings, request: &Request, cause: String) -> E
 
 /// Method and path, fit to be shown.
 pub fn line_of(request: &Request) -> String {
-    printable(&request.line(), PARAMETER_MAX_CHARS)
+    printable(&request.line(), NAME_MAX_CHARS)
 }

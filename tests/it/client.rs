@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
+use proxmox_mcp::proxmox::answer::Answer;
 use proxmox_mcp::proxmox::client::Client;
 use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::proxmox::secret::SecretSource;
@@ -26,6 +27,7 @@ fn sends_what_proxmox_takes() {
         Request::new(Verb::Get, template, &config)
             .unwrap()
             .with("current", true)
+            .with("pending", json!(null))
             .with("snapshot", "a b&c"),
         Request::new(Verb::Put, template, &config)
             .unwrap()
@@ -635,4 +637,61 @@ fn no_answer_makes_it_panic_or_lie() {
             assert!(known.contains(&error.code()), "{error}");
         }
     }
+}
+
+#[test]
+fn every_recorded_refusal_keeps_its_words() {
+    let settings = node::settings(Vec::new());
+    let (mut refused, mut granted) = (0, 0);
+    for line in include_str!("../sim/recordings.jsonl").lines() {
+        let recording: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (request, response) = (&recording["request"], &recording["response"]);
+        let (Some(status), Some(path)) = (response["status"].as_u64(), request["path"].as_str())
+        else {
+            continue;
+        };
+        if status < 400 {
+            continue;
+        }
+        let verb = match request["method"].as_str() {
+            Some("GET") => Verb::Get,
+            _ => Verb::Post,
+        };
+        let request = Request::new(verb, path, &[]).unwrap();
+        let reason = response["reason"].as_str().unwrap_or_default();
+        let body = match &response["body"] {
+            serde_json::Value::String(text) => text.clone(),
+            body => body.to_string(),
+        };
+        let answer = Answer {
+            status: u16::try_from(status).unwrap(),
+            reason: reason.to_string(),
+            body: body.into_bytes(),
+        };
+        let error = answer.accepted(&settings, &request).unwrap_err();
+        let code = match (status, verb) {
+            (401 | 403, _) => "PermissionError",
+            (596..=599, Verb::Post) => "InterruptedError",
+            _ => "ProxmoxError",
+        };
+        assert_eq!(error.code(), code, "{line}");
+        assert!(
+            error.to_string().contains(reason),
+            "{error} has not {reason}"
+        );
+        for (name, text) in response["body"]["errors"].as_object().into_iter().flatten() {
+            let text = text.as_str().unwrap().trim().replace('\n', "\\n");
+            let part = format!("`{name}`: {text}");
+            assert!(error.to_string().contains(&part), "{error} has not {part}");
+        }
+        refused += 1;
+        if status == 403 && reason.contains("(/") {
+            assert!(
+                error.hint().unwrap().contains("pveum acl modify /"),
+                "{error}"
+            );
+            granted += 1;
+        }
+    }
+    assert!(refused > 200 && granted > 20, "{refused} {granted}");
 }
