@@ -8,6 +8,7 @@ mod config;
 mod dotenv_table;
 mod example_file;
 mod inbox;
+mod gate;
 mod layers;
 mod listing;
 mod node;
@@ -18,6 +19,7 @@ mod rpc_bytes;
 mod rpc_errors;
 mod schema;
 mod secrets;
+mod selection;
 mod session;
 #[path = "../sim/mod.rs"]
 mod sim;
