@@ -1,7 +1,10 @@
 //! The tests.
 
+mod answer;
+mod authority;
 mod cert;
 mod client;
+mod listen;
 mod node;
 mod schema;
 mod tls;
