@@ -93,6 +93,8 @@ impl Answer {
                 ));
             }
         }
+        // Proxmox names them in random order.
+        errors.sort();
         let message = self.message();
         Error::Refused {
             cluster: settings.cluster.clone(),

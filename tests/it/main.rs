@@ -1,15 +1,18 @@
 //! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
 //! documents.
 
+mod answer;
+mod authority;
 mod binary_config;
 mod cert;
 mod client;
 mod config;
 mod dotenv_table;
 mod example_file;
-mod inbox;
 mod gate;
+mod inbox;
 mod layers;
+mod listen;
 mod listing;
 mod node;
 #[path = "sim.rs"]
