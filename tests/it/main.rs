@@ -8,6 +8,7 @@ mod node;
 mod peer;
 mod rpc_bytes;
 mod schema;
+mod times;
 mod tls;
 mod transport;
 mod upid;
