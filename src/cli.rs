@@ -206,7 +206,10 @@ fn nothing_found(given: &Given) -> String {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    let mut line = format!("no configuration file: none of {}", places.join(", "));
+    let mut line = format!(
+        "there is no configuration file: looked for {}",
+        places.join(", ")
+    );
     if files::exists(Path::new(".env")) {
         line.push_str("; the one in this folder is read only if asked for: --env-file ./.env");
     }

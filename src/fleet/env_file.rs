@@ -100,12 +100,11 @@ fn normalise((key, value): &Statement) -> String {
     if let Some(value) = value {
         line.push('=');
         for character in value.chars() {
-            if matches!(character, '%' | '\'' | '\\') || character.is_control() {
-                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    line.push_str(&format!("%{byte:02x}"));
-                }
-            } else {
-                line.push(character);
+            match character {
+                '%' => line.push_str("%25"),
+                '\'' => line.push_str("%27"),
+                '\\' => line.push_str("%5c"),
+                _ => line.push(character),
             }
         }
     }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::proxmox::client::Client;
 use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::schema::{Schema, Schemas};
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
@@ -30,6 +31,7 @@ const RIGHTS_AGE_S: u64 = 60;
 pub struct Fleet {
     pub config: Config,
     members: Vec<Member>,
+    schemas: Schemas,
 }
 
 struct Member {
@@ -47,7 +49,11 @@ impl Fleet {
             sees_all: Mutex::new(None),
         };
         let members = config.clusters.iter().map(member).collect();
-        Fleet { config, members }
+        Fleet {
+            config,
+            members,
+            schemas: Schemas::new(),
+        }
     }
 
     fn member(&self, cluster: usize) -> Result<&Member, Error> {
@@ -68,6 +74,23 @@ impl Fleet {
     pub fn cluster_name(&self, cluster: usize) -> &str {
         let known = self.config.clusters.get(cluster);
         known.map_or("", |cluster| cluster.name.as_str())
+    }
+
+    /// What the cluster's own API description says against a request; `None` where it serves none.
+    /// Before it refuses it is read anew where it has changed.
+    pub(crate) fn problems(
+        &self,
+        cluster: usize,
+        request: &Request,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let client = self.client(cluster)?;
+        let first = self.schemas.of(client)?;
+        let problems = self::problems(first.as_deref(), request);
+        if problems.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(problems);
+        }
+        let again = self.schemas.refreshed(client)?;
+        Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
     /// Reads several clusters at a time; see [`fan_out::fan_out`].
@@ -254,6 +277,14 @@ impl Fleet {
         self.forget(cluster);
         self.look(cluster).map(|seen| seen.rows.by_vmid(vmid))
     }
+}
+
+fn problems(schema: Option<&Schema>, request: &Request) -> Option<Vec<String>> {
+    let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    Some(match schema?.find(request.verb, &parts) {
+        Some(method) => method.check(&request.params),
+        None => vec![format!("the cluster's API has no `{}`", request.line())],
+    })
 }
 
 /// A poisoned lock only means that a reader ended early: what it guards is replaced as a whole.

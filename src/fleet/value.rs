@@ -10,10 +10,10 @@ use crate::proxmox::settings::{Endpoint, Proxy};
 
 const API_PORT: u16 = 8006;
 
-/// `1 true yes y on` and `0 false no n off`, in any case; empty is true.
+/// `1 true yes y on` and `0 false no n off`, in any case.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
-        "" | "1" | "true" | "yes" | "y" | "on" => Ok(true),
+        "1" | "true" | "yes" | "y" | "on" => Ok(true),
         "0" | "false" | "no" | "n" | "off" => Ok(false),
         _ => Err("is none of 1 true yes y on, 0 false no n off".into()),
     }

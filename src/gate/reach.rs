@@ -19,6 +19,10 @@ use crate::proxmox::request::{Reply, Request, Verb};
 use crate::proxmox::task;
 use crate::proxmox::upid::Upid;
 
+/// Said where free settings could not be held against anything.
+const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
+                         sent unchecked";
+
 /// What the gate allowed for one call.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
@@ -118,8 +122,14 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// Everything that Proxmox would not take.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
-        let _ = request;
-        Ok(())
+        match self.fleet.problems(self.cluster, request)? {
+            Some(problems) if problems.is_empty() => Ok(()),
+            Some(problems) => Err(Error::BadArguments(problems)),
+            None => {
+                self.note("unchecked", UNCHECKED);
+                Ok(())
+            }
+        }
     }
 
     fn allow(&self, request: &Request) -> Result<(), Error> {

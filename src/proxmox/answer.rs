@@ -14,6 +14,8 @@ pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The longest message of a cluster that is passed on, and of one of its parameters.
 const MESSAGE_MAX_CHARS: usize = 1000;
 const PARAMETER_MAX_CHARS: usize = 300;
+/// How much of what is no answer is shown.
+const START_SHOWN_BYTES: usize = 60;
 /// More messages by parameter than this are not passed on.
 const PARAMETERS_MAX: usize = 40;
 
@@ -149,11 +151,20 @@ impl Answer {
 /// # Errors
 /// [`Error::NotAnAnswer`] where it is not the JSON object with `data` that Proxmox sends.
 pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Reply, Error> {
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|e| {
-        let start = String::from_utf8_lossy(body.get(..60).unwrap_or(body)).into_owned();
-        let cause = format!("{e}; it begins with `{}`", printable(&start, 60));
-        not_an_answer(settings, request, cause)
-    })?;
+    let wrong = |why: String| {
+        let start = String::from_utf8_lossy(body.get(..START_SHOWN_BYTES).unwrap_or(body));
+        let start = printable(&start, START_SHOWN_BYTES);
+        not_an_answer(
+            settings,
+            request,
+            format!("{why}; it begins with `{start}`"),
+        )
+    };
+    // An array would do for serde.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(wrong("it is no JSON object".into()));
+    }
+    let envelope: Envelope = serde_json::from_slice(body).map_err(|e| wrong(e.to_string()))?;
     Ok(Reply {
         data: envelope.data,
         total: match &envelope.total {

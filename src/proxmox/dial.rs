@@ -26,13 +26,16 @@ const PROXY_HEAD_MAX_BYTES: usize = 8 * 1024;
 const ATTEMPTS_MS: [u64; 2] = [250, 500];
 const ATTEMPT_MAX_MS: u64 = 1000;
 
+/// Since when, and what.
+type Known = (Instant, Vec<SocketAddr>);
+
 /// Looks names up on the calling thread. (ureq's own starts a thread for each look-up that has a
 /// time limit and leaves it behind.) It cannot be interrupted: the system's own limits hold.
 #[derive(Debug)]
 pub struct Names {
     /// Asked instead of the target, which is then the proxy's to look up.
     proxy: Option<Proxy>,
-    known: Mutex<BTreeMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    known: Mutex<BTreeMap<(String, u16), Known>>,
 }
 
 impl Names {

@@ -204,7 +204,7 @@ impl Session {
             answer::line_of(request),
             outcome
                 .as_ref()
-                .map_or_else(|e| error_text(e), |answer| answer.status.to_string()),
+                .map_or_else(error_text, |answer| answer.status.to_string()),
             started.elapsed().as_millis()
         ));
         let Some(after) = after else {

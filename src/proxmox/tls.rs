@@ -259,7 +259,9 @@ fn reason(error: &Error, name: &ServerName<'_>) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "it is not valid yet (is the clock of this machine right?)".into()
         }
-        CertificateError::BadSignature => "its signature is not its issuer's".into(),
+        CertificateError::BadSignature => {
+            "the trusted root of its issuer's name did not sign it".into()
+        }
         CertificateError::BadEncoding => "it cannot be read".into(),
         other => format!("{other}"),
     }

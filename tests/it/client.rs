@@ -268,10 +268,10 @@ fn what_is_no_answer() {
     for (what, bytes) in cases {
         let sent = bytes.clone();
         let node = Node::start(move |_| Act::SendClose(sent.clone()));
-        let error = node.client().send(&get("/x")).unwrap_err();
+        let error = node.client().send(&get("/x")).expect_err(what);
         assert_eq!(error.code(), "ReplyError", "{what}: {error}");
         assert_eq!(node.hits().len(), 1, "{what}");
-        let error = node.client().send(&post("/x")).unwrap_err();
+        let error = node.client().send(&post("/x")).expect_err(what);
         assert!(
             matches!(error.code(), "ReplyError" | "InterruptedError"),
             "{what}: {error}"

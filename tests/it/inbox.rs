@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::mcp::wire::QUEUE_MAX;
+use proxmox_mcp::mcp::wire::{CLOSING_MS, QUEUE_MAX};
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, WAYS, Way, call, cancel, legacy, modern, summary};
@@ -124,6 +124,26 @@ fn a_cancellation_ends_a_wait_and_nothing_is_said() {
 }
 
 #[test]
+fn a_wait_that_nothing_disturbs_ends_by_itself() {
+    for way in WAYS {
+        let mut peer = sleeping(way);
+        peer.release();
+        assert_eq!(summary(&peer.receive().unwrap()), "result 1", "{way:?}");
+        check_end(peer, &[], SOON);
+    }
+}
+
+#[test]
+fn what_was_cancelled_frees_its_id_at_once() {
+    let mut peer = Peer::negotiated(Way::Pipe, "2025-03-26");
+    peer.send(&call("1", "sleeper"));
+    peer.sleeps();
+    peer.send(&format!("[{},{}]", cancel("1"), call("1", "echo")));
+    assert_eq!(summary(&peer.receive().unwrap()), "[result 1]");
+    check_end(peer, &[], SOON);
+}
+
+#[test]
 fn ids_beyond_numbers_can_be_cancelled() {
     let id = "123456789012345678901234567890";
     let mut peer = Peer::start(Way::Pipe);
@@ -179,6 +199,25 @@ fn the_end_of_input_ends_what_is_queued() {
         assert_eq!(lines.len(), 19);
         peer.join();
     }
+}
+
+#[test]
+fn after_the_end_of_input_time_is_short() {
+    let mut peer = sleeping(Way::Socket);
+    for id in 2..30 {
+        peer.send(&call(&id.to_string(), "stubborn"));
+    }
+    let start = Instant::now();
+    let lines = peer.close();
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    // Each takes a while whatever it is told, so that there is time for a few only.
+    assert!((2..28).contains(&lines.len()), "{} answers", lines.len());
+    for line in lines.iter().skip(1) {
+        let reply: Value = serde_json::from_str(line).unwrap();
+        let left = reply["result"]["structuredContent"]["left_ms"].as_u64();
+        assert!(left.is_some_and(|left| left <= CLOSING_MS), "{line}");
+    }
+    peer.join();
 }
 
 #[test]

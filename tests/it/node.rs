@@ -14,6 +14,8 @@ use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Settings, Trust};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 pub(crate) const SECRET: &str = "11111111-2222-3333-4444-555555555555";
@@ -37,7 +39,12 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
             .distinguished_name
-            .push(DnType::CommonName, "Test Cluster CA");
+            .push(DnType::CommonName, "Proxmox Virtual Environment");
+        // Every cluster's root has a name of its own.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst).to_string();
+        let names = &mut params.distinguished_name;
+        names.push(DnType::OrganizationalUnitName, number);
         let certificate = params.self_signed(&key).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
@@ -150,14 +157,41 @@ impl Node {
         address: SocketAddr,
         script: impl Fn(&Hit) -> Act + Send + Sync + 'static,
     ) -> Node {
+        Node::serve(server_config(identity), address, script)
+    }
+
+    /// With a key that is not the certificate's.
+    pub(crate) fn start_mismatched(
+        identity: &Identity,
+        address: SocketAddr,
+        script: impl Fn(&Hit) -> Act + Send + Sync + 'static,
+    ) -> Node {
+        #[derive(Debug)]
+        struct Any(Arc<CertifiedKey>);
+        impl ResolvesServerCert for Any {
+            fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+                Some(Arc::clone(&self.0))
+            }
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = provider
+            .key_provider
+            .load_private_key(identity.key.clone_key())
+            .unwrap();
+        let pair = CertifiedKey::new(vec![identity.der.clone()], key);
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![identity.der.clone()], identity.key.clone_key())
-            .unwrap();
-        let config = Arc::new(config);
+            .with_cert_resolver(Arc::new(Any(Arc::new(pair))));
+        Node::serve(Arc::new(config), address, script)
+    }
+
+    fn serve(
+        config: Arc<ServerConfig>,
+        address: SocketAddr,
+        script: impl Fn(&Hit) -> Act + Send + Sync + 'static,
+    ) -> Node {
         let listener = TcpListener::bind(address).unwrap();
         let node = Node {
             address: listener.local_addr().unwrap(),
@@ -218,6 +252,42 @@ impl Node {
     pub(crate) fn client(&self) -> Client {
         Client::new(self.settings())
     }
+}
+
+fn server_config(identity: &Identity) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.der.clone()], identity.key.clone_key())
+        .unwrap();
+    Arc::new(config)
+}
+
+/// Whether a client of `config` accepts a server of `identity` for 127.0.0.1, without a network.
+pub(crate) fn handshake(identity: &Identity, config: Arc<rustls::ClientConfig>) -> bool {
+    let mut server = ServerConnection::new(server_config(identity)).unwrap();
+    let mut client =
+        rustls::ClientConnection::new(config, "127.0.0.1".try_into().unwrap()).unwrap();
+    while client.is_handshaking() {
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        server.read_tls(&mut bytes.as_slice()).unwrap();
+        server.process_new_packets().unwrap();
+        let mut bytes = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut bytes).unwrap();
+        }
+        let mut left = bytes.as_slice();
+        while !left.is_empty() {
+            client.read_tls(&mut left).unwrap();
+            if client.process_new_packets().is_err() {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 impl Drop for Node {

@@ -46,9 +46,10 @@ const fn tool(name: &'static str, subject: Subject, marks: Marks) -> Tool {
     }
 }
 
-static TOOLS: [Tool; 6] = [
+static TOOLS: [Tool; 7] = [
     tool("echo", Subject::List, Marks::Always(Mark::READ)),
     tool("sleeper", Subject::Fleet, Marks::Always(Mark::READ)),
+    tool("stubborn", Subject::List, Marks::Always(Mark::READ)),
     tool("refuser", Subject::Node, Marks::Always(Mark::OPERATE)),
     tool(
         "quitter",
@@ -111,13 +112,21 @@ fn act(
         "sleeper" => {
             desk.began.send(()).expect("the test listens");
             let start = Instant::now();
-            let mut woken = Wake::Nothing;
-            while woken == Wake::Nothing && desk.release.try_recv().is_err() {
+            let woken = loop {
                 assert!(start.elapsed() < PATIENCE, "nobody woke the sleeper");
-                woken = wait::sleep(Duration::from_millis(60));
-            }
+                let woken = wait::sleep(Duration::from_millis(60));
+                if woken != Wake::Nothing || desk.release.try_recv().is_ok() {
+                    break woken;
+                }
+            };
             // What a tool answers after a cancellation is not sent.
             let said = json!({"woken": format!("{woken:?}")});
+            Ok(said.as_object().expect("an object").clone())
+        }
+        "stubborn" => {
+            let left = wait::remaining().expect("a deadline");
+            thread::sleep(Duration::from_millis(200));
+            let said = json!({"left_ms": left.as_millis() as u64});
             Ok(said.as_object().expect("an object").clone())
         }
         "refuser" => Err(Error::NotAllowed {
@@ -305,4 +314,26 @@ pub(crate) fn summary(line: &str) -> String {
         return format!("isError {id} {}", result["content"][0]["text"]);
     }
     format!("result {id}")
+}
+
+pub(crate) const OLDEST: &str = "2024-11-05";
+pub(crate) const BATCHED: &str = "2025-03-26";
+pub(crate) const STRUCTURED: &str = "2025-06-18";
+pub(crate) const NEWEST: &str = "2025-11-25";
+pub(crate) const LEGACY: [&str; 4] = [OLDEST, BATCHED, STRUCTURED, NEWEST];
+
+/// Sends each line to a server of its own and compares all that it answers.
+pub(crate) fn check(version: &str, rows: &[(&str, &[&str])]) {
+    for (line, expected) in rows {
+        check_bytes(version, line.as_bytes(), expected);
+    }
+}
+
+pub(crate) fn check_bytes(version: &str, line: &[u8], expected: &[&str]) {
+    let mut peer = Peer::negotiated(Way::Pipe, version);
+    let said = peer.replies(line);
+    let shown = String::from_utf8_lossy(line.get(..line.len().min(300)).unwrap_or(line));
+    assert_eq!(said, expected, "after {version}, to {shown}");
+    assert!(peer.close().is_empty(), "more was said to {shown}");
+    peer.join();
 }

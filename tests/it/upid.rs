@@ -1,1 +1,224 @@
-//! x
+//! Task ids, and following a task to its end.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use proxmox_mcp::error::Error;
+use proxmox_mcp::proxmox::request::{Reply, Request};
+use proxmox_mcp::proxmox::task::{self, State};
+use proxmox_mcp::proxmox::upid::{Upid, parse_qualified};
+use proxmox_mcp::wait::{self, Call, Wake};
+use serde_json::{Value, json};
+
+const START: &str = "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:";
+
+#[test]
+fn parses_upids() {
+    for (text, node, kind, id, user) in [
+        (START, "pve1", "qmstart", "100", "mcp@pve!full"),
+        (
+            "UPID:b-2.x:000005C1:100061858:6AC2728D:imgdel:101@fast:root@pam:",
+            "b-2.x",
+            "imgdel",
+            "101@fast",
+            "root@pam",
+        ),
+        (
+            "UPID:pve1:000005AF:0006180C:6AC2728D:aptupdate::root@pam:",
+            "pve1",
+            "aptupdate",
+            "",
+            "root@pam",
+        ),
+    ] {
+        let upid = Upid::parse(text).unwrap();
+        assert_eq!(upid.node, node);
+        assert_eq!(upid.kind, kind);
+        assert_eq!(upid.id, id);
+        assert_eq!(upid.user, user);
+        assert_eq!(upid.to_string(), text);
+        let qualified = upid.of("prod");
+        let parsed = parse_qualified(&qualified).unwrap();
+        assert_eq!(parsed, (Some("prod".into()), upid.clone()));
+        assert_eq!(parse_qualified(text).unwrap(), (None, upid));
+    }
+    assert_eq!(Upid::parse(START).unwrap().started, 0x6AC2_728D);
+}
+
+#[test]
+fn refuses_what_is_none() {
+    for text in [
+        "",
+        "UPID",
+        "100",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full",
+        "upid:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:x",
+        "UPID:pve1:5AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728G:qmstart:100:mcp@pve!full:",
+        "UPID::000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:..:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:../etc:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728D::100:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100::",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:1/0:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:1 0:mcp@pve!full:",
+        "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:\n",
+    ] {
+        assert!(Upid::parse(text).is_err(), "{text}");
+        assert!(parse_qualified(text).is_err(), "{text}");
+        assert!(parse_qualified(&format!("prod!{text}")).is_err(), "{text}");
+    }
+    assert!(parse_qualified(&format!("!{START}")).is_err());
+    assert!(Upid::parse(&format!("UPID:{}:", "x".repeat(600))).is_err());
+}
+
+/// Answers one after another; the last one again and again.
+fn script(
+    answers: Vec<Result<Value, Error>>,
+) -> (
+    impl Fn(&Request) -> Result<Reply, Error>,
+    &'static RefCell<Vec<String>>,
+) {
+    let asked: &'static RefCell<Vec<String>> = Box::leak(Box::default());
+    let answers = RefCell::new(answers);
+    let send = move |request: &Request| {
+        asked
+            .borrow_mut()
+            .push(format!("{}?{}", request.line(), json!(request.params)));
+        let mut answers = answers.borrow_mut();
+        let answer = if answers.len() > 1 {
+            answers.remove(0)
+        } else {
+            answers[0].clone()
+        };
+        answer.map(|body| Reply {
+            data: body["data"].clone(),
+            total: body["total"].as_u64(),
+        })
+    };
+    (send, asked)
+}
+
+fn running() -> Result<Value, Error> {
+    Ok(json!({"data": {"status": "running"}}))
+}
+
+fn stopped(exit: &str) -> Result<Value, Error> {
+    Ok(json!({"data": {"status": "stopped", "exitstatus": exit}}))
+}
+
+fn lost() -> Result<Value, Error> {
+    Err(Error::Unreachable {
+        cluster: "prod".into(),
+        cause: "gone".into(),
+        hint: None,
+    })
+}
+
+fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState, Error> {
+    let (send, _) = script(answers);
+    let upid = Upid::parse(START).unwrap();
+    task::follow(&send, "prod", &upid, Duration::from_millis(ms))
+}
+
+#[test]
+fn follows_a_task_to_its_end() {
+    let (send, asked) = script(vec![running(), lost(), stopped("OK")]);
+    let upid = Upid::parse(START).unwrap();
+    let state = task::follow(&send, "prod", &upid, Duration::from_secs(5)).unwrap();
+    assert_eq!(state.state, State::Ok);
+    assert_eq!(state.task, format!("prod!{START}"));
+    assert_eq!(asked.borrow().len(), 3);
+    assert_eq!(
+        asked.borrow()[0],
+        format!("GET /nodes/pve1/tasks/{START}/status?{{}}")
+    );
+    assert!(state.succeeded().is_ok());
+}
+
+#[test]
+fn a_task_that_outlasts_the_wait_still_runs() {
+    let state = follow(vec![running()], 50).unwrap();
+    assert_eq!((state.state, state.unseen), (State::Running, None));
+    let state = follow(vec![lost()], 50).unwrap();
+    assert_eq!(state.state, State::Running);
+    assert!(state.unseen.unwrap().contains("gone"));
+    let started = Instant::now();
+    assert_eq!(follow(vec![running()], 0).unwrap().state, State::Running);
+    assert!(started.elapsed() < Duration::from_millis(100));
+}
+
+#[test]
+fn a_task_that_ends_badly_brings_its_log() {
+    let log = json!({"total": 12, "data": [
+        {"n": 11, "t": "volume \u{1b}[31mlost"}, {"n": 12, "t": "TASK ERROR: no"}]});
+    let (send, asked) = script(vec![
+        stopped("no"),
+        Ok(json!({"total": 12, "data": []})),
+        Ok(log),
+    ]);
+    let upid = Upid::parse(START).unwrap();
+    let state = task::follow(&send, "prod", &upid, Duration::from_secs(5)).unwrap();
+    assert_eq!(state.log_tail, ["volume \\u{1b}[31mlost", "TASK ERROR: no"]);
+    assert!(
+        asked.borrow()[2].ends_with(r#"/log?{"limit":10,"start":2}"#),
+        "{asked:?}"
+    );
+    let error = state.succeeded().unwrap_err();
+    assert_eq!(error.code(), "TaskError");
+
+    let quiet = Ok(json!({"total": 1, "data": [{"n": 1, "t": "no content"}]}));
+    let state = follow(vec![stopped("unexpected status"), quiet], 100).unwrap();
+    assert_eq!(state.state, State::Failed);
+    assert!(state.log_tail.is_empty());
+    assert!(
+        state
+            .succeeded()
+            .unwrap_err()
+            .hint()
+            .unwrap()
+            .contains("killed")
+    );
+
+    let state = follow(vec![stopped("received interrupt"), lost()], 100).unwrap();
+    assert_eq!(state.state, State::Failed);
+    let state = follow(vec![stopped("WARNINGS: 2"), lost()], 100).unwrap();
+    assert_eq!(state.state, State::Warnings);
+    assert!(state.succeeded().is_ok());
+}
+
+#[test]
+fn what_repeating_will_not_change_ends_the_wait() {
+    let denied = Error::Denied {
+        cluster: "prod".into(),
+        message: "no".into(),
+        hint: None,
+    };
+    assert_eq!(follow(vec![Err(denied.clone())], 5000).unwrap_err(), denied);
+    assert_eq!(
+        follow(vec![Err(Error::Cancelled)], 5000).unwrap_err(),
+        Error::Cancelled
+    );
+}
+
+#[test]
+fn the_wait_listens() {
+    for (wake, expected) in [
+        (Wake::Cancelled, None),
+        (Wake::Closed, Some(State::Running)),
+    ] {
+        let listen = move |time| {
+            std::thread::sleep(time);
+            wake
+        };
+        let started = Instant::now();
+        let outcome = wait::during(Call::new(None, listen), || follow(vec![running()], 20_000));
+        assert!(started.elapsed() < Duration::from_millis(300));
+        match expected {
+            None => assert_eq!(outcome.unwrap_err(), Error::Cancelled),
+            Some(state) => assert_eq!(outcome.unwrap().state, state),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `guest_delete`: a guest with its disks, for good.
+
+use serde_json::{Map, Value, json};
+
+use super::{GUEST, answer_for};
+use crate::error::Error;
+use crate::gate::confirm::Plan;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param};
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::plan;
+
+pub(super) const DELETE: Tool = Tool {
+    name: "guest_delete",
+    title: "Delete a guest",
+    about: "Deletes a stopped guest with its disks and snapshots; asks first. Returns the task.",
+    marks: Marks::Always(Mark::FULL),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new(
+            "purge",
+            Kind::Bool,
+            "also from backup jobs, replication and HA",
+        )
+        .optional(),
+        Param::new(
+            "destroy-unreferenced-disks",
+            Kind::Bool,
+            "also disks of its VMID that its configuration does not name",
+        )
+        .optional(),
+    ],
+    answer: &[],
+    task: true,
+    plan: Some(delete_plan),
+    run: Run::Steps(delete),
+};
+
+fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
+    stopped(reach)?;
+    let mut consequences = vec![
+        (
+            "lost",
+            json!("the guest, its disks, its snapshots, its firewall rules and access rules"),
+        ),
+        ("undo", json!("only by restoring a backup")),
+    ];
+    if args.yes("purge") {
+        consequences.push((
+            "purge",
+            json!("also taken out of backup jobs, replication and HA"),
+        ));
+    }
+    plan::of_guest(reach, &consequences)
+}
+
+fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    stopped(reach)?;
+    let mut request = reach.on_guest(Verb::Delete, "", &[])?;
+    for name in ["purge", "destroy-unreferenced-disks"] {
+        if let Some(yes) = args.bool(name) {
+            request = request.with(name, yes);
+        }
+    }
+    let mut answer = answer_for(reach)?;
+    let reply = reach.send(&request)?;
+    answer.extend(reach.follow(&reply)?);
+    Ok(answer)
+}
+
+/// A guest that runs is not deleted, and a task that is bound to fail is not begun.
+fn stopped(reach: &Reach) -> Result<(), Error> {
+    let current = reach.get_of_guest("/status/current")?;
+    let status = current.get("status").and_then(Value::as_str);
+    if status == Some("stopped") {
+        return Ok(());
+    }
+    Err(Error::NotAllowed {
+        sentence: format!(
+            "{}: guest {} is {}, and only a stopped guest can be deleted; nothing was sent",
+            reach.cluster_name(),
+            reach.guest()?.vmid,
+            crate::text::printable(status.unwrap_or("in an unknown state"), 40)
+        ),
+        hint: Some("shut it down first: guest_power with action `shutdown`".into()),
+    })
+}

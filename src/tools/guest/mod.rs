@@ -1,0 +1,38 @@
+//! Guests: virtual machines (qemu) and containers (lxc), one family with a kind.
+
+mod delete;
+mod get;
+mod list;
+mod power;
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::text::printable;
+use crate::tool::Tool;
+use crate::tool::param::{Kind, Param};
+
+pub static TOOLS: &[Tool] = &[list::LIST, get::GET, power::POWER, delete::DELETE];
+
+/// The longest name of a guest that is shown, in characters.
+pub const NAME_MAX_CHARS: usize = 80;
+
+/// The guest that a call addresses.
+pub const GUEST: Param = Param::new("guest", Kind::Guest, "VMID or name");
+
+/// An answer that begins with the guest that the call addresses.
+///
+/// # Errors
+/// The call addresses none.
+pub fn answer_for(reach: &Reach) -> Result<Map<String, Value>, Error> {
+    let guest = reach.guest()?;
+    let mut answer = Map::new();
+    answer.insert("vmid".into(), guest.vmid.into());
+    if let Some(name) = &guest.name {
+        answer.insert("name".into(), printable(name, NAME_MAX_CHARS).into());
+    }
+    answer.insert("kind".into(), guest.kind.name().into());
+    answer.insert("node".into(), guest.node.clone().into());
+    Ok(answer)
+}

@@ -1,0 +1,231 @@
+//! `guest_power`: starting, stopping and what lies between.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::{GUEST, answer_for};
+use crate::error::Error;
+use crate::fleet::index::Kind as GuestKind;
+use crate::gate::confirm::Plan;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param};
+use crate::tool::rows::flag;
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::plan;
+use crate::wait::{self, Wake};
+
+/// The longest that a guest is given to shut down, in seconds.
+const TIMEOUT_MAX_S: i64 = 3600;
+/// Between two looks at a guest that the high-availability manager moves, in milliseconds.
+const LOOK_MS: u64 = 500;
+
+const ACTIONS: &[(&str, Mark)] = &[
+    ("start", Mark::OPERATE),
+    ("resume", Mark::OPERATE),
+    ("shutdown", Mark::OPERATE.interrupts()),
+    ("reboot", Mark::OPERATE.interrupts()),
+    ("suspend", Mark::OPERATE.interrupts()),
+    ("hibernate", Mark::OPERATE.interrupts()),
+    ("stop", Mark::OPERATE.interrupts().asks()),
+    ("reset", Mark::OPERATE.interrupts().asks()),
+];
+
+pub(super) const POWER: Tool = Tool {
+    name: "guest_power",
+    title: "Start or stop a guest",
+    about: "Starts, resumes, shuts down, reboots, suspends or hibernates a guest; `stop` and `reset` \
+            pull the plug and ask first. Returns the task and the guest's state.",
+    marks: Marks::ByAction(ACTIONS),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new(
+            "action",
+            Kind::OneOf(&[
+                "start",
+                "resume",
+                "shutdown",
+                "reboot",
+                "suspend",
+                "hibernate",
+                "stop",
+                "reset",
+            ]),
+            "",
+        ),
+        Param::new(
+            "timeout",
+            Kind::Int(1, TIMEOUT_MAX_S),
+            "seconds for shutdown and reboot",
+        )
+        .optional(),
+    ],
+    answer: &[],
+    task: true,
+    plan: Some(power_plan),
+    run: Run::Steps(power),
+};
+
+fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
+    let action = args.need("action")?;
+    fits(reach, action)?;
+    let consequences = [
+        ("action", json!(action)),
+        (
+            "cut_off",
+            json!(
+                "whatever runs in the guest ends at once, without a shutdown; unsaved data is lost"
+            ),
+        ),
+        ("undo", json!("the guest can be started again")),
+    ];
+    plan::of_guest(reach, &consequences)
+}
+
+fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let action = args.need("action")?;
+    fits(reach, action)?;
+    let before = reach.get_of_guest("/status/current")?;
+    let managed = ha_managed(reach, &before)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("action".into(), action.into());
+    if let Some(state) = already(reach, action, &before)? {
+        answer.insert("state".into(), "ok".into());
+        answer.insert("status".into(), state.into());
+        answer.insert("unchanged".into(), format!("it was {state} already").into());
+        return Ok(answer);
+    }
+    let command = if action == "hibernate" {
+        "suspend"
+    } else {
+        action
+    };
+    let mut request = reach.on_guest(Verb::Post, "/status/{command}", &[command])?;
+    if action == "hibernate" {
+        request = request.with("todisk", true);
+    }
+    if let Some(timeout) = args.int("timeout") {
+        request = request.with("timeout", timeout);
+    }
+    let begun = Instant::now();
+    let reply = reach.send(&request)?;
+    answer.extend(reach.follow(&reply)?);
+    if managed {
+        answer.insert("ha".into(), true.into());
+    }
+    if answer.get("state").and_then(Value::as_str) != Some("running") {
+        let state = after(reach, action, managed, begun)?;
+        if managed && !reached(action, &state) {
+            // The manager has taken the order; the guest has not got there yet.
+            answer.insert("state".into(), "running".into());
+        }
+        answer.insert("status".into(), state.into());
+    }
+    Ok(answer)
+}
+
+/// Refuses what cannot be, before anything is sent.
+fn fits(reach: &Reach, action: &str) -> Result<(), Error> {
+    let guest = reach.guest()?;
+    let wrong = |problem: &str| {
+        let cluster = reach.cluster_name();
+        let (kind, vmid) = (guest.kind.name(), guest.vmid);
+        Err(Error::bad(format!(
+            "{cluster}: `{action}` of {kind} {vmid}: {problem}"
+        )))
+    };
+    if guest.kind == GuestKind::Lxc && matches!(action, "hibernate" | "reset") {
+        return wrong("only a virtual machine can do that");
+    }
+    if guest.template && action == "start" {
+        return wrong("it is a template: clone it and start the clone");
+    }
+    Ok(())
+}
+
+/// The exact state: a paused machine is `running` for one word of the API and `paused` for another.
+fn state_of(current: &Value) -> String {
+    let text = |key: &str| current.get(key).and_then(Value::as_str).unwrap_or_default();
+    let state = match (text("qmpstatus"), text("lock")) {
+        (_, "suspended") => "hibernated",
+        ("" | "running" | "stopped", _) => text("status"),
+        (exact, _) => exact,
+    };
+    printable(state, 40)
+}
+
+/// Whether the high-availability manager decides about this guest.
+///
+/// # Errors
+/// It does, and has given up on it or is told to leave it alone: an order would have no effect.
+fn ha_managed(reach: &Reach, current: &Value) -> Result<bool, Error> {
+    let Some(ha) = current.get("ha").filter(|ha| flag(ha.get("managed"))) else {
+        return Ok(false);
+    };
+    let state = ha.get("state").and_then(Value::as_str).unwrap_or_default();
+    if matches!(state, "error" | "freeze") {
+        return Err(Error::NotAllowed {
+            sentence: format!(
+                "{}: guest {} is in the high-availability state `{state}`, in which the manager \
+                 takes no orders; nothing was sent",
+                reach.cluster_name(),
+                reach.guest()?.vmid
+            ),
+            hint: Some("disable the HA resource, clear what failed, then enable it again".into()),
+        });
+    }
+    Ok(true)
+}
+
+/// The state in which an order has nothing to do.
+///
+/// # Errors
+/// The order cannot be given in the state in which the guest is.
+fn already(reach: &Reach, action: &str, current: &Value) -> Result<Option<&'static str>, Error> {
+    let state = state_of(current);
+    let stopped = state == "stopped" || state == "hibernated";
+    match action {
+        "start" | "resume" if state == "running" => Ok(Some("running")),
+        "shutdown" | "stop" if state == "stopped" => Ok(Some("stopped")),
+        "suspend" if state == "paused" => Ok(Some("paused")),
+        "hibernate" if state == "hibernated" => Ok(Some("hibernated")),
+        "reboot" | "suspend" | "hibernate" | "reset" if stopped => Err(Error::bad(format!(
+            "{}: guest {} is {state}, so there is nothing to {action}",
+            reach.cluster_name(),
+            reach.guest()?.vmid
+        ))),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a guest has got to where the order sends it.
+fn reached(action: &str, state: &str) -> bool {
+    match action {
+        "shutdown" | "stop" => state == "stopped",
+        "suspend" => state == "paused",
+        "hibernate" => state == "hibernated" || state == "stopped",
+        _ => state == "running",
+    }
+}
+
+/// The guest's state after the task. The task of a managed guest ends when the manager has the
+/// order: there the guest itself is waited for.
+fn after(reach: &Reach, action: &str, managed: bool, begun: Instant) -> Result<String, Error> {
+    let limit = Duration::from_secs(reach.wait_s());
+    loop {
+        let state = state_of(&reach.get_of_guest("/status/current")?);
+        if !managed || reached(action, &state) || begun.elapsed() >= limit {
+            return Ok(state);
+        }
+        match wait::sleep(Duration::from_millis(LOOK_MS)) {
+            Wake::Nothing => {}
+            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Closed => return Ok(state),
+        }
+    }
+}

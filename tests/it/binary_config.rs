@@ -1,0 +1,356 @@
+//! The binary: where it finds its configuration, what it refuses, and what it says then.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
+
+const SECRET: &str = "11111111-2222-3333-4444-secretsecret";
+
+const SINGLE: &str = "PROXMOX_API_URL=https://pve.example.com:8006
+PROXMOX_TOKEN_ID=mcp@pve!main
+PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-secretsecret
+PROXMOX_VERIFY=true
+";
+
+/// A folder that holds a home and a working directory, neither of which is the tester's.
+struct House {
+    folder: TempDir,
+    program: PathBuf,
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["home", "work"] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+        }
+        House {
+            folder,
+            program: PathBuf::from(PROGRAM),
+        }
+    }
+
+    /// With the program in its folder `bin`. It is linked, where the build's files are: a copy is not
+    /// fit to run while another test's child still has it open for writing.
+    fn with_program() -> House {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for part in ["home", "work", "bin"] {
+            fs::create_dir(folder.path().join(part)).unwrap();
+        }
+        let program = folder.path().join("bin/proxmox-mcp");
+        fs::hard_link(PROGRAM, &program).unwrap();
+        House { folder, program }
+    }
+
+    fn path(&self, part: &str) -> PathBuf {
+        self.folder.path().join(part)
+    }
+
+    fn write(&self, part: &str, mode: u32, content: &str) {
+        let path = self.path(part);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .current_dir(self.path("work"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end; whatever happens, the secret is not shown.
+    fn run(&self, arguments: &[&str]) -> Said {
+        Said::new(self.command(arguments).output().unwrap())
+    }
+}
+
+struct Said {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    fn new(output: Output) -> Said {
+        let said = Said {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!said.stderr.contains("secretsecret"), "{}", said.stderr);
+        said
+    }
+
+    /// Not started, with a line that holds each of these, and as many problems.
+    #[track_caller]
+    fn refused(&self, parts: &[&str]) {
+        assert_eq!(self.status, Some(2), "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+        let lines: Vec<&str> = self
+            .stderr
+            .lines()
+            .filter(|line| line.contains("ClusterConfigurationError: "))
+            .collect();
+        for part in parts {
+            assert!(
+                lines.iter().any(|line| line.contains(part)),
+                "no {part} in\n{}",
+                self.stderr
+            );
+        }
+        assert_eq!(lines.len(), parts.len(), "{}", self.stderr);
+    }
+
+    /// Started, with these warnings.
+    #[track_caller]
+    fn started(&self, warnings: &[&str]) {
+        assert_eq!(self.status, Some(0), "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        assert_eq!(lines.len(), warnings.len(), "{}", self.stderr);
+        for (line, warning) in lines.iter().zip(warnings) {
+            assert!(line.contains(warning), "no {warning} in\n{}", self.stderr);
+        }
+    }
+}
+
+const OF_USER: &str = "home/.config/proxmox-mcp/.env";
+
+#[test]
+fn a_broken_file_lists_all_its_problems_and_no_secret() {
+    let house = House::new();
+    house.write(
+        "broken.env",
+        0o600,
+        &format!(
+            "PROXMOX_CLUSTERS=production,staging,disaster-recovery,all
+PROXMOX_CLUSTER_PATTERNS=prod-production,stg-:stagin
+PROXMOX_CLUSTER_production_API_URL=https://mcp:{SECRET}@pve
+PROXMOX_CLUSTER_production_TOKEN_ID=mcp@pve!main={SECRET}
+PROXMOX_CLUSTER_production_TOKEN_SECRET={SECRET} {SECRET}
+PROXMOX_CLUSTER_production_VERIFY={SECRET}
+PROXMOX_CLUSTER_staging_API_URL=https://pve
+this line holds {SECRET}
+PROXMOX_CLUSTER_staging_TOKEN_SECRET {SECRET}
+PROXMOX_CLUSTER_disaster-recovery_API_URL='https://dr
+PROXMOX_CLUSTER_disaster-recovery_TOKEN_ID=mcp@pve!dr
+PROXMOX_CLUSTER_disaster-recovery_TOKEN_SECRET={SECRET}
+PROXMOX_CLUSTER_disaster-recovery_TIMEOUT={SECRET}
+PROXMOX_ACESS={SECRET}
+PROXMOX_PROTECT={SECRET}
+"
+        ),
+    );
+    let said = house.run(&["--env-file", house.path("broken.env").to_str().unwrap()]);
+    said.refused(&[
+        "PROXMOX_CLUSTERS: a cluster cannot be named `all`",
+        "PROXMOX_CLUSTER_PATTERNS: item 1",
+        "PROXMOX_CLUSTER_PATTERNS: item 2: no cluster is named `stagin`",
+        "PROXMOX_CLUSTER_production_API_URL: holds a user or a password",
+        "PROXMOX_CLUSTER_production_TOKEN_ID: ",
+        "PROXMOX_CLUSTER_production_TOKEN_SECRET: ",
+        "PROXMOX_CLUSTER_production_VERIFY: ",
+        "broken.env: line 8 cannot be read",
+        "broken.env: line 9 cannot be read",
+        "broken.env: line 10 cannot be read",
+        "PROXMOX_CLUSTER_staging_TOKEN_ID: is not set",
+        "PROXMOX_CLUSTER_staging_TOKEN_SECRET: is not set",
+        "PROXMOX_CLUSTER_disaster-recovery_API_URL: is not set",
+        "PROXMOX_CLUSTER_disaster-recovery_TIMEOUT: ",
+        "PROXMOX_ACESS: is unknown",
+        "PROXMOX_PROTECT: is not built yet",
+    ]);
+}
+
+#[test]
+fn a_file_of_the_working_directory_changes_nothing() {
+    let house = House::new();
+    house.write("work/.env", 0o600, SINGLE);
+    house
+        .run(&[])
+        .refused(&["PROXMOX_CLUSTERS, or PROXMOX_API_URL", "--env-file ./.env"]);
+    house.run(&["--env-file", "./.env"]).started(&[]);
+    house.run(&["--env-file=.env"]).started(&[]);
+    house.write("work/.env", 0o600, "PROXMOX_VERIFY=nonsense\n");
+    house.write(OF_USER, 0o600, SINGLE);
+    house.run(&[]).started(&[]);
+}
+
+#[test]
+fn nothing_configured_names_the_variables_and_the_places() {
+    let house = House::new();
+    let said = house.run(&[]);
+    said.refused(&[".env.example.multi", "home/.config/proxmox-mcp/.env"]);
+    assert!(
+        said.stderr.contains("/etc/proxmox-mcp/.env"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        !said.stderr.contains("--env-file ./.env"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn the_first_file_that_exists_is_the_one() {
+    let house = House::with_program();
+    let broken = |what: &str| format!("{SINGLE}PROXMOX_{what}=x\n");
+    house.write("bin/.env", 0o600, &broken("ACCESS"));
+    house.run(&[]).refused(&["PROXMOX_ACCESS: "]);
+    house.write(OF_USER, 0o600, &broken("PROTECT"));
+    house.run(&[]).refused(&["PROXMOX_PROTECT: "]);
+    house.write("xdg/proxmox-mcp/.env", 0o600, &broken("TOOLSETS"));
+    let said = house
+        .command(&[])
+        .env("XDG_CONFIG_HOME", house.path("xdg"))
+        .output();
+    Said::new(said.unwrap()).refused(&["PROXMOX_TOOLSETS: "]);
+    let said = house.command(&[]).env("XDG_CONFIG_HOME", "../xdg").output();
+    Said::new(said.unwrap()).refused(&["PROXMOX_PROTECT: "]);
+    house.write("given.env", 0o600, &broken("BULK_LIMIT"));
+    house
+        .run(&["--env-file", "../given.env"])
+        .refused(&["PROXMOX_BULK_LIMIT: "]);
+    house
+        .run(&["--env-file", "../nowhere.env"])
+        .refused(&["../nowhere.env: No such file"]);
+    house
+        .run(&["--env-file", "."])
+        .refused(&[".: is not a file"]);
+    // One that exists and cannot be read is not passed over.
+    fs::remove_file(house.path(OF_USER)).unwrap();
+    symlink("/nowhere/.env", house.path(OF_USER)).unwrap();
+    house.run(&[]).refused(&["proxmox-mcp/.env: No such file"]);
+}
+
+#[test]
+fn a_file_that_others_may_write_is_refused() {
+    let house = House::new();
+    for mode in [0o620, 0o602, 0o666, 0o660] {
+        house.write(OF_USER, mode, SINGLE);
+        house
+            .run(&[])
+            .refused(&["others than its owner may write it, so it is not read: chmod go-w"]);
+    }
+    for mode in [0o640, 0o604, 0o644] {
+        house.write(OF_USER, mode, SINGLE);
+        house.run(&[]).started(&["others can read it: chmod 600"]);
+    }
+    house.write(OF_USER, 0o400, SINGLE);
+    house.run(&[]).started(&[]);
+}
+
+#[test]
+fn a_file_of_a_stranger_is_refused() {
+    let house = House::new();
+    house.write(OF_USER, 0o600, SINGLE);
+    // Only root can give a file away; others cannot make this case.
+    if std::os::unix::fs::chown(house.path(OF_USER), Some(12345), None).is_ok() {
+        house
+            .run(&[])
+            .refused(&["belongs to neither the user nor root (uid 12345)"]);
+    }
+}
+
+#[test]
+fn the_environment_alone_is_enough_and_holds_before_the_file() {
+    let house = House::new();
+    let with = |house: &House, pairs: &[(&str, &str)]| {
+        let mut command = house.command(&[]);
+        command.envs(pairs.iter().copied());
+        Said::new(command.output().unwrap())
+    };
+    let pairs = [
+        ("PROXMOX_API_URL", "https://pve"),
+        ("PROXMOX_TOKEN_ID", "a@b!c"),
+        ("PROXMOX_TOKEN_SECRET", SECRET),
+    ];
+    with(&house, &pairs).started(&[]);
+    house.write(OF_USER, 0o600, &format!("{SINGLE}PROXMOX_LOG=nonsense\n"));
+    house.run(&[]).refused(&["PROXMOX_LOG: "]);
+    with(&house, &[("PROXMOX_LOG", "info")]).started(&[]);
+    with(&house, &[("PROXMOX_LOG", "")]).started(&[]);
+    let mut command = house.command(&[]);
+    let not_text = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
+    command.env("PROXMOX_LOG", not_text).env("OTHER", not_text);
+    Said::new(command.output().unwrap())
+        .refused(&["PROXMOX_LOG: is not UTF-8", "PROXMOX_LOG: is none of"]);
+}
+
+#[test]
+fn the_example_and_a_single_cluster_file_are_read() {
+    let house = House::new();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example.multi");
+    house.write("example.env", 0o600, &fs::read_to_string(example).unwrap());
+    house.run(&["--env-file", "../example.env"]).started(&[]);
+    house.write("single.env", 0o600, SINGLE);
+    house.run(&["--env-file", "../single.env"]).started(&[]);
+}
+
+#[test]
+fn missing_files_of_a_cluster_are_warned_of() {
+    let house = House::new();
+    let file = SINGLE.replace("TOKEN_SECRET=", "TOKEN_SECRET_FILE=/nowhere/");
+    house.write(
+        OF_USER,
+        0o600,
+        &format!("{file}PROXMOX_CA_FILE=/nowhere/ca.pem\n"),
+    );
+    let said = house.command(&[]).output().unwrap();
+    let stderr = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(0), "{stderr}");
+    assert!(
+        stderr.contains("default: CA_FILE: /nowhere/ca.pem: No such file"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("default: TOKEN_SECRET_FILE: /nowhere/"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn arguments() {
+    let house = House::new();
+    for (arguments, part) in [
+        (&["--frobnicate"][..], "there is no argument `--frobnicate`"),
+        (&["serve"], "there is no argument `serve`"),
+        (&["--env-file"], "`--env-file` needs a path"),
+        (&["--env-file="], "`--env-file` needs a path"),
+        (
+            &["--env-file=a", "--env-file=b"],
+            "`--env-file` is there twice",
+        ),
+    ] {
+        let said = house.run(arguments);
+        assert_eq!(said.status, Some(2));
+        assert_eq!(said.stdout, "");
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+    let version = house.run(&["--version"]);
+    assert_eq!(
+        version.stdout,
+        concat!("proxmox-mcp ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    let help = house.run(&["--help"]);
+    assert_eq!((help.status, help.stderr.as_str()), (Some(0), ""));
+    assert!(help.stdout.contains("--env-file PATH"));
+    assert!(help.stdout.contains("PROXMOX_CLUSTERS\n"));
+    assert!(
+        !help.stdout.contains("AUDIT_LOG"),
+        "what is not built is not offered"
+    );
+}

@@ -1,0 +1,254 @@
+//! What each variable may say, and what it comes to.
+
+use std::path::PathBuf;
+
+use proxmox_mcp::proxmox::secret::SecretSource;
+use proxmox_mcp::proxmox::settings::Trust;
+
+use super::{FINGERPRINT, check, check_line, check_warnings, clusters, good};
+
+#[test]
+fn values() {
+    check_line(
+        "PROXMOX_CLUSTER_PATTERNS=x",
+        &["PROXMOX_CLUSTER_PATTERNS: item 1 is no `prefix:cluster`"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_PATTERNS=x:a, :b",
+        &["PROXMOX_CLUSTER_PATTERNS: item 2 has no prefix"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_PATTERNS=x:c",
+        &["PROXMOX_CLUSTER_PATTERNS: item 1: no cluster is named `c`"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_PATTERNS=x:a:b",
+        &["PROXMOX_CLUSTER_PATTERNS: item 1: no cluster is named `a:b`"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_VALIDATION=maybe",
+        &["PROXMOX_CLUSTER_VALIDATION: is none of"],
+    );
+    check_line("PROXMOX_CLUSTER_VALIDATION=", &[]);
+    check_line(
+        "PROXMOX_CLUSTER_CACHE_TTL=1.5",
+        &["PROXMOX_CLUSTER_CACHE_TTL: is not a whole number from 0 on"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_CACHE_TTL=-1",
+        &["PROXMOX_CLUSTER_CACHE_TTL: is not"],
+    );
+    check_line(
+        "PROXMOX_DEFAULT_CLUSTER=c",
+        &["PROXMOX_DEFAULT_CLUSTER: no cluster is named `c`"],
+    );
+    check_line(
+        "PROXMOX_FANOUT=0",
+        &["PROXMOX_FANOUT: is not a whole number from 1 to 64"],
+    );
+    check_line(
+        "PROXMOX_LOG=verbose",
+        &["PROXMOX_LOG: is none of error, warn"],
+    );
+}
+
+#[test]
+fn values_of_a_cluster() {
+    check_line(
+        "PROXMOX_CLUSTER_a_API_URL=",
+        &["PROXMOX_CLUSTER_a_API_URL: is empty"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_a_API_URL=,",
+        &["PROXMOX_CLUSTER_a_API_URL: holds no URL"],
+    );
+    for url in [
+        "pve",
+        "http://pve",
+        "https:pve",
+        "https://",
+        "https://a b",
+        "https://:8006",
+        "https://[::1",
+        "https://[pve]",
+        "https://[::1]8006",
+        "https://pve:0",
+        "https://pve:65536",
+        "https://pve:",
+        "https://pve:x",
+        "https://mcp:SECRET@pve",
+        "https://ok,https://",
+        "ö",
+    ] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_API_URL={url}"),
+            &["PROXMOX_CLUSTER_a_API_URL: "],
+        );
+    }
+    for token in [
+        "mcp",
+        "mcp@pve",
+        "mcp!t",
+        "@pve!t",
+        "mcp@!t",
+        "mcp@pve!",
+        "mcp@pve!t!u",
+        "m cp@pve!t",
+        "mcp@pve!t=SECRET",
+        "m:p@pve!t",
+        "mcp@pve!1",
+    ] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_TOKEN_ID={token}"),
+            &["PROXMOX_CLUSTER_a_TOKEN_ID: is no `user@realm!token`"],
+        );
+    }
+    check_line(
+        "PROXMOX_CLUSTER_a_TOKEN_ID=me@example.com@my-ad.1!a.b-c_1",
+        &[],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_a_TOKEN_SECRET=",
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET: is empty"],
+    );
+    check_line(
+        "PROXMOX_CLUSTER_a_TOKEN_SECRET=x SECRET",
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET: holds blanks"],
+    );
+    for word in ["1", "TRUE", "Yes", "y", "on", ""] {
+        check_line(&format!("PROXMOX_CLUSTER_a_VERIFY={word}"), &[]);
+    }
+    for word in ["0", "False", "NO", "n", "off"] {
+        check_line(&format!("PROXMOX_CLUSTER_a_VERIFY={word}"), &[]);
+    }
+    for word in ["t", "ture", "enabled", "2", "-"] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_VERIFY={word}"),
+            &["PROXMOX_CLUSTER_a_VERIFY: is none of"],
+        );
+    }
+}
+
+#[test]
+fn values_of_a_clusters_trust_and_way() {
+    check_line(
+        "PROXMOX_CLUSTER_a_CA_FILE=ca.pem",
+        &["PROXMOX_CLUSTER_a_CA_FILE: is not an absolute path"],
+    );
+    for fingerprint in [
+        "AA:BB",
+        &FINGERPRINT[3..],
+        &format!("{FINGERPRINT}:"),
+        &format!("{FINGERPRINT}:00"),
+        &FINGERPRINT.replace("FF", "FG"),
+        ",",
+    ] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_FINGERPRINT={fingerprint}"),
+            &["PROXMOX_CLUSTER_a_FINGERPRINT: "],
+        );
+    }
+    for proxy in [
+        "proxy:1",
+        "https://proxy:1",
+        "http://proxy",
+        "http://u:SECRET@proxy:1",
+        "http://proxy:1/x",
+    ] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_PROXY={proxy}"),
+            &["PROXMOX_CLUSTER_a_PROXY: "],
+        );
+    }
+    for seconds in ["0", "301", "30s", "-1", "99999999999"] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_TIMEOUT={seconds}"),
+            &["PROXMOX_CLUSTER_a_TIMEOUT: is not a whole number from 1 to 300"],
+        );
+    }
+}
+
+#[test]
+fn ways_to_trust_exclude_each_other() {
+    let line = |more: &str| format!("PROXMOX_CLUSTER_a_FINGERPRINT={FINGERPRINT}\n{more}");
+    check_line(&line("PROXMOX_CLUSTER_a_VERIFY=yes"), &[]);
+    check_line(
+        &line("PROXMOX_CLUSTER_a_VERIFY=no"),
+        &["PROXMOX_CLUSTER_a_FINGERPRINT: is a check"],
+    );
+    check_line(
+        &line("PROXMOX_CLUSTER_a_CA_FILE=/ca"),
+        &["PROXMOX_CLUSTER_a_FINGERPRINT: replaces"],
+    );
+    let off = format!("{}PROXMOX_CLUSTER_a_VERIFY=off", clusters("a"));
+    check_warnings("", &off, &[("PROXMOX_CLUSTER_a_VERIFY: is off", "")]);
+    assert_eq!(good("", &off).clusters[0].settings.trust, Trust::Nothing);
+    let of_system = good("SSL_CERT_FILE=/bundle", &clusters("a"));
+    let bundle = Trust::System {
+        cert_file: Some("/bundle".into()),
+    };
+    assert_eq!(of_system.clusters[0].settings.trust, bundle);
+    // Only the real environment may say so.
+    let of_file = good("", &format!("{}SSL_CERT_FILE=/bundle", clusters("a")));
+    assert_eq!(
+        of_file.clusters[0].settings.trust,
+        Trust::System { cert_file: None }
+    );
+}
+
+#[test]
+fn one_source_of_the_secret() {
+    let file = |more: &str| {
+        format!(
+            "PROXMOX_CLUSTERS=a\nPROXMOX_CLUSTER_a_API_URL=https://a\nPROXMOX_CLUSTER_a_TOKEN_ID=a@b!c\n{more}"
+        )
+    };
+    let source = |environment: &str, more: &str| {
+        good(environment, &file(more)).clusters[0]
+            .settings
+            .secret
+            .clone()
+    };
+    let path = |path: &str| SecretSource::File(PathBuf::from(path));
+    let credentials = "CREDENTIALS_DIRECTORY=/run/credentials/x";
+    assert!(source("", "PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=/s") == path("/s"));
+    assert!(source(credentials, "PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=/s") == path("/s"));
+    assert!(
+        source(credentials, "PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=s")
+            == path("/run/credentials/x/s")
+    );
+    assert!(
+        source(
+            "",
+            "PROXMOX_CLUSTER_a_TOKEN_SECRET=\nPROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=/s"
+        ) == path("/s")
+    );
+    let command = source(
+        "",
+        "PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND=pass  show 'a b'\"c\" '' $X",
+    );
+    let words = ["pass", "show", "a bc", "", "$X"].map(String::from);
+    assert!(command == SecretSource::Command(words.into()));
+
+    check(&file(""), &["PROXMOX_CLUSTER_a_TOKEN_SECRET: is not set"]);
+    check(
+        &file("PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=s"),
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE: is a relative path"],
+    );
+    check(
+        &file("PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND=pass 'x"),
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND: lacks a closing quote"],
+    );
+    check(
+        &file("PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND=./pass x"),
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND: names its program by a relative path"],
+    );
+    check(
+        &file("PROXMOX_CLUSTER_a_TOKEN_SECRET=SECRET\nPROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=/s"),
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET, PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE: only one"],
+    );
+    check(
+        &file("PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND=x\nPROXMOX_CLUSTER_a_TOKEN_SECRET_FILE=/s"),
+        &["PROXMOX_CLUSTER_a_TOKEN_SECRET_FILE, PROXMOX_CLUSTER_a_TOKEN_SECRET_COMMAND: only one"],
+    );
+}
