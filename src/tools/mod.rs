@@ -1,5 +1,7 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod backup;
+pub mod disks;
 pub mod guest;
 pub mod plan;
 

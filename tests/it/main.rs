@@ -1,5 +1,6 @@
 //! The tests.
 
+mod backups;
 mod binary_config;
 mod cert;
 mod client;
