@@ -1,4 +1,5 @@
-//! The tests.
+//! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
+//! documents.
 
 mod backups;
 mod binary_config;
@@ -8,14 +9,22 @@ mod config;
 mod dotenv_table;
 mod example_file;
 mod inbox;
+mod layers;
 mod listing;
 mod node;
+#[path = "sim.rs"]
+mod of_sim;
 mod peer;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;
 mod secrets;
 mod times;
+mod session;
+#[path = "../sim/mod.rs"]
+mod sim;
+mod table;
 mod tls;
+mod transcripts;
 mod transport;
 mod upid;

@@ -166,25 +166,8 @@ impl Node {
         address: SocketAddr,
         script: impl Fn(&Hit) -> Act + Send + Sync + 'static,
     ) -> Node {
-        #[derive(Debug)]
-        struct Any(Arc<CertifiedKey>);
-        impl ResolvesServerCert for Any {
-            fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-                Some(Arc::clone(&self.0))
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let key = provider
-            .key_provider
-            .load_private_key(identity.key.clone_key())
-            .unwrap();
-        let pair = CertifiedKey::new(vec![identity.der.clone()], key);
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Any(Arc::new(pair))));
-        Node::serve(Arc::new(config), address, script)
+        let config = mismatched_config(identity, rustls::ALL_VERSIONS);
+        Node::serve(config, address, script)
     }
 
     fn serve(
@@ -254,7 +237,7 @@ impl Node {
     }
 }
 
-fn server_config(identity: &Identity) -> Arc<ServerConfig> {
+pub(crate) fn server_config(identity: &Identity) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -265,9 +248,35 @@ fn server_config(identity: &Identity) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// Whether a client of `config` accepts a server of `identity` for 127.0.0.1, without a network.
-pub(crate) fn handshake(identity: &Identity, config: Arc<rustls::ClientConfig>) -> bool {
-    let mut server = ServerConnection::new(server_config(identity)).unwrap();
+/// A server whose key is not its certificate's.
+pub(crate) fn mismatched_config(
+    identity: &Identity,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ServerConfig> {
+    #[derive(Debug)]
+    struct Any(Arc<CertifiedKey>);
+    impl ResolvesServerCert for Any {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = provider
+        .key_provider
+        .load_private_key(identity.key.clone_key())
+        .unwrap();
+    let pair = CertifiedKey::new(vec![identity.der.clone()], key);
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Any(Arc::new(pair))));
+    Arc::new(config)
+}
+
+/// Whether a client of `config` accepts `server` for 127.0.0.1, without a network.
+pub(crate) fn handshake(server: Arc<ServerConfig>, config: Arc<rustls::ClientConfig>) -> bool {
+    let mut server = ServerConnection::new(server).unwrap();
     let mut client =
         rustls::ClientConnection::new(config, "127.0.0.1".try_into().unwrap()).unwrap();
     while client.is_handshaking() {

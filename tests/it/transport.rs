@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
@@ -169,6 +169,29 @@ fn a_connection_that_died_in_the_pool() {
 }
 
 #[test]
+fn a_read_is_repeated_on_a_fresh_connection_not_on_another_dead_one() {
+    let both = Arc::new(Barrier::new(2));
+    let node = Node::start(move |hit| match (hit.connection, hit.nth) {
+        // The first two are asked at the same time, so that two connections end in the pool.
+        (0 | 1, 0) => {
+            both.wait();
+            ok(ONE)
+        }
+        (0 | 1, _) => Act::SendClose(Vec::new()),
+        _ => ok(ONE),
+    });
+    let client = node.client();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| client.send(&get("/a")).unwrap());
+        }
+    });
+    client.send(&get("/b")).unwrap();
+    assert_eq!(node.lines(), ["GET /a", "GET /a", "GET /b", "GET /b"]);
+    assert_eq!(node.connections(), 3);
+}
+
+#[test]
 fn a_connection_that_the_server_closed_is_not_written_to() {
     let closed = Arc::new(AtomicBool::new(false));
     let node = Node::start({
@@ -315,12 +338,14 @@ fn at_end_of_input_a_read_is_given_up_and_a_write_is_followed_for_a_second() {
 }
 
 #[test]
-fn no_write_begins_after_the_end_of_input() {
+fn nothing_begins_after_the_end_of_input() {
     let node = Node::start(|_| ok(ONE));
     let client = node.client();
-    let (outcome, _) = woken(Wake::Closed, || true, || client.send(&post("/x")));
-    assert_eq!(outcome.unwrap_err().code(), "ClusterConnectionError");
-    assert_eq!(node.hits().len(), 0);
+    for request in [get("/x"), post("/x")] {
+        let (outcome, _) = woken(Wake::Closed, || true, || client.send(&request));
+        assert_eq!(outcome.unwrap_err().code(), "ClusterConnectionError");
+    }
+    assert_eq!(node.connections(), 0);
 }
 
 #[test]
@@ -462,4 +487,61 @@ fn a_client_serves_several_threads() {
         }
     });
     assert_eq!(node.hits().len(), 20);
+}
+
+/// Passes on the first `bytes` that the client sends, and cuts the connection at the next one.
+fn cut_after(bytes: usize, target: SocketAddr) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(target).unwrap();
+        let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let mut left = bytes;
+        let mut buffer = [0; 512];
+        while left > 0 {
+            let most = left.min(buffer.len());
+            let Ok(count @ 1..) = client.read(&mut buffer[..most]) else {
+                break;
+            };
+            left -= count;
+            server.write_all(&buffer[..count]).unwrap();
+        }
+        let _ = client.read(&mut buffer[..1]);
+        let _ = client.shutdown(std::net::Shutdown::Both);
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    });
+    Endpoint {
+        host: "127.0.0.1".into(),
+        port,
+    }
+}
+
+#[test]
+fn whatever_is_cut_nothing_sent_is_never_said_of_what_arrived() {
+    let node = Node::start(|_| ok(ONE));
+    let mut codes = std::collections::BTreeMap::new();
+    for bytes in (0..3000).step_by(53) {
+        let endpoint = cut_after(bytes, node.address);
+        let client = Client::new(node::settings(vec![endpoint]));
+        let request = post(&format!("/cut/{bytes}")).with("description", "x".repeat(1000));
+        let code = match client.send_within(&request, Duration::from_secs(5)) {
+            Ok(_) => "Ok",
+            Err(error) => error.code(),
+        };
+        codes.insert(format!("POST /cut/{bytes}"), code);
+    }
+    for line in node.lines() {
+        assert_ne!(codes[&line], "ClusterConnectionError", "{line}");
+    }
+    let count = |code| codes.values().filter(|c| **c == code).count();
+    // In the handshake, in the request, and behind it.
+    assert!(count("ClusterConnectionError") > 2, "{codes:?}");
+    assert!(count("InterruptedError") > 10, "{codes:?}");
+    assert!(count("Ok") > 2, "{codes:?}");
+    assert_eq!(
+        codes.len(),
+        count("ClusterConnectionError") + count("InterruptedError") + count("Ok")
+    );
 }
