@@ -3,6 +3,7 @@
 
 mod answer;
 mod authority;
+mod backups;
 mod binary_config;
 mod cert;
 mod client;
@@ -27,6 +28,7 @@ mod session;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod table;
+mod times;
 mod tls;
 mod transcripts;
 mod transport;
