@@ -202,9 +202,11 @@ impl Rows {
         named.map(|row| self.guest(row)).collect()
     }
 
-    /// Whether some guest's name is not known, so that a name that is not found may be its.
-    pub fn has_nameless(&self) -> bool {
-        self.guests.iter().any(|row| row.name_len == 0)
+    /// The guests whose name is not known, since their node is lost: a name that is not found may
+    /// be theirs.
+    pub fn nameless(&self) -> impl Iterator<Item = u32> {
+        let nameless = self.guests.iter().filter(|row| row.name_len == 0);
+        nameless.map(|row| row.vmid)
     }
 
     pub fn has_node(&self, node: &str) -> bool {

@@ -29,6 +29,9 @@ const SIGHTING_AGE_S: u64 = 5;
 /// How long, in seconds, what a token may see is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
 
+/// So many VMIDs of guests without a name are listed.
+const NAMELESS_SHOWN: usize = 10;
+
 /// All configured clusters, each with its client and what is known of it.
 pub struct Fleet {
     pub config: Config,
@@ -239,10 +242,17 @@ impl Fleet {
                 silent: Vec::new(),
             });
         }
-        Err(Error::bad(format!(
-            "{here} (chosen by {}) has no {subject}",
-            decision.chosen_by
-        )))
+        let mut problem = format!("{here} (chosen by {}) has no {subject}", decision.chosen_by);
+        let sighting = self.look(cluster)?;
+        let nameless = sighting.rows.nameless().take(NAMELESS_SHOWN);
+        let nameless: Vec<String> = nameless.map(|vmid| vmid.to_string()).collect();
+        if matches!(ask.named, Named::Guest(_)) && !nameless.is_empty() {
+            let vmids = nameless.join(", ");
+            problem.push_str(&format!(
+                ", but guests whose node is lost have no name now: say the VMID ({vmids})"
+            ));
+        }
+        Err(Error::bad(problem))
     }
 
     /// Which clusters have the subject, for an error's sentence.
