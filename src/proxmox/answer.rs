@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::advice;
 use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
+use super::task;
 use crate::error::Error;
 use crate::text::printable;
 
@@ -51,7 +52,9 @@ impl Answer {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),
             403 => Err(self.denied(settings)),
-            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings, None)),
+            400.. if !(595..=599).contains(&self.status) => {
+                Err(self.refused(settings, task::meaning(&self.message())))
+            }
             595..=599 => Err(self.other_node(settings, request)),
             status => Err(not_an_answer(
                 settings,

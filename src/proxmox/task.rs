@@ -193,8 +193,8 @@ impl TaskState {
     }
 }
 
-/// What an exit status means where it does not say so itself (measured on 9.2).
-fn meaning(exit: &str) -> Option<String> {
+/// What an exit status, or a refusal, means where it does not say so itself (measured on 9.2).
+pub(super) fn meaning(exit: &str) -> Option<String> {
     let meaning = match exit {
         "received interrupt" => "somebody stopped the task",
         "unexpected status" => {
@@ -209,6 +209,11 @@ fn meaning(exit: &str) -> Option<String> {
         }
         exit if exit.contains("got timeout") && exit.contains("lock") => {
             "another task holds the lock: wait for it and repeat"
+        }
+        exit if exit.contains("checksum mismatch")
+            || exit.contains("file changed by other user") =>
+        {
+            "somebody else changed it meanwhile: look at it again, and repeat"
         }
         exit if exit.contains("no quorum") => {
             "the cluster has no quorum: look at its nodes before anything else"
