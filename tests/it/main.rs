@@ -14,6 +14,7 @@ mod rpc_bytes;
 mod rpc_errors;
 mod schema;
 mod secrets;
+mod times;
 mod tls;
 mod transport;
 mod upid;
