@@ -4,6 +4,8 @@
 //! go to the next node; a read on a connection that had silently died is repeated once; a write is
 //! never repeated once a byte of it has left.
 
+mod standing;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ use super::session::{self, Failure, Session};
 use super::settings::{Endpoint, Settings};
 use crate::error::Error;
 use crate::wait::{self, Wake};
+
+pub use standing::Standing;
 
 /// No write is begun when less than this is left of the call, in seconds.
 pub const WRITE_NEEDS_S: u64 = 10;
