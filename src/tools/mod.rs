@@ -1,5 +1,6 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod fleet;
 pub mod guest;
 pub mod plan;
 
@@ -14,10 +15,16 @@ pub struct Toolset {
 }
 
 /// Every tool, in the order in which it is listed.
-pub static TOOLSETS: &[Toolset] = &[Toolset {
-    name: "guest",
-    tools: guest::TOOLS,
-}];
+pub static TOOLSETS: &[Toolset] = &[
+    Toolset {
+        name: "fleet",
+        tools: fleet::TOOLS,
+    },
+    Toolset {
+        name: "guest",
+        tools: guest::TOOLS,
+    },
+];
 
 /// All tools of all sets.
 pub fn all() -> impl Iterator<Item = &'static Tool> {

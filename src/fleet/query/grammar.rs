@@ -132,7 +132,10 @@ fn sorts(word: &str) -> Result<&'static [Sort], String> {
 
 fn ids(text: &str) -> Result<Ids, String> {
     let rule = || "a VMID is written `100`, `100-199` or `10*`".to_string();
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*');
+    let digits = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'*')
+    };
     if text.contains('*') {
         return match digits(text) {
             true => Ok(Ids::Like(Pattern::new(text))),

@@ -22,7 +22,11 @@ pub struct FleetReach<'a> {
 }
 
 impl<'a> FleetReach<'a> {
-    pub(in crate::gate) fn new(fleet: &'a Fleet, clusters: Vec<usize>, one: bool) -> FleetReach<'a> {
+    pub(in crate::gate) fn new(
+        fleet: &'a Fleet,
+        clusters: Vec<usize>,
+        one: bool,
+    ) -> FleetReach<'a> {
         FleetReach {
             fleet,
             clusters,
