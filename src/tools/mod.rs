@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod current;
 pub mod disks;
+pub mod fleet;
 pub mod guest;
 pub mod plan;
 pub mod snapshot;
@@ -19,6 +20,10 @@ pub struct Toolset {
 
 /// Every tool, in the order in which it is listed.
 pub static TOOLSETS: &[Toolset] = &[
+    Toolset {
+        name: "fleet",
+        tools: fleet::TOOLS,
+    },
     Toolset {
         name: "guest",
         tools: guest::TOOLS,
