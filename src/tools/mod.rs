@@ -2,7 +2,9 @@
 
 pub mod fleet;
 pub mod guest;
+pub mod node;
 pub mod plan;
+pub mod storage;
 
 use serde_json::{Map, Value};
 
@@ -23,6 +25,14 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "guest",
         tools: guest::TOOLS,
+    },
+    Toolset {
+        name: "node",
+        tools: node::TOOLS,
+    },
+    Toolset {
+        name: "storage",
+        tools: storage::TOOLS,
     },
 ];
 
