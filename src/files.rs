@@ -5,8 +5,8 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -23,6 +23,9 @@ pub const SECRET_MAX_BYTES: usize = 4096;
 /// The longest that a secret command may run.
 pub const SECRET_COMMAND_TIMEOUT_S: u64 = 10;
 
+/// `O_NONBLOCK` on Linux. Elsewhere there is no `/proc` to open, and it is not used.
+const O_NONBLOCK: i32 = 0o4000;
+
 const FIRST_PAUSE_MS: u64 = 2;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -31,6 +34,18 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 pub struct Found {
     pub content: Vec<u8>,
     pub warning: Option<String>,
+}
+
+/// Opens a pipe that is open already once more, so that reading it never blocks, while whoever shares
+/// the first opening keeps its own.
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn open_again_hastily(pipe: &File) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))
 }
 
 /// Whether something is at `path`, readable or not.

@@ -4,15 +4,15 @@
 //! by its read timeout, a pipe by a second, non-blocking way in. From anything else (a file, a
 //! terminal) it reads between calls only.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::log;
+use crate::{files, log};
 
 /// The longest line that is taken, without its newline.
 pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -22,8 +22,6 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const NAP_MS: u64 = 5;
 /// The shortest read timeout that every kernel takes; none would be without end.
 const TIMEOUT_MIN_MS: u64 = 1;
-/// `O_NONBLOCK` on Linux. Elsewhere there is no `/proc` to open, and it is not used.
-const O_NONBLOCK: i32 = 0o4000;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A line, or what is wrong with it.
@@ -199,12 +197,7 @@ impl Source {
             return Source::Socket(UnixStream::from(OwnedFd::from(file)));
         }
         if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
-            let again = format!("/proc/self/fd/{}", file.as_raw_fd());
-            let hasty = OpenOptions::new()
-                .read(true)
-                .custom_flags(O_NONBLOCK)
-                .open(again);
-            if let Ok(hasty) = hasty {
+            if let Ok(hasty) = files::open_again_hastily(&file) {
                 return Source::Pipe {
                     patient: file,
                     hasty,

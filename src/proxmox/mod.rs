@@ -6,7 +6,9 @@ pub mod cert;
 pub mod client;
 pub mod dial;
 pub mod digest;
+pub mod encode;
 pub mod exchange;
+pub mod failure;
 pub mod request;
 pub mod schema;
 pub mod secret;
@@ -16,3 +18,5 @@ pub mod task;
 pub mod tls;
 pub mod transport;
 pub mod upid;
+
+pub use client::Standing;

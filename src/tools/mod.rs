@@ -1,9 +1,13 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod backup;
+pub mod current;
+pub mod disks;
 pub mod fleet;
 pub mod guest;
 pub mod node;
 pub mod plan;
+pub mod snapshot;
 pub mod storage;
 
 use serde_json::{Map, Value};
@@ -25,6 +29,10 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "guest",
         tools: guest::TOOLS,
+    },
+    Toolset {
+        name: "snapshot",
+        tools: snapshot::TOOLS,
     },
     Toolset {
         name: "node",

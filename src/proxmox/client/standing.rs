@@ -23,7 +23,7 @@ impl Client {
             since.is_some_and(|since| since.elapsed().as_secs() < DOWN_KEPT_S)
         });
         Standing {
-            version: session.and_then(|session| session.version().map(str::to_string)),
+            version: session.and_then(|session| session.version()),
             refused: state
                 .refused
                 .as_ref()

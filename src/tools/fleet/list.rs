@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::fleet::config::{Cluster, Config};
 use crate::gate::mark::Mark;
 use crate::gate::reach::FleetReach;
-use crate::proxmox::client::Standing;
+use crate::proxmox::Standing;
 use crate::proxmox::settings::Trust;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};

@@ -1,0 +1,157 @@
+//! The house rules that can be read off the source: floors, who may touch what, no panics.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file with its path below `src` and its text without comments.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let source = root().join("src");
+    let mut paths = Vec::new();
+    walk(&source, &mut paths);
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let text = fs::read_to_string(path).expect("a source file");
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let below = path.strip_prefix(&source).expect("below src");
+            let code: Vec<&str> = code.collect();
+            (below.display().to_string(), code.join("\n"))
+        })
+        .collect()
+}
+
+/// The floors from top to bottom, as the crate's documentation lists them.
+fn floors() -> Vec<Vec<String>> {
+    let text = fs::read_to_string(root().join("src/lib.rs")).expect("lib.rs");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let floors: Vec<Vec<String>> = rows
+        .map(|row| {
+            let names = row.split('|').next().unwrap_or_default();
+            names.split(',').map(|name| name.trim_matches([' ', '`']).to_string()).collect()
+        })
+        .collect();
+    assert!(floors.len() >= 8, "the table of floors was not found");
+    floors
+}
+
+fn module_of(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
+#[test]
+fn imports_point_down_only() {
+    static IMPORT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"crate::(?:\{([^}]*)\}|([a-z_]+))").expect("a rule"));
+    let floors = floors();
+    let floor_of = |module: &str| floors.iter().position(|floor| floor.iter().any(|name| name == module));
+    let mut problems = Vec::new();
+    for (path, code) in sources() {
+        let module = module_of(&path);
+        if module == "main" || module == "lib" {
+            continue;
+        }
+        let own = floor_of(module).unwrap_or_else(|| panic!("{path} stands on no floor of lib.rs"));
+        for found in IMPORT.captures_iter(&code) {
+            let names = found.get(1).or(found.get(2)).expect("a name").as_str();
+            for name in names.split(',') {
+                let name = name.trim().split("::").next().unwrap_or_default();
+                match floor_of(name) {
+                    Some(floor) if floor >= own => {}
+                    _ => problems.push(format!("{path} imports crate::{name}")),
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// Fails where a pattern occurs in a file that is not among those that may.
+fn only_in(pattern: &str, may: &[&str]) {
+    let rule = Regex::new(pattern).expect("a rule");
+    let mut offenders = Vec::new();
+    for (path, code) in sources() {
+        let is_allowed = may.iter().any(|prefix| path.starts_with(prefix));
+        for line in code.lines().filter(|line| !is_allowed && rule.is_match(line)) {
+            offenders.push(format!("{path}: {}", line.trim()));
+        }
+    }
+    assert!(offenders.is_empty(), "{pattern} outside {may:?}: {offenders:#?}");
+}
+
+#[test]
+fn each_thing_is_touched_in_one_place() {
+    only_in(r"TcpStream|ToSocketAddrs|UdpSocket|\bureq::", &["proxmox/"]);
+    only_in(r"File::open|File::options|OpenOptions|fs::read|fs::write|Command::new", &["files.rs"]);
+    only_in(r"env::(var|args|current|home|temp)", &["main.rs"]);
+    only_in(r"proxmox::client|fleet::Fleet\b", &["proxmox/", "fleet/", "gate/", "cli.rs", "tool/call.rs"]);
+    only_in(r"io::stdout|io::stdin", &["mcp/server.rs", "mcp/inbox.rs", "cli.rs"]);
+    only_in(r"println!|eprintln!|print!\(|dbg!", &[]);
+    only_in(r"\.expose\(\)", &["proxmox/"]);
+    only_in(r"thread::(scope|Builder|spawn)", &["fleet/fan_out.rs"]);
+    only_in(r"\basync\b|\.await\b", &[]);
+}
+
+#[test]
+fn nothing_in_the_source_can_panic_or_is_unsafe() {
+    only_in(r"\.unwrap\(\)|\.expect\(|panic!\(|todo!\(|unimplemented!\(|unreachable!\(", &[]);
+    only_in(r"\bassert(_eq|_ne)?!\(", &["tools/mod.rs"]);
+    only_in(r"\bunsafe\b", &[]);
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut problems = Vec::new();
+    for (path, _) in sources() {
+        let text = fs::read_to_string(root().join("src").join(&path)).expect("a source file");
+        if !text.starts_with("//! ") {
+            problems.push(format!("{path} does not open with `//!`"));
+        }
+        let lines = text.lines().count();
+        if lines > 400 {
+            problems.push(format!("{path} has {lines} lines"));
+        }
+        for word in ["helpers", "utils", "common", "misc"] {
+            if path.contains(word) {
+                problems.push(format!("{path} is named after nothing"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// Outside `tools`, where descriptions point at each other, no tool is named.
+#[test]
+fn a_tool_is_declared_once_and_named_nowhere_else() {
+    let sources = sources();
+    let mut problems = Vec::new();
+    for tool in proxmox_mcp::tools::all() {
+        let literal = format!("name: \"{}\"", tool.name);
+        let declared = sources.iter().filter(|(_, code)| code.contains(&literal)).count();
+        if declared != 1 {
+            problems.push(format!("{} is declared {declared} times", tool.name));
+        }
+        let elsewhere = sources.iter().filter(|(path, _)| !path.starts_with("tools/"));
+        for (path, _) in elsewhere.filter(|(_, code)| code.contains(tool.name)) {
+            problems.push(format!("{path} names {}", tool.name));
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}

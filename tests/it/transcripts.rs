@@ -1,0 +1,280 @@
+//! Golden sessions: each file under `tests/transcripts` is played against fresh simulated clusters.
+//!
+//! `#` why, `%` what happens to the clusters, `>` what the client sends, `@` what reached which
+//! cluster, `<` the answer (`<!` an error). `UPDATE=1` rewrites the last three; a mismatch shows the
+//! first line that differs. What differs from run to run (task numbers, times, codes, ports) is
+//! written as `*`; `$confirm` and `$task` stand for the last code and task that an answer gave.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use proxmox_mcp::gate::weigh::{Touch, weigh};
+use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::tools;
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use crate::session::{Answer, Session};
+use crate::sim::{Fault, Limited, Seen, World};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
+
+fn files() -> Vec<PathBuf> {
+    let listed = fs::read_dir(folder()).expect("tests/transcripts");
+    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "txt"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_transcript_is_as_it_was() {
+    let only = std::env::var("TRANSCRIPT").unwrap_or_default();
+    let wanted = |path: &&PathBuf| path.to_string_lossy().contains(&only);
+    let all = files();
+    let files: Vec<&PathBuf> = all.iter().filter(wanted).collect();
+    assert!(!files.is_empty(), "there are no transcripts");
+    // Each has its own clusters: they are played side by side.
+    let problems: Vec<String> = std::thread::scope(|scope| {
+        let lanes = files.chunks(files.len().div_ceil(4));
+        let lanes: Vec<_> = lanes
+            .map(|lane| scope.spawn(move || lane.iter().filter_map(|path| check(path)).collect::<Vec<_>>()))
+            .collect();
+        lanes.into_iter().flat_map(|lane| lane.join().expect("a lane ends")).collect()
+    });
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// The first difference, where there is one.
+fn check(path: &Path) -> Option<String> {
+    let written = fs::read_to_string(path).expect("a transcript");
+    let played = play(&written, path);
+    if written == played {
+        return None;
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, played).expect("the transcript can be written");
+        return None;
+    }
+    let name = path.display();
+    let lines = written.lines().map(Some).chain(std::iter::repeat(None));
+    let again = played.lines().map(Some).chain(std::iter::repeat(None));
+    let (number, (expected, got)) = (1..).zip(lines.zip(again)).find(|(_, (a, b))| a != b)?;
+    Some(format!(
+        "{name}:{number}\n  expected: {}\n  got:      {}",
+        expected.unwrap_or("(the end)"),
+        got.unwrap_or("(the end)")
+    ))
+}
+
+/// Plays the `#`, `%` and `>` lines, and writes what came of it behind them.
+fn play(written: &str, path: &Path) -> String {
+    let env = written.lines().filter_map(|line| line.strip_prefix("% env "));
+    let env = env.collect::<Vec<_>>().join("\n");
+    let world = World::three();
+    let mut session = Session::with(&world, &env);
+    let mut memory = Memory::default();
+    let mut played = String::new();
+    for line in written.lines() {
+        if line.starts_with(['@', '<']) {
+            continue;
+        }
+        played.push_str(line);
+        played.push('\n');
+        if let Some(order) = line.strip_prefix("% ") {
+            direct(&world, order, path);
+        }
+        if let Some(call) = line.strip_prefix("> ") {
+            let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+            let arguments = memory.fill(arguments);
+            let arguments: Value = serde_json::from_str(&arguments)
+                .unwrap_or_else(|cause| panic!("{}: {line}: {cause}", path.display()));
+            let answer = session.call(tool, &arguments);
+            memory.learn(&answer);
+            for line in seen(&world.seen()).into_iter().chain(lines(&answer)) {
+                played.push_str(&steady(&line));
+                played.push('\n');
+            }
+        }
+    }
+    played
+}
+
+#[derive(Default)]
+struct Memory {
+    confirm: String,
+    task: String,
+}
+
+impl Memory {
+    fn fill(&self, arguments: &str) -> String {
+        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task)
+    }
+
+    fn learn(&mut self, answer: &Answer) {
+        let Answer::Structured(answer) = answer else { return };
+        let text = |key: &str| answer.get(key).and_then(Value::as_str);
+        if let Some(code) = text("confirm") {
+            self.confirm = code.into();
+        }
+        if let Some(task) = text("task") {
+            self.task = task.into();
+        }
+    }
+}
+
+/// `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]`, `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`,
+/// `hold CLUSTER` (no task ends), `release CLUSTER`.
+fn direct(world: &World, order: &str, path: &Path) {
+    let words: Vec<&str> = order.split(' ').collect();
+    let (words, on) = match words.iter().position(|word| *word == "on") {
+        Some(at) => (&words[..at], Some(&words[at + 1..])),
+        None => (&words[..], None),
+    };
+    match words {
+        ["env", ..] => {}
+        ["heal", cluster] => world.cluster(cluster).heal(),
+        ["fault", cluster, rest @ ..] => {
+            let mut limited = Limited::from(fault(rest, path));
+            if let Some([method, prefix, ..]) = on {
+                limited = limited.on(method.trim_matches('*'), prefix);
+            }
+            world.cluster(cluster).fault(limited);
+        }
+        ["config", cluster, vmid, change] => world.cluster(cluster).edit(|state| {
+            let (key, value) = change.split_once('=').unwrap_or((change, ""));
+            let vmid = vmid.parse().expect("a VMID");
+            let guest = state.guests.get_mut(&vmid).expect("the guest is there");
+            guest.config.insert(key.into(), value.into());
+        }),
+        ["hold", cluster] => world.cluster(cluster).edit(|state| state.hold = true),
+        ["release", cluster] => world.cluster(cluster).edit(|state| state.hold = false),
+        _ => panic!("{}: no such order: {order}", path.display()),
+    }
+}
+
+fn fault(words: &[&str], path: &Path) -> Fault {
+    match words {
+        ["refuse"] => Fault::Refuse,
+        ["hang-before"] => Fault::HangBefore,
+        ["hang-after"] => Fault::HangAfter,
+        ["cut-after-execute"] => Fault::CutAfterExecute,
+        ["html"] => Fault::Html,
+        ["bad-json"] => Fault::BadJson,
+        ["node-offline", node] => Fault::NodeOffline((*node).into()),
+        ["no-quorum"] => Fault::NoQuorum,
+        ["old-errors"] => Fault::OldErrors,
+        ["no-apidoc"] => Fault::NoApiDoc,
+        ["status-401"] => Fault::Status401,
+        ["token-lacks", privileges] => {
+            Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())
+        }
+        _ => panic!("{}: no such fault: {words:?}", path.display()),
+    }
+}
+
+/// One line a request; a poll that is repeated stands once.
+fn seen(requests: &[Seen]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for request in requests {
+        is_weighed(request);
+        let mut line = format!("@ {} {} {}", request.cluster, request.method, request.path);
+        if !request.params.is_empty() {
+            line.push_str(&format!(" {}", Value::Object(request.params.clone())));
+        }
+        if request.status != 200 {
+            line.push_str(&format!(" -> {}", request.status));
+        }
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// Every write that a tool sends has a row of its own in the gate's table.
+fn is_weighed(seen: &Seen) {
+    let verb = match seen.method.as_str() {
+        "POST" => Verb::Post,
+        "PUT" => Verb::Put,
+        "DELETE" => Verb::Delete,
+        _ => return,
+    };
+    let request = Request {
+        verb,
+        path: seen.path.split('/').skip(1).map(str::to_string).collect(),
+        params: seen.params.clone(),
+    };
+    let weight = weigh(&request);
+    assert!(!weight.touches.contains(&Touch::Unlisted), "no row for {}", request.line());
+}
+
+fn lines(answer: &Answer) -> Vec<String> {
+    match answer {
+        Answer::Error(text) => text.lines().map(|line| format!("<! {line}")).collect(),
+        Answer::Structured(answer) => {
+            let whole = json!(answer);
+            let compact = whole.to_string();
+            if compact.len() < 160 {
+                return vec![format!("< {compact}")];
+            }
+            shown(answer)
+        }
+    }
+}
+
+/// A key a line; of a list, an entry a line.
+fn shown(answer: &Map<String, Value>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (key, value) in answer {
+        match value {
+            Value::Array(entries) if !entries.is_empty() => {
+                lines.push(format!("< {key}:"));
+                lines.extend(entries.iter().map(|entry| format!("<   {entry}")));
+            }
+            Value::Object(entries) if !entries.is_empty() => {
+                lines.push(format!("< {key}:"));
+                lines.extend(entries.iter().map(|(key, entry)| format!("<   {key}: {entry}")));
+            }
+            value => lines.push(format!("< {key}: {value}")),
+        }
+    }
+    lines
+}
+
+/// The same line in every run.
+fn steady(line: &str) -> String {
+    static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        [
+            (r"UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:", "UPID:$1:*:"),
+            (r#"("?confirm"?: ?)"[0-9a-f]{16}""#, r#"$1"*""#),
+            (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
+            (r"\b[0-9a-f]{40}\b", "*"),
+            (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
+            (r"\d{4}-\d\d-\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
+            (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
+            (r"\bctime=\d+", "ctime=*"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
+        ]
+        .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
+        .into()
+    });
+    RULES.iter().fold(line.to_string(), |line, (rule, by)| rule.replace_all(&line, *by).into_owned())
+}
+
+#[test]
+fn every_tool_occurs_in_a_transcript() {
+    let mut called = BTreeSet::new();
+    for path in files() {
+        let written = fs::read_to_string(path).expect("a transcript");
+        let calls = written.lines().filter_map(|line| line.strip_prefix("> "));
+        called.extend(calls.map(|call| call.split(' ').next().unwrap_or_default().to_string()));
+    }
+    let missing: Vec<&str> =
+        tools::all().map(|tool| tool.name).filter(|name| !called.contains(*name)).collect();
+    assert!(missing.is_empty(), "in no transcript: {missing:?}");
+}

@@ -1,0 +1,130 @@
+//! What can go wrong between a client and a cluster, and when.
+
+/// A fault. Limited by `on_node`, `on`, `times`, or sent to a cluster as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The port is closed.
+    Refuse,
+    /// The request is read and never answered; nothing is executed.
+    HangBefore,
+    /// The request is executed and never answered.
+    HangAfter,
+    /// The connection ends inside the answer's header.
+    CutInHeader,
+    /// The connection ends inside the answer's body.
+    CutInBody,
+    /// The request is executed, the connection closed without an answer.
+    CutAfterExecute,
+    /// The answer comes byte by byte, one every so many milliseconds.
+    SlowBytes(u64),
+    /// Status 200 and a web page.
+    Html,
+    /// Status 200 and half a JSON value.
+    BadJson,
+    /// Status 200 and no body.
+    Empty,
+    /// Status 301 to somewhere else.
+    Redirect,
+    /// A body of so many bytes.
+    Huge(u64),
+    /// Content-Length says more than comes.
+    WrongLength,
+    /// The answer in chunked encoding.
+    Chunked,
+    /// So many nested lists.
+    DeepJson(usize),
+    /// An empty 401, late as they are.
+    Status401,
+    /// The node is lost: its port is closed, others answer 595 for it, its guests become `unknown`.
+    NodeOffline(String),
+    NoQuorum,
+    /// Errors as up to 8.3: no `message` in the body.
+    OldErrors,
+    /// Every answer is late by so many milliseconds.
+    Latency(u64),
+    /// The API description is not served.
+    NoApiDoc,
+    /// Tokens lack these privileges, whatever the rules say.
+    TokenLacks(Vec<String>),
+}
+
+/// A fault with its limits.
+#[derive(Clone, Debug)]
+pub struct Limited {
+    pub fault: Fault,
+    /// The entry node.
+    pub node: Option<String>,
+    pub method: Option<String>,
+    /// A prefix of the decoded path below `/api2/json`.
+    pub path: Option<String>,
+    pub times: Option<u32>,
+}
+
+impl From<Fault> for Limited {
+    fn from(fault: Fault) -> Limited {
+        Limited { fault, node: None, method: None, path: None, times: None }
+    }
+}
+
+impl Fault {
+    pub fn on_node(self, node: &str) -> Limited {
+        Limited::from(self).on_node(node)
+    }
+
+    pub fn on(self, method: &str, path: &str) -> Limited {
+        Limited::from(self).on(method, path)
+    }
+
+    pub fn times(self, times: u32) -> Limited {
+        Limited::from(self).times(times)
+    }
+}
+
+impl Limited {
+    /// Only for requests sent to this node.
+    pub fn on_node(mut self, node: &str) -> Limited {
+        self.node = Some(node.into());
+        self
+    }
+
+    /// Only for this method (empty: any) and paths with this prefix.
+    pub fn on(mut self, method: &str, path: &str) -> Limited {
+        self.method = Some(method.into()).filter(|method: &String| !method.is_empty());
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Only so many times.
+    pub fn times(mut self, times: u32) -> Limited {
+        self.times = Some(times);
+        self
+    }
+
+    pub fn closes_port(&self, node: &str) -> bool {
+        match &self.fault {
+            Fault::Refuse => self.node.as_deref().is_none_or(|only| only == node),
+            Fault::NodeOffline(lost) => lost == node,
+            _ => false,
+        }
+    }
+
+    fn fits(&self, node: &str, method: &str, path: &str) -> bool {
+        self.node.as_deref().is_none_or(|only| only == node)
+            && self.method.as_deref().is_none_or(|only| only == method)
+            && self.path.as_deref().is_none_or(|prefix| path.starts_with(prefix))
+            && self.times != Some(0)
+    }
+}
+
+/// The faults that hit a request, each counted down.
+pub fn hits(active: &mut Vec<Limited>, node: &str, method: &str, path: &str) -> Vec<Fault> {
+    let mut found = Vec::new();
+    for limited in active.iter_mut().filter(|limited| limited.fits(node, method, path)) {
+        found.push(limited.fault.clone());
+        if let Some(left) = &mut limited.times {
+            *left -= 1;
+        }
+    }
+    active.retain(|limited| limited.times != Some(0));
+    found
+}

@@ -1,0 +1,38 @@
+//! Simulated Proxmox clusters on loopback, over TLS, with state: what the tests and the demo talk to.
+//! `world` starts them, `wire`, `http` and `gate` take a request to its handler in `api`,
+//! `state`, `guest`, `storage`, `task` and `rights` are what the handlers work on.
+#![allow(dead_code, unused_imports, unreachable_pub)]
+
+mod answer;
+pub mod api;
+mod apidoc;
+mod check;
+pub mod client;
+mod digest;
+pub mod fault;
+mod format;
+mod gate;
+pub mod guest;
+mod http;
+pub mod rights;
+mod roles;
+mod schema;
+pub mod spec;
+pub mod state;
+pub mod storage;
+mod story;
+pub mod task;
+mod upload;
+mod wire;
+mod world;
+
+pub use fault::{Fault, Limited};
+pub use spec::{ClusterSpec, GuestSpec, NodeSpec, StorageSpec};
+pub use state::State;
+pub use world::{Seen, SimCluster, World};
+
+/// The real time, for the headers.
+fn clock() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs() as i64)
+}

@@ -1,0 +1,293 @@
+//! Clusters as plain data, and how a specification becomes a state. The three of the story are in `story`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::guest::{Guest, Kind, Snapshot, Status, is_disk_key, size_text, volume};
+use super::rights::{Rule, Token, User, Who};
+use super::state::{Node, Pool, State};
+use super::storage::{Storage, Volume};
+
+pub use super::story::three;
+
+#[derive(Clone, Debug, Default)]
+pub struct ClusterSpec {
+    pub name: String,
+    /// No cluster at all: one node by itself.
+    pub standalone: bool,
+    pub nodes: Vec<NodeSpec>,
+    pub guests: Vec<GuestSpec>,
+    pub storages: Vec<StorageSpec>,
+    /// Pool and VMIDs.
+    pub pools: Vec<(String, Vec<u32>)>,
+    pub token_id: String,
+    pub token_secret: String,
+    pub default_storage: String,
+    pub region: String,
+    pub tier: String,
+    /// The prefix that `PROXMOX_CLUSTER_PATTERNS` maps to this cluster.
+    pub pattern: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct NodeSpec {
+    pub name: String,
+    pub cpus: u32,
+    pub memory_gib: u64,
+    pub uptime_s: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct GuestSpec {
+    pub vmid: u32,
+    pub name: String,
+    pub lxc: bool,
+    pub node: String,
+    pub running: bool,
+    /// Drives as `storage:GiB`, like in a request that creates one.
+    pub config: Vec<(String, String)>,
+    /// Interface and address with prefix length.
+    pub addresses: Vec<(String, String)>,
+    pub snapshots: Vec<String>,
+    /// Storage and age in hours.
+    pub backups: Vec<(String, i64)>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StorageSpec {
+    pub id: String,
+    pub kind: String,
+    pub content: String,
+    pub shared: bool,
+    pub total_gib: u64,
+    pub used_gib: u64,
+    /// Volume (`iso/debian.iso`) and size.
+    pub files: Vec<(String, u64)>,
+}
+
+pub const UPTIME_S: u64 = 864_000;
+
+impl ClusterSpec {
+    /// A cluster of so many nodes and stopped guests, for worlds of many.
+    pub fn sized(name: &str, nodes: usize, guests: u32) -> ClusterSpec {
+        let node = |i: usize| NodeSpec { name: format!("{name}-n{}", i + 1), cpus: 16, memory_gib: 64, uptime_s: UPTIME_S };
+        let guest = |i: u32| GuestSpec {
+            vmid: 100 + i,
+            name: format!("{name}-guest-{i}"),
+            node: node(i as usize % nodes.max(1)).name,
+            config: vec![("memory".into(), "1024".into())],
+            ..GuestSpec::default()
+        };
+        ClusterSpec {
+            name: name.into(),
+            standalone: nodes == 1,
+            nodes: (0..nodes).map(node).collect(),
+            guests: (0..guests).map(guest).collect(),
+            storages: vec![StorageSpec { id: "local".into(), kind: "dir".into(), content: "iso,vztmpl,backup,images,rootdir".into(), total_gib: 100, used_gib: 10, ..StorageSpec::default() }],
+            token_id: "mcp@pve!mcp".into(),
+            token_secret: format!("secret-of-{name}"),
+            default_storage: "local".into(),
+            ..ClusterSpec::default()
+        }
+    }
+
+    pub fn state(&self) -> State {
+        let mut state = State::empty(&self.name, self.standalone);
+        for (i, node) in self.nodes.iter().enumerate() {
+            state.nodes.insert(node.name.clone(), Node::new(i as u32 + 1, node));
+        }
+        for spec in &self.storages {
+            state.storages.push(self.storage(spec, state.now()));
+        }
+        for spec in &self.guests {
+            state.add(spec);
+        }
+        for (id, vmids) in &self.pools {
+            state.pools.insert(id.clone(), Pool { comment: None, vms: vmids.iter().copied().collect(), ..Pool::default() });
+        }
+        self.people(&mut state);
+        state.options = json!({"mac_prefix": "BC:24:11", "keyboard": "en-us"}).as_object().cloned().unwrap_or_default();
+        state
+    }
+
+    fn storage(&self, spec: &StorageSpec, now: i64) -> Storage {
+        let mut storage = Storage::new(&spec.id, &spec.kind, &spec.content, spec.shared);
+        (storage.total, storage.used) = (spec.total_gib << 30, spec.used_gib << 30);
+        for (file, size) in &spec.files {
+            let (content, name) = file.split_once('/').unwrap_or(("iso", file));
+            let format = if content == "iso" { "iso" } else if name.ends_with(".tar.zst") { "tzst" } else { "tgz" };
+            let nodes: Vec<String> = if spec.shared { vec![String::new()] } else { self.nodes.iter().map(|node| node.name.clone()).collect() };
+            for node in nodes {
+                let volid = format!("{}:{file}", spec.id);
+                let (content, format) = (content.to_string(), format.to_string());
+                storage.volumes.push(Volume { volid, node, content, format, size: *size, used: *size, ctime: now - 5_000_000, ..Volume::default() });
+            }
+        }
+        storage
+    }
+
+    /// The token of the specification (PVEAdmin and what that lacks for a node), an auditor, root.
+    fn people(&self, state: &mut State) {
+        let access = &mut state.access;
+        let mut user = |id: &str, tokens: &[(&str, &str, bool)]| {
+            let tokens = tokens.iter().map(|(name, secret, privsep)| {
+                (name.to_string(), Token { secret: secret.to_string(), privsep: *privsep, ..Token::default() })
+            });
+            access.users.insert(id.into(), User { enable: true, password: "sim-password".into(), tokens: tokens.collect(), ..User::default() });
+        };
+        let (id, token) = self.token_id.split_once('!').unwrap_or(("mcp@pve", "mcp"));
+        let bare = format!("bare-{}", self.token_secret);
+        user("root@pam", &[("full", &format!("root-{}", self.token_secret), false)]);
+        user("aud@pve", &[("ro", &format!("aud-{}", self.token_secret), false)]);
+        user(id, &[(token, &self.token_secret, false), ("bare", &bare, true)]);
+        let more = ["Sys.Modify", "Sys.PowerMgmt", "Sys.AccessNetwork", "Sys.Incoming"];
+        access.roles.insert("McpMore".into(), more.iter().map(|privilege| privilege.to_string()).collect());
+        for (ugid, role) in [(id, "PVEAdmin"), (id, "McpMore"), ("aud@pve", "PVEAuditor")] {
+            let rule = Rule { path: "/".into(), propagate: true, role: role.into(), ugid: ugid.into(), kind: "user".into() };
+            access.acl.push(rule);
+        }
+    }
+}
+
+impl Node {
+    pub fn new(id: u32, spec: &NodeSpec) -> Node {
+        let memory = spec.memory_gib << 30;
+        Node {
+            id,
+            online: true,
+            ip: format!("10.10.1.{id}"),
+            cpus: spec.cpus,
+            cpu: 0.05 + f64::from(id) / 50.0,
+            memory,
+            memory_used: memory / 4 + (u64::from(id) << 28),
+            disk: 100 << 30,
+            disk_used: 12 << 30,
+            uptime: spec.uptime_s,
+            version: "9.2.11".into(),
+            fingerprint: String::new(),
+            interfaces: interfaces(id),
+            planned: None,
+            config: Map::new(),
+        }
+    }
+}
+
+fn interfaces(id: u32) -> BTreeMap<String, Map<String, Value>> {
+    let eth = json!({"active": 1, "type": "eth", "priority": 3, "method": "manual", "families": ["inet"], "method6": "manual", "iface": "eth0"});
+    let bridge = json!({
+        "families": ["inet"], "method6": "manual", "bridge_ports": "eth0", "bridge_fd": "0", "method": "static",
+        "gateway": "10.10.1.254", "iface": "vmbr0", "cidr": format!("10.10.1.{id}/24"), "netmask": "24", "priority": 4,
+        "bridge_stp": "off", "autostart": 1, "type": "bridge", "active": 1, "address": format!("10.10.1.{id}"),
+    });
+    let named = |name: &str, value: Value| (name.to_string(), value.as_object().cloned().unwrap_or_default());
+    BTreeMap::from([named("eth0", eth), named("vmbr0", bridge)])
+}
+
+impl State {
+    /// Puts a guest there, with its disks, snapshots, backups and the tasks that made them.
+    pub fn add(&mut self, spec: &GuestSpec) {
+        let kind = if spec.lxc { Kind::Lxc } else { Kind::Qemu };
+        let mut guest = Guest::new(spec.vmid, kind, &spec.node);
+        let made = self.now() - 5_000_000;
+        match kind {
+            Kind::Qemu => {
+                guest.set("name", &spec.name);
+                guest.set("meta", &format!("creation-qemu=10.1.2,ctime={made}"));
+                guest.set("smbios1", &format!("uuid={}", self.uuid()));
+                guest.set("vmgenid", &self.uuid());
+            }
+            Kind::Lxc => {
+                guest.set("hostname", &spec.name);
+                guest.set("arch", "amd64");
+                guest.set("ostype", "debian");
+                guest.set("unprivileged", "1");
+            }
+        }
+        for (key, value) in &spec.config {
+            let value = if is_disk_key(key, kind) { self.disk(&guest, value) } else { self.with_mac(key, value, kind) };
+            guest.set(key, &value);
+        }
+        if kind == Kind::Qemu && guest.get("boot").is_none() {
+            let order: Vec<&str> = ["scsi0", "virtio0", "net0"].into_iter().filter(|key| guest.get(key).is_some()).collect();
+            guest.set("boot", &if order.is_empty() { " ".into() } else { format!("order={}", order.join(";")) });
+        }
+        guest.addresses = spec.addresses.clone();
+        if spec.running {
+            (guest.status, guest.uptime, guest.cpu, guest.pid) = (Status::Running, 86_400, 0.03, 1000 + spec.vmid);
+        }
+        for name in &spec.snapshots {
+            let (time, parent) = (self.now() - 172_800, guest.parent.replace(name.clone()));
+            guest.snapshots.push(Snapshot { name: name.clone(), parent, time, description: String::new(), vmstate: false, config: guest.config.clone() });
+        }
+        for (storage, hours) in &spec.backups {
+            self.archive(&guest, storage, self.now() - hours * 3600, None, false, "vma.zst");
+            let plan = super::task::Plan::new(&guest.node, "vzdump", guest.vmid);
+            self.past(&Who { user: "root@pam".into(), ..Who::default() }, plan, hours * 3600, 60, "OK");
+        }
+        self.guests.insert(spec.vmid, guest);
+    }
+
+    fn disk(&mut self, guest: &Guest, value: &str) -> String {
+        let (first, rest) = value.split_once(',').map_or((value, String::new()), |(first, rest)| (first, format!(",{rest}")));
+        let Some((id, size)) = first.split_once(':') else { return value.into() };
+        let Ok(gib) = size.parse::<u64>() else { return value.into() };
+        let stem = if guest.config.get("template").is_some() { "base" } else { "vm" };
+        match self.allocate_as(id, &guest.node, guest.vmid, guest.kind, gib << 30, None, stem) {
+            Ok(volid) => format!("{volid}{rest},size={}", size_text(gib << 30)),
+            Err(text) => panic!("guest {}: {text}", guest.vmid),
+        }
+    }
+
+    /// `virtio,bridge=vmbr0` gets an address, as a request's would.
+    pub fn with_mac(&mut self, key: &str, value: &str, kind: Kind) -> String {
+        if !key.starts_with("net") || key.trim_start_matches("net").parse::<u32>().is_err() {
+            return value.into();
+        }
+        match kind {
+            Kind::Lxc if !value.contains("hwaddr=") => {
+                let mut parts: Vec<String> = value.split(',').map(String::from).collect();
+                parts.push(format!("hwaddr={}", self.mac()));
+                if !value.contains("type=") {
+                    parts.push("type=veth".into());
+                }
+                let name = parts.iter().position(|part| part.starts_with("name=")).map(|i| parts.remove(i));
+                parts.sort();
+                name.into_iter().chain(parts).collect::<Vec<_>>().join(",")
+            }
+            Kind::Qemu => {
+                let (model, rest) = value.split_once(',').map_or((value, String::new()), |(model, rest)| (model, format!(",{rest}")));
+                let model = model.strip_prefix("model=").unwrap_or(model);
+                if model.contains('=') { value.into() } else { format!("{model}={}{rest}", self.mac()) }
+            }
+            Kind::Lxc => value.into(),
+        }
+    }
+
+    /// A backup's volume. Gives its id.
+    pub fn archive(&mut self, guest: &Guest, storage: &str, time: i64, notes: Option<String>, protected: bool, format: &str) -> String {
+        let [year, month, day, hour, minute, second] = super::http::civil(time);
+        let format = if guest.kind == Kind::Lxc { format.replace("vma", "tar") } else { format.to_string() };
+        let word = guest.kind.word();
+        let volid = format!("{storage}:backup/vzdump-{word}-{}-{year}_{month:02}_{day:02}-{hour:02}_{minute:02}_{second:02}.{format}", guest.vmid);
+        let size: u64 = guest.disks().iter().filter_map(|(_, value)| self.volume(volume(value), &guest.node)).map(|volume| volume.size / 20).sum();
+        if let Some(known) = self.storage_mut(storage) {
+            let node = if known.shared { String::new() } else { guest.node.clone() };
+            known.volumes.push(Volume {
+                volid: volid.clone(),
+                node,
+                content: "backup".into(),
+                format,
+                size: size.max(4096),
+                used: size,
+                ctime: time,
+                vmid: Some(guest.vmid),
+                parent: None,
+                notes,
+                protected,
+                archived: Some((guest.kind, guest.config.clone())),
+            });
+        }
+        volid
+    }
+}

@@ -1,0 +1,165 @@
+//! The state of one simulated cluster: nodes, storages, pools, settings; guests are in `guest`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::guest::{Guest, Kind};
+use super::rights::Access;
+use super::storage::Storage;
+use super::task::Task;
+
+/// How long things take, in real time. Proxmox's own times stand in brackets.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// A 401 is late by this (3000).
+    pub refuse_ms: u64,
+    /// A short task; longer ones take a multiple.
+    pub task_ms: u64,
+    /// A request waits so long for a guest's lock (10 000).
+    pub lock_ms: u64,
+    /// An idle connection is closed (5000).
+    pub idle_ms: u64,
+    /// A new guest's status is `unknown` until the next statistics round (10 000).
+    pub round_ms: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { refuse_ms: 30, task_ms: 40, lock_ms: 200, idle_ms: 5000, round_ms: 0 }
+    }
+}
+
+pub struct State {
+    pub name: String,
+    /// A standalone node has no row for the cluster and no quorum.
+    pub standalone: bool,
+    pub quorate: bool,
+    pub nodes: BTreeMap<String, Node>,
+    pub guests: BTreeMap<u32, Guest>,
+    pub storages: Vec<Storage>,
+    pub pools: BTreeMap<String, Pool>,
+    pub tasks: Vec<Task>,
+    pub access: Access,
+    pub options: Map<String, Value>,
+    /// HA resources by `vm:100` or `ct:100`.
+    pub ha: BTreeMap<String, Map<String, Value>>,
+    pub ha_rules: BTreeMap<String, Map<String, Value>>,
+    pub backup_jobs: BTreeMap<String, Map<String, Value>>,
+    pub firewall: BTreeMap<String, super::api::firewall::Firewall>,
+    pub pace: Pace,
+    /// While true no task ends.
+    pub hold: bool,
+    /// Outcomes that the next tasks take instead of their own.
+    pub scripts: VecDeque<super::task::Script>,
+    /// Added to the real time.
+    pub clock_s: i64,
+    pub next_pid: u32,
+    pub seed: u64,
+    pub born: Instant,
+}
+
+pub struct Node {
+    pub id: u32,
+    pub online: bool,
+    /// Nobody has heard of it for more than five minutes.
+    pub ip: String,
+    pub cpus: u32,
+    pub cpu: f64,
+    pub memory: u64,
+    pub memory_used: u64,
+    pub disk: u64,
+    pub disk_used: u64,
+    pub uptime: u64,
+    pub version: String,
+    pub fingerprint: String,
+    pub interfaces: BTreeMap<String, Map<String, Value>>,
+    /// What the interfaces are to become at the next `PUT /network`.
+    pub planned: Option<BTreeMap<String, Map<String, Value>>>,
+    pub config: Map<String, Value>,
+}
+
+#[derive(Clone, Default)]
+pub struct Pool {
+    pub comment: Option<String>,
+    pub vms: BTreeSet<u32>,
+    pub storages: BTreeSet<String>,
+}
+
+impl State {
+    pub fn empty(name: &str, standalone: bool) -> State {
+        State {
+            name: name.into(),
+            standalone,
+            quorate: true,
+            nodes: BTreeMap::new(),
+            guests: BTreeMap::new(),
+            storages: Vec::new(),
+            pools: BTreeMap::new(),
+            tasks: Vec::new(),
+            access: Access::default(),
+            options: Map::new(),
+            ha: BTreeMap::new(),
+            ha_rules: BTreeMap::new(),
+            backup_jobs: BTreeMap::new(),
+            firewall: BTreeMap::new(),
+            pace: Pace::default(),
+            hold: false,
+            scripts: VecDeque::new(),
+            clock_s: 0,
+            next_pid: 0x400,
+            seed: name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))),
+            born: Instant::now(),
+        }
+    }
+
+    /// The cluster's clock, in seconds since 1970.
+    pub fn now(&self) -> i64 {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        real.as_secs() as i64 + self.clock_s
+    }
+
+    /// A deterministic number: the same calls in the same order give the same identifiers.
+    pub fn random(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let mixed = (self.seed >> 33) ^ self.seed;
+        mixed.wrapping_mul(0xff51afd7ed558ccd) ^ (mixed >> 29)
+    }
+
+    pub fn uuid(&mut self) -> String {
+        let (a, b) = (self.random(), self.random());
+        let (hi, lo) = (a & 0xffff_ffff, b >> 16);
+        format!("{hi:08x}-{:04x}-4{:03x}-a{:03x}-{lo:012x}", (a >> 32) & 0xffff, (a >> 48) & 0xfff, b & 0xfff)
+    }
+
+    pub fn mac(&mut self) -> String {
+        let n = self.random();
+        format!("BC:24:11:{:02X}:{:02X}:{:02X}", n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff)
+    }
+
+    pub fn guest(&self, node: &str, kind: Kind, vmid: u32) -> Option<&Guest> {
+        self.guests.get(&vmid).filter(|guest| guest.node == node && guest.kind == kind)
+    }
+
+    pub fn storage(&self, id: &str) -> Option<&Storage> {
+        self.storages.iter().find(|storage| storage.id == id)
+    }
+
+    pub fn storage_mut(&mut self, id: &str) -> Option<&mut Storage> {
+        self.storages.iter_mut().find(|storage| storage.id == id)
+    }
+
+    pub fn pool_of(&self, vmid: u32) -> Option<&str> {
+        self.pools.iter().find(|(_, pool)| pool.vms.contains(&vmid)).map(|(id, _)| id.as_str())
+    }
+
+    pub fn next_id(&self) -> u32 {
+        (100..).find(|id| !self.guests.contains_key(id)).unwrap_or(100)
+    }
+
+    /// The name of the cluster in `/cluster/status`.
+    pub fn online(&self, node: &str) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.online)
+    }
+}

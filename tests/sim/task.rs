@@ -1,0 +1,213 @@
+//! Tasks: UPIDs, logs, ends. A task's work is done when its time has come and somebody looks.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::rights::Who;
+use super::state::State;
+
+/// What a task does at its end: changes the state, writes its log, fails with a text.
+pub type Work = Box<dyn FnOnce(&mut State, &mut Vec<String>) -> Result<(), String> + Send>;
+
+pub struct Task {
+    pub upid: String,
+    pub node: String,
+    pub kind: String,
+    pub id: String,
+    pub who: Who,
+    pub pid: u32,
+    pub pstart: u64,
+    pub start: i64,
+    pub end: Option<i64>,
+    pub exit: Option<String>,
+    pub log: Vec<String>,
+    /// The guest whose lock file it holds.
+    pub holds: Option<u32>,
+    /// Answers `source=archive` and `/cluster/tasks` with the old shape.
+    due: Instant,
+    work: Option<Work>,
+    /// Undoes what was prepared, if the task is stopped or fails.
+    undo: Option<Box<dyn FnOnce(&mut State) + Send>>,
+    script: Option<Script>,
+}
+
+/// An outcome put in place of a task's own, for the next task of this kind (`qmstart`).
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub kind: String,
+    /// `OK`, `WARNINGS: 1` or an error text. With an error the task changes nothing.
+    pub exit: String,
+    /// The log without its last line; empty: the task's own.
+    pub log: Vec<String>,
+}
+
+/// A task about to start.
+pub struct Plan {
+    pub node: String,
+    pub kind: &'static str,
+    pub id: String,
+    /// In units of `Pace::task_ms`.
+    pub length: u64,
+    pub holds: Option<u32>,
+    pub undo: Option<Box<dyn FnOnce(&mut State) + Send>>,
+}
+
+impl Plan {
+    pub fn new(node: &str, kind: &'static str, id: impl ToString) -> Plan {
+        Plan { node: node.into(), kind, id: id.to_string(), length: 1, holds: None, undo: None }
+    }
+
+    pub fn length(mut self, length: u64) -> Plan {
+        self.length = length;
+        self
+    }
+
+    pub fn holds(mut self, vmid: u32) -> Plan {
+        self.holds = Some(vmid);
+        self
+    }
+
+    pub fn undo(mut self, undo: impl FnOnce(&mut State) + Send + 'static) -> Plan {
+        self.undo = Some(Box::new(undo));
+        self
+    }
+}
+
+impl State {
+    /// Starts a task and gives its UPID.
+    pub fn spawn(
+        &mut self,
+        who: &Who,
+        plan: Plan,
+        work: impl FnOnce(&mut State, &mut Vec<String>) -> Result<(), String> + Send + 'static,
+    ) -> Value {
+        self.next_pid += 0x11;
+        let (pid, start) = (self.next_pid, self.now());
+        let uptime = self.nodes.get(&plan.node).map_or(0, |node| node.uptime);
+        let pstart = uptime * 100 + self.born.elapsed().as_millis() as u64 / 10;
+        let upid = format!("UPID:{}:{pid:08X}:{pstart:08X}:{start:08X}:{}:{}:{}:", plan.node, plan.kind, plan.id, who.id());
+        let script = self.scripts.iter().position(|script| script.kind == plan.kind).and_then(|i| self.scripts.remove(i));
+        self.tasks.push(Task {
+            upid: upid.clone(),
+            node: plan.node,
+            kind: plan.kind.into(),
+            id: plan.id,
+            who: who.clone(),
+            pid,
+            pstart,
+            start,
+            end: None,
+            exit: None,
+            log: Vec::new(),
+            holds: plan.holds,
+            due: Instant::now() + Duration::from_millis(self.pace.task_ms.saturating_mul(plan.length)),
+            work: Some(Box::new(work)),
+            undo: plan.undo,
+            script,
+        });
+        Value::String(upid)
+    }
+
+    /// A task that fails at once with a text.
+    pub fn spawn_failing(&mut self, who: &Who, plan: Plan, text: String) -> Value {
+        self.spawn(who, plan.length(0), move |_, _| Err(text))
+    }
+
+    /// Ends every task whose time has come.
+    pub fn settle(&mut self) {
+        while !self.hold {
+            let now = Instant::now();
+            let Some(index) = self.tasks.iter().position(|task| task.end.is_none() && task.due <= now) else { return };
+            self.finish(index);
+        }
+    }
+
+    /// Ends every running task now.
+    pub fn settle_all(&mut self) {
+        while let Some(index) = self.tasks.iter().position(|task| task.end.is_none()) {
+            self.finish(index);
+        }
+    }
+
+    fn finish(&mut self, index: usize) {
+        let task = &mut self.tasks[index];
+        let (work, undo, script) = (task.work.take(), task.undo.take(), task.script.take());
+        let mut log = Vec::new();
+        let scripted = script.as_ref().filter(|script| script.exit != "OK" && !script.exit.starts_with("WARNINGS"));
+        let mut result = match (scripted, work) {
+            (Some(script), _) => Err(script.exit.clone()),
+            (None, Some(work)) => work(self, &mut log),
+            (None, None) => Ok(()),
+        };
+        if result.is_err()
+            && let Some(undo) = undo
+        {
+            undo(self);
+        }
+        let mut warnings = log.iter().filter(|line| line.starts_with("WARN: ")).count();
+        if let Some(script) = script {
+            if !script.log.is_empty() {
+                log = script.log;
+            }
+            if let Some(count) = script.exit.strip_prefix("WARNINGS: ") {
+                warnings = count.parse().unwrap_or(1);
+            } else if script.exit == "OK" {
+                result = Ok(());
+            }
+        }
+        self.close(index, log, result, warnings);
+    }
+
+    fn close(&mut self, index: usize, mut log: Vec<String>, result: Result<(), String>, warnings: usize) {
+        let now = self.now();
+        let exit = match result {
+            Ok(()) if warnings > 0 => {
+                log.push(format!("TASK WARNINGS: {warnings}"));
+                format!("WARNINGS: {warnings}")
+            }
+            Ok(()) => {
+                log.push("TASK OK".into());
+                "OK".into()
+            }
+            Err(text) => {
+                log.push(format!("TASK ERROR: {text}"));
+                text
+            }
+        };
+        let task = &mut self.tasks[index];
+        task.log.append(&mut log);
+        task.exit = Some(exit);
+        task.end = Some(now.max(task.start));
+        task.holds = None;
+    }
+
+    /// SIGTERM to a task's worker.
+    pub fn interrupt(&mut self, upid: &str) {
+        let Some(index) = self.tasks.iter().position(|task| task.upid == upid && task.end.is_none()) else { return };
+        let undo = self.tasks[index].undo.take();
+        if let Some(undo) = undo {
+            undo(self);
+        }
+        self.close(index, Vec::new(), Err("received interrupt".into()), 0);
+    }
+
+    /// A finished task of the past, as the world's story has it.
+    pub fn past(&mut self, who: &Who, plan: Plan, ago_s: i64, took_s: i64, exit: &str) {
+        let length = plan.length;
+        self.clock_s -= ago_s;
+        self.spawn(who, plan.length(length), |_, _| Ok(()));
+        self.clock_s += took_s;
+        let index = self.tasks.len() - 1;
+        self.tasks[index].work = None;
+        let result = if exit == "OK" || exit.starts_with("WARNINGS") { Ok(()) } else { Err(exit.to_string()) };
+        let warnings = exit.strip_prefix("WARNINGS: ").and_then(|n| n.parse().ok()).unwrap_or(0);
+        self.close(index, Vec::new(), result, warnings);
+        self.clock_s += ago_s - took_s;
+    }
+
+    /// Does a running task hold this guest's lock file?
+    pub fn held(&self, vmid: u32) -> bool {
+        self.tasks.iter().any(|task| task.end.is_none() && task.holds == Some(vmid))
+    }
+}

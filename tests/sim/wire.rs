@@ -1,0 +1,271 @@
+//! One connection: requests in, answers out, and everything that a fault does to them.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Map;
+
+use super::apidoc;
+use super::fault::{self, Fault};
+use super::gate;
+use super::http::{self, Heard, Request, Response, decode};
+use super::world::{Cluster, Seen};
+
+const REQUESTS_MAX: u32 = 100;
+
+/// What becomes of an answer.
+struct Outcome {
+    response: Response,
+    faults: Vec<Fault>,
+}
+
+pub fn serve(cluster: &Arc<Cluster>, node: &str, stream: TcpStream, tls: Arc<ServerConfig>) {
+    let _ = stream.set_nodelay(true);
+    let idle = Duration::from_millis(cluster.state().pace.idle_ms);
+    let _ = stream.set_read_timeout(Some(idle));
+    let mut first = [0u8; 1];
+    match stream.peek(&mut first) {
+        Ok(1) if first[0] != 0x16 => return plain(stream),
+        Ok(1) => {}
+        _ => return,
+    }
+    let Ok(connection) = ServerConnection::new(tls) else { return };
+    let mut tls = StreamOwned::new(connection, stream);
+    let mut buffer = Vec::new();
+    for count in 1..=REQUESTS_MAX {
+        let request = match http::read(&mut tls, &mut buffer, idle) {
+            Heard::Request(request) => request,
+            Heard::Refused(response) => {
+                http::write(&mut tls, &response.bytes(false));
+                break;
+            }
+            Heard::Gone => break,
+        };
+        let keep = request.keep_alive && count < REQUESTS_MAX;
+        let outcome = answer(cluster, node, &request);
+        if !send(&mut tls, outcome, keep) {
+            break;
+        }
+    }
+    tls.conn.send_close_notify();
+    let _ = tls.flush();
+    let _ = tls.sock.shutdown(std::net::Shutdown::Both);
+}
+
+/// Plain HTTP on the TLS port.
+fn plain(mut stream: TcpStream) {
+    use std::io::Read;
+    let mut buffer = [0u8; 4096];
+    let size = stream.read(&mut buffer).unwrap_or(0);
+    let text = String::from_utf8_lossy(&buffer[..size]).into_owned();
+    let mut words = text.split(' ');
+    let response = match (words.next(), words.next()) {
+        (Some(verb), Some(path)) if text.contains("HTTP/1") => {
+            let (status, reason) = if verb == "GET" { (301, "Moved Permanently") } else { (308, "Permanent Redirect") };
+            let host = text.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or("localhost").trim();
+            let mut response = Response::text(status, reason);
+            response.headers.push(("Location".into(), format!("https://{host}{path}")));
+            response
+        }
+        _ => Response::text(400, "bad request"),
+    };
+    let _ = stream.write_all(&response.bytes(response.status < 400));
+}
+
+fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
+    let decoded = decode(&request.path, false);
+    let path = decoded.strip_prefix("/api2/json").unwrap_or(&decoded).to_string();
+    let faults = cluster.hits(node, &request.verb, &path);
+    let mut seen = Seen {
+        cluster: cluster.name.clone(),
+        node: node.into(),
+        method: request.verb.clone(),
+        path: path.clone(),
+        params: Map::new(),
+        status: 0,
+    };
+    seen.params = gate::sent(request);
+    for fault in &faults {
+        if let Fault::Latency(ms) = fault {
+            std::thread::sleep(Duration::from_millis(*ms));
+        }
+    }
+    if faults.contains(&Fault::HangBefore) {
+        cluster.note(seen);
+        return Outcome { response: Response::default(), faults };
+    }
+    let response = if faults.contains(&Fault::Status401) {
+        Response::bare(401, "Authentication failed!")
+    } else if path.starts_with("/pve-docs/") {
+        documents(&path, request, faults.contains(&Fault::NoApiDoc))
+    } else if path == "/" {
+        let body = Some(b"<!DOCTYPE html><html><head><title>Proxmox Virtual Environment</title></head></html>".to_vec());
+        Response { status: 200, reason: "OK".into(), content_type: Some("text/html".into()), body, ..Response::default() }
+    } else {
+        api(cluster, node, request, &faults)
+    };
+    let response = distorted(response, &faults);
+    seen.status = response.status;
+    cluster.note(seen);
+    if response.status == 401 {
+        let late = cluster.state().pace.refuse_ms;
+        std::thread::sleep(Duration::from_millis(late));
+    }
+    Outcome { response, faults }
+}
+
+fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) -> Response {
+    let lacks: Vec<String> = faults.iter().filter_map(|fault| if let Fault::TokenLacks(lacks) = fault { Some(lacks.clone()) } else { None }).flatten().collect();
+    let old = faults.contains(&Fault::OldErrors);
+    let asked = {
+        let mut state = cluster.state();
+        state.settle();
+        gate::ask(&mut state, node, request, &lacks)
+    };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(response) => return if old { aged(response) } else { response },
+    };
+    let begun = Instant::now();
+    loop {
+        let (response, wait_s) = {
+            let mut state = cluster.state();
+            state.settle();
+            gate::run(&mut state, node, &asked)
+        };
+        if begun.elapsed().as_secs_f64() >= wait_s || cluster.stopped() {
+            return if old { aged(response) } else { response };
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An error without `message`, as up to 8.3.
+fn aged(mut response: Response) -> Response {
+    if response.status >= 400
+        && let Some(body) = &response.body
+        && let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(body)
+    {
+        body.remove("message");
+        response.body = Some(serde_json::Value::Object(body).to_string().into_bytes());
+    }
+    response
+}
+
+fn documents(path: &str, request: &Request, missing: bool) -> Response {
+    if path != "/pve-docs/api-viewer/apidoc.js" || missing {
+        let text = format!("unable to open file '/usr/share{path}' - No such file or directory");
+        return Response::text(500, &text);
+    }
+    let changed = http::date(apidoc::CHANGED);
+    let headers = vec![("Last-Modified".to_string(), changed.clone())];
+    if request.header("if-modified-since").is_some_and(|since| since == changed) {
+        return Response { status: 304, reason: "NOT MODIFIED".into(), headers, plain: true, ..Response::default() };
+    }
+    let body = Some(apidoc::text().as_bytes().to_vec());
+    Response { status: 200, reason: "OK".into(), content_type: Some("application/javascript".into()), headers, body, plain: true, ..Response::default() }
+}
+
+/// The answer that a fault puts in place of the right one.
+fn distorted(mut response: Response, faults: &[Fault]) -> Response {
+    for fault in faults {
+        let json = |body: String| Response {
+            status: 200,
+            reason: "OK".into(),
+            content_type: Some("application/json;charset=UTF-8".into()),
+            body: Some(body.into_bytes()),
+            ..Response::default()
+        };
+        match fault {
+            Fault::Html => {
+                response = json("<!DOCTYPE html><html><body><h1>It works</h1></body></html>".into());
+                response.content_type = Some("text/html".into());
+            }
+            Fault::BadJson => response = json("{\"data\":[{\"node\":\"".into()),
+            Fault::Empty => response = json(String::new()),
+            Fault::DeepJson(depth) => response = json(format!("{{\"data\":{}{}}}", "[".repeat(*depth), "]".repeat(*depth))),
+            Fault::Redirect => {
+                response = Response::text(301, "Moved Permanently");
+                response.headers.push(("Location".into(), "https://127.0.0.1:1/elsewhere".into()));
+            }
+            _ => {}
+        }
+    }
+    response
+}
+
+/// Sends an answer, with what faults do to its bytes; true if the connection stays open.
+fn send(tls: &mut http::Tls, outcome: Outcome, keep: bool) -> bool {
+    let Outcome { response, faults } = outcome;
+    let keep = keep && response.status < 400;
+    let bytes = response.bytes(keep);
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    for fault in &faults {
+        match fault {
+            Fault::HangBefore | Fault::HangAfter => {
+                http::drain(tls);
+                return false;
+            }
+            Fault::CutAfterExecute => return false,
+            Fault::CutInHeader => {
+                http::write(tls, &bytes[..head / 2]);
+                return false;
+            }
+            Fault::CutInBody => {
+                http::write(tls, &bytes[..head + (bytes.len() - head) / 2]);
+                return false;
+            }
+            Fault::SlowBytes(ms) => {
+                return bytes.iter().all(|byte| {
+                    std::thread::sleep(Duration::from_millis(*ms));
+                    http::write(tls, &[*byte])
+                }) && keep;
+            }
+            Fault::Huge(size) => return huge(tls, *size, keep),
+            Fault::WrongLength => {
+                let body = response.body.clone().unwrap_or_default();
+                http::write(tls, format!("{}Content-Length: {}\r\n\r\n", response.head(keep), body.len() + 100).as_bytes());
+                http::write(tls, &body);
+                return false;
+            }
+            Fault::Chunked => {
+                let mut all = format!("{}Transfer-Encoding: chunked\r\n\r\n", response.head(keep)).into_bytes();
+                for chunk in response.body.unwrap_or_default().chunks(100) {
+                    all.extend(format!("{:x}\r\n", chunk.len()).bytes().chain(chunk.iter().copied()).chain(*b"\r\n"));
+                }
+                all.extend(b"0\r\n\r\n");
+                return http::write(tls, &all) && keep;
+            }
+            _ => {}
+        }
+    }
+    http::write(tls, &bytes) && keep
+}
+
+fn huge(tls: &mut http::Tls, size: u64, keep: bool) -> bool {
+    let response = Response { status: 200, reason: "OK".into(), content_type: Some("application/json;charset=UTF-8".into()), ..Response::default() };
+    let head = format!("{}Content-Length: {}\r\n\r\n{{\"data\":\"", response.head(keep), size.max(11));
+    let mut left = size.max(11) - 11;
+    if !http::write(tls, head.as_bytes()) {
+        return false;
+    }
+    let chunk = [b'x'; 64 << 10];
+    while left > 0 {
+        let part = left.min(chunk.len() as u64) as usize;
+        if !http::write(tls, &chunk[..part]) {
+            return false;
+        }
+        left -= part as u64;
+    }
+    http::write(tls, b"\"}") && keep
+}
+
+/// The faults that hit a request.
+impl Cluster {
+    fn hits(&self, node: &str, method: &str, path: &str) -> Vec<Fault> {
+        fault::hits(&mut self.faults(), node, method, path)
+    }
+}

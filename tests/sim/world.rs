@@ -1,0 +1,347 @@
+//! Several clusters on loopback: listeners, certificates, the record of requests, faults.
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Limited};
+use super::spec::{self, ClusterSpec};
+use super::state::State;
+use super::wire;
+
+/// One request that reached a cluster.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub cluster: String,
+    /// The node that it was sent to.
+    pub node: String,
+    pub method: String,
+    /// Decoded, below `/api2/json`.
+    pub path: String,
+    /// Of query and body, as sent.
+    pub params: Map<String, Value>,
+    /// 0: nothing was executed or answered.
+    pub status: u16,
+}
+
+/// Clusters that run until this is dropped.
+pub struct World {
+    pub clusters: Vec<SimCluster>,
+    folder: tempfile::TempDir,
+}
+
+pub struct SimCluster {
+    pub spec: ClusterSpec,
+    /// PEM of the cluster's own CA.
+    pub ca: String,
+    shared: Arc<Cluster>,
+    ports: Vec<Arc<Port>>,
+}
+
+/// What the connections of a cluster share.
+pub struct Cluster {
+    pub name: String,
+    state: Mutex<State>,
+    faults: Mutex<Vec<Limited>>,
+    seen: Mutex<Vec<Seen>>,
+    stop: AtomicBool,
+}
+
+/// A node's listener.
+struct Port {
+    node: String,
+    number: u16,
+    fingerprint: String,
+    closed: AtomicBool,
+    streams: Mutex<Vec<TcpStream>>,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Cluster {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        held(&self.state)
+    }
+
+    pub fn faults(&self) -> MutexGuard<'_, Vec<Limited>> {
+        held(&self.faults)
+    }
+
+    pub fn note(&self, seen: Seen) {
+        held(&self.seen).push(seen);
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+impl World {
+    /// production, staging, disaster-recovery: see `spec::three`.
+    pub fn three() -> World {
+        World::start(spec::three())
+    }
+
+    pub fn start(specs: Vec<ClusterSpec>) -> World {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let clusters: Vec<SimCluster> = specs.into_iter().map(SimCluster::start).collect();
+        for cluster in &clusters {
+            std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca).expect("the CA can be written");
+        }
+        World { clusters, folder }
+    }
+
+    pub fn cluster(&self, name: &str) -> &SimCluster {
+        self.clusters.iter().find(|cluster| cluster.spec.name == name).expect("the cluster exists")
+    }
+
+    /// Everything seen by all clusters since the last time, each cluster's in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.clusters.iter().flat_map(SimCluster::seen).collect()
+    }
+
+    /// A cluster's CA file.
+    pub fn ca_file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(self.cluster(name).ca_name())
+    }
+
+    /// A complete `.env`.
+    pub fn env(&self) -> String {
+        let names: Vec<&str> = self.clusters.iter().map(|cluster| cluster.spec.name.as_str()).collect();
+        let mut text = format!("PROXMOX_CLUSTERS={}\n", names.join(","));
+        for cluster in &self.clusters {
+            let spec = &cluster.spec;
+            let mut line = |field: &str, value: &str| {
+                if !value.is_empty() {
+                    text += &format!("PROXMOX_CLUSTER_{}_{field}={value}\n", spec.name);
+                }
+            };
+            line("API_URL", &cluster.urls().join(","));
+            line("TOKEN_ID", &spec.token_id);
+            line("TOKEN_SECRET", &spec.token_secret);
+            line("CA_FILE", &self.folder.path().join(cluster.ca_name()).display().to_string());
+            line("DEFAULT_NODE", spec.nodes.first().map_or("", |node| node.name.as_str()));
+            line("DEFAULT_STORAGE", &spec.default_storage);
+            line("DEFAULT_BRIDGE", "vmbr0");
+            line("REGION", &spec.region);
+            line("TIER", &spec.tier);
+        }
+        let patterns: Vec<String> = self.clusters.iter().filter(|cluster| !cluster.spec.pattern.is_empty())
+            .map(|cluster| format!("{}:{}", cluster.spec.pattern, cluster.spec.name)).collect();
+        if !patterns.is_empty() {
+            text += &format!("PROXMOX_CLUSTER_PATTERNS={}\n", patterns.join(","));
+        }
+        text + "PROXMOX_CONFIRM=code\n"
+    }
+}
+
+impl SimCluster {
+    fn start(spec: ClusterSpec) -> SimCluster {
+        let mut state = spec.state();
+        let authority = Authority::new(&spec.name);
+        let mut ports = Vec::new();
+        let mut listeners = Vec::new();
+        for node in &spec.nodes {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be opened");
+            let number = listener.local_addr().map(|address| address.port()).expect("the port has a number");
+            let (config, fingerprint) = authority.server(&node.name);
+            if let Some(known) = state.nodes.get_mut(&node.name) {
+                known.fingerprint = fingerprint.clone();
+            }
+            let port = Port { node: node.name.clone(), number, fingerprint, closed: AtomicBool::new(false), streams: Mutex::default() };
+            ports.push(Arc::new(port));
+            listeners.push((listener, config));
+        }
+        let shared = Arc::new(Cluster {
+            name: spec.name.clone(),
+            state: Mutex::new(state),
+            faults: Mutex::default(),
+            seen: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
+        for (port, (listener, config)) in ports.iter().zip(listeners) {
+            let (shared, port) = (shared.clone(), port.clone());
+            thread(move || accept(&shared, &port, listener, config));
+        }
+        SimCluster { spec, ca: authority.pem, shared, ports }
+    }
+
+    fn ca_name(&self) -> String {
+        format!("{}-ca.pem", self.spec.name)
+    }
+
+    pub fn urls(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("https://127.0.0.1:{}", port.number)).collect()
+    }
+
+    pub fn port(&self, node: &str) -> u16 {
+        self.ports.iter().find(|port| port.node == node).map(|port| port.number).expect("the node exists")
+    }
+
+    /// SHA-256 of a node's certificate, as Proxmox shows it.
+    pub fn fingerprint(&self, node: &str) -> &str {
+        self.ports.iter().find(|port| port.node == node).map(|port| port.fingerprint.as_str()).expect("the node exists")
+    }
+
+    /// What has reached the cluster since the last time, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut *held(&self.shared.seen))
+    }
+
+    /// Looks at or changes the state.
+    pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.shared.state();
+        state.settle();
+        change(&mut state)
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: impl Into<Limited>) {
+        let limited = fault.into();
+        match &limited.fault {
+            Fault::NodeOffline(node) => self.edit(|state| {
+                if let Some(node) = state.nodes.get_mut(node) {
+                    node.online = false;
+                }
+            }),
+            Fault::NoQuorum => self.edit(|state| state.quorate = false),
+            _ => {}
+        }
+        self.shared.faults().push(limited);
+        self.ports();
+    }
+
+    /// Takes all faults away.
+    pub fn heal(&self) {
+        let gone = std::mem::take(&mut *self.shared.faults());
+        self.edit(|state| {
+            for limited in gone {
+                match limited.fault {
+                    Fault::NodeOffline(node) => {
+                        if let Some(node) = state.nodes.get_mut(&node) {
+                            node.online = true;
+                        }
+                    }
+                    Fault::NoQuorum => state.quorate = true,
+                    _ => {}
+                }
+            }
+        });
+        self.ports();
+    }
+
+    /// Closes and opens the ports as the faults want it, and waits until that has happened.
+    fn ports(&self) {
+        let faults = self.shared.faults().clone();
+        for port in &self.ports {
+            let close = faults.iter().any(|limited| limited.closes_port(&port.node));
+            if close == port.closed.swap(close, Ordering::SeqCst) {
+                continue;
+            }
+            if close {
+                let _ = TcpStream::connect(("127.0.0.1", port.number));
+                for stream in held(&port.streams).drain(..) {
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
+            }
+            for _ in 0..1000 {
+                if TcpStream::connect(("127.0.0.1", port.number)).is_ok() != close {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}
+
+impl Drop for SimCluster {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        for port in &self.ports {
+            let _ = TcpStream::connect(("127.0.0.1", port.number));
+            for stream in held(&port.streams).drain(..) {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
+fn thread(work: impl FnOnce() + Send + 'static) {
+    let made = std::thread::Builder::new().stack_size(1 << 20).spawn(work);
+    made.expect("a thread can be started");
+}
+
+fn accept(cluster: &Arc<Cluster>, port: &Arc<Port>, listener: TcpListener, config: Arc<ServerConfig>) {
+    let mut open = Some(listener);
+    while !cluster.stopped() {
+        if port.closed.load(Ordering::SeqCst) {
+            open = None;
+            std::thread::sleep(Duration::from_millis(2));
+            continue;
+        }
+        let Some(listener) = &open else {
+            open = TcpListener::bind(("127.0.0.1", port.number)).ok();
+            continue;
+        };
+        let Ok((stream, _)) = listener.accept() else { continue };
+        if cluster.stopped() || port.closed.load(Ordering::SeqCst) {
+            continue;
+        }
+        if let Ok(copy) = stream.try_clone() {
+            let mut streams = held(&port.streams);
+            streams.retain(|stream| stream.peer_addr().is_ok());
+            streams.push(copy);
+        }
+        let (cluster, node, config) = (cluster.clone(), port.node.clone(), config.clone());
+        thread(move || wire::serve(&cluster, &node, stream, config));
+    }
+}
+
+/// A cluster's own CA.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new(name: &str) -> Authority {
+        let mut params = CertificateParams::new(Vec::<String>::new()).expect("an empty list of names is fine");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, format!("{name} cluster CA"));
+        let key = KeyPair::generate().expect("a key can be made");
+        let pem = params.self_signed(&key).expect("the CA can be signed").pem();
+        Authority { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// A node's certificate, for its name and 127.0.0.1; and its fingerprint.
+    fn server(&self, node: &str) -> (Arc<ServerConfig>, String) {
+        let names = vec![node.to_string(), "localhost".into(), "127.0.0.1".into()];
+        let mut params = CertificateParams::new(names).expect("the names are valid");
+        params.distinguished_name.push(DnType::CommonName, node);
+        let key = KeyPair::generate().expect("a key can be made");
+        let leaf = params.signed_by(&key, &self.issuer).expect("the certificate can be signed");
+        let der = CertificateDer::from(leaf.der().to_vec());
+        let fingerprint = fingerprint(&der);
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![der], key))
+            .expect("the certificate fits its key");
+        (Arc::new(config), fingerprint)
+    }
+}
+
+fn fingerprint(der: &[u8]) -> String {
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let hash = suite.tls13().expect("it is a TLS 1.3 suite").common.hash_provider.hash(der);
+    hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
