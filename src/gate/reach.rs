@@ -23,6 +23,7 @@ use crate::proxmox::request::{Reply, Request, Verb};
 use crate::proxmox::task;
 use crate::proxmox::upid::Upid;
 
+pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;
 
 /// Said where free settings could not be held against anything.

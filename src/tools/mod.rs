@@ -5,8 +5,10 @@ pub mod current;
 pub mod disks;
 pub mod fleet;
 pub mod guest;
+pub mod node;
 pub mod plan;
 pub mod snapshot;
+pub mod storage;
 
 use serde_json::{Map, Value};
 
@@ -31,6 +33,14 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "node",
+        tools: node::TOOLS,
+    },
+    Toolset {
+        name: "storage",
+        tools: storage::TOOLS,
     },
 ];
 

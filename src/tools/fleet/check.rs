@@ -1,6 +1,5 @@
 //! One cluster asked whether it serves: who answers, how fast, and what the token lacks.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -59,7 +58,7 @@ pub(super) struct Checked {
     not_read: Vec<String>,
 }
 
-/// Three requests: the version, which no privilege guards, the quorum, and the rights.
+/// The version twice, which no privilege guards, then the quorum and the rights.
 ///
 /// # Errors
 /// The cluster is not reached, not trusted, or does not accept the token.
@@ -120,7 +119,7 @@ impl Checked {
 /// A line for each path: `/vms: VM.Clone, VM.Migrate`; in a second one, what the token has on some
 /// paths below only.
 fn missing(rights: &Value) -> Vec<String> {
-    let mut missing = BTreeMap::new();
+    let mut lines = Vec::new();
     for (path, privileges) in NEEDED {
         let (mut none, mut some) = (Vec::new(), Vec::new());
         for privilege in *privileges {
@@ -130,10 +129,6 @@ fn missing(rights: &Value) -> Vec<String> {
                 Held::Nowhere => none.push(*privilege),
             }
         }
-        missing.insert(*path, (none, some));
-    }
-    let mut lines = Vec::new();
-    for (path, (none, some)) in missing {
         if !none.is_empty() {
             lines.push(format!("{path}: {}", none.join(", ")));
         }
