@@ -14,9 +14,9 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
-use crate::fleet::registry;
+use crate::fleet::registry::{self, Named};
 use crate::proxmox::request::{Reply, Request, Verb};
-use crate::proxmox::task;
+use crate::proxmox::task::{self, TaskState};
 use crate::proxmox::upid::Upid;
 
 /// Said where free settings could not be held against anything.
@@ -251,14 +251,53 @@ impl<'a> Reach<'a> {
             wrote: true,
             cause,
         })?;
-        let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), &upid, time)?.succeeded()?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
+        let state = self.watch(&upid, time)?.succeeded()?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
             _ => Ok(answer),
         }
+    }
+
+    /// Watches a task for at most `time`. Its failure is an answer like another.
+    ///
+    /// # Errors
+    /// The call was withdrawn; the task cannot be looked at.
+    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+        let send = |request: &Request| self.send(request);
+        let state = task::follow(&send, self.cluster_name(), upid, time)?;
+        // The end of a task is when things have moved.
+        self.fleet.forget(self.cluster);
+        Ok(state)
+    }
+
+    /// The last `lines` lines of a task's log, made fit to be shown.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
+        task::log_tail(&|request: &Request| self.send(request), upid, lines)
+    }
+
+    /// The VMID that `guest`, a VMID or a name, means on this cluster; a VMID whether or not a guest
+    /// has it.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several guests bear the name.
+    pub fn vmid_of(&self, guest: &str) -> Result<Option<u32>, Error> {
+        if let Ok(vmid) = guest.parse() {
+            return Ok(Some(vmid));
+        }
+        let found = self.fleet.guest_on(self.cluster, Named::Guest(guest))?;
+        Ok(found.map(|guest| guest.vmid))
+    }
+
+    /// Whether a guest of this cluster has the VMID, as far as the token sees.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn has(&self, vmid: u32) -> Result<bool, Error> {
+        let found = self.fleet.guest_on(self.cluster, Named::Vmid(vmid))?;
+        Ok(found.is_some())
     }
 
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
@@ -318,9 +357,12 @@ impl<'a> FleetReach<'a> {
         work: impl Fn(&Reach) -> Result<T, Error> + Sync,
     ) -> Result<Vec<(&str, T)>, Error> {
         let fleet = self.fleet;
-        let results = fleet.fan_out(&self.clusters, |cluster| {
-            work(&Reach::new(fleet, cluster, reading(), None, 0))
-        });
+        let ask = |cluster| work(&Reach::new(fleet, cluster, reading(), None, 0));
+        let results = match self.clusters.as_slice() {
+            // The share of the time that a fleet leaves to each cluster is not for a single one.
+            [only] => vec![Some(ask(*only))],
+            several => fleet.fan_out(several, ask),
+        };
         let mut answered = Vec::new();
         for (cluster, result) in self.clusters.iter().zip(results) {
             match result {

@@ -6,6 +6,7 @@ pub mod disks;
 pub mod guest;
 pub mod plan;
 pub mod snapshot;
+pub mod task;
 
 use serde_json::{Map, Value};
 
@@ -26,6 +27,14 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "backup",
+        tools: backup::TOOLS,
+    },
+    Toolset {
+        name: "task",
+        tools: task::TOOLS,
     },
 ];
 
