@@ -19,11 +19,11 @@ mod rpc_bytes;
 mod rpc_errors;
 mod schema;
 mod secrets;
+mod times;
 mod session;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod table;
-mod times;
 mod tls;
 mod transcripts;
 mod transport;
