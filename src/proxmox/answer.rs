@@ -93,6 +93,8 @@ impl Answer {
                 ));
             }
         }
+        // Proxmox names them in random order.
+        errors.sort();
         let message = self.message();
         Error::Refused {
             cluster: settings.cluster.clone(),
@@ -144,7 +146,7 @@ impl Answer {
             status: self.status,
             message: format!("{cause}; nothing was changed"),
             errors: Vec::new(),
-            hint: Some("look at node_list: that node may be down".into()),
+            hint: Some("look at the list of nodes: that one may be down".into()),
         }
     }
 }

@@ -10,9 +10,10 @@ use proxmox_mcp::proxmox::digest::{fingerprint_text, random_bytes, sha256};
 use proxmox_mcp::proxmox::settings::Trust;
 use proxmox_mcp::proxmox::tls::Trusted;
 
-use crate::node::{
-    Authority, Identity, Node, authority, get, handshake, mismatched_config, ok, server_config,
+use crate::authority::{
+    Authority, Identity, authority, handshake, mismatched_config, server_config,
 };
+use crate::node::{Node, get, ok};
 
 fn start(identity: &Identity) -> Node {
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();

@@ -25,8 +25,7 @@ const WORD_MAX_CHARS: usize = 80;
 const EXIT_MAX_CHARS: usize = 200;
 const UPID_MAX_CHARS: usize = 512;
 /// So many tasks are read of a node at most.
-const ROWS_MAX: u64 = 2000;
-const LIMIT_DEFAULT: u64 = 50;
+const ROWS_MAX: usize = 2000;
 
 const COLUMNS: &[&str] = &[
     "cluster", "task", "state", "type", "id", "node", "user", "start", "end", "exit",
@@ -73,7 +72,7 @@ struct Wanted<'a> {
     node: Option<&'a str>,
     kind: Option<&'a str>,
     /// How many rows the page and those before it take.
-    rows: u64,
+    rows: usize,
 }
 
 impl<'a> Wanted<'a> {
@@ -84,15 +83,13 @@ impl<'a> Wanted<'a> {
                 Error::bad("`since` is no time: ISO 8601 (`2026-02-03T04:05:06Z`), or `2h`, `7d`")
             })?),
         };
-        let start = args.text("cursor").and_then(|cursor| cursor.parse().ok());
-        let limit = args
-            .int("limit")
-            .and_then(|limit| u64::try_from(limit).ok());
-        // One row more than the page tells whether there is another page.
-        let rows = start
-            .unwrap_or(0_u64)
-            .saturating_add(limit.unwrap_or(LIMIT_DEFAULT))
-            + 1;
+        let (start, limit) = rows::window(args)?;
+        if start >= ROWS_MAX {
+            return Err(Error::bad(format!(
+                "`cursor` is beyond the {ROWS_MAX} tasks that are read of a node: narrow by `since` \
+                 or the other filters"
+            )));
+        }
         let wanted = Wanted {
             running: args.yes("running"),
             failed: args.yes("failed"),
@@ -100,7 +97,7 @@ impl<'a> Wanted<'a> {
             guest: args.text("guest"),
             node: args.text("node"),
             kind: args.text("type"),
-            rows: rows.min(ROWS_MAX),
+            rows: start.saturating_add(limit).min(ROWS_MAX),
         };
         if wanted.running && wanted.failed {
             return Err(Error::bad("`running` and `failed` rule each other out"));
@@ -145,7 +142,7 @@ struct Task {
 struct Listed {
     tasks: Vec<Task>,
     /// How many there are beyond those that were read.
-    more: u64,
+    more: usize,
     not_read: Vec<Value>,
     /// Why nothing of what was asked for can be there.
     nothing: Option<String>,
@@ -178,10 +175,8 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     // What runs comes first; the rest as it ended, which is the order of the nodes' archives.
     tasks.sort_by_key(|(_, task)| Reverse((task.end.is_none(), task.end, task.start)));
     let rows = tasks.iter().map(|(cluster, task)| row(cluster, task));
-    let mut answer = rows::page(rows.collect(), COLUMNS, USUAL, args)?;
-    if let Some(total) = answer.get_mut("total") {
-        *total = number(Some(total)).saturating_add(more).into();
-    }
+    let total = tasks.len().saturating_add(more);
+    let mut answer = rows::page_of(rows.collect(), total, COLUMNS, USUAL, args)?;
     if wanted.is_recent() && !wanted.running {
         answer.insert(
             "latest".into(),
@@ -288,8 +283,8 @@ fn of_node(
         }
     };
     let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
-    let read = u64::try_from(rows.len()).unwrap_or_default();
-    found.more += reply.total.unwrap_or(read).saturating_sub(read);
+    let total = reply.total.and_then(|total| usize::try_from(total).ok());
+    found.more += total.unwrap_or_default().saturating_sub(rows.len());
     let tasks = rows.iter().map(task);
     found
         .tasks
