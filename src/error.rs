@@ -207,7 +207,7 @@ impl fmt::Display for Error {
                 ..
             } => write!(
                 f,
-                "{cluster}: the reply to `{request}` is no answer of the Proxmox API: {cause}"
+                "{cluster}: `{request}` got no answer of the Proxmox API: {cause}"
             ),
             Error::Cancelled => f.write_str("the call was cancelled"),
         }

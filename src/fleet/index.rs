@@ -1,18 +1,13 @@
 //! Which guest, node, storage and pool is where: one `GET /cluster/resources` a cluster, kept for
-//! [`AGE_S`] seconds and dropped after our own writes.
+//! a few seconds and dropped after our own writes.
 //!
 //! A hundred clusters with a thousand guests each have to fit: a guest costs a row of 16 bytes and
 //! its name in a shared text, under 64 bytes in all.
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Deserialize;
-
-use crate::error::Error;
-
-/// How long, in seconds, a cluster's answer decides where things are.
-pub const AGE_S: u64 = 5;
 
 /// A guest's kind; both share the VMIDs of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +63,6 @@ struct Row {
 pub struct Sighting {
     pub at: Instant,
     pub rows: Rows,
-}
-
-impl Sighting {
-    /// Whether it still decides.
-    pub fn is_fresh(&self) -> bool {
-        self.at.elapsed() < Duration::from_secs(AGE_S)
-    }
 }
 
 /// One row of `/cluster/resources`, as far as the index reads it. Texts are borrowed from the body.
@@ -214,9 +202,11 @@ impl Rows {
         named.map(|row| self.guest(row)).collect()
     }
 
-    /// Whether some guest's name is not known, so that a name that is not found may be its.
-    pub fn has_nameless(&self) -> bool {
-        self.guests.iter().any(|row| row.name_len == 0)
+    /// The guests whose name is not known, since their node is lost: a name that is not found may
+    /// be theirs.
+    pub fn nameless(&self) -> impl Iterator<Item = u32> {
+        let nameless = self.guests.iter().filter(|row| row.name_len == 0);
+        nameless.map(|row| row.vmid)
     }
 
     pub fn has_node(&self, node: &str) -> bool {
@@ -252,6 +242,3 @@ fn note(known: &mut Vec<String>, name: Option<&str>) {
         known.push(name.to_string());
     }
 }
-
-/// Which clusters did not answer in full, and why, when it was asked where something is.
-pub type Silent = (usize, Error);

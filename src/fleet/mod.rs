@@ -24,12 +24,19 @@ use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
 
+/// How long, in seconds, a cluster's answer decides where things are.
+const SIGHTING_AGE_S: u64 = 5;
 /// How long, in seconds, what a token may see is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
+
+/// So many VMIDs of guests without a name are listed.
+const NAMELESS_SHOWN: usize = 10;
 
 /// All configured clusters, each with its client and what is known of it.
 pub struct Fleet {
     pub config: Config,
+    /// How long a cluster's answer decides where things are.
+    pub sighting_age: Duration,
     members: Vec<Member>,
     schemas: Schemas,
 }
@@ -51,6 +58,7 @@ impl Fleet {
         let members = config.clusters.iter().map(member).collect();
         Fleet {
             config,
+            sighting_age: Duration::from_secs(SIGHTING_AGE_S),
             members,
             schemas: Schemas::new(),
         }
@@ -109,11 +117,11 @@ impl Fleet {
         }
     }
 
-    /// What is where on one cluster, at most [`index::AGE_S`] old.
+    /// What is where on one cluster, at most [`Fleet::sighting_age`] old.
     fn look(&self, cluster: usize) -> Result<Arc<Sighting>, Error> {
         let member = self.member(cluster)?;
         let known = lock(&member.sighting).clone();
-        if let Some(sighting) = known.filter(|sighting| sighting.is_fresh()) {
+        if let Some(sighting) = known.filter(|known| known.at.elapsed() < self.sighting_age) {
             return Ok(sighting);
         }
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
@@ -234,15 +242,23 @@ impl Fleet {
                 silent: Vec::new(),
             });
         }
-        Err(Error::bad(format!(
-            "{here} (chosen by {}) has no {subject}",
-            decision.chosen_by
-        )))
+        let mut problem = format!("{here} (chosen by {}) has no {subject}", decision.chosen_by);
+        let sighting = self.look(cluster)?;
+        let nameless = sighting.rows.nameless().take(NAMELESS_SHOWN);
+        let nameless: Vec<String> = nameless.map(|vmid| vmid.to_string()).collect();
+        if matches!(ask.named, Named::Guest(_)) && !nameless.is_empty() {
+            let vmids = nameless.join(", ");
+            problem.push_str(&format!(
+                ", but guests whose node is lost have no name now: say the VMID ({vmids})"
+            ));
+        }
+        Err(Error::bad(problem))
     }
 
     /// Which clusters have the subject, for an error's sentence.
     fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
         let all: Vec<usize> = (0..self.members.len()).collect();
+        all.iter().for_each(|cluster| self.forget(*cluster));
         let reading = Ask {
             reading: true,
             ..*ask
@@ -265,7 +281,10 @@ impl Fleet {
         if found.len() > 1 {
             return Err(Error::AmbiguousGuest {
                 cluster: self.cluster_name(cluster).to_string(),
-                name: registry::subject_text(named),
+                name: match named {
+                    Named::Guest(name) => name.to_string(),
+                    other => registry::subject_text(other),
+                },
                 vmids: found.iter().map(|guest| guest.vmid).collect(),
             });
         }

@@ -52,6 +52,48 @@ fn missing_privilege(message: &str) -> Option<(&str, &str)> {
         .then_some((path, privilege))
 }
 
+/// What a refusal means where it does not say so itself (texts measured on 9.2).
+pub fn refusal(message: &str) -> Option<String> {
+    let meaning = match message {
+        m if m.contains("is locked (") => {
+            "another task holds the guest, or one that died left its lock: look at task_list"
+        }
+        m if m.contains("got timeout") && m.contains("lock") => {
+            "another task holds the lock: wait for it and repeat"
+        }
+        m if m.contains("no quorum") => {
+            "the cluster has no quorum: look at its nodes before anything else"
+        }
+        m if m.contains("checksum mismatch") || m.contains("detected modified configuration") => {
+            "somebody else has changed it since it was read: read it again before repeating"
+        }
+        m if m.contains("No QEMU guest agent configured") => {
+            "the guest's `agent` option is off; it takes effect at the next start of the guest"
+        }
+        m if m.contains("QEMU guest agent is not running") => {
+            "the agent is not installed or not started inside the guest"
+        }
+        _ => return None,
+    };
+    Some(meaning.to_string())
+}
+
+/// What the exit status of a task that failed means, where it does not say so itself.
+pub fn task_exit(exit: &str) -> Option<String> {
+    let meaning = match exit {
+        "received interrupt" => "somebody stopped the task",
+        "unexpected status" => {
+            "the task's process was killed, or its node went down: look at what it left behind"
+        }
+        "job errors" => "one of several guests failed: the log says which",
+        "migration aborted" => {
+            "the log says why; a guest that is left with `lock: migrate` was not moved"
+        }
+        other => return refusal(other),
+    };
+    Some(meaning.to_string())
+}
+
 /// What to do about a certificate with this fingerprint that was not trusted.
 pub fn trust(settings: &Settings, fingerprint: &str) -> String {
     let cluster = &settings.cluster;

@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::advice;
 use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
-use super::task;
 use crate::error::Error;
 use crate::text::printable;
 
@@ -14,7 +13,9 @@ use crate::text::printable;
 pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The longest message of a cluster that is passed on, and of one of its parameters.
 const MESSAGE_MAX_CHARS: usize = 1000;
-const PARAMETER_MAX_CHARS: usize = 300;
+const PARAMETER_MAX_CHARS: usize = 500;
+/// The longest name or path that is shown.
+const NAME_MAX_CHARS: usize = 300;
 /// How much of what is no answer is shown.
 const START_SHOWN_BYTES: usize = 60;
 /// More messages by parameter than this are not passed on.
@@ -52,9 +53,7 @@ impl Answer {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),
             403 => Err(self.denied(settings)),
-            400.. if !(595..=599).contains(&self.status) => {
-                Err(self.refused(settings, task::meaning(&self.message())))
-            }
+            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings)),
             595..=599 => Err(self.other_node(settings, request)),
             status => Err(not_an_answer(
                 settings,
@@ -79,7 +78,7 @@ impl Answer {
         printable(text, MESSAGE_MAX_CHARS)
     }
 
-    fn refused(&self, settings: &Settings, hint: Option<String>) -> Error {
+    fn refused(&self, settings: &Settings) -> Error {
         let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut errors = Vec::new();
         if let Value::Object(by_parameter) = &refusal.errors {
@@ -89,17 +88,20 @@ impl Answer {
                     other => other.to_string(),
                 };
                 errors.push((
-                    printable(name, PARAMETER_MAX_CHARS),
+                    printable(name, NAME_MAX_CHARS),
                     printable(&text, PARAMETER_MAX_CHARS),
                 ));
             }
         }
+        // Proxmox names them in random order.
+        errors.sort();
+        let message = self.message();
         Error::Refused {
             cluster: settings.cluster.clone(),
             status: self.status,
-            message: self.message(),
+            hint: advice::refusal(&message),
+            message,
             errors,
-            hint,
         }
     }
 
@@ -189,5 +191,5 @@ pub fn not_an_answer(settings: &Settings, request: &Request, cause: String) -> E
 
 /// Method and path, fit to be shown.
 pub fn line_of(request: &Request) -> String {
-    printable(&request.line(), PARAMETER_MAX_CHARS)
+    printable(&request.line(), NAME_MAX_CHARS)
 }

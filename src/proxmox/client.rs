@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::advice;
 use super::answer::{self, Answer};
+use super::encode;
+use super::failure::Failure;
 use super::request::{Reply, Request, Verb};
-use super::session::{self, Failure, Session};
+use super::session::{Session, StaticFile, Timing, WRITE_NEEDS_S};
 use super::settings::{Endpoint, Settings};
 use crate::error::Error;
 use crate::wait::{self, Wake};
 
-/// No write is begun when less than this is left of the call, in seconds.
-pub const WRITE_NEEDS_S: u64 = 10;
 /// How long a refused token is remembered, in seconds: Proxmox takes 3 s for each such answer.
 const REFUSED_KEPT_S: u64 = 10;
 /// How long a node that took no connection is asked last, in seconds.
@@ -25,6 +25,8 @@ const DOWN_KEPT_S: u64 = 30;
 const CONNECT_TIMEOUT_S: u64 = 5;
 /// Proxmox refuses a larger body, and closes the connection while it is still being written.
 const BODY_MAX_BYTES: usize = 512 * 1024;
+/// A request line of 9 kB was taken, more is not known (measured on 9.2).
+const TARGET_MAX_BYTES: usize = 8 * 1024;
 
 /// One cluster. May be used by several threads at once.
 pub struct Client {
@@ -105,7 +107,17 @@ impl Client {
         if session.version().is_none() {
             self.ask_version(&mut session, end)?;
         }
-        Ok(session.version().unwrap_or_default().to_string())
+        Ok(session.version().unwrap_or_default())
+    }
+
+    /// The cluster's version, asked for now: it may have been upgraded.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn version_now(&self) -> Result<String, Error> {
+        let mut session = self.session()?;
+        self.ask_version(&mut session, self.end(self.settings.timeout))?;
+        Ok(session.version().unwrap_or_default())
     }
 
     /// Reads a static file of the cluster's web server, which takes no token, as it streams.
@@ -143,10 +155,10 @@ impl Client {
         let write = request.verb != Verb::Get;
         match wait::listen(Duration::ZERO) {
             Wake::Cancelled => return Err(Error::Cancelled),
-            Wake::Closed if write => {
-                return Err(self.unreachable("no write is begun after standard input ended".into()));
+            Wake::Closed => {
+                return Err(self.unreachable("nothing is begun after standard input ended".into()));
             }
-            Wake::Closed | Wake::Nothing => {}
+            Wake::Nothing => {}
         }
         match wait::remaining() {
             Some(left) if left.is_zero() => {
@@ -205,6 +217,7 @@ impl Client {
 
     fn ask_version(&self, session: &mut Arc<Session>, end: Instant) -> Result<(), Error> {
         let request = version_request();
+        self.may_begin(&request)?;
         let body = self
             .ask(session, &request, end)?
             .accepted(&self.settings, &request)?;
@@ -290,7 +303,9 @@ impl Client {
             match outcome {
                 Err(Failure::NotConnected { cause, fingerprint }) => {
                     self.note(*index, Some(Instant::now()));
-                    not_reached.push(format!("{endpoint}: {cause}"));
+                    let named = format!("{endpoint}: ");
+                    let cause = cause.strip_prefix(&named).unwrap_or(&cause);
+                    not_reached.push(format!("{named}{cause}"));
                     hint = hint.or(fingerprint.map(|pin| advice::trust(&self.settings, &pin)));
                 }
                 outcome => {
@@ -330,48 +345,6 @@ impl Client {
     }
 }
 
-/// What became of a static file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StaticFile {
-    /// It was read; its `Last-Modified` where it has one.
-    Read(Option<String>),
-    NotModified,
-    /// The server has none, and says so with this status.
-    Absent(u16),
-}
-
-/// The limits of one exchange.
-#[derive(Clone, Copy)]
-pub struct Timing {
-    pub write: bool,
-    pub end: Instant,
-    /// When a write must have begun.
-    pub begin_by: Option<Instant>,
-    /// Not on a connection from the pool.
-    pub fresh: bool,
-}
-
-impl Timing {
-    fn new(write: bool, end: Instant) -> Timing {
-        let begin_by = wait::deadline()
-            .filter(|_| write)
-            .and_then(|deadline| deadline.checked_sub(Duration::from_secs(WRITE_NEEDS_S)));
-        Timing {
-            write,
-            end,
-            begin_by,
-            fresh: false,
-        }
-    }
-
-    fn on_fresh_connection(self) -> Timing {
-        Timing {
-            fresh: true,
-            ..self
-        }
-    }
-}
-
 /// A silent node must leave time for those after it.
 fn connect_time(end: Instant, endpoints_left: usize) -> Duration {
     let left = end.saturating_duration_since(Instant::now());
@@ -394,12 +367,16 @@ fn version_request() -> Request {
 }
 
 fn check_size(request: &Request) -> Result<(), Error> {
-    let size = session::body_of(request).len();
-    if size > BODY_MAX_BYTES {
-        return Err(Error::bad(format!(
-            "the parameters of `{}` take {size} bytes, and Proxmox takes {BODY_MAX_BYTES}",
-            answer::line_of(request)
-        )));
+    for (size, most) in [
+        (encode::body_of(request).len(), BODY_MAX_BYTES),
+        (encode::target_of(request).len(), TARGET_MAX_BYTES),
+    ] {
+        if size > most {
+            let line = answer::line_of(request);
+            return Err(Error::bad(format!(
+                "the parameters of `{line}` take {size} bytes, and Proxmox takes {most}"
+            )));
+        }
     }
     Ok(())
 }

@@ -1,38 +1,78 @@
 //! One agent with its trust and its secret, and single exchanges through it.
 
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
 use ureq::config::Config;
 use ureq::http::{self, HeaderValue, Response, header};
 use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer, REPLY_MAX_BYTES};
-use super::cert;
-use super::client::{StaticFile, Timing};
 use super::dial::Names;
-use super::digest::{fingerprint_text, sha256};
+use super::encode::{body_of, target_of};
 use super::exchange::{self, Exchange, Stop};
+use super::failure::{self, Failure};
 use super::request::{Request, Verb};
 use super::secret::{Secret, SecretSource};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
 use super::transport::{self, ClusterConnector};
-use crate::error::Error;
 use crate::text::printable;
-use crate::{files, log};
+use crate::{files, log, wait};
 
+/// No write is begun when less than this is left of the call, in seconds.
+pub const WRITE_NEEDS_S: u64 = 10;
 /// The largest header of an answer.
 const HEADER_MAX_BYTES: usize = 32 * 1024;
 /// The largest static file that is read.
 const STATIC_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Connections that a cluster keeps between requests.
 const IDLE_MAX_CONNECTIONS: usize = 2;
-const CAUSE_MAX_CHARS: usize = 300;
+const VERSION_MAX_CHARS: usize = 40;
+
+/// The limits of one exchange.
+#[derive(Clone, Copy)]
+pub struct Timing {
+    pub write: bool,
+    pub end: Instant,
+    /// When a write must have begun.
+    pub begin_by: Option<Instant>,
+    /// Not on a connection from the pool.
+    pub fresh: bool,
+}
+
+impl Timing {
+    pub fn new(write: bool, end: Instant) -> Timing {
+        let begin_by = wait::deadline()
+            .filter(|_| write)
+            .and_then(|deadline| deadline.checked_sub(Duration::from_secs(WRITE_NEEDS_S)));
+        Timing {
+            write,
+            end,
+            begin_by,
+            fresh: false,
+        }
+    }
+
+    pub fn on_fresh_connection(self) -> Timing {
+        Timing {
+            fresh: true,
+            ..self
+        }
+    }
+}
+
+/// What became of a static file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaticFile {
+    /// It was read; its `Last-Modified` where it has one.
+    Read(Option<String>),
+    NotModified,
+    /// The server has none, and says so with this status.
+    Absent(u16),
+}
 
 /// An agent, and the header that it speaks with.
 pub struct Session {
@@ -42,63 +82,7 @@ pub struct Session {
     authorization: HeaderValue,
     made: Instant,
     /// Known once a request was answered: then the token is valid.
-    version: OnceLock<String>,
-}
-
-/// How an exchange failed.
-#[derive(Debug)]
-pub enum Failure {
-    /// Nothing was sent, another node may be tried.
-    /// With the fingerprint of a certificate that was not trusted.
-    NotConnected {
-        cause: String,
-        fingerprint: Option<String>,
-    },
-    /// The connection came from the pool and had died: nothing of an answer to a read came, or
-    /// nothing of a write was sent.
-    Stale,
-    /// Nothing was sent, and it is not to be tried again.
-    NotBegun(String),
-    /// The request had begun to leave, or had left, and the answer is not whole.
-    Cut(String),
-    /// Something came that is no answer.
-    NotAnAnswer(String),
-    Cancelled,
-}
-
-impl Failure {
-    /// The failure as the caller sees it.
-    pub fn explain(self, settings: &Settings, endpoint: &Endpoint, request: &Request) -> Error {
-        let cluster = settings.cluster.clone();
-        let write = request.verb != Verb::Get;
-        match self {
-            Failure::Cancelled => Error::Cancelled,
-            Failure::NotConnected { cause, .. } | Failure::NotBegun(cause) => Error::Unreachable {
-                cluster,
-                cause: format!("{endpoint}: {cause}"),
-                hint: None,
-            },
-            // Of a write that counts as stale no byte has left.
-            Failure::Stale if write => Error::Unreachable {
-                cluster,
-                cause: format!("{endpoint}: the connection was closed"),
-                hint: None,
-            },
-            Failure::Stale => cut(settings, request, "the connection was closed".into()),
-            Failure::Cut(cause) if write => Error::Interrupted {
-                cluster,
-                request: answer::line_of(request),
-                cause,
-            },
-            Failure::Cut(cause) => cut(settings, request, cause),
-            Failure::NotAnAnswer(cause) => answer::not_an_answer(settings, request, cause),
-        }
-    }
-}
-
-fn cut(settings: &Settings, request: &Request, cause: String) -> Error {
-    let cause = format!("it is not whole ({cause}); a read changes nothing and can be repeated");
-    answer::not_an_answer(settings, request, cause)
+    version: Mutex<Option<String>>,
 }
 
 impl Session {
@@ -133,14 +117,14 @@ impl Session {
     fn with_agent(agent: Agent, secret: Secret, token_id: &str) -> Result<Session, String> {
         let text = format!("PVEAPIToken={token_id}={}", secret.expose());
         let mut authorization = HeaderValue::from_str(&text)
-            .map_err(|_| "the token or its secret holds a control character".to_string())?;
+            .map_err(|_| "the token or its secret holds what no header can carry".to_string())?;
         authorization.set_sensitive(true);
         Ok(Session {
             agent,
             secret,
             authorization,
             made: Instant::now(),
-            version: OnceLock::new(),
+            version: Mutex::default(),
         })
     }
 
@@ -162,13 +146,14 @@ impl Session {
     }
 
     /// What the cluster said to be, once it was asked.
-    pub fn version(&self) -> Option<&str> {
-        self.version.get().map(String::as_str)
+    pub fn version(&self) -> Option<String> {
+        let version = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        version.clone()
     }
 
     pub fn validate(&self, version: &str) {
-        // A second thread may have asked too, and heard the same.
-        let _ = self.version.set(printable(version, CAUSE_MAX_CHARS));
+        let mut known = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(printable(version, VERSION_MAX_CHARS));
     }
 
     /// Sends `request` to `endpoint` and reads the whole answer.
@@ -204,18 +189,18 @@ impl Session {
             answer::line_of(request),
             outcome
                 .as_ref()
-                .map_or_else(error_text, |answer| answer.status.to_string()),
+                .map_or_else(failure::error_text, |answer| answer.status.to_string()),
             started.elapsed().as_millis()
         ));
         let Some(after) = after else {
-            return Err(Failure::Cut("the exchange was lost".into()));
+            return Err(Failure::NotAnAnswer("the exchange was lost".into()));
         };
         match outcome {
             Ok(mut answer) => {
                 answer.reason = after.reason();
                 Ok(answer)
             }
-            Err(error) => Err(failure(&error, &after, connect, timing)),
+            Err(error) => Err(failure::of(&error, &after, connect, timing)),
         }
     }
 
@@ -271,10 +256,10 @@ impl Session {
             Ok(StaticFile::Read(modified))
         });
         let Some(after) = after else {
-            return Err(Failure::Cut("the exchange was lost".into()));
+            return Err(Failure::NotAnAnswer("the exchange was lost".into()));
         };
         match (outcome, refusal) {
-            (Err(error), _) => Err(failure(&error, &after, connect, timing)),
+            (Err(error), _) => Err(failure::of(&error, &after, connect, timing)),
             (Ok(_), Some(_)) if after.stop == Some(Stop::Cancelled) => Err(Failure::Cancelled),
             (Ok(_), Some(cause)) => Err(Failure::NotAnAnswer(cause)),
             (Ok(file), None) => Ok(file),
@@ -302,80 +287,6 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     })
 }
 
-/// What an error of ureq means, given how far the exchange had got.
-fn failure(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timing) -> Failure {
-    let cause = match after.stop {
-        Some(Stop::Cancelled) => {
-            if timing.write && after.sent > 0 {
-                log::warn("a write was cancelled under way: it may have taken effect");
-            }
-            return Failure::Cancelled;
-        }
-        Some(Stop::TooLate) => {
-            return Failure::NotBegun("connecting left too little time to begin a write".into());
-        }
-        Some(Stop::Closed) => "given up, as standard input ended".to_string(),
-        Some(Stop::OutOfTime) if !after.connected => {
-            format!("no connection within {:.1} s", connect.as_secs_f64())
-        }
-        Some(Stop::OutOfTime) => "no answer in time".to_string(),
-        None => error_text(error),
-    };
-    if let Some((certificate, why)) = &after.untrusted {
-        return not_trusted(certificate, why);
-    }
-    match (after.connected, after.sent, after.received) {
-        (_, 0, _) if after.stop == Some(Stop::Closed) => Failure::NotBegun(cause),
-        (false, _, _) => Failure::NotConnected {
-            cause,
-            fingerprint: None,
-        },
-        (true, 0, _) if after.reused && after.stop.is_none() => Failure::Stale,
-        (true, 0, _) => Failure::NotBegun(cause),
-        (true, _, 0) if after.reused && after.stop.is_none() && !timing.write => Failure::Stale,
-        (true, _, 0) => Failure::Cut(cause),
-        (true, _, _) => match error {
-            ureq::Error::Io(_) => Failure::Cut(cause),
-            _ => Failure::NotAnAnswer(cause),
-        },
-    }
-}
-
-fn error_text(error: &ureq::Error) -> String {
-    let text = match error {
-        ureq::Error::Io(e) => e.to_string(),
-        ureq::Error::BodyExceedsLimit(bytes) => format!("it is larger than {bytes} bytes"),
-        ureq::Error::LargeResponseHeader(_, _) => "its header is too large".to_string(),
-        other => other.to_string(),
-    };
-    printable(&text, CAUSE_MAX_CHARS)
-}
-
-fn not_trusted(der: &[u8], why: &str) -> Failure {
-    let certificate = cert::read(der);
-    let fingerprint = fingerprint_text(&sha256(der));
-    let mut cause = format!(
-        "the certificate is not trusted: {why}; SHA-256 fingerprint {fingerprint}, subject `{}`",
-        certificate.subject
-    );
-    // Writing to a `String` cannot fail.
-    let _ = write!(
-        cause,
-        ", names {}, valid from {} to {} UTC",
-        if certificate.names.is_empty() {
-            "none".to_string()
-        } else {
-            certificate.names.join(" ")
-        },
-        certificate.not_before,
-        certificate.not_after
-    );
-    Failure::NotConnected {
-        cause,
-        fingerprint: Some(fingerprint),
-    }
-}
-
 fn read_secret(source: &SecretSource) -> Result<Secret, String> {
     match source {
         SecretSource::Value(secret) => Ok(secret.clone()),
@@ -383,65 +294,4 @@ fn read_secret(source: &SecretSource) -> Result<Secret, String> {
         SecretSource::Command(argv) => files::secret_command(argv).map(Secret::new),
     }
     .map_err(|cause| format!("the token's secret cannot be read: {cause}"))
-}
-
-/// The JSON body of a POST or PUT; empty for the other methods. Unset parameters are left out:
-/// Proxmox takes a null for all sorts of things.
-pub fn body_of(request: &Request) -> Vec<u8> {
-    if matches!(request.verb, Verb::Get | Verb::Delete) {
-        return Vec::new();
-    }
-    let params: Map<String, Value> = request
-        .params
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    Value::Object(params).to_string().into_bytes()
-}
-
-/// Path and query, encoded. Proxmox wants 1 and 0 in a query, and takes a list as a repeated name.
-fn target_of(request: &Request) -> String {
-    let mut target = String::new();
-    for part in &request.path {
-        target.push('/');
-        encode(part, &mut target);
-    }
-    if matches!(request.verb, Verb::Post | Verb::Put) {
-        return target;
-    }
-    let mut separator = '?';
-    let mut add = |name: &str, value: &Value| {
-        let text = match value {
-            Value::Null => return,
-            Value::Bool(yes) => if *yes { "1" } else { "0" }.to_string(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        target.push(separator);
-        separator = '&';
-        encode(name, &mut target);
-        target.push('=');
-        encode(&text, &mut target);
-    };
-    for (name, value) in &request.params {
-        match value {
-            Value::Array(values) => values.iter().for_each(|value| add(name, value)),
-            value => add(name, value),
-        }
-    }
-    target
-}
-
-/// Percent-encodes everything but the characters that need it nowhere (RFC 3986). The slashes of a
-/// volume become `%2F`, as Proxmox wants them (measured on 9.2).
-fn encode(text: &str, target: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            target.push(char::from(byte));
-        } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(target, "%{byte:02X}");
-        }
-    }
 }

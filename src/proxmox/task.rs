@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::advice;
 use super::request::{Reply, Request, Verb};
 use super::upid::Upid;
 use crate::error::Error;
@@ -185,40 +186,10 @@ impl TaskState {
         }
         let exit = self.exit.unwrap_or_default();
         Err(Error::TaskFailed {
-            hint: meaning(&exit),
+            hint: advice::task_exit(&exit),
             task: self.task,
             exit,
             log_tail: self.log_tail,
         })
     }
-}
-
-/// What an exit status, or a refusal, means where it does not say so itself (measured on 9.2).
-pub(super) fn meaning(exit: &str) -> Option<String> {
-    let meaning = match exit {
-        "received interrupt" => "somebody stopped the task",
-        "unexpected status" => {
-            "the task's process was killed, or its node went down: look at what it left behind"
-        }
-        "job errors" => "one of several guests failed: the log says which",
-        "migration aborted" => {
-            "the log says why; a guest that is left with `lock: migrate` was not moved"
-        }
-        exit if exit.contains("is locked (") => {
-            "another task holds the guest, or one that died left its lock: look at task_list"
-        }
-        exit if exit.contains("got timeout") && exit.contains("lock") => {
-            "another task holds the lock: wait for it and repeat"
-        }
-        exit if exit.contains("checksum mismatch")
-            || exit.contains("file changed by other user") =>
-        {
-            "somebody else changed it meanwhile: look at it again, and repeat"
-        }
-        exit if exit.contains("no quorum") => {
-            "the cluster has no quorum: look at its nodes before anything else"
-        }
-        _ => return None,
-    };
-    Some(meaning.to_string())
 }

@@ -140,14 +140,13 @@ fn first_bundle() -> Option<Arc<RootCertStore>> {
 /// The roots that `path` holds. Equal files are kept once: a hundred clusters that trust the
 /// system's bundle share it.
 fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, String> {
-    static LAST: Mutex<Option<([u8; 32], Weak<RootCertStore>)>> = Mutex::new(None);
+    static SHARED: Mutex<Vec<([u8; 32], Weak<RootCertStore>)>> = Mutex::new(Vec::new());
     let pem = files::read_limited(path, BUNDLE_MAX_BYTES)?;
     let digest = sha256(&pem);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, roots)) = &*last
-        && *known == digest
-        && let Some(roots) = roots.upgrade()
-    {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.retain(|(_, roots)| roots.strong_count() > 0);
+    let known = shared.iter().find(|(known, _)| *known == digest);
+    if let Some(roots) = known.and_then(|(_, roots)| roots.upgrade()) {
         return Ok(roots);
     }
     let mut roots = RootCertStore::empty();
@@ -157,7 +156,7 @@ fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, String> {
             .flatten(),
     );
     let roots = Arc::new(roots);
-    *last = Some((digest, Arc::downgrade(&roots)));
+    shared.push((digest, Arc::downgrade(&roots)));
     Ok(roots)
 }
 

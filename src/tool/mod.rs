@@ -5,6 +5,7 @@ pub mod args;
 pub mod call;
 pub mod param;
 pub mod rows;
+pub mod time;
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,11 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod backup;
+pub mod current;
+pub mod disks;
 pub mod guest;
 pub mod plan;
+pub mod snapshot;
 
 use serde_json::{Map, Value};
 
@@ -14,10 +18,16 @@ pub struct Toolset {
 }
 
 /// Every tool, in the order in which it is listed.
-pub static TOOLSETS: &[Toolset] = &[Toolset {
-    name: "guest",
-    tools: guest::TOOLS,
-}];
+pub static TOOLSETS: &[Toolset] = &[
+    Toolset {
+        name: "guest",
+        tools: guest::TOOLS,
+    },
+    Toolset {
+        name: "snapshot",
+        tools: snapshot::TOOLS,
+    },
+];
 
 /// All tools of all sets.
 pub fn all() -> impl Iterator<Item = &'static Tool> {

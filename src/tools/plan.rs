@@ -1,23 +1,238 @@
 //! What a plan says of the guest that a call would take something from.
 
-use serde_json::{Map, Value};
+use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
+use super::backup::archives::{self, Archive};
+use super::disks::{self, Disk};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tool::rows::{flag, says_something};
+use crate::tool::time;
+use crate::wait;
+
+/// How long a plan looks for backups, in seconds, all storages together.
+const BACKUPS_LIMIT_S: u64 = 5;
+/// How long a plan looks for linked clones, in seconds, all storages together.
+const CLONES_LIMIT_S: u64 = 5;
+const NAME_MAX_CHARS: usize = 80;
+const VOLUME_MAX_CHARS: usize = 300;
+const NOTES_MAX_CHARS: usize = 100;
+/// So many linked clones are named; of more, the number.
+const CLONES_SHOWN_MAX: usize = 20;
 
 /// The plan of a call on the guest that it addresses: the guest as it is now, then `consequences`
 /// (what is lost or cut off, whether and how it can be undone).
 ///
+/// The subject holds `cluster`, `vmid`, `kind`, `node`, `name`, `status`, `lock`, `digest` (of the
+/// configuration) and `snapshots` (names); when one of these changes, the confirmation is void.
+///
 /// # Errors
 /// The guest cannot be read.
 pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, Error> {
+    let guest = reach.guest()?;
+    let config = reach.get_of_guest("/config")?;
+    let current = reach.get_of_guest("/status/current")?;
+    let snapshots = snapshot_names(&reach.get_of_guest("/snapshot")?);
+    let disks = disks::of(&config, guest.kind);
+    let name = ["name", "hostname"]
+        .iter()
+        .find_map(|key| text(&config, key));
+    let name = name.or(guest.name.as_deref()).unwrap_or_default();
+    // A paused machine is `running` for the other word.
+    let status = text(&current, "qmpstatus").or_else(|| text(&current, "status"));
+    let lock = text(&current, "lock").or_else(|| text(&config, "lock"));
+    let subject = json!({
+        "cluster": reach.cluster_name(),
+        "vmid": guest.vmid,
+        "kind": guest.kind.name(),
+        "node": guest.node,
+        "name": name,
+        "status": status,
+        "lock": lock,
+        "digest": config.get("digest"),
+        "snapshots": snapshots,
+    });
+    let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
+    let is_template = guest.template || flag(config.get("template"));
+    let mut facts = vec![
+        ("cluster", short(reach.cluster_name())),
+        ("name", short(name)),
+        ("vmid", guest.vmid.into()),
+        ("kind", guest.kind.name().into()),
+        ("node", short(&guest.node)),
+        ("status", short(status.unwrap_or("unknown"))),
+        ("lock", short(lock.unwrap_or_default())),
+        ("protection", flag(config.get("protection")).into()),
+        ("template", is_template.into()),
+        ("ha", ha_state(&current)),
+        ("disks", disks.iter().map(disk_row).collect()),
+        (
+            "snapshots",
+            snapshots.iter().map(|name| short(name)).collect(),
+        ),
+    ];
+    facts.extend(used_by(reach, &disks, is_template)?);
+    facts.retain(|(_, value)| says_something(value));
+    facts.extend(last_backup(reach)?);
     let mut shown = Map::new();
-    for (key, value) in consequences {
-        shown.insert((*key).to_string(), value.clone());
+    for (key, value) in facts.into_iter().chain(consequences.iter().cloned()) {
+        shown.insert(key.to_string(), value);
     }
-    Ok(Plan {
-        subject: reach.get_of_guest("/config")?,
-        shown,
-    })
+    Ok(Plan { subject, shown })
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
+    let text = value.get(key).and_then(Value::as_str);
+    text.filter(|text| !text.is_empty())
+}
+
+/// The names in a list of snapshots, sorted, without the present state, which is listed as one.
+pub fn snapshot_names(list: &Value) -> Vec<String> {
+    let rows = list.as_array().into_iter().flatten();
+    let names = rows.filter_map(|row| text(row, "name"));
+    let mut names: Vec<String> = names
+        .filter(|name| *name != "current")
+        .map(str::to_string)
+        .collect();
+    names.sort();
+    names
+}
+
+/// What the high-availability manager makes of the guest; nothing where it is none of its.
+fn ha_state(current: &Value) -> Value {
+    match current.get("ha").filter(|ha| flag(ha.get("managed"))) {
+        Some(ha) => printable(text(ha, "state").unwrap_or("managed"), NAME_MAX_CHARS).into(),
+        None => Value::Null,
+    }
+}
+
+fn disk_row(disk: &Disk) -> Value {
+    let mut row = Map::new();
+    row.insert("disk".into(), disk.key.clone().into());
+    row.insert(
+        "volume".into(),
+        printable(&disk.volume, VOLUME_MAX_CHARS).into(),
+    );
+    if let Some(size_gib) = disk.size_gib.filter(|size| *size > 0.0) {
+        row.insert("disk_gib".into(), json!(size_gib));
+    }
+    Value::Object(row)
+}
+
+/// Which guests are linked clones of this one's disks. Only the disks of a template can have some.
+fn used_by(
+    reach: &Reach,
+    disks: &[Disk],
+    is_template: bool,
+) -> Result<Vec<(&'static str, Value)>, Error> {
+    let is_base = |disk: &&Disk| is_template || disks::name_of(&disk.volume).starts_with("base-");
+    let bases: Vec<&Disk> = disks.iter().filter(is_base).collect();
+    if bases.is_empty() {
+        return Ok(Vec::new());
+    }
+    let limit = Duration::from_secs(CLONES_LIMIT_S);
+    match wait::within(limit, || clones(reach, &bases)) {
+        Ok(clones) => {
+            let count = clones.len();
+            let mut named: Vec<Value> = clones.into_iter().take(CLONES_SHOWN_MAX).collect();
+            if count > CLONES_SHOWN_MAX {
+                named.push(format!("and {} more", count - CLONES_SHOWN_MAX).into());
+            }
+            Ok(vec![("used_by", named.into())])
+        }
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => {
+            let why = printable(&error.to_string(), VOLUME_MAX_CHARS);
+            Ok(vec![("used_by", format!("unknown: {why}").into())])
+        }
+    }
+}
+
+fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
+    let guest = reach.guest()?;
+    let content = match guest.kind {
+        crate::fleet::index::Kind::Qemu => "images",
+        crate::fleet::index::Kind::Lxc => "rootdir",
+    };
+    let mut storages: Vec<&str> = bases.iter().map(|disk| disk.storage.as_str()).collect();
+    storages.sort_unstable();
+    storages.dedup();
+    let mut clones = Vec::new();
+    for storage in storages {
+        let values = [guest.node.as_str(), storage];
+        let path = "/nodes/{node}/storage/{storage}/content";
+        let request = Request::new(Verb::Get, path, &values)?.with("content", content);
+        let listed = reach.send(&request)?.data;
+        for row in listed.as_array().into_iter().flatten() {
+            let ours = bases.iter().filter(|base| base.storage == storage);
+            let mut ours = ours.map(|base| base.volume.as_str());
+            let volume = text(row, "volid").unwrap_or_default();
+            let is_own = bases.iter().any(|base| base.volume == volume);
+            if !is_own && ours.any(|base| disks::is_clone_of(row, base)) {
+                let vmid = row.get("vmid").cloned().unwrap_or_default();
+                let volume = printable(volume, VOLUME_MAX_CHARS);
+                clones.push(json!({"vmid": vmid, "volume": volume}));
+            }
+        }
+    }
+    Ok(clones)
+}
+
+/// The age of the guest's last backup. What could not be read makes it `unknown`, never `none`.
+fn last_backup(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
+    let limit = Duration::from_secs(BACKUPS_LIMIT_S);
+    match wait::within(limit, || backups(reach)) {
+        Ok(facts) => Ok(facts),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => {
+            let why = printable(&error.to_string(), VOLUME_MAX_CHARS);
+            Ok(vec![("last_backup", format!("unknown: {why}").into())])
+        }
+    }
+}
+
+fn backups(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
+    let guest = reach.guest()?;
+    let places = archives::places(reach, Some(&guest.node))?;
+    let found = archives::ask(reach, &places, Some(guest.vmid))?;
+    // On a storage that several clusters share, the VMID may be a guest's of another kind.
+    let mut of_kind = found.archives.iter();
+    let newest = of_kind.find(|one| one.kind.is_none_or(|kind| kind == guest.kind));
+    let not_read = ("backups_not_read", Value::from(found.silent));
+    let has_silent = says_something(&not_read.1);
+    let last = match newest {
+        Some(archive) => archive_row(archive),
+        None if has_silent => "unknown".into(),
+        None => match archives::hidden(reach, &places, Some(guest.vmid))? {
+            Some(why) => format!("unknown: {why}").into(),
+            None => "none".into(),
+        },
+    };
+    let mut facts = vec![("last_backup", last)];
+    if has_silent {
+        facts.push(not_read);
+    }
+    Ok(facts)
+}
+
+/// A backup with its age; whose it is the notes tell, where clusters share a storage.
+pub fn archive_row(archive: &Archive) -> Value {
+    let mut row = Map::new();
+    row.insert(
+        "volume".into(),
+        printable(&archive.volume, VOLUME_MAX_CHARS).into(),
+    );
+    row.insert("time".into(), time::iso(archive.time).into());
+    let age = time::now().saturating_sub(archive.time);
+    row.insert("age".into(), time::span(age).into());
+    let notes = printable(&archive.notes, NOTES_MAX_CHARS);
+    if !notes.is_empty() {
+        row.insert("untrusted_text".into(), json!({ "notes": notes }));
+    }
+    Value::Object(row)
 }

@@ -2,11 +2,11 @@
 
 use proxmox_mcp::proxmox::cert::{self, Certificate};
 
-use crate::node;
+use crate::authority;
 
 #[test]
 fn reads_subject_names_and_validity() {
-    let identity = node::authority().issue(&["pve1.example.net", "127.0.0.1", "::1"]);
+    let identity = authority::authority().issue(&["pve1.example.net", "127.0.0.1", "::1"]);
     let certificate = cert::read(&identity.der);
     assert_eq!(
         certificate,
@@ -22,7 +22,7 @@ fn reads_subject_names_and_validity() {
 
 #[test]
 fn what_is_broken_is_read_as_far_as_it_makes_sense() {
-    let identity = node::authority().issue(&["pve1.example.net"]);
+    let identity = authority::authority().issue(&["pve1.example.net"]);
     let der = identity.der.as_ref();
     for length in 0..der.len() {
         cert::read(&der[..length]);

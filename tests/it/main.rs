@@ -1,14 +1,19 @@
 //! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
 //! documents.
 
+mod answer;
+mod authority;
+mod backups;
 mod binary_config;
 mod cert;
 mod client;
 mod config;
 mod dotenv_table;
 mod example_file;
+mod gate;
 mod inbox;
 mod layers;
+mod listen;
 mod listing;
 mod node;
 #[path = "sim.rs"]
@@ -18,10 +23,12 @@ mod rpc_bytes;
 mod rpc_errors;
 mod schema;
 mod secrets;
+mod selection;
 mod session;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod table;
+mod times;
 mod tls;
 mod transcripts;
 mod transport;

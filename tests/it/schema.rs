@@ -292,7 +292,7 @@ fn one_copy_serves_all_clusters_of_a_version() {
         &schema,
         &schemas.refreshed(&first).unwrap().unwrap()
     ));
-    assert_eq!(one.hits()[2].header("if-modified-since"), Some(MODIFIED));
+    assert_eq!(one.hits()[3].header("if-modified-since"), Some(MODIFIED));
 }
 
 #[test]

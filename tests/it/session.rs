@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use proxmox_mcp::fleet::{Fleet, config, env_file};
 use proxmox_mcp::mcp::inbox::Inbox;
@@ -68,7 +69,10 @@ impl Session {
 
     /// With further lines of `.env`.
     pub(crate) fn with(world: &World, more: &str) -> Session {
-        let desk = Desk::new(Fleet::new(configuration(world, more)));
+        let mut fleet = Fleet::new(configuration(world, more));
+        // Otherwise a slow machine would ask again where a fast one remembers.
+        fleet.sighting_age = Duration::from_secs(3600);
+        let desk = Desk::new(fleet);
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
         let server = thread::spawn(move || server::serve(&OURS, desk, inbox, theirs));

@@ -1,14 +1,19 @@
 //! Whom a connection trusts, and what is said about whom it does not.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::client::Client;
 use proxmox_mcp::proxmox::digest::{fingerprint_text, random_bytes, sha256};
 use proxmox_mcp::proxmox::settings::Trust;
+use proxmox_mcp::proxmox::tls::Trusted;
 
-use crate::node::{Authority, Identity, Node, authority, get, handshake, ok};
+use crate::authority::{
+    Authority, Identity, authority, handshake, mismatched_config, server_config,
+};
+use crate::node::{Node, get, ok};
 
 fn start(identity: &Identity) -> Node {
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -77,8 +82,9 @@ fn an_untrusted_certificate_is_shown() {
 
     let mut settings = node.settings();
     settings.cluster = "default".into();
+    let stranger = Authority::new();
     settings.trust = Trust::System {
-        cert_file: Some(Authority::new().ca_file()),
+        cert_file: Some(stranger.ca_file()),
     };
     let hint = Client::new(settings)
         .send(&get("/x"))
@@ -133,6 +139,20 @@ fn whoever_shows_a_pinned_certificate_must_have_its_key() {
     let error = ask(&node, Trust::Fingerprints(vec![sha256(&real.der)])).unwrap_err();
     assert_eq!(error.code(), "ClusterConnectionError", "{error}");
     assert_eq!(node.hits().len(), 0);
+    let pinned = Trust::Fingerprints(vec![sha256(&real.der)]);
+    let trusted = Trusted::new(&pinned, Path::new("")).unwrap();
+    for version in rustls::ALL_VERSIONS {
+        let thief = mismatched_config(&thief, &[version]);
+        assert!(
+            !handshake(thief, Arc::clone(trusted.config(false))),
+            "{version:?}"
+        );
+        let real = mismatched_config(&real, &[version]);
+        assert!(
+            handshake(real, Arc::clone(trusted.config(false))),
+            "{version:?}"
+        );
+    }
     // What checks nothing takes even that.
     ask(&node, Trust::Nothing).unwrap();
 }
@@ -170,24 +190,24 @@ fn files_that_cannot_be_used_are_named() {
 
 #[test]
 fn only_this_very_machine_may_use_its_own_root() {
-    use proxmox_mcp::proxmox::tls::Trusted;
     // The system's roots vouch for another; the machine's own root is the node's.
     let other = Authority::new();
     let system = Trust::System {
         cert_file: Some(other.ca_file()),
     };
     let trusted = Trusted::new(&system, &authority().ca_file()).unwrap();
-    assert!(!std::sync::Arc::ptr_eq(
-        trusted.config(true),
-        trusted.config(false)
-    ));
+    assert!(!Arc::ptr_eq(trusted.config(true), trusted.config(false)));
     let identity = authority().issue(&["127.0.0.1"]);
     for (is_here, accepted) in [(true, true), (false, false)] {
-        let config = std::sync::Arc::clone(trusted.config(is_here));
-        assert_eq!(handshake(&identity, config), accepted, "{is_here}");
+        let config = Arc::clone(trusted.config(is_here));
+        assert_eq!(
+            handshake(server_config(&identity), config),
+            accepted,
+            "{is_here}"
+        );
     }
     // A CA file of the cluster's is the only one that counts.
     let trusted = Trusted::new(&Trust::CaFile(other.ca_file()), &authority().ca_file());
-    let config = std::sync::Arc::clone(trusted.unwrap().config(true));
-    assert!(!handshake(&identity, config));
+    let config = Arc::clone(trusted.unwrap().config(true));
+    assert!(!handshake(server_config(&identity), config));
 }

@@ -257,6 +257,7 @@ fn steady(line: &str) -> String {
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
             (r"\d{4}-\d\d-\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
             (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
+            (r"\bctime=\d+", "ctime=*"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))

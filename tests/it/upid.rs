@@ -163,7 +163,7 @@ fn a_task_that_ends_badly_brings_its_log() {
     let state = task::follow(&send, "prod", &upid, Duration::from_secs(5)).unwrap();
     assert_eq!(state.log_tail, ["volume \\u{1b}[31mlost", "TASK ERROR: no"]);
     assert!(
-        asked.borrow()[2].ends_with(r#"/log?{"limit":10,"start":2}"#),
+        asked.borrow()[2].ends_with(r#"/log?{"start":2,"limit":10}"#),
         "{asked:?}"
     );
     let error = state.succeeded().unwrap_err();

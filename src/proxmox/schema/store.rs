@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{Schema, read};
 use crate::error::Error;
 use crate::log;
-use crate::proxmox::client::{Client, StaticFile};
+use crate::proxmox::client::Client;
+use crate::proxmox::session::StaticFile;
 
 /// Where a node serves it. It takes no token.
 pub const SCHEMA_PATH: &str = "/pve-docs/api-viewer/apidoc.js";
@@ -53,12 +54,12 @@ impl Schemas {
     }
 
     /// The same, but asked for anew where it has changed since it was read: for use before a
-    /// refusal, since a package may have been upgraded under us.
+    /// refusal, since the cluster may have been upgraded under us.
     ///
     /// # Errors
     /// As [`Schemas::of`].
     pub fn refreshed(&self, client: &Client) -> Result<Option<Arc<Schema>>, Error> {
-        let version = client.version()?;
+        let version = client.version_now()?;
         let modified = {
             let known = self.lock();
             let entry = known.by_version.get(&version);

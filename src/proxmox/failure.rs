@@ -1,0 +1,162 @@
+//! How an exchange failed: from what ureq says and how far it had got to what may have happened.
+
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use super::answer;
+use super::cert;
+use super::digest::{fingerprint_text, sha256};
+use super::exchange::{Exchange, Stop};
+use super::request::{Request, Verb};
+use super::session::Timing;
+use super::settings::{Endpoint, Settings};
+use crate::error::Error;
+use crate::log;
+use crate::text::printable;
+
+const CAUSE_MAX_CHARS: usize = 300;
+const CLOSED: &str = "the connection was closed";
+
+/// How an exchange failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing was sent, another node may be tried.
+    /// With the fingerprint of a certificate that was not trusted.
+    NotConnected {
+        cause: String,
+        fingerprint: Option<String>,
+    },
+    /// The connection came from the pool and had died: nothing of an answer to a read came, or
+    /// nothing of a write was sent.
+    Stale,
+    /// Nothing was sent, and it is not to be tried again.
+    NotBegun(String),
+    /// The request had begun to leave, or had left, and the answer is not whole; whether any of it
+    /// came.
+    Cut {
+        cause: String,
+        begun: bool,
+    },
+    /// Something came that is no answer.
+    NotAnAnswer(String),
+    Cancelled,
+}
+
+impl Failure {
+    /// The failure as the caller sees it.
+    pub fn explain(self, settings: &Settings, endpoint: &Endpoint, request: &Request) -> Error {
+        let cluster = settings.cluster.clone();
+        let write = request.verb != Verb::Get;
+        match self {
+            Failure::Cancelled => Error::Cancelled,
+            Failure::NotConnected { cause, .. } | Failure::NotBegun(cause) => Error::Unreachable {
+                cluster,
+                cause: format!("{endpoint}: {cause}"),
+                hint: None,
+            },
+            // Of a write that counts as stale no byte has left.
+            Failure::Stale if write => Error::Unreachable {
+                cluster,
+                cause: format!("{endpoint}: {CLOSED}"),
+                hint: None,
+            },
+            Failure::Stale => cut(settings, request, CLOSED, false),
+            Failure::Cut { cause, .. } if write => Error::Interrupted {
+                cluster,
+                request: answer::line_of(request),
+                cause,
+            },
+            Failure::Cut { cause, begun } => cut(settings, request, &cause, begun),
+            Failure::NotAnAnswer(cause) => answer::not_an_answer(settings, request, cause),
+        }
+    }
+}
+
+fn cut(settings: &Settings, request: &Request, cause: &str, begun: bool) -> Error {
+    let what = if begun {
+        "it was cut off"
+    } else {
+        "there was none"
+    };
+    let cause = format!("{what} ({cause}); a read changes nothing and can be repeated");
+    answer::not_an_answer(settings, request, cause)
+}
+
+/// What an error of ureq means, given how far the exchange had got.
+pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timing) -> Failure {
+    let cause = match after.stop {
+        Some(Stop::Cancelled) => {
+            if timing.write && after.sent > 0 {
+                log::warn("a write was cancelled under way: it may have taken effect");
+            }
+            return Failure::Cancelled;
+        }
+        Some(Stop::TooLate) => {
+            return Failure::NotBegun("connecting left too little time to begin a write".into());
+        }
+        Some(Stop::Closed) => "given up, as standard input ended".to_string(),
+        Some(Stop::OutOfTime) if !after.connected => {
+            format!("no connection within {:.1} s", connect.as_secs_f64())
+        }
+        Some(Stop::OutOfTime) => "no answer in time".to_string(),
+        None => error_text(error),
+    };
+    if let Some((certificate, why)) = &after.untrusted {
+        return not_trusted(certificate, why);
+    }
+    match (after.connected, after.sent, after.received) {
+        (_, 0, _) if after.stop == Some(Stop::Closed) => Failure::NotBegun(cause),
+        (false, _, _) => Failure::NotConnected {
+            cause,
+            fingerprint: None,
+        },
+        (true, 0, _) if after.reused && after.stop.is_none() => Failure::Stale,
+        (true, 0, _) => Failure::NotBegun(cause),
+        (true, _, 0) if after.reused && after.stop.is_none() && !timing.write => Failure::Stale,
+        (true, _, 0) => Failure::Cut {
+            cause,
+            begun: false,
+        },
+        (true, _, _) => match error {
+            ureq::Error::Io(_) => Failure::Cut { cause, begun: true },
+            _ => Failure::NotAnAnswer(cause),
+        },
+    }
+}
+
+pub fn error_text(error: &ureq::Error) -> String {
+    let text = match error {
+        ureq::Error::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => CLOSED.to_string(),
+        ureq::Error::Io(e) => e.to_string(),
+        ureq::Error::BodyExceedsLimit(bytes) => format!("it is larger than {bytes} bytes"),
+        ureq::Error::LargeResponseHeader(_, _) => "its header is too large".to_string(),
+        other => other.to_string(),
+    };
+    printable(&text, CAUSE_MAX_CHARS)
+}
+
+fn not_trusted(der: &[u8], why: &str) -> Failure {
+    let certificate = cert::read(der);
+    let fingerprint = fingerprint_text(&sha256(der));
+    let mut cause = format!(
+        "the certificate is not trusted: {why}; SHA-256 fingerprint {fingerprint}, subject `{}`",
+        certificate.subject
+    );
+    // Writing to a `String` cannot fail.
+    let _ = write!(
+        cause,
+        ", names {}, valid from {} to {} UTC",
+        if certificate.names.is_empty() {
+            "none".to_string()
+        } else {
+            certificate.names.join(" ")
+        },
+        certificate.not_before,
+        certificate.not_after
+    );
+    Failure::NotConnected {
+        cause,
+        fingerprint: Some(fingerprint),
+    }
+}

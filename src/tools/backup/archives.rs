@@ -1,0 +1,310 @@
+//! Which backups there are, by the content listings of the storages that hold backups.
+//!
+//! What a storage did not say is never taken for "there is none": every place that did not answer is
+//! named, and so is every right without which archives are left out of a listing.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tool::rows::{flag, number};
+use crate::wait;
+
+/// With less time left no further storage is asked.
+const ASK_LEAST: Duration = Duration::from_millis(100);
+const REASON_MAX_CHARS: usize = 300;
+
+/// A storage that holds backups, and the node to ask about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    pub storage: String,
+    pub node: String,
+    pub shared: bool,
+    /// Whether the node is there to answer.
+    pub online: bool,
+}
+
+/// What the places said.
+#[derive(Default)]
+pub struct Found {
+    pub archives: Vec<Archive>,
+    /// The places that did not answer, with the reason.
+    pub silent: Vec<Value>,
+}
+
+/// One backup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archive {
+    /// `nas:backup/vzdump-qemu-100-2026_10_04-15_52_42.vma.zst`.
+    pub volume: String,
+    pub storage: String,
+    /// Where it was listed; of a shared storage one node of several.
+    pub node: String,
+    pub shared: bool,
+    /// The VMID that its guest had on the cluster that made it.
+    pub vmid: u32,
+    pub kind: Option<Kind>,
+    /// Unix seconds.
+    pub time: u64,
+    pub bytes: u64,
+    pub notes: String,
+    pub protected: bool,
+    /// What a backup server found when it verified it.
+    pub verification: Option<String>,
+    pub encrypted: bool,
+}
+
+/// Every storage that may hold backups: a shared one once, a local one on each node that has it.
+/// `near` is the node by which a shared one is asked, if it can.
+///
+/// # Errors
+/// The cluster does not say what it has.
+pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
+    let rows = |kind: &str| -> Result<Vec<Value>, Error> {
+        let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
+        Ok(reach
+            .send(&request)?
+            .data
+            .as_array()
+            .cloned()
+            .unwrap_or_default())
+    };
+    let (nodes, storages) = (rows("node")?, rows("storage")?);
+    Ok(places_of(&nodes, &storages, near))
+}
+
+/// As [`places`], from the rows of nodes and storages.
+pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec<Place> {
+    let online = |node: &str| {
+        nodes
+            .iter()
+            .any(|row| text(row, "node") == node && text(row, "status") == "online")
+    };
+    let mut all: Vec<(bool, Place)> = storages
+        .iter()
+        .filter(|row| text(row, "content").split(',').any(|one| one == "backup"))
+        .map(|row| {
+            let place = Place {
+                storage: text(row, "storage").to_string(),
+                node: text(row, "node").to_string(),
+                shared: flag(row.get("shared")),
+                online: online(text(row, "node")),
+            };
+            (text(row, "status") == "available", place)
+        })
+        .collect();
+    // The best place of a shared storage comes first, and the others of it go.
+    all.sort_by_key(|(available, place)| {
+        let is_near = near == Some(place.node.as_str());
+        let worth = (place.online, *available, is_near);
+        let name = (place.storage.clone(), place.node.clone());
+        (!place.shared, std::cmp::Reverse(worth), name)
+    });
+    let mut places: Vec<Place> = Vec::new();
+    for (_, place) in all {
+        let known = |other: &Place| other.shared && other.storage == place.storage;
+        if !place.shared || !places.iter().any(known) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+/// Asks each place for its backups, those of one guest with `vmid`, newest first. A place gets at
+/// most half of the time that is left, so that a dead one does not silence the others.
+///
+/// # Errors
+/// The call was withdrawn.
+pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, Error> {
+    let mut found = Found::default();
+    for place in places {
+        match listed(reach, place, vmid) {
+            Ok(rows) => found
+                .archives
+                .extend(rows.iter().filter_map(|row| archive(row, place))),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => found.silent.push(silent(place, &error)),
+        }
+    }
+    found
+        .archives
+        .sort_by(|one, other| (other.time, &other.volume).cmp(&(one.time, &one.volume)));
+    Ok(found)
+}
+
+fn listed(reach: &Reach, place: &Place, vmid: Option<u32>) -> Result<Vec<Value>, Error> {
+    let unreached = |cause: &str| Error::Unreachable {
+        cluster: reach.cluster_name().to_string(),
+        cause: cause.to_string(),
+        hint: None,
+    };
+    if !place.online {
+        return Err(unreached("its node is offline"));
+    }
+    let values = [place.node.as_str(), place.storage.as_str()];
+    let path = "/nodes/{node}/storage/{storage}/content";
+    let mut request = Request::new(Verb::Get, path, &values)?.with("content", "backup");
+    if let Some(vmid) = vmid {
+        request = request.with("vmid", vmid);
+    }
+    let reply = match wait::remaining() {
+        Some(left) if left < ASK_LEAST => return Err(unreached("not asked: the time was over")),
+        Some(left) => wait::within(left / 2, || reach.send(&request))?,
+        None => reach.send(&request)?,
+    };
+    match reply.data {
+        Value::Array(rows) => Ok(rows),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn silent(place: &Place, error: &Error) -> Value {
+    let mut row = Map::new();
+    row.insert(
+        "storage".into(),
+        printable(&place.storage, REASON_MAX_CHARS).into(),
+    );
+    row.insert(
+        "node".into(),
+        printable(&place.node, REASON_MAX_CHARS).into(),
+    );
+    let why = format!("{}: {error}", error.code());
+    row.insert("why".into(), printable(&why, REASON_MAX_CHARS).into());
+    Value::Object(row)
+}
+
+/// A row of a content listing; `None` where it is no backup.
+fn archive(row: &Value, place: &Place) -> Option<Archive> {
+    let volume = text(row, "volid");
+    let named = name(volume);
+    let kind = match text(row, "subtype") {
+        "qemu" => Some(Kind::Qemu),
+        "lxc" => Some(Kind::Lxc),
+        _ => named.as_ref().map(|named| named.kind),
+    };
+    let vmid = u32::try_from(number(row.get("vmid"))).unwrap_or_default();
+    let state = |row: &Value| Some(row.get("state")?.as_str()?.to_string());
+    let is_encrypted = |value: &Value| !matches!(value.as_str(), Some("" | "0"));
+    (!volume.is_empty()).then(|| Archive {
+        volume: volume.to_string(),
+        storage: place.storage.clone(),
+        node: place.node.clone(),
+        shared: place.shared,
+        vmid: if vmid == 0 {
+            named.map_or(0, |named| named.vmid)
+        } else {
+            vmid
+        },
+        kind,
+        time: number(row.get("ctime")),
+        bytes: number(row.get("size")),
+        notes: text(row, "notes").to_string(),
+        protected: flag(row.get("protected")),
+        verification: row.get("verification").and_then(state),
+        encrypted: row.get("encrypted").is_some_and(is_encrypted),
+    })
+}
+
+/// What an archive's name tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub kind: Kind,
+    pub vmid: u32,
+}
+
+/// Reads a backup's name: `nas:backup/vzdump-qemu-100-...`, `pbs:backup/vm/100/2026-...`; `None`
+/// where it is none of these, so that nobody knows what is in it.
+pub fn name(volume: &str) -> Option<Name> {
+    let (_, path) = volume.split_once(':')?;
+    let path = path.strip_prefix("backup/")?;
+    let (word, rest, between) = match path.strip_prefix("vzdump-") {
+        Some(rest) => {
+            let (word, rest) = rest.split_once('-')?;
+            (word, rest, '-')
+        }
+        None => {
+            let (word, rest) = path.split_once('/')?;
+            (word, rest, '/')
+        }
+    };
+    let kind = match word {
+        "qemu" | "vm" => Kind::Qemu,
+        "lxc" | "ct" | "openvz" => Kind::Lxc,
+        _ => return None,
+    };
+    let (vmid, time) = rest.split_once(between)?;
+    let vmid = vmid.parse().ok()?;
+    (!time.is_empty()).then_some(Name { kind, vmid })
+}
+
+/// Why backups may be missing from a listing that was answered: without these rights archives are
+/// left out without a word. `None` where nothing is hidden.
+///
+/// # Errors
+/// The token's rights cannot be read.
+pub fn hidden(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Option<String>, Error> {
+    let rights = reach.get("/access/permissions", &[])?;
+    Ok(hidden_by(&rights, places, vmid))
+}
+
+/// As [`hidden`], from the reply of `/access/permissions`.
+pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<String> {
+    // A guest without a path of its own inherits, as any other does.
+    let guest = vmid.map_or("/vms/0".to_string(), |vmid| format!("/vms/{vmid}"));
+    let mut missing = Vec::new();
+    if !allowed(rights, &guest, &["VM.Backup"]) {
+        let path = if vmid.is_some() {
+            guest.as_str()
+        } else {
+            "/vms"
+        };
+        missing.push(format!("`VM.Backup` on `{path}`"));
+    }
+    for place in places {
+        let path = format!("/storage/{}", place.storage);
+        let lacks = !allowed(
+            rights,
+            &path,
+            &["Datastore.AllocateSpace", "Datastore.Allocate"],
+        );
+        let line = format!("`Datastore.AllocateSpace` on `{path}`");
+        if lacks && !missing.contains(&line) {
+            missing.push(line);
+        }
+    }
+    (!missing.is_empty()).then(|| {
+        format!(
+            "the token lacks {}: archives may be there that it is not shown",
+            missing.join(", ")
+        )
+    })
+}
+
+/// Whether one of the privileges holds on `path`: by its own entry, or by the nearest one above that
+/// hands them down.
+fn allowed(rights: &Value, path: &str, privileges: &[&str]) -> bool {
+    let mut at = path;
+    loop {
+        if let Some(entry) = rights.get(at).filter(|entry| entry.is_object()) {
+            return privileges.iter().any(|privilege| {
+                entry
+                    .get(privilege)
+                    .is_some_and(|value| at == path || flag(Some(value)))
+            });
+        }
+        at = match at.rsplit_once('/') {
+            _ if at == "/" => return false,
+            Some(("", _)) | None => "/",
+            Some((above, _)) => above,
+        };
+    }
+}
+
+fn text<'v>(row: &'v Value, key: &str) -> &'v str {
+    row.get(key).and_then(Value::as_str).unwrap_or_default()
+}

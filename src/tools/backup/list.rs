@@ -1,0 +1,157 @@
+//! `backup_list`: the backups of one cluster or of all, with every place that did not answer.
+
+use serde_json::{Map, Value, json};
+
+use super::archives::{self, Archive};
+use crate::error::Error;
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tools::disks;
+
+const VOLUME_MAX_CHARS: usize = 300;
+const WORD_MAX_CHARS: usize = 80;
+const NOTES_MAX_CHARS: usize = 300;
+
+const COLUMNS: &[&str] = &[
+    "cluster",
+    "volume",
+    "vmid",
+    "kind",
+    "time",
+    "size_gib",
+    "storage",
+    "node",
+    "protected",
+    "encrypted",
+    "verification",
+    "untrusted_text",
+];
+
+pub(super) const LIST: Tool = Tool {
+    name: "backup_list",
+    title: "List backups",
+    about: "Lists backups with time and size, newest first: of a guest, which may be gone (then with \
+            `cluster`), of a storage, of a node. `vmid` is the guest's on the cluster that made it.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::List,
+    params: &[
+        Param::new("guest", Kind::Guest, "").optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
+        Param::new("node", Kind::Word(Word::Node), "").optional(),
+        FIELDS,
+        LIMIT,
+        CURSOR,
+    ],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(list),
+};
+
+/// What one cluster has.
+#[derive(Default)]
+struct Listed {
+    archives: Vec<Archive>,
+    not_read: Vec<Value>,
+    hidden: Option<String>,
+}
+
+fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let answered = reach.ask(|reach| of_cluster(reach, args))?;
+    let several = reach.clusters().count() > 1;
+    let mut found: Vec<(u64, Row)> = Vec::new();
+    let mut not_read = Vec::new();
+    let mut hidden = Map::new();
+    for (cluster, listed) in answered {
+        for archive in listed.archives {
+            let mut row = row(&archive);
+            if several {
+                row.insert("cluster".into(), cluster.into());
+            }
+            found.push((archive.time, row));
+        }
+        for mut place in listed.not_read {
+            if let Some(place) = place.as_object_mut().filter(|_| several) {
+                place.insert("cluster".into(), cluster.into());
+            }
+            not_read.push(place);
+        }
+        if let Some(why) = listed.hidden {
+            hidden.insert(cluster.to_string(), why.into());
+        }
+    }
+    // The order within a time is the cluster's own.
+    found.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+    let found = found.into_iter().map(|(_, row)| row).collect();
+    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
+    if !not_read.is_empty() {
+        answer.insert("not_read".into(), not_read.into());
+    }
+    if !hidden.is_empty() {
+        answer.insert("hidden".into(), Value::Object(hidden));
+    }
+    Ok(answer)
+}
+
+fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
+    let vmid = match args.text("guest") {
+        None => None,
+        Some(guest) => match reach.vmid_of(guest)? {
+            Some(vmid) => Some(vmid),
+            None => return Ok(Listed::default()),
+        },
+    };
+    let (storage, node) = (args.text("storage"), args.text("node"));
+    let mut places = archives::places(reach, node)?;
+    let there: Vec<String> = places.iter().map(|place| place.storage.clone()).collect();
+    places.retain(|place| {
+        storage.is_none_or(|storage| place.storage == storage)
+            && node.is_none_or(|node| place.node == node)
+    });
+    if let Some(storage) = storage.filter(|storage| !there.iter().any(|one| one == storage)) {
+        return Err(Error::bad(format!(
+            "{}: no storage `{storage}` takes backups; these do: {}",
+            reach.cluster_name(),
+            distinct(there).join(", ")
+        )));
+    }
+    let found = archives::ask(reach, &places, vmid)?;
+    Ok(Listed {
+        hidden: archives::hidden(reach, &places, vmid)?,
+        archives: found.archives,
+        not_read: found.silent,
+    })
+}
+
+fn distinct(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn row(archive: &Archive) -> Row {
+    let mut row = Row::new();
+    row.insert("volume".into(), printable(&archive.volume, VOLUME_MAX_CHARS).into());
+    row.insert("vmid".into(), archive.vmid.into());
+    row.insert("kind".into(), archive.kind.map(|kind| kind.name()).into());
+    row.insert("time".into(), time::iso(archive.time).into());
+    row.insert("size_gib".into(), json!(disks::gib(archive.bytes)));
+    row.insert("storage".into(), printable(&archive.storage, WORD_MAX_CHARS).into());
+    if !archive.shared {
+        row.insert("node".into(), printable(&archive.node, WORD_MAX_CHARS).into());
+    }
+    row.insert("protected".into(), archive.protected.into());
+    row.insert("encrypted".into(), archive.encrypted.into());
+    let verification = archive.verification.as_deref().unwrap_or_default();
+    row.insert("verification".into(), printable(verification, WORD_MAX_CHARS).into());
+    let notes = printable(&archive.notes, NOTES_MAX_CHARS);
+    if !notes.is_empty() {
+        row.insert("untrusted_text".into(), json!({ "notes": notes }));
+    }
+    row
+}

@@ -1,0 +1,3 @@
+//! Backups of guests: which there are, making one, restoring one.
+
+pub mod archives;

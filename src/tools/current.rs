@@ -1,0 +1,63 @@
+//! The guest that a call addresses as it is at this moment, and what its state rules out: Proxmox
+//! takes most orders on a locked guest and lets them fail in the task.
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::text::printable;
+
+const WORD_MAX_CHARS: usize = 40;
+
+/// What a guest is doing.
+pub struct Current {
+    /// `running`, `stopped`, ...; a paused one is `running` here.
+    pub status: String,
+    pub lock: Option<String>,
+}
+
+impl Current {
+    /// Asks the guest's node.
+    ///
+    /// # Errors
+    /// The guest cannot be read.
+    pub fn read(reach: &Reach) -> Result<Current, Error> {
+        reach
+            .get_of_guest("/status/current")
+            .map(|current| Current::of(&current))
+    }
+
+    /// As a reply of `status/current`, or the subject of a guest's plan, has it.
+    pub fn of(value: &Value) -> Current {
+        let word = |key: &str| {
+            let word = value.get(key).and_then(Value::as_str).unwrap_or_default();
+            printable(word, WORD_MAX_CHARS)
+        };
+        Current {
+            status: word("status"),
+            lock: Some(word("lock")).filter(|lock| !lock.is_empty()),
+        }
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.status == "stopped"
+    }
+
+    /// Refuses what a lock would make fail.
+    ///
+    /// # Errors
+    /// The guest is locked.
+    pub fn unlocked(&self, reach: &Reach) -> Result<(), Error> {
+        let Some(lock) = &self.lock else {
+            return Ok(());
+        };
+        Err(Error::NotAllowed {
+            sentence: format!(
+                "{}: guest {} is locked (`{lock}`), and its task would fail; nothing was sent",
+                reach.cluster_name(),
+                reach.guest()?.vmid,
+            ),
+            hint: Some("look at task_list with `running` for the task that holds it".into()),
+        })
+    }
+}

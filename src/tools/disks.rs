@@ -1,0 +1,136 @@
+//! The disks and mount points of a guest, read out of its configuration.
+
+use serde_json::Value;
+
+use crate::fleet::index::Kind;
+
+/// What holds data of a VM, without CD drives.
+const QEMU_KEYS: &[&str] = &[
+    "ide", "sata", "scsi", "virtio", "efidisk", "tpmstate", "unused",
+];
+/// What holds data of a container.
+const LXC_KEYS: &[&str] = &["rootfs", "mp", "unused"];
+/// GiB to the power of 1024 that a size's letter means; a size without one is in bytes.
+const UNITS: &[(char, i32)] = &[('K', -2), ('M', -1), ('G', 0), ('T', 1)];
+
+/// One disk or mount point that a storage holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disk {
+    /// `scsi0`, `rootfs`, `unused1`.
+    pub key: String,
+    /// As the storage lists it: `local-lvm:vm-100-disk-0`.
+    pub volume: String,
+    /// What stands before the volume's colon.
+    pub storage: String,
+    /// As it is configured: `32G`. Unused volumes have none.
+    pub size: Option<String>,
+    pub size_gib: Option<f64>,
+}
+
+/// The disks in a configuration, in the order of their keys. What no storage holds is not among
+/// them: CD drives, devices that are passed through, bind mounts.
+pub fn of(config: &Value, kind: Kind) -> Vec<Disk> {
+    let keys = match kind {
+        Kind::Qemu => QEMU_KEYS,
+        Kind::Lxc => LXC_KEYS,
+    };
+    let options = config.as_object().into_iter().flatten();
+    let mut disks: Vec<((usize, u32), Disk)> = options
+        .filter_map(|(key, value)| {
+            let place = place_of(key, keys)?;
+            Some((place, disk(key, value.as_str()?)?))
+        })
+        .collect();
+    disks.sort_by_key(|(place, _)| *place);
+    disks.into_iter().map(|(_, disk)| disk).collect()
+}
+
+/// Which of `keys` a key is, and its number; `rootfs` has none.
+fn place_of(key: &str, keys: &[&str]) -> Option<(usize, u32)> {
+    let (rank, rest) = keys
+        .iter()
+        .enumerate()
+        .find_map(|(rank, name)| Some((rank, key.strip_prefix(name)?)))?;
+    let numberless = rest.is_empty() && key == "rootfs";
+    let number = if numberless { 0 } else { rest.parse().ok()? };
+    Some((rank, number))
+}
+
+fn disk(key: &str, value: &str) -> Option<Disk> {
+    let mut parts = value.split(',');
+    let first = parts.next()?;
+    // The option that may go without its name may also bear it.
+    let volume = ["file=", "volume="]
+        .iter()
+        .find_map(|name| first.strip_prefix(name))
+        .unwrap_or(first);
+    let options: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+    let option = |name: &str| {
+        let found = options.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| *value)
+    };
+    let storage = storage_of(volume)?;
+    if option("media") == Some("cdrom") {
+        return None;
+    }
+    let size = option("size");
+    Some(Disk {
+        key: key.to_string(),
+        volume: volume.to_string(),
+        storage: storage.to_string(),
+        size: size.map(str::to_string),
+        size_gib: size.and_then(size_gib),
+    })
+}
+
+/// The storage of a volume. A path and the word `none` have none.
+pub fn storage_of(volume: &str) -> Option<&str> {
+    let (storage, rest) = volume.split_once(':')?;
+    let is_name = storage.starts_with(|c: char| c.is_ascii_alphabetic());
+    (is_name && !storage.contains('/') && !rest.is_empty()).then_some(storage)
+}
+
+/// A size as Proxmox writes it, `32G`, `528K`, in GiB with three digits behind the point.
+pub fn size_gib(size: &str) -> Option<f64> {
+    let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = size.get(digits.len()..)?;
+    let power = match unit.chars().next() {
+        None => -3,
+        Some(letter) => UNITS
+            .iter()
+            .find(|(unit, _)| *unit == letter.to_ascii_uppercase())
+            .map(|(_, power)| *power)?,
+    };
+    let number: f64 = digits.parse().ok()?;
+    Some(thousandths(number * 1024_f64.powi(power)))
+}
+
+/// Bytes in GiB with three digits behind the point.
+#[allow(clippy::cast_precision_loss)] // Three digits are all that is kept.
+pub fn gib(bytes: u64) -> f64 {
+    thousandths(bytes as f64 / 1024_f64.powi(3))
+}
+
+fn thousandths(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// The name of a volume behind its storage and its folder: `base-9000-disk-0.raw` of
+/// `local:9000/base-9000-disk-0.raw`.
+pub fn name_of(volume: &str) -> &str {
+    let path = volume.split_once(':').map_or(volume, |(_, path)| path);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Whether a row of a content listing is a linked clone of `volume`: its name goes by way of the
+/// name of the base, or its `parent` is the base (or a snapshot of it).
+pub fn is_clone_of(row: &Value, volume: &str) -> bool {
+    let base = name_of(volume);
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    let path = text("volid").split_once(':').map_or("", |(_, path)| {
+        path.rsplit_once('/').map_or("", |(way, _)| way)
+    });
+    let parent = text("parent");
+    let parent = parent.split('@').next().unwrap_or_default();
+    path.split('/').any(|part| part == base) || parent.rsplit('/').next() == Some(base)
+}
