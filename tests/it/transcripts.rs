@@ -145,7 +145,7 @@ impl Memory {
 }
 
 /// `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]`, `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`,
-/// `hold CLUSTER` (no task ends), `release CLUSTER`.
+/// `ha CLUSTER SID STATE`, `hold CLUSTER` (no task ends), `release CLUSTER`.
 fn direct(world: &World, order: &str, path: &Path) {
     let words: Vec<&str> = order.split(' ').collect();
     let (words, on) = match words.iter().position(|word| *word == "on") {
@@ -168,6 +168,10 @@ fn direct(world: &World, order: &str, path: &Path) {
             let guest = state.guests.get_mut(&vmid).expect("the guest is there");
             guest.config.insert(key.into(), value.into());
         }),
+        ["ha", cluster, sid, state] => world.cluster(cluster).edit(|known| {
+            let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
+            known.ha.insert((*sid).into(), resource);
+        }),
         ["hold", cluster] => world.cluster(cluster).edit(|state| state.hold = true),
         ["release", cluster] => world.cluster(cluster).edit(|state| state.hold = false),
         _ => panic!("{}: no such order: {order}", path.display()),
@@ -186,6 +190,7 @@ fn fault(words: &[&str], path: &Path) -> Fault {
         ["no-quorum"] => Fault::NoQuorum,
         ["old-errors"] => Fault::OldErrors,
         ["no-apidoc"] => Fault::NoApiDoc,
+        ["race"] => Fault::Race,
         ["status-401"] => Fault::Status401,
         ["token-lacks", privileges] => {
             Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())
