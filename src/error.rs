@@ -111,11 +111,11 @@ impl Error {
             }
             Error::AmbiguousGuest { .. } => Some("repeat the call with the VMID as `guest`".into()),
             Error::Interrupted { .. } => Some(
-                "it may have taken effect: look at the object and at task_list before repeating it"
+                "it may have taken effect: look at the object and at the list of tasks before repeating it"
                     .into(),
             ),
             Error::NotAnAnswer { wrote: true, .. } => Some(
-                "it may have taken effect: look at the object and at task_list before repeating it"
+                "it may have taken effect: look at the object and at the list of tasks before repeating it"
                     .into(),
             ),
             Error::NotAllowed { hint, .. }
@@ -207,7 +207,7 @@ impl fmt::Display for Error {
                 ..
             } => write!(
                 f,
-                "{cluster}: the reply to `{request}` is no answer of the Proxmox API: {cause}"
+                "{cluster}: `{request}` got no answer of the Proxmox API: {cause}"
             ),
             Error::Cancelled => f.write_str("the call was cancelled"),
         }

@@ -227,7 +227,7 @@ pub fn by_place(
 fn is_complete(named: Named, sighted: &Sighted) -> bool {
     match named {
         Named::Vmid(_) => sighted.sees_all,
-        Named::Guest(_) => sighted.sees_all && !sighted.rows.has_nameless(),
+        Named::Guest(_) => sighted.sees_all && sighted.rows.nameless().next().is_none(),
         _ => true,
     }
 }

@@ -3,6 +3,8 @@
 //! Every request is weighed before it leaves. What is heavier than the call was allowed to be, or
 //! touches something else, is refused, whatever the handler's code says.
 
+mod fleet;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -15,9 +17,14 @@ use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
 use crate::fleet::registry;
+use crate::fleet::resource::{self, Resource};
+use crate::fleet::sight::Sight;
 use crate::proxmox::request::{Reply, Request, Verb};
 use crate::proxmox::task;
 use crate::proxmox::upid::Upid;
+
+pub use crate::proxmox::client::Standing;
+pub use fleet::FleetReach;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
@@ -105,6 +112,29 @@ impl<'a> Reach<'a> {
             return Err(self.refused(request, "is no read"));
         }
         self.fleet.client(self.cluster)?.send_raw(request)
+    }
+
+    /// Goes through what is where, row by row, as the cluster says now.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn resources(&self, found: &mut dyn FnMut(&Resource)) -> Result<(), Error> {
+        let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
+        let body = self.read_bytes(&request)?;
+        resource::each(&body, found).map_err(|cause| Error::NotAnAnswer {
+            cluster: self.cluster_name().to_string(),
+            request: request.line(),
+            wrote: false,
+            cause,
+        })
+    }
+
+    /// What the token sees here; asked once a minute at most.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn sight(&self) -> Result<Sight, Error> {
+        self.fleet.sight(self.cluster)
     }
 
     /// Reads what stands at a path: the `data` of the reply.
@@ -286,87 +316,6 @@ impl<'a> Reach<'a> {
     /// Seconds that the caller waits for the end of a task.
     pub fn wait_s(&self) -> u64 {
         self.wait_s
-    }
-}
-
-/// The clusters that a fleet-wide read may ask.
-pub struct FleetReach<'a> {
-    fleet: &'a Fleet,
-    clusters: Vec<usize>,
-    /// Whether the caller meant one cluster: then its failure is the call's.
-    one: bool,
-    failed: RefCell<Vec<(usize, Error)>>,
-}
-
-impl<'a> FleetReach<'a> {
-    pub(super) fn new(fleet: &'a Fleet, clusters: Vec<usize>, one: bool) -> FleetReach<'a> {
-        FleetReach {
-            fleet,
-            clusters,
-            one,
-            failed: RefCell::new(Vec::new()),
-        }
-    }
-
-    /// Runs `work` on each cluster, several at a time, and gives what those returned that answered.
-    /// The others are named in the answer's `errors`.
-    ///
-    /// # Errors
-    /// The call was withdrawn; or the one cluster that was meant failed.
-    pub fn ask<T: Send>(
-        &self,
-        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
-    ) -> Result<Vec<(&str, T)>, Error> {
-        let fleet = self.fleet;
-        let results = fleet.fan_out(&self.clusters, |cluster| {
-            work(&Reach::new(fleet, cluster, reading(), None, 0))
-        });
-        let mut answered = Vec::new();
-        for (cluster, result) in self.clusters.iter().zip(results) {
-            match result {
-                Some(Ok(found)) => answered.push((fleet.cluster_name(*cluster), found)),
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
-                Some(Err(error)) if self.one => return Err(error),
-                Some(Err(error)) => self.failed.borrow_mut().push((*cluster, error)),
-                None => self
-                    .failed
-                    .borrow_mut()
-                    .push((*cluster, not_asked(fleet, *cluster))),
-            }
-        }
-        Ok(answered)
-    }
-
-    /// The configuration of each cluster that is asked, with its place.
-    pub fn clusters(&self) -> impl Iterator<Item = &Cluster> {
-        let clusters = self.clusters.iter();
-        clusters.filter_map(|cluster| self.fleet.cluster(*cluster).ok())
-    }
-
-    /// The whole configuration.
-    pub fn config(&self) -> &crate::fleet::config::Config {
-        &self.fleet.config
-    }
-
-    /// The clusters that failed, as an answer names them.
-    pub fn errors(&self) -> Vec<Value> {
-        let failed = self.failed.borrow();
-        let rows = failed.iter().map(|(cluster, error)| {
-            let mut row = Map::new();
-            row.insert("cluster".into(), self.fleet.cluster_name(*cluster).into());
-            row.insert("code".into(), error.code().into());
-            row.insert("message".into(), error.to_string().into());
-            Value::Object(row)
-        });
-        rows.collect()
-    }
-}
-
-fn not_asked(fleet: &Fleet, cluster: usize) -> Error {
-    Error::Unreachable {
-        cluster: fleet.cluster_name(cluster).to_string(),
-        cause: "not asked: the call's time was over".into(),
-        hint: None,
     }
 }
 

@@ -132,11 +132,10 @@ static ROWS: &[Row] = &[
         OPERATE,
         &[Named::Path],
     ),
-    // A container that runs is stopped and started again.
     row(
         Verb::Post,
         "/nodes/{node}/lxc/{vmid}/migrate",
-        CUTS_OFF,
+        Marked::By(migrate_container),
         &[Named::Path],
     ),
     row(
@@ -324,16 +323,27 @@ fn create(params: &Map<String, Value>) -> Mark {
 }
 
 /// Removing `unusedN` destroys its volume, and so does `force`; removing a disk that is in use only
-/// detaches it. Removing a network card cuts the guest off.
+/// detaches it. Removing a network card cuts the guest off. What is made a
+/// template never runs again.
 fn configure(params: &Map<String, Value>) -> Mark {
     let delete = params.get("delete").map(plain).unwrap_or_default();
     let removed = || delete.split([',', ';', ' ']).map(str::trim);
-    if is_set(params, "force") || removed().any(|key| key.starts_with("unused")) {
+    let destroys = is_set(params, "force") || is_set(params, "template");
+    if destroys || removed().any(|key| key.starts_with("unused")) {
         Mark::FULL
     } else if removed().any(|key| key.starts_with("net")) {
         Mark::CHANGE.interrupts()
     } else {
         Mark::CHANGE
+    }
+}
+
+/// A container that runs moves only by being stopped and started again, which has to be asked for.
+fn migrate_container(params: &Map<String, Value>) -> Mark {
+    if is_set(params, "restart") || is_set(params, "online") {
+        Mark::OPERATE.interrupts()
+    } else {
+        Mark::OPERATE
     }
 }
 

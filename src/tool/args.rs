@@ -224,7 +224,7 @@ impl Word {
             Word::Snapshot => {
                 "a snapshot's name begins with a letter and has at most 40 letters, digits, `-`, `_`"
             }
-            Word::Volume => "a volume is written `storage:path`, as storage_content lists it",
+            Word::Volume => "a volume is written `storage:path`, as lists of a storage give it",
             Word::DnsName => "a guest's name is a DNS name: letters, digits, hyphens, dots",
             Word::Task => "a task is written `cluster!UPID:...` as answers give it",
             Word::Id => "only letters, digits, `-`, `_`, `.`",

@@ -49,12 +49,11 @@ pub fn call(
             let reach = desk
                 .gate
                 .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
-            let asked = reach.clusters().count();
             let body = run(&reach, &args)?;
             let mut answer = match decision {
                 Some(decision) => decided(&desk.fleet, &decision),
                 None => Map::from_iter([
-                    ("clusters_asked".to_string(), asked.into()),
+                    ("clusters_asked".to_string(), reach.asked().into()),
                     ("errors".to_string(), reach.errors().into()),
                 ]),
             };

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod call;
+pub mod order;
 pub mod param;
 pub mod rows;
 pub mod time;

@@ -44,6 +44,21 @@ pub fn page(
     usual: &[&str],
     args: &Args,
 ) -> Result<Map<String, Value>, Error> {
+    let total = rows.len();
+    page_of(rows, total, columns, usual, args)
+}
+
+/// The same where `rows` are only the first ones of `total`, down to the end of the page.
+///
+/// # Errors
+/// As [`page`].
+pub fn page_of(
+    rows: Vec<Row>,
+    total: usize,
+    columns: &[&str],
+    usual: &[&str],
+    args: &Args,
+) -> Result<Map<String, Value>, Error> {
     let chosen = args.texts("fields");
     let wrong: Vec<&str> = chosen
         .iter()
@@ -58,17 +73,7 @@ pub fn page(
         )));
     }
     let shown: &[&str] = if chosen.is_empty() { usual } else { &chosen };
-    let start = match args.text("cursor") {
-        None => 0,
-        Some(cursor) => cursor
-            .parse::<usize>()
-            .map_err(|_| Error::bad("`cursor` is no `next` of an answer"))?,
-    };
-    let limit = args
-        .int("limit")
-        .and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(LIMIT_DEFAULT);
-    let total = rows.len();
+    let (start, limit) = window(args)?;
     let mut items = Vec::new();
     let mut bytes = FRAME_BYTES;
     let mut cut = false;
@@ -96,6 +101,23 @@ pub fn page(
         );
     }
     Ok(answer)
+}
+
+/// How many rows stand before the page, and how many it has at most.
+///
+/// # Errors
+/// A cursor that there is not.
+pub fn window(args: &Args) -> Result<(usize, usize), Error> {
+    let start = match args.text("cursor") {
+        None => 0,
+        Some(cursor) => cursor
+            .parse::<usize>()
+            .map_err(|_| Error::bad("`cursor` is no `next` of an answer"))?,
+    };
+    let limit = args
+        .int("limit")
+        .and_then(|limit| usize::try_from(limit).ok());
+    Ok((start, limit.unwrap_or(LIMIT_DEFAULT)))
 }
 
 /// The columns of a row that say something, in the order of `shown`.

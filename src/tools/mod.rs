@@ -3,9 +3,12 @@
 pub mod backup;
 pub mod current;
 pub mod disks;
+pub mod fleet;
 pub mod guest;
+pub mod node;
 pub mod plan;
 pub mod snapshot;
+pub mod storage;
 
 use serde_json::{Map, Value};
 
@@ -20,12 +23,24 @@ pub struct Toolset {
 /// Every tool, in the order in which it is listed.
 pub static TOOLSETS: &[Toolset] = &[
     Toolset {
+        name: "fleet",
+        tools: fleet::TOOLS,
+    },
+    Toolset {
         name: "guest",
         tools: guest::TOOLS,
     },
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "node",
+        tools: node::TOOLS,
+    },
+    Toolset {
+        name: "storage",
+        tools: storage::TOOLS,
     },
 ];
 

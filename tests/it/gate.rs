@@ -250,3 +250,20 @@ fn a_changed_guest_needs_a_new_plan() {
     assert_eq!(answer["status"], json!("stopped"));
     assert_eq!(writes(&world), 1);
 }
+
+#[test]
+fn a_code_expires() {
+    let world = World::three();
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    desk.gate.plans.code_age = std::time::Duration::ZERO;
+    let stop = proxmox_mcp::tools::find("guest_power").expect("the tool");
+    let arguments = |code: Option<&Value>| stop_billing(code).as_object().expect("an object").clone();
+    world.cluster("production").edit(|state| {
+        state.guests.get_mut(&110).expect("billing").status = crate::sim::guest::Status::Running;
+    });
+    let planned = call::call(&mut desk, stop, &arguments(None)).expect("a plan");
+    let again = call::call(&mut desk, stop, &arguments(Some(&planned["confirm"]))).expect("a plan");
+    assert_eq!(again["because"], json!("the code has expired"));
+    assert_ne!(again["confirm"], planned["confirm"]);
+    assert_eq!(writes(&world), 0);
+}

@@ -102,7 +102,7 @@ fn modern_requests_carry_their_meta() {
     const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
     const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
     let with = |method: &str, meta: Value| legacy("6", method, json!({"_meta": meta}));
-    let supported = r#"{"requested":"REQUESTED","supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"]}"#;
+    let supported = r#"{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"REQUESTED"}"#;
     let unsupported =
         |version: &str| format!("-32022 6 {}", supported.replace("REQUESTED", version));
     let (early, late) = (unsupported("2025-11-25"), unsupported("2027-01-01"));

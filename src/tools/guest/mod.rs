@@ -1,9 +1,21 @@
 //! Guests: virtual machines (qemu) and containers (lxc), one family with a kind.
 
+mod change;
+mod clone;
+mod configure;
+mod create;
 mod delete;
+mod disk;
 mod get;
 mod list;
+mod migrate;
+pub mod network;
+pub mod place;
 mod power;
+pub mod property;
+mod settings;
+mod unused;
+pub mod vmid;
 
 use serde_json::{Map, Value};
 
@@ -13,7 +25,19 @@ use crate::text::printable;
 use crate::tool::Tool;
 use crate::tool::param::{Kind, Param};
 
-pub static TOOLS: &[Tool] = &[list::LIST, get::GET, power::POWER, delete::DELETE];
+pub static TOOLS: &[Tool] = &[
+    list::LIST,
+    get::GET,
+    create::VM,
+    create::CONTAINER,
+    clone::CLONE,
+    configure::CONFIGURE,
+    power::POWER,
+    migrate::MIGRATE,
+    disk::DISK,
+    network::NETWORK,
+    delete::DELETE,
+];
 
 /// The longest name of a guest that is shown, in characters.
 pub const NAME_MAX_CHARS: usize = 80;

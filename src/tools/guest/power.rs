@@ -163,7 +163,7 @@ fn state_of(current: &Value) -> String {
 ///
 /// # Errors
 /// It does, and has given up on it or is told to leave it alone: an order would have no effect.
-fn ha_managed(reach: &Reach, current: &Value) -> Result<bool, Error> {
+pub(super) fn ha_managed(reach: &Reach, current: &Value) -> Result<bool, Error> {
     let Some(ha) = current.get("ha").filter(|ha| flag(ha.get("managed"))) else {
         return Ok(false);
     };

@@ -1,0 +1,98 @@
+//! A change of a guest's configuration: read, changed under its digest, and what of it waits for a
+//! restart.
+
+use serde_json::{Map, Value};
+
+use super::property::plain;
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+
+/// The longest value of an option that is shown, in characters.
+const VALUE_MAX_CHARS: usize = 200;
+/// Stands for the value of an option that is taken away.
+const REMOVED: &str = "(removed)";
+/// Options whose values are not repeated: notes of strangers, and secrets.
+const NOT_SHOWN: &[&str] = &["description", "cipassword"];
+
+/// The configuration as it will be after a restart.
+///
+/// # Errors
+/// The guest cannot be read.
+pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
+    match reach.get_of_guest("/config")? {
+        Value::Object(config) => Ok(config),
+        _ => Err(Error::NotAnAnswer {
+            cluster: reach.cluster_name().to_string(),
+            request: "GET config".into(),
+            wrote: false,
+            cause: "it is no configuration".into(),
+        }),
+    }
+}
+
+/// A request that changes `config` by `params`, which fails where somebody else has changed it
+/// meanwhile.
+///
+/// # Errors
+/// As [`Request::new`].
+pub(super) fn request(
+    reach: &Reach,
+    verb: Verb,
+    config: &Map<String, Value>,
+    params: Map<String, Value>,
+) -> Result<Request, Error> {
+    let mut request = reach.on_guest(verb, "/config", &[])?;
+    request.params = params;
+    Ok(with_digest(request, config))
+}
+
+/// The same request, good only for the configuration as it was read; a digest that the caller gave
+/// stands.
+pub(super) fn with_digest(request: Request, config: &Map<String, Value>) -> Request {
+    match config.get("digest") {
+        Some(digest) if !request.params.contains_key("digest") => {
+            request.with("digest", digest.clone())
+        }
+        _ => request,
+    }
+}
+
+/// Sends a change and says how it went; what waits for a restart stands under `pending`.
+///
+/// # Errors
+/// What Proxmox has against it.
+pub(super) fn send(reach: &Reach, request: &Request) -> Result<Map<String, Value>, Error> {
+    let reply = reach.send(request)?;
+    let mut answer = reach.follow(&reply)?;
+    // The change is made: that this cannot be read must not look as if it were not.
+    match pending(reach) {
+        Ok(pending) if pending.is_empty() => {}
+        Ok(pending) => {
+            answer.insert("pending".into(), Value::Object(pending));
+        }
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => {
+            answer.insert("pending_unknown".into(), error.to_string().into());
+        }
+    }
+    Ok(answer)
+}
+
+/// What a restart would still bring.
+fn pending(reach: &Reach) -> Result<Map<String, Value>, Error> {
+    let listed = reach.get_of_guest("/pending")?;
+    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let waiting = rows.iter().filter_map(|row| {
+        let key = row.get("key").and_then(Value::as_str)?;
+        let value = match (row.get("pending"), row.get("delete")) {
+            (Some(_), _) if NOT_SHOWN.contains(&key) => "(changed)".into(),
+            (Some(value), _) => printable(&plain(value), VALUE_MAX_CHARS),
+            (None, Some(_)) => REMOVED.into(),
+            (None, None) => return None,
+        };
+        Some((printable(key, VALUE_MAX_CHARS), Value::from(value)))
+    });
+    Ok(waiting.collect())
+}

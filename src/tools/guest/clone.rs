@@ -1,0 +1,110 @@
+//! `guest_clone`: a copy of a guest or of a template.
+
+use serde_json::{Map, Value};
+
+use super::GUEST;
+use super::create::{NEW_NAME, NEW_VMID};
+use super::place::{self, Problems};
+use super::vmid;
+use crate::error::Error;
+use crate::fleet::index::{Guest, Kind as GuestKind};
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::{Marks, Run, Subject, Tool};
+
+pub(super) const CLONE: Tool = Tool {
+    name: "guest_clone",
+    title: "Clone a guest",
+    about: "Copies a guest or template to a new one; returns its VMID and the task. A template is \
+            cloned linked unless `full` or `storage` is given, any other guest in full.",
+    marks: Marks::Always(Mark::CHANGE),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        NEW_NAME,
+        NEW_VMID,
+        Param::new("full", Kind::Bool, "").optional(),
+        Param::new(
+            "target",
+            Kind::Word(Word::Node),
+            "node; needs shared storage",
+        )
+        .optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
+        Param::new("snapname", Kind::Word(Word::Snapshot), "state to copy").optional(),
+        Param::new("pool", Kind::Word(Word::Id), "").optional(),
+    ],
+    answer: &[
+        ("vmid", "integer"),
+        ("node", "string"),
+        ("task", "string"),
+        ("state", "string"),
+    ],
+    task: true,
+    plan: None,
+    run: Run::Steps(clone),
+};
+
+fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let source = reach.guest()?;
+    let name = args.need("name")?;
+    reach.check_second_name(name)?;
+    let mut problems = Problems::default();
+    let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
+    let target = args.text("target").filter(|target| *target != source.node);
+    if let Some(target) = target {
+        problems.take(place::online(reach, target))?;
+    }
+    let node = target.unwrap_or(&source.node);
+    if let Some(storage) = args.text("storage") {
+        let content = place::disks_of(source.kind);
+        problems.take(place::storage(reach, node, content, Some(storage)))?;
+    }
+    problems.end()?;
+    let named = match source.kind {
+        GuestKind::Qemu => "name",
+        GuestKind::Lxc => "hostname",
+    };
+    let mut request = reach.on_guest(Verb::Post, "/clone", &[])?;
+    request = request.with(named, name).with("full", full);
+    for name in ["storage", "snapname", "pool"] {
+        if let Some(value) = args.text(name) {
+            request = request.with(name, value);
+        }
+    }
+    if let Some(target) = target {
+        request = request.with("target", target);
+    }
+    let send = |vmid: u32| reach.send(&request.clone().with("newid", vmid));
+    let (vmid, reply) = vmid::make(reach, args, &send)?;
+    let mut answer = Map::new();
+    answer.insert("vmid".into(), vmid.into());
+    answer.insert("name".into(), name.into());
+    answer.insert("kind".into(), source.kind.name().into());
+    answer.insert("node".into(), node.into());
+    answer.insert("full".into(), full.into());
+    answer.insert("source_vmid".into(), source.vmid.into());
+    answer.extend(reach.follow(&reply)?);
+    Ok(answer)
+}
+
+/// Whether the copy stands by itself. A linked one shares the disks of a template.
+fn is_full(reach: &Reach, source: &Guest, args: &Args) -> Result<bool, Error> {
+    let cluster = reach.cluster_name();
+    let vmid = source.vmid;
+    match args.bool("full") {
+        Some(false) if !source.template => Err(Error::bad(format!(
+            "{cluster}: guest {vmid} is no template, and only a template can be cloned with `full` \
+             false"
+        ))),
+        Some(false) if args.has("storage") => Err(Error::bad(format!(
+            "{cluster}: a clone with `full` false stays on the storage of its template, so `storage` \
+             cannot be given"
+        ))),
+        Some(full) => Ok(full),
+        None => Ok(!source.template || args.has("storage")),
+    }
+}

@@ -1,0 +1,194 @@
+//! `guest_configure`: any setting of a guest. Disks and network cards are taken away by tools of
+//! their own, which are marked for it.
+
+use serde_json::{Map, Value};
+
+use super::place::Problems;
+use super::property::{self, plain};
+use super::settings::{self, SETTINGS};
+use super::{GUEST, answer_for, change};
+use crate::error::Error;
+use crate::fleet::index::Kind as GuestKind;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::{Marks, Run, Subject, Tool};
+
+/// The most tags and options that one call changes.
+const NAMES_MAX: usize = 50;
+
+pub(super) const CONFIGURE: Tool = Tool {
+    name: "guest_configure",
+    title: "Configure a guest",
+    about: "Changes settings of a guest. Returns what changed, and under `pending` what waits for a \
+            reboot. guest_disk and guest_network change disks and network cards.",
+    marks: Marks::Always(Mark::CHANGE),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new("name", Kind::Word(Word::DnsName), "new name").optional(),
+        Param::new("cores", Kind::Int(1, 8192), "").optional(),
+        Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
+        Param::new("onboot", Kind::Bool, "").optional(),
+        Param::new("startup", Kind::Text(100), "as order=2,up=30").optional(),
+        Param::new("protection", Kind::Bool, "").optional(),
+        Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
+        Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
+        SETTINGS,
+        Param::new("delete", Kind::Texts(NAMES_MAX), "options to unset").optional(),
+    ],
+    answer: &[("vmid", "integer"), ("state", "string")],
+    task: false,
+    plan: None,
+    run: Run::Steps(configure),
+};
+
+/// Parameters of the API that stand for an argument or are another tool's.
+const TAKEN: &[(&str, &str)] = &[
+    ("cores", "`cores`"),
+    ("memory", "`memory`"),
+    ("onboot", "`onboot`"),
+    ("startup", "`startup`"),
+    ("protection", "`protection`"),
+    ("delete", "`delete`"),
+    ("force", "guest_disk"),
+    ("template", "guest_template"),
+];
+
+fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    change_it(reach, args).map_err(|error| settings::without_secrets(error, args))
+}
+
+fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let kind = reach.guest()?.kind;
+    let mut problems = Problems::default();
+    let free = problems.take(free(args, kind))?.unwrap_or_default();
+    let deleted = problems.take(deleted(args, kind))?.unwrap_or_default();
+    let (add, remove) = (args.texts("tags_add"), args.texts("tags_remove"));
+    for tag in add
+        .iter()
+        .chain(&remove)
+        .filter(|tag| !property::is_tag(tag))
+    {
+        problems.add(format!(
+            "`{}` is no tag: letters, digits, `_`, `-`, `+`, `.`, the first no sign",
+            tag.escape_debug()
+        ));
+    }
+    if !args.iter().any(|(name, _)| name != "guest") {
+        problems.add("nothing to change is given".into());
+    }
+    problems.end()?;
+    if let Some(name) = args.text("name") {
+        reach.check_second_name(name)?;
+    }
+    let config = change::config(reach)?;
+    let mut params = named(args, kind);
+    params.extend(free);
+    let mut deleted = deleted;
+    let mut tags = None;
+    if !add.is_empty() || !remove.is_empty() {
+        let now = config.get("tags").map(plain).unwrap_or_default();
+        let after = property::retag(&now, &add, &remove);
+        if after.is_empty() && !property::tags(&now).is_empty() {
+            // An empty text does not unset them: it leaves a blank.
+            deleted.push("tags".into());
+        } else if after != property::tags(&now) {
+            params.insert("tags".into(), after.join(";").into());
+        }
+        tags = Some(after);
+    }
+    let mut answer = answer_for(reach)?;
+    if let Some(name) = args.text("name") {
+        answer.insert("name".into(), name.into());
+    }
+    let changed: Vec<&str> = params.keys().chain(&deleted).map(String::as_str).collect();
+    answer.insert("changed".into(), changed.into());
+    if let Some(tags) = tags {
+        answer.insert("tags".into(), tags.into());
+    }
+    if !deleted.is_empty() {
+        params.insert("delete".into(), deleted.join(",").into());
+    }
+    if params.is_empty() {
+        answer.insert("state".into(), "ok".into());
+        return Ok(answer);
+    }
+    let request = change::request(reach, Verb::Put, &config, params)?;
+    reach.check(&request)?;
+    answer.extend(change::send(reach, &request)?);
+    Ok(answer)
+}
+
+fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
+    let name = match kind {
+        GuestKind::Qemu => "name",
+        GuestKind::Lxc => "hostname",
+    };
+    let mut taken = TAKEN.to_vec();
+    taken.push((name, "`name`"));
+    if args.has("tags_add") || args.has("tags_remove") {
+        taken.push(("tags", "`tags_add` and `tags_remove`"));
+    }
+    settings::free(args, &taken)
+}
+
+/// The arguments that are parameters of the API.
+fn named(args: &Args, kind: GuestKind) -> Map<String, Value> {
+    let mut params = Map::new();
+    if let Some(name) = args.text("name") {
+        let key = match kind {
+            GuestKind::Qemu => "name",
+            GuestKind::Lxc => "hostname",
+        };
+        params.insert(key.into(), name.into());
+    }
+    for name in ["cores", "memory", "onboot", "startup", "protection"] {
+        match args.get(name) {
+            // The API's `memory` of a VM is a property string.
+            Some(value) if name == "memory" && kind == GuestKind::Qemu => {
+                params.insert(name.into(), plain(value).into());
+            }
+            Some(value) => {
+                params.insert(name.into(), value.clone());
+            }
+            None => {}
+        }
+    }
+    params
+}
+
+/// The options to unset.
+///
+/// # Errors
+/// Disks and network cards are among them.
+fn deleted(args: &Args, kind: GuestKind) -> Result<Vec<String>, Error> {
+    let given = args.texts("delete");
+    let apart = |c: char| c.is_whitespace() || c == ',' || c == ';' || c == '\0';
+    let keys = given.iter().flat_map(|one| one.split(apart));
+    let keys: Vec<String> = keys
+        .filter(|key| !key.is_empty())
+        .map(str::to_string)
+        .collect();
+    let problems = keys.iter().filter_map(|key| {
+        if property::is_disk(kind, key) || property::is_unused(key) {
+            Some(format!(
+                "`delete` has the disk `{key}`: use guest_disk with `detach` or `remove`"
+            ))
+        } else if property::is_card(key) {
+            Some(format!(
+                "`delete` has the network card `{key}`: use guest_network with `remove`"
+            ))
+        } else {
+            None
+        }
+    });
+    let problems: Vec<String> = problems.collect();
+    if problems.is_empty() {
+        Ok(keys)
+    } else {
+        Err(Error::BadArguments(problems))
+    }
+}

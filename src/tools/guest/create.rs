@@ -1,0 +1,342 @@
+//! `guest_create_vm` and `guest_create_container`: new guests, with a free VMID, on a storage and a
+//! bridge that are there.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::place::{self, Node, Problems};
+use super::property::{self, Held};
+use super::settings::{self, SETTINGS};
+use super::vmid;
+use crate::error::Error;
+use crate::fleet::index::Kind as GuestKind;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::wait::{self, Wake};
+
+/// The largest disk that is made, in GiB; and the longest list of keys, in characters.
+const DISK_MAX_GIB: i64 = 131_072;
+const KEYS_MAX_CHARS: usize = 8192;
+/// What a guest has where the call does not say, as in the web interface.
+const VM_DISK_GIB: i64 = 32;
+const VM_MEMORY_MIB: i64 = 2048;
+const CONTAINER_DISK_GIB: i64 = 8;
+/// How long a new guest is given to start, in seconds: the start is a task of its own.
+const START_S: u64 = 3;
+const LOOK_MS: u64 = 300;
+
+pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
+pub(super) const NEW_VMID: Param =
+    Param::new("vmid", Kind::Int(100, 999_999_999), "next free at first").optional();
+const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
+const CORES: Param = Param::new("cores", Kind::Int(1, 8192), "").optional();
+const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
+const BRIDGE: Param = Param::new("bridge", Kind::Word(Word::Id), "").optional();
+const START: Param = Param::new("start", Kind::Bool, "").optional();
+
+const ANSWER: &[(&str, &str)] = &[
+    ("vmid", "integer"),
+    ("node", "string"),
+    ("task", "string"),
+    ("state", "string"),
+];
+
+pub(super) const VM: Tool = Tool {
+    name: "guest_create_vm",
+    title: "Create a virtual machine",
+    about: "Creates a VM; returns VMID, node and task. Node, storage and bridge have defaults. \
+            From a template: guest_clone; from a backup: backup_restore.",
+    marks: Marks::Always(Mark::CHANGE),
+    subject: Subject::New("name"),
+    params: &[
+        NEW_NAME,
+        NEW_VMID,
+        NODE,
+        CORES,
+        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 2048 at first").optional(),
+        Param::new(
+            "disk_gib",
+            Kind::Int(0, DISK_MAX_GIB),
+            "32 at first, 0: none",
+        )
+        .optional(),
+        STORAGE,
+        BRIDGE,
+        Param::new("iso", Kind::Word(Word::Volume), "volume to install from").optional(),
+        START,
+        SETTINGS,
+    ],
+    answer: ANSWER,
+    task: true,
+    plan: None,
+    run: Run::Steps(vm),
+};
+
+pub(super) const CONTAINER: Tool = Tool {
+    name: "guest_create_container",
+    title: "Create a container",
+    about: "Creates an LXC container, unprivileged unless told otherwise; returns VMID, node and \
+            task. Its eth0 asks DHCP; otherwise give `net0` in `settings`.",
+    marks: Marks::Always(Mark::CHANGE),
+    subject: Subject::New("name"),
+    params: &[
+        NEW_NAME,
+        Param::new(
+            "ostemplate",
+            Kind::Word(Word::Volume),
+            "volume of content vztmpl",
+        ),
+        NEW_VMID,
+        NODE,
+        CORES,
+        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 512 at first").optional(),
+        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "8 at first").optional(),
+        STORAGE,
+        BRIDGE,
+        Param::new("password", Kind::Text(256), "for root; none at first").optional(),
+        Param::new("ssh-public-keys", Kind::Text(KEYS_MAX_CHARS), "").optional(),
+        Param::new("unprivileged", Kind::Bool, "").optional(),
+        START,
+        SETTINGS,
+    ],
+    answer: ANSWER,
+    task: true,
+    plan: None,
+    run: Run::Steps(container),
+};
+
+/// Parameters of the API that stand for an argument, or make something else than a new guest.
+const VM_TAKEN: &[(&str, &str)] = &[
+    ("name", "`name`"),
+    ("vmid", "`vmid`"),
+    ("node", "`node`"),
+    ("cores", "`cores`"),
+    ("memory", "`memory`"),
+    ("storage", "`storage`"),
+    ("start", "`start`"),
+    ("archive", "backup_restore"),
+    ("force", "backup_restore"),
+    ("unique", "backup_restore"),
+    ("live-restore", "backup_restore"),
+];
+const CONTAINER_TAKEN: &[(&str, &str)] = &[
+    ("hostname", "`name`"),
+    ("ostemplate", "`ostemplate`"),
+    ("vmid", "`vmid`"),
+    ("node", "`node`"),
+    ("cores", "`cores`"),
+    ("memory", "`memory`"),
+    ("storage", "`storage`"),
+    ("start", "`start`"),
+    ("password", "`password`"),
+    ("ssh-public-keys", "`ssh-public-keys`"),
+    ("unprivileged", "`unprivileged`"),
+    ("restore", "backup_restore"),
+    ("force", "backup_restore"),
+    ("unique", "backup_restore"),
+];
+
+/// What a new guest will be.
+struct Draft {
+    kind: GuestKind,
+    node: Node,
+    /// Where its first disk goes; none where the settings say it.
+    storage: Option<String>,
+    params: Map<String, Value>,
+}
+
+fn vm(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    vm_draft(reach, args)
+        .and_then(|draft| make(reach, args, draft))
+        .map_err(|error| settings::without_secrets(error, args))
+}
+
+fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
+    let mut problems = Problems::default();
+    let taken = taken(
+        args,
+        VM_TAKEN,
+        &[("scsi0", "disk_gib"), ("net0", "bridge"), ("ide2", "iso")],
+    );
+    let free = problems
+        .take(settings::free(args, &taken))?
+        .unwrap_or_default();
+    let node = problems.must(place::node(reach, args.text("node")))?;
+    let mut params = Map::new();
+    params.insert("name".into(), args.need("name")?.into());
+    params.insert("ostype".into(), "l26".into());
+    params.insert("scsihw".into(), "virtio-scsi-single".into());
+    params.insert("cores".into(), args.int("cores").unwrap_or(1).into());
+    // The API's `memory` of a VM is a property string.
+    let memory = args.int("memory").unwrap_or(VM_MEMORY_MIB);
+    params.insert("memory".into(), memory.to_string().into());
+    let gib = args.int("disk_gib").unwrap_or(VM_DISK_GIB);
+    let mut storage = None;
+    if gib > 0 && (args.has("disk_gib") || !has_disk(&free)) {
+        let given = args.text("storage");
+        storage = problems.take(place::storage(reach, &node.name, "images", given))?;
+        let named = storage.as_deref().unwrap_or_default();
+        params.insert("scsi0".into(), format!("{named}:{gib},iothread=1").into());
+    }
+    if !free.contains_key("net0") {
+        let bridge = problems.take(place::bridge(reach, &node.name, args.text("bridge")))?;
+        let bridge = bridge.unwrap_or_default();
+        params.insert("net0".into(), format!("virtio,bridge={bridge}").into());
+    }
+    if let Some(iso) = args.text("iso") {
+        problems.take(place::volume(reach, &node.name, iso, "iso"))?;
+        params.insert("ide2".into(), format!("{iso},media=cdrom").into());
+    }
+    problems.end()?;
+    params.extend(free);
+    Ok(Draft {
+        kind: GuestKind::Qemu,
+        node,
+        storage,
+        params,
+    })
+}
+
+fn container(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    container_draft(reach, args)
+        .and_then(|draft| make(reach, args, draft))
+        .map_err(|error| settings::without_secrets(error, args))
+}
+
+fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
+    let mut problems = Problems::default();
+    let taken = taken(
+        args,
+        CONTAINER_TAKEN,
+        &[("rootfs", "disk_gib"), ("net0", "bridge")],
+    );
+    let free = problems
+        .take(settings::free(args, &taken))?
+        .unwrap_or_default();
+    let node = problems.must(place::node(reach, args.text("node")))?;
+    let template = args.need("ostemplate")?;
+    problems.take(place::volume(reach, &node.name, template, "vztmpl"))?;
+    let unprivileged = args.bool("unprivileged").unwrap_or(true);
+    let mut params = Map::new();
+    params.insert("hostname".into(), args.need("name")?.into());
+    params.insert("ostemplate".into(), template.into());
+    params.insert("unprivileged".into(), unprivileged.into());
+    for name in ["cores", "memory", "password", "ssh-public-keys"] {
+        if let Some(value) = args.get(name) {
+            params.insert(name.into(), value.clone());
+        }
+    }
+    let mut storage = None;
+    if !free.contains_key("rootfs") {
+        let given = args.text("storage");
+        storage = problems.take(place::storage(reach, &node.name, "rootdir", given))?;
+        let named = storage.as_deref().unwrap_or_default();
+        let gib = args.int("disk_gib").unwrap_or(CONTAINER_DISK_GIB);
+        params.insert("rootfs".into(), format!("{named}:{gib}").into());
+    }
+    if !free.contains_key("net0") {
+        let bridge = problems.take(place::bridge(reach, &node.name, args.text("bridge")))?;
+        let bridge = bridge.unwrap_or_default();
+        params.insert(
+            "net0".into(),
+            format!("name=eth0,bridge={bridge},ip=dhcp").into(),
+        );
+    }
+    problems.end()?;
+    params.extend(free);
+    Ok(Draft {
+        kind: GuestKind::Lxc,
+        node,
+        storage,
+        params,
+    })
+}
+
+/// What may not be among the settings: always, and where the argument that makes it is given.
+fn taken(
+    args: &Args,
+    always: &'static [(&'static str, &'static str)],
+    made_by: &[(&'static str, &'static str)],
+) -> Vec<(&'static str, &'static str)> {
+    let made = made_by.iter().filter(|(_, argument)| args.has(argument));
+    always.iter().chain(made).copied().collect()
+}
+
+/// Whether the settings bring a disk, so that none is made beside it.
+fn has_disk(settings: &Map<String, Value>) -> bool {
+    settings.iter().any(|(key, value)| {
+        let state = ["efidisk", "tpmstate"]
+            .iter()
+            .any(|name| key.starts_with(name));
+        let properties = property::Properties::parse(&property::plain(value));
+        let disk = property::is_disk(GuestKind::Qemu, key) && !state;
+        disk && property::held(&properties) != Held::Cd
+    })
+}
+
+/// Makes the guest and waits for the end of that.
+fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, Error> {
+    let Draft {
+        kind,
+        node,
+        storage,
+        mut params,
+    } = draft;
+    if args.yes("start") {
+        params.insert("start".into(), true.into());
+    }
+    let values = [node.name.as_str(), kind.name()];
+    let mut request = Request::new(Verb::Post, "/nodes/{node}/{kind}", &values)?;
+    request.params = params;
+    let build = |vmid: u32| request.clone().with("vmid", vmid);
+    // Which VMID it will be is no matter here.
+    reach.check(&build(100))?;
+    let (vmid, reply) = vmid::make(reach, args, &|vmid| reach.send(&build(vmid)))?;
+    let mut answer = Map::new();
+    answer.insert("vmid".into(), vmid.into());
+    answer.insert("name".into(), args.need("name")?.into());
+    answer.insert("kind".into(), kind.name().into());
+    answer.insert("node".into(), node.name.clone().into());
+    answer.insert("node_chosen_by".into(), node.chosen_by.into());
+    if let Some(storage) = storage {
+        answer.insert("storage".into(), storage.into());
+    }
+    answer.extend(reach.follow(&reply)?);
+    let ended = answer.get("state").and_then(Value::as_str) != Some("running");
+    if ended && args.yes("start") {
+        answer.insert("status".into(), started(reach, &node.name, kind, vmid)?);
+    }
+    Ok(answer)
+}
+
+/// The new guest's status, after a moment: its start may fail while its making has not.
+fn started(reach: &Reach, node: &str, kind: GuestKind, vmid: u32) -> Result<Value, Error> {
+    let end = Instant::now() + Duration::from_secs(START_S.min(reach.wait_s()));
+    let vmid = vmid.to_string();
+    loop {
+        let path = "/nodes/{node}/{kind}/{vmid}/status/current";
+        let status = match reach.get(path, &[node, kind.name(), &vmid]) {
+            Ok(current) => {
+                let status = current.get("status").and_then(Value::as_str);
+                printable(status.unwrap_or("unknown"), 40)
+            }
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            // The guest is made: that it cannot be looked at must not hide that.
+            Err(_) => "unknown".to_string(),
+        };
+        if status == "running" || Instant::now() >= end {
+            return Ok(json!(status));
+        }
+        match wait::sleep(Duration::from_millis(LOOK_MS)) {
+            Wake::Nothing => {}
+            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Closed => return Ok(json!(status)),
+        }
+    }
+}

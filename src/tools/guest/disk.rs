@@ -1,0 +1,331 @@
+//! `guest_disk`: disks of a VM and volumes of a container: added, grown, moved to another storage,
+//! detached, removed.
+
+use serde_json::{Map, Value, json};
+
+use super::property::{self, Held, Properties, bytes, size_text};
+use super::{GUEST, answer_for, change, place, unused};
+use crate::error::Error;
+use crate::fleet::index::Kind as GuestKind;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::gib;
+use crate::tool::{Marks, Run, Subject, Tool};
+
+pub(super) const VOLUME_MAX_CHARS: usize = 200;
+/// A size without a letter is in these.
+const GIB: u64 = 1 << 30;
+
+pub(super) const DISK: Tool = Tool {
+    name: "guest_disk",
+    title: "Change a guest's disks",
+    about: "Adds a disk (`size`, `storage`), grows it (`size` as `100G` or `+10G`), moves it to \
+            `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
+    marks: Marks::ByAction(&[
+        ("add", Mark::CHANGE),
+        ("resize", Mark::CHANGE),
+        ("move", Mark::CHANGE),
+        ("detach", Mark::CHANGE),
+        ("remove", Mark::FULL),
+    ]),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new(
+            "action",
+            Kind::OneOf(&["add", "resize", "move", "detach", "remove"]),
+            "",
+        ),
+        Param::new("disk", Kind::Word(Word::Id), "as scsi1, mp0, unused0").optional(),
+        Param::new("size", Kind::Text(20), "").optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
+        Param::new("mp", Kind::Text(200), "path in a container").optional(),
+        Param::new("delete", Kind::Bool, "move: drop the source").optional(),
+    ],
+    answer: &[],
+    task: true,
+    plan: Some(unused::plan),
+    run: Run::Steps(disk),
+};
+
+fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let action = args.need("action")?;
+    let fits: &[&str] = match action {
+        "add" => &["disk", "size", "storage", "mp"],
+        "resize" => &["disk", "size"],
+        "move" => &["disk", "storage", "delete"],
+        _ => &["disk"],
+    };
+    let other = args.iter().map(|(name, _)| name.as_str());
+    let other = other.filter(|name| !["guest", "action"].contains(name) && !fits.contains(name));
+    let problems: Vec<String> = other
+        .map(|name| format!("`{name}` is not for action `{action}`"))
+        .collect();
+    if !problems.is_empty() {
+        return Err(Error::BadArguments(problems));
+    }
+    match action {
+        "add" => add(reach, args),
+        "resize" => resize(reach, args),
+        "move" => relocate(reach, args),
+        "detach" => unused::detach(reach, args),
+        _ => unused::remove(reach, args),
+    }
+}
+
+/// A disk that the guest has.
+pub(super) struct Found {
+    pub key: String,
+    pub volume: String,
+    pub properties: Properties,
+}
+
+impl Found {
+    /// In bytes, where the configuration says it.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.properties.get("size").and_then(|size| bytes(size, 1))
+    }
+}
+
+/// The disk in the argument, which has to hold a volume.
+///
+/// # Errors
+/// It is not there; with those that are.
+pub(super) fn find(
+    reach: &Reach,
+    args: &Args,
+    config: &Map<String, Value>,
+) -> Result<Found, Error> {
+    let kind = reach.guest()?.kind;
+    let wrong = |problem: String| {
+        let vmid = reach.guest().map(|guest| guest.vmid).unwrap_or_default();
+        Err(Error::bad(format!(
+            "{}: guest {vmid} {problem}",
+            reach.cluster_name()
+        )))
+    };
+    let is_disk = |key: &str| property::is_disk(kind, key) || property::is_unused(key);
+    let mut there: Vec<&str> = config
+        .keys()
+        .map(String::as_str)
+        .filter(|key| is_disk(key))
+        .collect();
+    there.sort_unstable();
+    let Some(key) = args.text("disk") else {
+        let there = place::names(there.into_iter());
+        return wrong(format!(
+            "has these disks, and `disk` does not say which: {there}"
+        ));
+    };
+    let Some(properties) = property::at(config, key).filter(|_| is_disk(key)) else {
+        let there = place::names(there.into_iter());
+        return wrong(format!("has no disk `{key}`; it has: {there}"));
+    };
+    match property::held(&properties) {
+        Held::Volume(volume) => Ok(Found {
+            key: key.to_string(),
+            volume,
+            properties,
+        }),
+        Held::Cd => wrong(format!(
+            "has a CD drive at `{key}`; eject it by guest_configure with `settings` {{\"{key}\": \
+             \"none,media=cdrom\"}}"
+        )),
+        Held::OfNode => wrong(format!(
+            "has at `{key}` a device or folder of its node, no volume"
+        )),
+    }
+}
+
+fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let guest = reach.guest()?;
+    let mut problems = place::Problems::default();
+    let size = args
+        .text("size")
+        .and_then(|size| bytes(size, GIB))
+        .filter(|size| *size > 0);
+    if size.is_none() {
+        problems.add("`size` of the new disk is given as `32G`, or in GiB".into());
+    }
+    let content = place::disks_of(guest.kind);
+    let storage = place::storage(reach, &guest.node, content, args.text("storage"));
+    let storage = problems.take(storage)?.unwrap_or_default();
+    let config = change::config(reach)?;
+    let key = problems
+        .take(new_key(guest.kind, &config, args))?
+        .unwrap_or_default();
+    let mp = problems.take(mount_point(guest.kind, args))?.flatten();
+    problems.end()?;
+    let gib = size.map(in_gib).unwrap_or_default();
+    let mut value = format!("{storage}:{gib}");
+    if let Some(mp) = mp {
+        value.push_str(&format!(",mp={mp}"));
+    }
+    // A VM's disk is made in a task; a container knows the change at once only.
+    let verb = match guest.kind {
+        GuestKind::Qemu => Verb::Post,
+        GuestKind::Lxc => Verb::Put,
+    };
+    let params = Map::from_iter([(key.clone(), Value::from(value))]);
+    let request = change::request(reach, verb, &config, params)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), key.clone().into());
+    answer.insert("storage".into(), storage.into());
+    answer.extend(change::send(reach, &request)?);
+    if ended(&answer)
+        && let Ok(config) = change::config(reach)
+    {
+        let made = property::at(&config, &key).map(|made| property::held(&made));
+        if let Some(Held::Volume(volume)) = made {
+            answer.insert("volume".into(), printable(&volume, VOLUME_MAX_CHARS).into());
+        }
+    }
+    Ok(answer)
+}
+
+/// Whether the task of an answer has ended.
+pub(super) fn ended(answer: &Map<String, Value>) -> bool {
+    answer.get("state").and_then(Value::as_str) != Some("running")
+}
+
+/// A new disk's size as Proxmox takes it: GiB, perhaps with three digits behind the point.
+fn in_gib(bytes: u64) -> String {
+    let whole = bytes / GIB;
+    let thousandths = (bytes % GIB).saturating_mul(1000) / GIB;
+    if thousandths == 0 {
+        return whole.to_string();
+    }
+    let text = format!("{whole}.{thousandths:03}");
+    text.trim_end_matches('0').to_string()
+}
+
+/// The key in the argument, or the next free one of its bus.
+fn new_key(kind: GuestKind, config: &Map<String, Value>, args: &Args) -> Result<String, Error> {
+    let usual = match kind {
+        GuestKind::Qemu => "scsi",
+        GuestKind::Lxc => "mp",
+    };
+    let given = args.text("disk").unwrap_or(usual);
+    if property::is_disk(kind, given) {
+        if config.contains_key(given) {
+            return Err(Error::bad(format!(
+                "`{given}` is in use; without `disk` the next free one is taken"
+            )));
+        }
+        return Ok(given.to_string());
+    }
+    property::free_key(kind, config, given).ok_or_else(|| {
+        Error::bad(format!(
+            "`{given}` is no disk that this guest can have more of"
+        ))
+    })
+}
+
+fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>, Error> {
+    match (kind, args.text("mp")) {
+        (GuestKind::Qemu, None) => Ok(None),
+        (GuestKind::Qemu, Some(_)) => Err(Error::bad("`mp` is for containers only")),
+        (GuestKind::Lxc, Some(path)) if path.starts_with('/') && !path.contains([',', '\n']) => {
+            Ok(Some(path.to_string()))
+        }
+        (GuestKind::Lxc, _) => Err(Error::bad(
+            "`mp` is the path in the container, as `/srv/data`, and has no comma",
+        )),
+    }
+}
+
+fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let config = change::config(reach)?;
+    let found = find(reach, args, &config)?;
+    let cluster = reach.cluster_name();
+    let key = &found.key;
+    if property::is_unused(key) {
+        return Err(Error::bad(format!(
+            "{cluster}: `{key}` is used by no disk, so it cannot grow"
+        )));
+    }
+    let given = args.text("size").unwrap_or_default();
+    let (more, amount) = match given.strip_prefix('+') {
+        Some(amount) => (true, amount),
+        None => (false, given),
+    };
+    let Some(amount) = bytes(amount, GIB).filter(|amount| *amount > 0) else {
+        return Err(Error::bad(
+            "`size` is the new size as `100G`, or what is added as `+10G`",
+        ));
+    };
+    let now = found.size();
+    let then = if more {
+        now.map(|now| now.saturating_add(amount))
+    } else {
+        Some(amount)
+    };
+    if let (Some(now), Some(then)) = (now, then)
+        && then <= now
+    {
+        return Err(Error::bad(format!(
+            "{cluster}: `{key}` has {} already, and a disk is never made smaller",
+            size_text(now)
+        )));
+    }
+    let plus = if more { "+" } else { "" };
+    let request = reach.on_guest(Verb::Put, "/resize", &[])?;
+    let request = request.with("disk", key.as_str());
+    let request = request.with("size", format!("{plus}{}", size_text(amount)));
+    let reply = reach.send(&change::with_digest(request, &config))?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), key.as_str().into());
+    if let Some(now) = now {
+        answer.insert("old_gib".into(), json!(gib(now)));
+    }
+    if let Some(then) = then {
+        answer.insert("new_gib".into(), json!(gib(then)));
+    }
+    answer.extend(reach.follow(&reply)?);
+    Ok(answer)
+}
+
+/// Moves a disk to another storage. The old volume stays as `unusedN` unless `delete` is set.
+fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let guest = reach.guest()?;
+    let config = change::config(reach)?;
+    let found = find(reach, args, &config)?;
+    let cluster = reach.cluster_name();
+    let key = &found.key;
+    let mut problems = place::Problems::default();
+    if property::is_unused(key) {
+        problems.add(format!(
+            "{cluster}: `{key}` is used by no disk, so it is not moved"
+        ));
+    }
+    let Some(storage) = args.text("storage") else {
+        problems.add("`storage` to move it to is missing".into());
+        return problems.end().map(|()| Map::new());
+    };
+    if property::storage_of(&found.volume) == storage {
+        problems.add(format!("{cluster}: `{key}` is on `{storage}` already"));
+    }
+    let content = place::disks_of(guest.kind);
+    problems.take(place::storage(reach, &guest.node, content, Some(storage)))?;
+    problems.end()?;
+    let (path, name) = match guest.kind {
+        GuestKind::Qemu => ("/move_disk", "disk"),
+        GuestKind::Lxc => ("/move_volume", "volume"),
+    };
+    let request = reach.on_guest(Verb::Post, path, &[])?;
+    let request = request.with(name, key.as_str()).with("storage", storage);
+    let request = request.with("delete", args.yes("delete"));
+    let reply = reach.send(&change::with_digest(request, &config))?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), key.as_str().into());
+    answer.insert("storage".into(), storage.into());
+    answer.extend(reach.follow(&reply)?);
+    if ended(&answer) && !args.yes("delete") {
+        unused::name_kept(reach, &found.volume, &mut answer)?;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,278 @@
+//! `guest_migrate`: a guest moves to another node of its cluster. What speaks against it is read
+//! first.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::place::{self, Problems};
+use super::power::ha_managed;
+use super::{GUEST, answer_for};
+use crate::error::Error;
+use crate::fleet::index::{Guest, Kind as GuestKind};
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::{flag, gib, number};
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::wait::{self, Wake};
+
+/// Between two looks at a guest that the high-availability manager moves, in milliseconds.
+const LOOK_MS: u64 = 1000;
+
+/// A container that runs is stopped, moved and started again: who asks for that says so with
+/// `restart`, and the call is marked for it.
+pub(super) const MIGRATE: Tool = Tool {
+    name: "guest_migrate",
+    title: "Migrate a guest",
+    about: "Moves a guest to another node of its cluster, a running VM live; a running container \
+            only with `restart`, which stops it meanwhile. Refuses with the reason where it cannot \
+            be. Returns the task.",
+    marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new("target", Kind::Word(Word::Node), ""),
+        Param::new("with-local-disks", Kind::Bool, "copy them too").optional(),
+        Param::new(
+            "targetstorage",
+            Kind::Word(Word::Storage),
+            "for local disks",
+        )
+        .optional(),
+        Param::new("restart", Kind::Bool, "").optional(),
+    ],
+    answer: &[("vmid", "integer"), ("node", "string"), ("state", "string")],
+    task: true,
+    plan: None,
+    run: Run::Steps(migrate),
+};
+
+fn mark(args: &Args) -> Mark {
+    if args.yes("restart") {
+        Mark::OPERATE.interrupts()
+    } else {
+        Mark::OPERATE
+    }
+}
+
+fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let guest = reach.guest()?;
+    let target = args.need("target")?;
+    let cluster = reach.cluster_name();
+    if guest.node == target {
+        let vmid = guest.vmid;
+        return Err(Error::bad(format!(
+            "{cluster}: guest {vmid} is on node `{target}` already"
+        )));
+    }
+    place::online(reach, target)?;
+    let managed = ha_managed(reach, &reach.get_of_guest("/status/current")?)?;
+    let conditions = reach.get_of_guest("/migrate")?;
+    let running = flag(conditions.get("running"));
+    let mut problems = Problems::default();
+    for problem in against(guest, &conditions, args) {
+        problems.add(format!("{cluster}: {problem}"));
+    }
+    if let Some(storage) = args.text("targetstorage") {
+        let content = place::disks_of(guest.kind);
+        problems.take(place::storage(reach, target, content, Some(storage)))?;
+    }
+    problems.end()?;
+    let request = request(reach, guest, args, running)?;
+    let begun = Instant::now();
+    let reply = reach.send(&request)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("node".into(), target.into());
+    answer.insert("from".into(), guest.node.as_str().into());
+    if running {
+        let how = match guest.kind {
+            GuestKind::Qemu => "live",
+            GuestKind::Lxc => "restart",
+        };
+        answer.insert("mode".into(), how.into());
+    }
+    answer.extend(reach.follow(&reply)?);
+    if managed {
+        answer.insert("ha".into(), true.into());
+        moved(reach, guest, target, begun, &mut answer)?;
+    }
+    Ok(answer)
+}
+
+fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<Request, Error> {
+    let request = reach.on_guest(Verb::Post, "/migrate", &[])?;
+    let mut request = request.with("target", args.need("target")?);
+    let storage = match guest.kind {
+        GuestKind::Qemu => "targetstorage",
+        GuestKind::Lxc => "target-storage",
+    };
+    if let Some(value) = args.text("targetstorage") {
+        request = request.with(storage, value);
+    }
+    match guest.kind {
+        GuestKind::Qemu => {
+            if running {
+                request = request.with("online", true);
+            }
+            if args.yes("with-local-disks") {
+                request = request.with("with-local-disks", true);
+            }
+        }
+        GuestKind::Lxc if running => request = request.with("restart", true),
+        GuestKind::Lxc => {}
+    }
+    Ok(request)
+}
+
+/// Everything that speaks against the migration, as the node of the guest sees it.
+fn against(guest: &Guest, conditions: &Value, args: &Args) -> Vec<String> {
+    let vmid = guest.vmid;
+    let target = args.text("target").unwrap_or_default();
+    let mut problems = Vec::new();
+    if guest.kind == GuestKind::Lxc && flag(conditions.get("running")) && !args.yes("restart") {
+        problems.push(format!(
+            "container {vmid} runs, and a container does not move live: with `restart` true it is \
+             stopped, moved and started again"
+        ));
+    }
+    if let Some(reason) = refusal(conditions, target, args.has("targetstorage")) {
+        problems.push(format!(
+            "node `{target}` cannot take guest {vmid}: {reason}"
+        ));
+    }
+    let texts = |key: &str| {
+        let list = conditions.get(key).and_then(Value::as_array);
+        let list = list.map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(Value::as_str)
+    };
+    let devices = place::names(texts("local_resources"));
+    if devices != "none" {
+        problems.push(format!("guest {vmid} uses devices of its node: {devices}"));
+    }
+    let disks = conditions.get("local_disks").and_then(Value::as_array);
+    let disks = disks.map(Vec::as_slice).unwrap_or_default();
+    let text = |disk: &Value| {
+        let volume = disk
+            .get("volid")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        format!("{volume} ({} GiB)", gib(number(disk.get("size"))))
+    };
+    let is_cd = |disk: &&Value| flag(disk.get("cdrom")) && !flag(disk.get("is_cloudinit"));
+    let (cds, disks): (Vec<&Value>, Vec<&Value>) = disks.iter().partition(is_cd);
+    if !cds.is_empty() {
+        let cds: Vec<String> = cds.into_iter().map(text).collect();
+        problems.push(format!(
+            "guest {vmid} has a CD image of its node in a drive, to be ejected first: {}",
+            place::names(cds.iter().map(String::as_str))
+        ));
+    }
+    if !disks.is_empty() && !args.yes("with-local-disks") {
+        let disks: Vec<String> = disks.into_iter().map(text).collect();
+        problems.push(format!(
+            "guest {vmid} has disks on storages of its node, which are copied with \
+             `with-local-disks` true: {}",
+            place::names(disks.iter().map(String::as_str))
+        ));
+    }
+    problems
+}
+
+/// Why a node may not be the target. VMs and containers say it in words of their own; a node that is
+/// allowed may be among the others too, with nothing against it (measured on 9.2).
+fn refusal(conditions: &Value, target: &str, other_storage: bool) -> Option<String> {
+    let of = |one: &str, other: &str| conditions.get(one).or_else(|| conditions.get(other));
+    let allowed = of("allowed_nodes", "allowed-nodes").and_then(Value::as_array);
+    let is_allowed = allowed.map(|nodes| nodes.contains(&json!(target)));
+    let reasons = of("not_allowed_nodes", "not-allowed-nodes").and_then(|nodes| nodes.get(target));
+    let mut said = Vec::new();
+    for (name, reason) in reasons.and_then(Value::as_object).into_iter().flatten() {
+        if name == "unavailable_storages" && other_storage {
+            continue;
+        }
+        let entries = reason.as_array().map(Vec::as_slice).unwrap_or_default();
+        let entries: Vec<String> = entries.iter().map(entry).collect();
+        if !entries.is_empty() {
+            let what = name.replace(['_', '-'], " ");
+            let entries = place::names(entries.iter().map(String::as_str));
+            said.push(format!("{what}: {entries}"));
+        }
+    }
+    if !said.is_empty() {
+        return Some(said.join("; "));
+    }
+    let others: Vec<&str> = allowed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match is_allowed {
+        Some(false) if !other_storage => Some(format!(
+            "Proxmox allows only: {}",
+            place::names(others.into_iter())
+        )),
+        _ => None,
+    }
+}
+
+/// A reason's entry: a storage's name, or a resource with its cause.
+fn entry(entry: &Value) -> String {
+    let text = |key: &str| entry.get(key).and_then(Value::as_str);
+    match (entry.as_str(), text("sid")) {
+        (Some(name), _) => name.to_string(),
+        (None, Some(sid)) => format!("{sid} ({})", text("cause").unwrap_or("a rule")),
+        (None, None) => entry.to_string(),
+    }
+}
+
+/// Waits for the high-availability manager, whose task ends when it has taken the order.
+fn moved(
+    reach: &Reach,
+    guest: &Guest,
+    target: &str,
+    begun: Instant,
+    answer: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let limit = Duration::from_secs(reach.wait_s());
+    loop {
+        let node = node_now(reach, guest.vmid)?;
+        if node.as_deref() == Some(target) {
+            return Ok(());
+        }
+        let woken = if begun.elapsed() >= limit {
+            Wake::Closed
+        } else {
+            wait::sleep(Duration::from_millis(LOOK_MS))
+        };
+        match woken {
+            Wake::Nothing => {}
+            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Closed => {
+                answer.insert("state".into(), "running".into());
+                answer.insert("node".into(), node.into());
+                let next = "the HA manager has the order and moves it: look at guest_get";
+                answer.insert("next".into(), next.into());
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn node_now(reach: &Reach, vmid: u32) -> Result<Option<String>, Error> {
+    let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "vm");
+    let listed = match reach.send(&request) {
+        Ok(reply) => reply.data,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        // The order is given: a look that fails is repeated.
+        Err(_) => return Ok(None),
+    };
+    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let row = rows
+        .iter()
+        .find(|row| number(row.get("vmid")) == u64::from(vmid));
+    let node = row.and_then(|row| row.get("node")).and_then(Value::as_str);
+    Ok(node.map(str::to_string))
+}

@@ -1,0 +1,261 @@
+//! Property strings of a guest's configuration (`virtio=BC:24:..,bridge=vmbr0,firewall=1`), the keys
+//! of its disks and network cards, and sizes as Proxmox writes them. Pure.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::fleet::index::Kind;
+
+/// The entries of a property string in their order. What is not understood is kept as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties(Vec<(Option<String>, String)>);
+
+impl Properties {
+    pub fn parse(text: &str) -> Properties {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let entries = parts.map(|part| match part.split_once('=') {
+            Some((key, value)) => (Some(key.to_string()), value.to_string()),
+            None => (None, part.to_string()),
+        });
+        Properties(entries.collect())
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let mut entries = self.0.iter();
+        let found = entries.find(|(name, _)| name.as_deref() == Some(key));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Changes an entry where it stands, or adds it at the end.
+    pub fn set(&mut self, key: &str, value: impl Into<String>) {
+        let place = self
+            .0
+            .iter()
+            .position(|(name, _)| name.as_deref() == Some(key));
+        match place.and_then(|place| self.0.get_mut(place)) {
+            Some(entry) => entry.1 = value.into(),
+            None => self.0.push((Some(key.to_string()), value.into())),
+        }
+    }
+
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|(name, _)| name.as_deref() != Some(key));
+    }
+
+    /// The first entry: of a disk its volume, of a VM's network card model and MAC.
+    pub fn first(&self) -> Option<(Option<&str>, &str)> {
+        let first = self.0.first()?;
+        Some((first.0.as_deref(), first.1.as_str()))
+    }
+
+    /// Puts another first entry in the place of the old.
+    pub fn set_first(&mut self, key: Option<&str>, value: &str) {
+        let entry = (key.map(str::to_string), value.to_string());
+        match self.0.first_mut() {
+            Some(first) => *first = entry,
+            None => self.0.push(entry),
+        }
+    }
+}
+
+impl fmt::Display for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (key, value)) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            match key {
+                Some(key) => write!(f, "{comma}{key}={value}")?,
+                None => write!(f, "{comma}{value}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a key with a number is: `scsi1` is `scsi` and 1.
+pub fn numbered(key: &str) -> Option<(&str, u32)> {
+    let digits = key.find(|c: char| c.is_ascii_digit())?;
+    let (name, number) = key.split_at_checked(digits)?;
+    Some((name, number.parse().ok()?))
+}
+
+/// The buses of a VM and how many disks each has; of a container its mount points.
+const BUSES: &[(Kind, &str, u32)] = &[
+    (Kind::Qemu, "scsi", 31),
+    (Kind::Qemu, "virtio", 16),
+    (Kind::Qemu, "sata", 6),
+    (Kind::Qemu, "ide", 4),
+    (Kind::Qemu, "efidisk", 1),
+    (Kind::Qemu, "tpmstate", 1),
+    (Kind::Lxc, "mp", 256),
+];
+/// The most network cards of a guest.
+const CARDS: u32 = 32;
+
+/// Whether a guest of this kind can have a disk, a CD drive or a mount point under this key.
+pub fn is_disk(kind: Kind, key: &str) -> bool {
+    if kind == Kind::Lxc && key == "rootfs" {
+        return true;
+    }
+    numbered(key).is_some_and(|(name, number)| {
+        let mut buses = BUSES.iter();
+        buses.any(|(of, bus, count)| *of == kind && *bus == name && number < *count)
+    })
+}
+
+/// Whether the key is of a volume that no disk uses.
+pub fn is_unused(key: &str) -> bool {
+    matches!(numbered(key), Some(("unused", _)))
+}
+
+pub fn is_card(key: &str) -> bool {
+    matches!(numbered(key), Some(("net", number)) if number < CARDS)
+}
+
+/// The first key of a bus (`scsi`, `mp`, `net`) that the configuration has not.
+pub fn free_key(kind: Kind, config: &Map<String, Value>, bus: &str) -> Option<String> {
+    let mut buses = BUSES.iter();
+    let count = match bus {
+        "net" => CARDS,
+        bus => buses.find(|(of, name, _)| *of == kind && *name == bus)?.2,
+    };
+    let mut keys = (0..count).map(|number| format!("{bus}{number}"));
+    keys.find(|key| !config.contains_key(key))
+}
+
+/// A value of a configuration as text: numbers come as numbers or as text.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The properties under a key.
+pub fn at(config: &Map<String, Value>, key: &str) -> Option<Properties> {
+    config
+        .get(key)
+        .map(|value| Properties::parse(&plain(value)))
+}
+
+/// What a disk's key holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A volume of a storage.
+    Volume(String),
+    /// A CD drive with or without an image.
+    Cd,
+    /// A device or folder of the node.
+    OfNode,
+}
+
+/// What stands under the key of a disk.
+pub fn held(properties: &Properties) -> Held {
+    if properties.get("media") == Some("cdrom") {
+        return Held::Cd;
+    }
+    let volume = match properties.first() {
+        Some((None | Some("file" | "volume"), volume)) => volume,
+        _ => properties
+            .get("file")
+            .or_else(|| properties.get("volume"))
+            .unwrap_or_default(),
+    };
+    if volume.contains(':') && !volume.starts_with('/') {
+        Held::Volume(volume.to_string())
+    } else {
+        Held::OfNode
+    }
+}
+
+/// The storage of a volume.
+pub fn storage_of(volume: &str) -> &str {
+    volume.split(':').next().unwrap_or(volume)
+}
+
+/// A size in bytes: digits, perhaps with a fraction, and `K`, `M`, `G`, `T`; without a letter,
+/// `unit` bytes each.
+pub fn bytes(text: &str, unit: u64) -> Option<u64> {
+    let (digits, unit) = match text.char_indices().last()? {
+        (end, letter) if letter.is_ascii_alphabetic() => {
+            let shift = match letter.to_ascii_uppercase() {
+                'K' => 10,
+                'M' => 20,
+                'G' => 30,
+                'T' => 40,
+                _ => return None,
+            };
+            (text.get(..end)?, 1u64 << shift)
+        }
+        _ => (text, unit),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let number = |text: &str| {
+        let digits =
+            !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| text.parse::<u64>().ok()).flatten()
+    };
+    // Bytes without a letter may have more digits than anything with one.
+    let whole = if unit == 1 {
+        whole.parse().ok()?
+    } else {
+        number(whole)?
+    };
+    let places = u32::try_from(fraction.len()).ok()?;
+    let part = number(fraction)?
+        .checked_mul(unit)?
+        .checked_div(10u64.checked_pow(places)?)?;
+    whole.checked_mul(unit)?.checked_add(part)
+}
+
+/// Bytes as Proxmox takes them: in the largest unit that fits.
+pub fn size_text(bytes: u64) -> String {
+    let units = [
+        (1u64 << 40, "T"),
+        (1 << 30, "G"),
+        (1 << 20, "M"),
+        (1 << 10, "K"),
+    ];
+    let fits = units
+        .iter()
+        .find(|(unit, _)| bytes >= *unit && bytes % unit == 0);
+    match fits {
+        Some((unit, letter)) => format!("{}{letter}", bytes / unit),
+        None => bytes.to_string(),
+    }
+}
+
+/// The tags of a configuration. Proxmox splits at semicolons, commas and blanks.
+pub fn tags(text: &str) -> Vec<&str> {
+    let apart = |c: char| c == ';' || c == ',' || c.is_whitespace();
+    text.split(apart).filter(|tag| !tag.is_empty()).collect()
+}
+
+/// Tags after adding and removing. What is removed is found whatever its capitals: most clusters
+/// keep tags in small letters.
+pub fn retag(now: &str, add: &[&str], remove: &[&str]) -> Vec<String> {
+    let removed = |tag: &str| remove.iter().any(|other| other.eq_ignore_ascii_case(tag));
+    let mut kept: Vec<String> = Vec::new();
+    for tag in tags(now)
+        .into_iter()
+        .filter(|tag| !removed(tag))
+        .chain(add.iter().copied())
+    {
+        if !kept.iter().any(|other| other == tag) {
+            kept.push(tag.to_string());
+        }
+    }
+    kept
+}
+
+/// Whether Proxmox takes this as one tag.
+pub fn is_tag(tag: &str) -> bool {
+    let first = tag.chars().next();
+    first.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+        && tag
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-+.".contains(c))
+}

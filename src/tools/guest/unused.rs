@@ -1,0 +1,158 @@
+//! Volumes that a guest loses: detached they stay as `unusedN`, removed they are gone.
+
+use serde_json::{Map, Value, json};
+
+use super::disk::{Found, VOLUME_MAX_CHARS, find};
+use super::property::{self, Held, size_text};
+use super::{answer_for, change};
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::gate::confirm::Plan;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::Verb;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tools::plan;
+
+/// Detaches a disk. Its volume stays, under the first free `unusedN`.
+///
+/// # Errors
+/// There is nothing to detach; or what Proxmox has against it.
+pub(super) fn detach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let config = change::config(reach)?;
+    let found = find(reach, args, &config)?;
+    let key = &found.key;
+    let problem = if property::is_unused(key) {
+        Some("is detached already; action `remove` destroys it")
+    } else if key == "rootfs" {
+        Some("is the root of the container, which cannot be without it")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        let cluster = reach.cluster_name();
+        return Err(Error::bad(format!("{cluster}: `{key}` {problem}")));
+    }
+    let params = Map::from_iter([("delete".to_string(), Value::from(key.as_str()))]);
+    let request = change::request(reach, Verb::Put, &config, params)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), key.as_str().into());
+    answer.insert(
+        "volume".into(),
+        printable(&found.volume, VOLUME_MAX_CHARS).into(),
+    );
+    answer.extend(change::send(reach, &request)?);
+    name_kept(reach, &found.volume, &mut answer)?;
+    Ok(answer)
+}
+
+/// Says under which key a volume is kept that no disk uses.
+///
+/// # Errors
+/// The call was withdrawn.
+pub(super) fn name_kept(
+    reach: &Reach,
+    volume: &str,
+    answer: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let config = match change::config(reach) {
+        Ok(config) => config,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        // What was done is done; only its name is not known.
+        Err(_) => return Ok(()),
+    };
+    let mut keys = config.keys().filter(|key| property::is_unused(key));
+    let kept = keys.find(|key| {
+        let held = property::at(&config, key).map(|properties| property::held(&properties));
+        held == Some(Held::Volume(volume.to_string()))
+    });
+    if let Some(key) = kept {
+        answer.insert("kept_as".into(), key.as_str().into());
+    }
+    Ok(())
+}
+
+/// What would be destroyed.
+///
+/// # Errors
+/// There is no such volume, or it cannot be removed where it stands.
+pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
+    let config = change::config(reach)?;
+    let found = removable(reach, args, &config)?;
+    let mut consequences = vec![
+        ("disk", json!(found.key)),
+        (
+            "destroys",
+            json!(printable(&found.volume, VOLUME_MAX_CHARS)),
+        ),
+    ];
+    match found.size() {
+        Some(size) => consequences.push(("size", json!(size_text(size)))),
+        // An unused volume's size stands nowhere but on its storage.
+        None => consequences.push(("size", size_on_storage(reach, &found.volume)?)),
+    }
+    if !property::is_unused(&found.key) {
+        consequences.push(("in_use", json!(true)));
+    }
+    let undo = "cannot be undone: only a backup of the guest brings the data back";
+    consequences.push(("undo", json!(undo)));
+    plan::of_guest(reach, &consequences)
+}
+
+/// The size of a volume as its storage says; `unknown` where it does not.
+fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
+    let guest = reach.guest()?;
+    let values = [guest.node.as_str(), property::storage_of(volume)];
+    let listed = match reach.get("/nodes/{node}/storage/{storage}/content", &values) {
+        Ok(listed) => listed,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(_) => return Ok(json!("unknown")),
+    };
+    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let row = rows
+        .iter()
+        .find(|row| row.get("volid").and_then(Value::as_str) == Some(volume));
+    let size = row.and_then(|row| row.get("size")).and_then(Value::as_u64);
+    Ok(size.map_or(json!("unknown"), |size| json!(size_text(size))))
+}
+
+/// Destroys a volume: of `unusedN`, or of a VM's disk in use.
+///
+/// # Errors
+/// As [`plan`]; or what Proxmox has against it.
+pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let config = change::config(reach)?;
+    let found = removable(reach, args, &config)?;
+    let mut params = Map::from_iter([("delete".to_string(), Value::from(found.key.as_str()))]);
+    if !property::is_unused(&found.key) {
+        params.insert("force".into(), true.into());
+    }
+    // What was confirmed, not what is there now.
+    if let Some(digest) = reach.planned().and_then(|planned| planned.get("digest")) {
+        params.insert("digest".into(), digest.clone());
+    }
+    let request = change::request(reach, Verb::Put, &config, params)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), found.key.as_str().into());
+    answer.insert(
+        "destroyed".into(),
+        printable(&found.volume, VOLUME_MAX_CHARS).into(),
+    );
+    answer.extend(change::send(reach, &request)?);
+    Ok(answer)
+}
+
+/// The disk in the argument, where its volume can be removed in one step.
+fn removable(reach: &Reach, args: &Args, config: &Map<String, Value>) -> Result<Found, Error> {
+    let found = find(reach, args, config)?;
+    let in_use = !property::is_unused(&found.key);
+    if in_use && reach.guest()?.kind == Kind::Lxc {
+        return Err(Error::bad(format!(
+            "{}: `{}` is in use: a container's volume is detached first, and then removed as \
+             `unusedN`",
+            reach.cluster_name(),
+            found.key
+        )));
+    }
+    Ok(found)
+}
