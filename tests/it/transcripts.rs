@@ -17,7 +17,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::session::{Answer, Session};
-use crate::sim::{Fault, Limited, Seen, World};
+use crate::sim::{Seen, World};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
@@ -98,8 +98,9 @@ fn play(written: &str, path: &Path) -> String {
         }
         played.push_str(line);
         played.push('\n');
-        if let Some(order) = line.strip_prefix("% ") {
-            direct(&world, order, path);
+        let order = line.strip_prefix("% ").filter(|order| !order.starts_with("env "));
+        if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
+            panic!("{}: {problem}", path.display());
         }
         if let Some(call) = line.strip_prefix("> ") {
             let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
@@ -141,61 +142,6 @@ impl Memory {
         if let Some(task) = text("task") {
             self.task = task.into();
         }
-    }
-}
-
-/// `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]`, `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`,
-/// `ha CLUSTER SID STATE`, `hold CLUSTER` (no task ends), `release CLUSTER`.
-fn direct(world: &World, order: &str, path: &Path) {
-    let words: Vec<&str> = order.split(' ').collect();
-    let (words, on) = match words.iter().position(|word| *word == "on") {
-        Some(at) => (&words[..at], Some(&words[at + 1..])),
-        None => (&words[..], None),
-    };
-    match words {
-        ["env", ..] => {}
-        ["heal", cluster] => world.cluster(cluster).heal(),
-        ["fault", cluster, rest @ ..] => {
-            let mut limited = Limited::from(fault(rest, path));
-            if let Some([method, prefix, ..]) = on {
-                limited = limited.on(method.trim_matches('*'), prefix);
-            }
-            world.cluster(cluster).fault(limited);
-        }
-        ["config", cluster, vmid, change] => world.cluster(cluster).edit(|state| {
-            let (key, value) = change.split_once('=').unwrap_or((change, ""));
-            let vmid = vmid.parse().expect("a VMID");
-            let guest = state.guests.get_mut(&vmid).expect("the guest is there");
-            guest.config.insert(key.into(), value.into());
-        }),
-        ["ha", cluster, sid, state] => world.cluster(cluster).edit(|known| {
-            let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
-            known.ha.insert((*sid).into(), resource);
-        }),
-        ["hold", cluster] => world.cluster(cluster).edit(|state| state.hold = true),
-        ["release", cluster] => world.cluster(cluster).edit(|state| state.hold = false),
-        _ => panic!("{}: no such order: {order}", path.display()),
-    }
-}
-
-fn fault(words: &[&str], path: &Path) -> Fault {
-    match words {
-        ["refuse"] => Fault::Refuse,
-        ["hang-before"] => Fault::HangBefore,
-        ["hang-after"] => Fault::HangAfter,
-        ["cut-after-execute"] => Fault::CutAfterExecute,
-        ["html"] => Fault::Html,
-        ["bad-json"] => Fault::BadJson,
-        ["node-offline", node] => Fault::NodeOffline((*node).into()),
-        ["no-quorum"] => Fault::NoQuorum,
-        ["old-errors"] => Fault::OldErrors,
-        ["no-apidoc"] => Fault::NoApiDoc,
-        ["race"] => Fault::Race,
-        ["status-401"] => Fault::Status401,
-        ["token-lacks", privileges] => {
-            Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())
-        }
-        _ => panic!("{}: no such fault: {words:?}", path.display()),
     }
 }
 
