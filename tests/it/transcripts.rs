@@ -98,7 +98,9 @@ fn play(written: &str, path: &Path) -> String {
         }
         played.push_str(line);
         played.push('\n');
-        let order = line.strip_prefix("% ").filter(|order| !order.starts_with("env "));
+        let order = line
+            .strip_prefix("% ")
+            .filter(|order| !order.starts_with("env "));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
         }

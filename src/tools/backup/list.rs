@@ -35,8 +35,7 @@ const COLUMNS: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "backup_list",
     title: "List backups",
-    about: "Lists backups with time and size, newest first: of a guest, which may be gone (then with \
-            `cluster`), of a storage, of a node. `vmid` is the guest's on the cluster that made it.",
+    about: "Lists backups, newest first. `vmid` is the guest's on the cluster that made it.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[

@@ -22,17 +22,16 @@ const NAMES_MAX: usize = 50;
 pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
-    about: "Changes settings of a guest. Returns what changed, and under `pending` what waits for a \
-            reboot. guest_disk and guest_network change disks and network cards.",
+    about: "Changes settings of a guest; returns what changed and what is `pending` until a reboot. Not disks (guest_disk) and cards (guest_network).",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("name", Kind::Word(Word::DnsName), "new name").optional(),
+        Param::new("name", Kind::Word(Word::DnsName), "").optional(),
         Param::new("cores", Kind::Int(1, 8192), "").optional(),
         Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
         Param::new("onboot", Kind::Bool, "").optional(),
-        Param::new("startup", Kind::Text(100), "as order=2,up=30").optional(),
+        Param::new("startup", Kind::Text(100), "").optional(),
         Param::new("protection", Kind::Bool, "").optional(),
         Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),

@@ -28,21 +28,14 @@ const LOOK_MS: u64 = 1000;
 pub(super) const MIGRATE: Tool = Tool {
     name: "guest_migrate",
     title: "Migrate a guest",
-    about: "Moves a guest to another node of its cluster, a running VM live; a running container \
-            only with `restart`, which stops it meanwhile. Refuses with the reason where it cannot \
-            be. Returns the task.",
+    about: "Moves a guest to another node of its cluster, a running VM live, a running container only with `restart`, which stops it meanwhile.",
     marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
     subject: Subject::Guest,
     params: &[
         GUEST,
         Param::new("target", Kind::Word(Word::Node), ""),
-        Param::new("with-local-disks", Kind::Bool, "copy them too").optional(),
-        Param::new(
-            "targetstorage",
-            Kind::Word(Word::Storage),
-            "for local disks",
-        )
-        .optional(),
+        Param::new("with-local-disks", Kind::Bool, "").optional(),
+        Param::new("targetstorage", Kind::Word(Word::Storage), "").optional(),
         Param::new("restart", Kind::Bool, "").optional(),
     ],
     answer: &[("vmid", "integer"), ("node", "string"), ("state", "string")],

@@ -37,8 +37,7 @@ const USUAL: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "task_list",
     title: "List tasks",
-    about: "Lists tasks of a cluster or of `all`, newest first: the latest ones, or those back to \
-            `since`; only `running` or `failed` ones; of a guest, a node or a type.",
+    about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[

@@ -28,13 +28,12 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "task_get",
         title: "Show a task",
-        about: "Shows a task: its state, how it ended, the last lines of its log. `wait` waits for \
-                its end.",
+        about: "Shows a task: state, how it ended, the end of its log. `wait` waits for its end.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Task,
         params: &[
             TASK,
-            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log, 20 at first").optional(),
+            Param::new("lines", Kind::Int(0, LINES_MAX), "").optional(),
         ],
         answer: &[("task", "string"), ("state", "string")],
         task: true,
@@ -44,7 +43,7 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "task_stop",
         title: "Stop a task",
-        about: "Stops a task that runs; what it has done so far stays. Returns how it ended.",
+        about: "Stops a running task; what it has done stays.",
         marks: Marks::Always(Mark::OPERATE.interrupts()),
         subject: Subject::Task,
         params: &[TASK],
