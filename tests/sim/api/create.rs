@@ -7,60 +7,29 @@ use super::super::state::State;
 use super::super::task::Plan;
 use super::Handler;
 
-pub const TABLE: &[(&str, &str, Handler)] = &[
-    ("POST", "/nodes/{node}/qemu", qemu),
-    ("POST", "/nodes/{node}/lxc", lxc),
-];
+pub const TABLE: &[(&str, &str, Handler)] = &[("POST", "/nodes/{node}/qemu", qemu), ("POST", "/nodes/{node}/lxc", lxc)];
 
 /// What a request says beside options of the guest.
 const CONTROL: &[&str] = &[
-    "node",
-    "vmid",
-    "archive",
-    "force",
-    "pool",
-    "restore",
-    "start",
-    "storage",
-    "unique",
-    "bwlimit",
-    "ostemplate",
-    "password",
-    "ssh-public-keys",
-    "ignore-unpack-errors",
-    "live-restore",
-    "import-working-storage",
-    "ha-managed",
+    "node", "vmid", "archive", "force", "pool", "restore", "start", "storage", "unique", "bwlimit", "ostemplate", "password",
+    "ssh-public-keys", "ignore-unpack-errors", "live-restore", "import-working-storage", "ha-managed",
 ];
 
 /// `VM 100 already exists on node 'pve1'`, whatever kind it is.
 pub fn taken(state: &State, vmid: u32) -> Option<String> {
     let guest = state.guests.get(&vmid)?;
-    Some(format!(
-        "{} {vmid} already exists on node '{}'",
-        guest.kind.short(),
-        guest.node
-    ))
+    Some(format!("{} {vmid} already exists on node '{}'", guest.kind.short(), guest.node))
 }
 
 /// A new guest wants VM.Allocate on its id or its pool, whatever else.
 fn allowed(call: &Call) -> Result<(), Refusal> {
     let vmid = call.vmid();
     let pool = given(&call.params, "pool");
-    let on_pool = pool.as_ref().is_some_and(|pool| {
-        call.state
-            .may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"])
-    });
-    if let Some(archive) = given(&call.params, "archive")
-        .or_else(|| given(&call.params, "ostemplate").filter(|_| flag(&call.params, "restore")))
-    {
+    let on_pool = pool.as_ref().is_some_and(|pool| call.state.may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"]));
+    if let Some(archive) = given(&call.params, "archive").or_else(|| given(&call.params, "ostemplate").filter(|_| flag(&call.params, "restore"))) {
         return may_restore(call, &archive);
     }
-    if !on_pool
-        && !call
-            .state
-            .may(&call.who, &format!("/vms/{vmid}"), &["VM.Allocate"])
-    {
+    if !on_pool && !call.state.may(&call.who, &format!("/vms/{vmid}"), &["VM.Allocate"]) {
         return Err(Refusal::forbidden(""));
     }
     if let Some(pool) = pool
@@ -77,29 +46,14 @@ fn may_restore(call: &Call, archive: &str) -> Result<(), Refusal> {
         return Err(Refusal::forbidden(""));
     }
     let Some((storage, _)) = archive.split_once(':') else {
-        return Err(Refusal::die(
-            "Only root can pass arbitrary filesystem paths.",
-        ));
+        return Err(Refusal::die("Only root can pass arbitrary filesystem paths."));
     };
     if let Some(target) = given(&call.params, "storage") {
-        state.need(
-            who,
-            &format!("/storage/{target}"),
-            &["Datastore.AllocateSpace"],
-        )?;
+        state.need(who, &format!("/storage/{target}"), &["Datastore.AllocateSpace"])?;
     }
     state.need(who, &format!("/vms/{vmid}"), &["VM.Allocate"])?;
-    state.need(
-        who,
-        &format!("/storage/{storage}"),
-        &["Datastore.AllocateSpace"],
-    )?;
-    if let Some(of) = archive
-        .split("-qemu-")
-        .nth(1)
-        .or(archive.split("-lxc-").nth(1))
-        .and_then(|rest| rest.split('-').next())
-    {
+    state.need(who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
+    if let Some(of) = archive.split("-qemu-").nth(1).or(archive.split("-lxc-").nth(1)).and_then(|rest| rest.split('-').next()) {
         state.need(who, &format!("/vms/{of}"), &["VM.Backup"])?;
     }
     Ok(())
@@ -108,12 +62,7 @@ fn may_restore(call: &Call, archive: &str) -> Result<(), Refusal> {
 fn qemu(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
-    let (node, vmid, who, params) = (
-        call.node.clone(),
-        call.vmid(),
-        call.who.clone(),
-        call.params.clone(),
-    );
+    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
     if params.contains_key("args") && !who.is_root() {
         return Err(Refusal::die("only root can set 'args' config"));
     }
@@ -126,16 +75,11 @@ fn qemu(call: &mut Call) -> Answer {
     }
     reserve(call, Kind::Qemu);
     let start = flag(&params, "start");
-    let plan = Plan::new(&node, "qmcreate", vmid)
-        .holds(vmid)
-        .length(2)
-        .undo(move |state| {
-            state.guests.remove(&vmid);
-        });
+    let plan = Plan::new(&node, "qmcreate", vmid).holds(vmid).length(2).undo(move |state| {
+        state.guests.remove(&vmid);
+    });
     Ok(call.state.spawn(&who, plan, move |state, log| {
-        state
-            .build(vmid, &node, Kind::Qemu, &params, log)
-            .map_err(|text| format!("unable to create VM {vmid} - {text}"))?;
+        state.build(vmid, &node, Kind::Qemu, &params, log).map_err(|text| format!("unable to create VM {vmid} - {text}"))?;
         if start {
             state.power_on(vmid);
         }
@@ -149,8 +93,7 @@ fn reserve(call: &mut Call, kind: Kind) {
     let mut guest = Guest::new(vmid, kind, &node);
     guest.set("lock", "create");
     call.state.guests.insert(vmid, guest);
-    if let Some(pool) = given(&call.params, "pool").and_then(|pool| call.state.pools.get_mut(&pool))
-    {
+    if let Some(pool) = given(&call.params, "pool").and_then(|pool| call.state.pools.get_mut(&pool)) {
         pool.vms.insert(vmid);
     }
 }
@@ -158,41 +101,23 @@ fn reserve(call: &mut Call, kind: Kind) {
 impl State {
     /// Another client makes a guest of the VMID that a request is about to take.
     pub fn outrun(&mut self, params: &Params, node: &str) {
-        let vmid = given(params, "vmid")
-            .or(given(params, "newid"))
-            .and_then(|vmid| vmid.parse().ok());
+        let vmid = given(params, "vmid").or(given(params, "newid")).and_then(|vmid| vmid.parse().ok());
         if let Some(vmid) = vmid {
-            self.guests
-                .entry(vmid)
-                .or_insert_with(|| Guest::new(vmid, Kind::Qemu, node));
+            self.guests.entry(vmid).or_insert_with(|| Guest::new(vmid, Kind::Qemu, node));
         }
     }
 
     /// Makes a new guest of a request's options.
-    fn build(
-        &mut self,
-        vmid: u32,
-        node: &str,
-        kind: Kind,
-        params: &Params,
-        log: &mut Vec<String>,
-    ) -> Result<(), String> {
+    fn build(&mut self, vmid: u32, node: &str, kind: Kind, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
         let mut guest = Guest::new(vmid, kind, node);
-        let (mut disks, mut rest): (Vec<_>, Vec<_>) = params
-            .iter()
-            .filter(|(key, _)| !CONTROL.contains(&key.as_str()))
-            .partition(|(key, _)| is_disk_key(key, kind));
+        let (mut disks, mut rest): (Vec<_>, Vec<_>) = params.iter().filter(|(key, _)| !CONTROL.contains(&key.as_str())).partition(|(key, _)| is_disk_key(key, kind));
         disks.sort_by_key(|(key, _)| key.to_string());
         rest.sort_by_key(|(key, _)| key.to_string());
         for (key, value) in disks.into_iter().chain(rest) {
             let value = match self.value_for(&mut guest, key, &scalar(value), log) {
                 Ok(value) => value,
                 Err(text) => {
-                    for id in guest
-                        .volumes()
-                        .iter()
-                        .filter(|id| id.contains(&format!("-{vmid}-")))
-                    {
+                    for id in guest.volumes().iter().filter(|id| id.contains(&format!("-{vmid}-"))) {
                         self.free(id, node);
                     }
                     return Err(text);
@@ -202,10 +127,7 @@ impl State {
         }
         match kind {
             Kind::Qemu => {
-                guest.set(
-                    "meta",
-                    &format!("creation-qemu=10.1.2,ctime={}", self.now()),
-                );
+                guest.set("meta", &format!("creation-qemu=10.1.2,ctime={}", self.now()));
                 guest.set("smbios1", &format!("uuid={}", self.uuid()));
                 guest.set("vmgenid", &self.uuid());
                 if guest.get("boot").is_none() {
@@ -214,12 +136,7 @@ impl State {
                 }
             }
             Kind::Lxc => {
-                for (key, value) in [
-                    ("arch", "amd64"),
-                    ("ostype", "debian"),
-                    ("swap", "512"),
-                    ("memory", "512"),
-                ] {
+                for (key, value) in [("arch", "amd64"), ("ostype", "debian"), ("swap", "512"), ("memory", "512")] {
                     if guest.get(key).is_none() {
                         guest.set(key, value);
                     }
@@ -232,42 +149,19 @@ impl State {
 }
 
 fn boot_order(guest: &Guest) -> String {
-    let stem = |key: &str| {
-        key.trim_end_matches(|c: char| c.is_ascii_digit())
-            .to_string()
-    };
-    let drives = guest
-        .config
-        .iter()
-        .filter(|(key, _)| matches!(stem(key).as_str(), "scsi" | "virtio" | "sata" | "ide"));
-    let (media, disks): (Vec<_>, Vec<_>) =
-        drives.partition(|(_, value)| value.contains("media=cdrom"));
+    let stem = |key: &str| key.trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
+    let drives = guest.config.iter().filter(|(key, _)| matches!(stem(key).as_str(), "scsi" | "virtio" | "sata" | "ide"));
+    let (media, disks): (Vec<_>, Vec<_>) = drives.partition(|(_, value)| value.contains("media=cdrom"));
     let first = |all: Vec<(&String, &String)>| all.first().map(|(key, _)| key.to_string());
-    let net = guest
-        .config
-        .keys()
-        .find(|key| key.starts_with("net"))
-        .cloned();
-    let order: Vec<String> = [first(disks), first(media), net]
-        .into_iter()
-        .flatten()
-        .collect();
-    if order.is_empty() {
-        " ".into()
-    } else {
-        format!("order={}", order.join(";"))
-    }
+    let net = guest.config.keys().find(|key| key.starts_with("net")).cloned();
+    let order: Vec<String> = [first(disks), first(media), net].into_iter().flatten().collect();
+    if order.is_empty() { " ".into() } else { format!("order={}", order.join(";")) }
 }
 
 fn lxc(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
-    let (node, vmid, who, params) = (
-        call.node.clone(),
-        call.vmid(),
-        call.who.clone(),
-        call.params.clone(),
-    );
+    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
     let unprivileged = given(&params, "unprivileged").is_none_or(|value| value == "1");
     if flag(&params, "restore") {
         return restore(call, &call.text("ostemplate"));
@@ -275,9 +169,7 @@ fn lxc(call: &mut Call) -> Answer {
     if !unprivileged {
         call.state.need(&who, "/", &["Sys.Modify"])?;
         if params.contains_key("features") && !who.is_root() {
-            return Err(Refusal::forbidden(
-                "changing feature flags for privileged container is only allowed for root@pam",
-            ));
+            return Err(Refusal::forbidden("changing feature flags for privileged container is only allowed for root@pam"));
         }
     }
     call.state.volumes_exist(&params, Kind::Lxc)?;
@@ -287,18 +179,13 @@ fn lxc(call: &mut Call) -> Answer {
     reserve(call, Kind::Lxc);
     let template = call.text("ostemplate");
     let start = flag(&params, "start");
-    let plan = Plan::new(&node, "vzcreate", vmid)
-        .holds(vmid)
-        .length(3)
-        .undo(move |state| {
-            state.guests.remove(&vmid);
-        });
+    let plan = Plan::new(&node, "vzcreate", vmid).holds(vmid).length(3).undo(move |state| {
+        state.guests.remove(&vmid);
+    });
     Ok(call.state.spawn(&who, plan, move |state, log| {
         if state.volume(&template, &node).is_none() {
             log.push(format!("volume '{template}' does not exist"));
-            return Err(format!(
-                "unable to create CT {vmid} - volume '{template}' does not exist"
-            ));
+            return Err(format!("unable to create CT {vmid} - volume '{template}' does not exist"));
         }
         let mut params = params;
         if !params.contains_key("rootfs") {
@@ -310,15 +197,9 @@ fn lxc(call: &mut Call) -> Answer {
         } else {
             params.remove("unprivileged");
         }
-        let file = template
-            .split_once(':')
-            .and_then(|(id, _)| state.storage(id))
-            .map(|storage| storage.file(&template))
-            .unwrap_or_default();
+        let file = template.split_once(':').and_then(|(id, _)| state.storage(id)).map(|storage| storage.file(&template)).unwrap_or_default();
         log.push(format!("extracting archive '{file}'"));
-        state
-            .build(vmid, &node, Kind::Lxc, &params, log)
-            .map_err(|text| format!("unable to create CT {vmid} - {text}"))?;
+        state.build(vmid, &node, Kind::Lxc, &params, log).map_err(|text| format!("unable to create CT {vmid} - {text}"))?;
         if start {
             state.power_on(vmid);
         }
@@ -327,13 +208,7 @@ fn lxc(call: &mut Call) -> Answer {
 }
 
 fn restore(call: &mut Call, archive: &str) -> Answer {
-    let (node, kind, vmid, who, params) = (
-        call.node.clone(),
-        call.kind(),
-        call.vmid(),
-        call.who.clone(),
-        call.params.clone(),
-    );
+    let (node, kind, vmid, who, params) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone(), call.params.clone());
     let force = flag(&params, "force");
     match call.state.guests.get(&vmid) {
         Some(_) if !force => {
@@ -346,52 +221,29 @@ fn restore(call: &mut Call, archive: &str) -> Answer {
         Some(old) => {
             if old.kind != kind || old.node != node {
                 let text = taken(call.state, vmid).unwrap_or_default();
-                return Err(Refusal::die(format!(
-                    "unable to restore VM {vmid} - {text}"
-                )));
+                return Err(Refusal::die(format!("unable to restore VM {vmid} - {text}")));
             }
             if old.protected() {
-                return Err(Refusal::die(format!(
-                    "unable to restore {} {vmid} - can't remove {} {vmid} - protection mode enabled",
-                    kind.short(),
-                    kind.short()
-                )));
+                return Err(Refusal::die(format!("unable to restore {} {vmid} - can't remove {} {vmid} - protection mode enabled", kind.short(), kind.short())));
             }
             if let Err(text) = super::locked(old) {
-                return Err(Refusal::die(format!(
-                    "unable to restore {} {vmid} - {text}",
-                    kind.short()
-                )));
+                return Err(Refusal::die(format!("unable to restore {} {vmid} - {text}", kind.short())));
             }
             if old.running() {
-                return Err(Refusal::die(format!(
-                    "unable to restore {} {vmid} - {} is running",
-                    kind.short(),
-                    if kind == Kind::Qemu { "vm" } else { "ct" }
-                )));
+                return Err(Refusal::die(format!("unable to restore {} {vmid} - {} is running", kind.short(), if kind == Kind::Qemu { "vm" } else { "ct" })));
             }
         }
         None => {}
     }
-    let Some(found) = call
-        .state
-        .volume(archive, &node)
-        .filter(|volume| volume.archived.is_some())
-    else {
+    let Some(found) = call.state.volume(archive, &node).filter(|volume| volume.archived.is_some()) else {
         return Err(Refusal::die(format!("volume '{archive}' does not exist")));
     };
     let (_, config) = found.archived.clone().unwrap_or((kind, Default::default()));
     if !force {
         reserve(call, kind);
     }
-    let file = archive
-        .split_once(':')
-        .and_then(|(id, _)| call.state.storage(id))
-        .map(|storage| storage.file(archive))
-        .unwrap_or_default();
-    let plan = Plan::new(&node, kind.task("qmrestore", "vzrestore"), vmid)
-        .holds(vmid)
-        .length(4);
+    let file = archive.split_once(':').and_then(|(id, _)| call.state.storage(id)).map(|storage| storage.file(archive)).unwrap_or_default();
+    let plan = Plan::new(&node, kind.task("qmrestore", "vzrestore"), vmid).holds(vmid).length(4);
     Ok(call.state.spawn(&who.clone(), plan, move |state, log| {
         let unique = flag(&params, "unique");
         let mut guest = Guest::new(vmid, kind, &node);
@@ -465,14 +317,10 @@ fn restore(call: &mut Call, archive: &str) -> Answer {
 /// A network card with a new address.
 pub fn new_mac(state: &mut State, value: &str, kind: Kind) -> String {
     let mac = state.mac();
-    let parts =
-        value
-            .split(',')
-            .enumerate()
-            .map(|(i, part)| match (kind, i, part.split_once('=')) {
-                (Kind::Qemu, 0, Some((model, _))) => format!("{model}={mac}"),
-                (Kind::Lxc, _, Some(("hwaddr", _))) => format!("hwaddr={mac}"),
-                _ => part.to_string(),
-            });
+    let parts = value.split(',').enumerate().map(|(i, part)| match (kind, i, part.split_once('=')) {
+        (Kind::Qemu, 0, Some((model, _))) => format!("{model}={mac}"),
+        (Kind::Lxc, _, Some(("hwaddr", _))) => format!("hwaddr={mac}"),
+        _ => part.to_string(),
+    });
     parts.collect::<Vec<_>>().join(",")
 }
