@@ -14,6 +14,7 @@ mod format;
 mod gate;
 pub mod guest;
 mod http;
+pub mod replay;
 pub mod rights;
 mod roles;
 mod schema;
