@@ -23,6 +23,9 @@ mod node;
 #[path = "sim.rs"]
 mod of_sim;
 mod peer;
+mod replay;
+mod replay_data;
+mod replay_scenes;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;

@@ -15,6 +15,7 @@ mod gate;
 pub mod guest;
 mod http;
 mod order;
+pub mod replay;
 pub mod rights;
 mod roles;
 mod schema;
