@@ -29,18 +29,13 @@ const MODES: &[&str] = &["snapshot", "suspend", "stop"];
 pub(super) const CREATE: Tool = Tool {
     name: "backup_create",
     title: "Back up a guest",
-    about: "Backs up a guest now; prunes nothing. Modes `suspend` and `stop` interrupt it. Returns \
-            the task, and the volume when it has ended.",
+    about: "Backs up a guest now, and prunes nothing; modes `suspend` and `stop` interrupt it. \
+            Returns task and volume.",
     marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new(
-            "storage",
-            Kind::Word(Word::Storage),
-            "a shared one at first",
-        )
-        .optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("mode", Kind::OneOf(MODES), "").optional(),
         Param::new("compress", Kind::OneOf(&["zstd", "gzip", "lzo", "0"]), "").optional(),
         Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "").optional(),

@@ -9,7 +9,7 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::tools::disks;
 
@@ -35,15 +35,13 @@ const COLUMNS: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "backup_list",
     title: "List backups",
-    about: "Lists backups with time and size, newest first: of a guest, which may be gone (then with \
-            `cluster`), of a storage, of a node. `vmid` is the guest's on the cluster that made it.",
+    about: "Lists backups, newest first. For a guest that is gone give its VMID and `cluster`.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[
         Param::new("guest", Kind::Guest, "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("node", Kind::Word(Word::Node), "").optional(),
-        FIELDS,
         LIMIT,
         CURSOR,
     ],

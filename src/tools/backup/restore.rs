@@ -25,32 +25,22 @@ const OVERWRITES: Mark = Mark::FULL.interrupts();
 pub(super) const RESTORE: Tool = Tool {
     name: "backup_restore",
     title: "Restore a backup",
-    about: "Restores a backup as a new guest, under its old VMID where that is free; with `guest` \
-            over that stopped guest, whose disks are lost: this asks first. Returns the task.",
+    about: "Restores a backup as a new guest (its old VMID where that is free), or over the stopped \
+            guest in `guest`, whose disks are lost: that asks first.",
     marks: Marks::ByArguments(&[Mark::CHANGE, OVERWRITES], mark),
     subject: Subject::GuestOrStorage("archive"),
     params: &[
         Param::new(
             "archive",
             Kind::Word(Word::Volume),
-            "as backup_list gives it",
+            "`volume` of backup_list",
         ),
-        Param::new("guest", Kind::Guest, "to be overwritten").optional(),
+        Param::new("guest", Kind::Guest, "to overwrite").optional(),
         Param::new("vmid", Kind::Int(VMID_LEAST, VMID_MOST), "").optional(),
         Param::new("name", Kind::Word(Word::DnsName), "").optional(),
-        Param::new(
-            "storage",
-            Kind::Word(Word::Storage),
-            "those of the archive at first",
-        )
-        .optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("node", Kind::Word(Word::Node), "").optional(),
-        Param::new(
-            "unique",
-            Kind::Bool,
-            "new MAC addresses; on where the original is there",
-        )
-        .optional(),
+        Param::new("unique", Kind::Bool, "new MAC addresses").optional(),
         Param::new("start", Kind::Bool, "").optional(),
     ],
     answer: &[],

@@ -12,7 +12,7 @@ use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, flag};
+use crate::tool::rows::{self, CURSOR, flag};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::tools::current::Current;
 use crate::tools::guest::{GUEST, answer_for};
@@ -42,11 +42,11 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_list",
         title: "List snapshots",
-        about: "Lists the snapshots of a guest, newest first. `current` marks the one that its \
-                present state follows.",
+        about: "Lists a guest's snapshots, newest first; `current` marks the one that its present \
+                state follows.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Guest,
-        params: &[GUEST, LIMIT, CURSOR],
+        params: &[GUEST, CURSOR],
         answer: &[
             ("vmid", "integer"),
             ("items", "array"),
@@ -59,15 +59,14 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_create",
         title: "Take a snapshot",
-        about: "Takes a snapshot of a guest. Returns the task. It lies on the guest's own storage: \
-                backup_create makes a copy elsewhere.",
+        about: "Takes a snapshot of a guest. backup_create makes a copy on another storage.",
         marks: Marks::Always(Mark::OPERATE),
         subject: Subject::Guest,
         params: &[
             GUEST,
             SNAPNAME,
             Param::new("description", Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS), "").optional(),
-            Param::new("vmstate", Kind::Bool, "with the memory of a running VM").optional(),
+            Param::new("vmstate", Kind::Bool, "with a VM's memory").optional(),
         ],
         answer: &[
             ("vmid", "integer"),
@@ -81,14 +80,14 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_rollback",
         title: "Roll back to a snapshot",
-        about: "Sets a guest back to a snapshot: all that came after is lost, a running guest is cut \
-                off. Asks first. Returns the task.",
+        about: "Sets a guest back to a snapshot: what came after is lost, a running guest is cut off. \
+                Asks first.",
         marks: Marks::Always(Mark::FULL.interrupts()),
         subject: Subject::Guest,
         params: &[
             GUEST,
             SNAPNAME,
-            Param::new("start", Kind::Bool, "start it afterwards").optional(),
+            Param::new("start", Kind::Bool, "").optional(),
         ],
         answer: &[],
         task: true,
@@ -98,8 +97,7 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_delete",
         title: "Delete a snapshot",
-        about: "Deletes a snapshot of a guest, not the guest's present state. Asks first. Returns \
-                the task.",
+        about: "Deletes a snapshot, not the guest's present state. Asks first.",
         marks: Marks::Always(Mark::FULL),
         subject: Subject::Guest,
         params: &[GUEST, SNAPNAME],

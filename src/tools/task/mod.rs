@@ -28,13 +28,13 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "task_get",
         title: "Show a task",
-        about: "Shows a task: its state, how it ended, the last lines of its log. `wait` waits for \
-                its end.",
+        about: "Shows how far a task is or how it ended, with the last lines of its log. `wait` waits for \
+                the end.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Task,
         params: &[
             TASK,
-            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log, 20 at first").optional(),
+            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log").optional(),
         ],
         answer: &[("task", "string"), ("state", "string")],
         task: true,
