@@ -3,7 +3,8 @@
 //! `#` why, `%` what happens to the clusters, `>` what the client sends, `@` what reached which
 //! cluster, `<` the answer (`<!` an error). `UPDATE=1` rewrites the last three; a mismatch shows the
 //! first line that differs. What differs from run to run (task numbers, times, codes, ports) is
-//! written as `*`; `$confirm` and `$task` stand for the last code and task that an answer gave.
+//! written as `*`; `$confirm`, `$task` and `$volume` stand for the last code, task
+//! and volume (of a list: the first) that an answer gave.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -124,13 +125,12 @@ fn play(written: &str, path: &Path) -> String {
 struct Memory {
     confirm: String,
     task: String,
+    volume: String,
 }
 
 impl Memory {
     fn fill(&self, arguments: &str) -> String {
-        arguments
-            .replace("$confirm", &self.confirm)
-            .replace("$task", &self.task)
+        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task).replace("$volume", &self.volume)
     }
 
     fn learn(&mut self, answer: &Answer) {
@@ -143,6 +143,10 @@ impl Memory {
         }
         if let Some(task) = text("task") {
             self.task = task.into();
+        }
+        let listed = answer.get("items").and_then(|items| items.get(0)?.get("volume")?.as_str());
+        if let Some(volume) = text("volume").or(listed) {
+            self.volume = volume.into();
         }
     }
 }
@@ -236,16 +240,12 @@ fn steady(line: &str) -> String {
             (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
             (r"\b[0-9a-f]{40}\b", "*"),
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
-            (r"\d{4}-\d\d-\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
-            (
-                r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#,
-                "$1*",
-            ),
+            (r"\d{4}[-_]\d\d[-_]\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
+            (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
             (r"\bctime=\d+", "ctime=*"),
-            (
-                r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
-                "*uuid*",
-            ),
+            (r#"("age": ?)"\d+s""#, r#"$1"*""#),
+            (r"\(\d+s\)", "(*)"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
         .into()

@@ -9,7 +9,7 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::tools::disks;
 
@@ -42,7 +42,6 @@ pub(super) const LIST: Tool = Tool {
         Param::new("guest", Kind::Guest, "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("node", Kind::Word(Word::Node), "").optional(),
-        FIELDS,
         LIMIT,
         CURSOR,
     ],

@@ -12,7 +12,7 @@ use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, flag};
+use crate::tool::rows::{self, CURSOR, flag};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::tools::current::Current;
 use crate::tools::guest::{GUEST, answer_for};
@@ -45,7 +45,7 @@ pub static TOOLS: &[Tool] = &[
         about: "Lists the snapshots of a guest, newest first.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Guest,
-        params: &[GUEST, LIMIT, CURSOR],
+        params: &[GUEST, CURSOR],
         answer: &[
             ("vmid", "integer"),
             ("items", "array"),
@@ -65,7 +65,7 @@ pub static TOOLS: &[Tool] = &[
             GUEST,
             SNAPNAME,
             Param::new("description", Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS), "").optional(),
-            Param::new("vmstate", Kind::Bool, "with memory").optional(),
+            Param::new("vmstate", Kind::Bool, "with a VM's memory").optional(),
         ],
         answer: &[
             ("vmid", "integer"),

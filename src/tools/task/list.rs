@@ -16,7 +16,7 @@ use crate::proxmox::task::State;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, number};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::wait;
 
@@ -43,16 +43,10 @@ pub(super) const LIST: Tool = Tool {
     params: &[
         Param::new("running", Kind::Bool, "").optional(),
         Param::new("failed", Kind::Bool, "").optional(),
-        Param::new(
-            "since",
-            Kind::Text(TIME_MAX_CHARS),
-            "ISO 8601, or `2h`, `7d`",
-        )
-        .optional(),
+        Param::new("since", Kind::Text(TIME_MAX_CHARS), "ISO 8601, `2h`, `7d`").optional(),
         Param::new("guest", Kind::Guest, "").optional(),
         Param::new("node", Kind::Word(Word::Node), "").optional(),
-        Param::new("type", Kind::Word(Word::Id), "`vzdump`, `qmstart`").optional(),
-        FIELDS,
+        Param::new("type", Kind::Word(Word::Id), "").optional(),
         LIMIT,
         CURSOR,
     ],

@@ -33,7 +33,7 @@ pub static TOOLS: &[Tool] = &[
         subject: Subject::Task,
         params: &[
             TASK,
-            Param::new("lines", Kind::Int(0, LINES_MAX), "").optional(),
+            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log").optional(),
         ],
         answer: &[("task", "string"), ("state", "string")],
         task: true,
