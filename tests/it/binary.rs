@@ -30,7 +30,10 @@ impl Server {
         let env_file = folder.path().join("test.env");
         crate::demo::write_private(&env_file, env).expect("the configuration is written");
         let client = Client::start(Path::new(PROGRAM), &env_file, way).expect("it starts");
-        Server { client, _folder: folder }
+        Server {
+            client,
+            _folder: folder,
+        }
     }
 
     /// After the handshake.
@@ -53,7 +56,10 @@ impl Server {
     pub(crate) fn refusal(&mut self, tool: &str, arguments: &Value) -> String {
         let result = self.client.call(tool, arguments).expect("it answers");
         assert_eq!(result["isError"], json!(true), "{result}");
-        result["content"][0]["text"].as_str().expect("a text").to_string()
+        result["content"][0]["text"]
+            .as_str()
+            .expect("a text")
+            .to_string()
     }
 }
 
@@ -79,7 +85,10 @@ fn waiting(world: &World, way: Way) -> (Server, u64) {
     let mut looks = 0;
     until("the task is looked at", || {
         let seen = staging.seen();
-        looks += seen.iter().filter(|one| one.path.contains("/tasks/UPID:")).count();
+        looks += seen
+            .iter()
+            .filter(|one| one.path.contains("/tasks/UPID:"))
+            .count();
         looks >= 2
     });
     (server, id)
@@ -100,15 +109,27 @@ fn handshake_over_a_pipe_and_over_a_socket() {
             let mut server = Server::start(&world.env(), way);
             let hello = server.client.initialize(revision).expect("it answers");
             assert_eq!(hello["protocolVersion"], json!(revision));
-            let tools = server.client.request("tools/list", &json!({})).expect("tools");
-            assert!(tools["tools"].as_array().is_some_and(|tools| !tools.is_empty()));
-            server.client.request("ping", &json!({})).expect("it answers");
+            let tools = server
+                .client
+                .request("tools/list", &json!({}))
+                .expect("tools");
+            assert!(
+                tools["tools"]
+                    .as_array()
+                    .is_some_and(|tools| !tools.is_empty())
+            );
+            server
+                .client
+                .request("ping", &json!({}))
+                .expect("it answers");
             server.ends();
         }
         let mut server = Server::start(&world.env(), way);
         let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
                           "io.modelcontextprotocol/clientCapabilities": {}});
-        let found = server.client.request("server/discover", &json!({"_meta": meta}));
+        let found = server
+            .client
+            .request("server/discover", &json!({"_meta": meta}));
         assert_eq!(found.expect("it answers")["resultType"], json!("complete"));
         server.ends();
     }
@@ -127,10 +148,16 @@ fn the_end_of_input_ends_a_wait() {
             let took = begun.elapsed();
             assert!(status.success(), "{status}: {stderr}");
             // The call is still answered: the task runs on.
-            let [line] = rest.as_slice() else { panic!("one answer, not {rest:?}") };
+            let [line] = rest.as_slice() else {
+                panic!("one answer, not {rest:?}")
+            };
             let reply: Value = serde_json::from_str(line).expect("JSON");
             assert_eq!(reply["id"], json!(id));
-            assert_eq!(reply["result"]["structuredContent"]["state"], json!("running"), "{line}");
+            assert_eq!(
+                reply["result"]["structuredContent"]["state"],
+                json!("running"),
+                "{line}"
+            );
             took
         });
     }
@@ -143,13 +170,20 @@ fn a_ping_is_answered_during_a_wait() {
         let (mut server, id) = waiting(&world, way);
         within(Duration::from_secs(1), || {
             let begun = Instant::now();
-            server.client.request("ping", &json!({})).expect("it answers");
+            server
+                .client
+                .request("ping", &json!({}))
+                .expect("it answers");
             begun.elapsed()
         });
         world.cluster("staging").edit(|state| state.hold = false);
         let reply = server.client.receive().expect("the call ends");
         assert_eq!(reply["id"], json!(id));
-        assert_eq!(reply["result"]["structuredContent"]["state"], json!("ok"), "{reply}");
+        assert_eq!(
+            reply["result"]["structuredContent"]["state"],
+            json!("ok"),
+            "{reply}"
+        );
         server.ends();
     }
 }
@@ -160,9 +194,15 @@ fn a_cancelled_wait_is_not_answered() {
         let world = World::three();
         let (mut server, id) = waiting(&world, way);
         let cancelled = json!({"requestId": id, "reason": "the user thought again"});
-        server.client.notify("notifications/cancelled", &cancelled).expect("it is sent");
+        server
+            .client
+            .notify("notifications/cancelled", &cancelled)
+            .expect("it is sent");
         // The next line is the next answer; the task is left to itself.
-        let listed = server.client.request("tools/list", &json!({})).expect("it answers");
+        let listed = server
+            .client
+            .request("tools/list", &json!({}))
+            .expect("it answers");
         assert!(listed["tools"].is_array());
         server.ends();
     }
@@ -180,7 +220,11 @@ impl Process {
     fn start(order: &str) -> Process {
         let examples = Path::new(PROGRAM).with_file_name("examples");
         let program = examples.join("sim");
-        assert!(program.is_file(), "`cargo build --examples` makes {}", program.display());
+        assert!(
+            program.is_file(),
+            "`cargo build --examples` makes {}",
+            program.display()
+        );
         let folder = tempfile::tempdir().expect("a temporary folder");
         let env_file = folder.path().join("sim.env");
         let mut child = std::process::Command::new(program)
@@ -192,7 +236,12 @@ impl Process {
             .spawn()
             .expect("the simulator starts");
         let stderr = std::io::BufReader::new(child.stderr.take().expect("standard error"));
-        let mut process = Process { child, stderr, env: String::new(), _folder: folder };
+        let mut process = Process {
+            child,
+            stderr,
+            env: String::new(),
+            _folder: folder,
+        };
         process.says("are up");
         process.env = std::fs::read_to_string(&env_file).expect("its configuration");
         process
@@ -205,7 +254,10 @@ impl Process {
         while !line.contains(text) {
             line.clear();
             let read = std::io::BufRead::read_line(&mut self.stderr, &mut line);
-            assert!(read.is_ok_and(|bytes| bytes > 0), "it ended before it said `{text}`");
+            assert!(
+                read.is_ok_and(|bytes| bytes > 0),
+                "it ended before it said `{text}`"
+            );
         }
     }
 
@@ -228,22 +280,31 @@ impl Drop for Process {
 fn a_cluster_that_dies_in_the_middle_of_a_write_may_have_done_it() {
     let mut clusters = Process::start("fault staging hang-after on POST /nodes");
     let mut server = Server::ready(&clusters.env, Way::Pipe);
-    let start = json!({"name": "guest_power", "arguments": {"guest": "stg-web-01", "action": "start"}});
+    let start =
+        json!({"name": "guest_power", "arguments": {"guest": "stg-web-01", "action": "start"}});
     let id = server.client.ask("tools/call", &start).expect("it is sent");
     clusters.says("@ staging POST /nodes/stg-pve1/qemu/100/status/start");
     clusters.kill();
     let reply = server.client.receive().expect("it answers");
     assert_eq!(reply["id"], json!(id));
-    let text = reply["result"]["content"][0]["text"].as_str().expect("a text");
+    let text = reply["result"]["content"][0]["text"]
+        .as_str()
+        .expect("a text");
     let request = "`POST /nodes/stg-pve1/qemu/100/status/start` was cut off";
-    assert!(text.starts_with("InterruptedError: staging: ") && text.contains(request), "{text}");
+    assert!(
+        text.starts_with("InterruptedError: staging: ") && text.contains(request),
+        "{text}"
+    );
     assert!(text.contains("\nhint: it may have taken effect"), "{text}");
 
     // Now nobody takes a connection, which is another thing.
     let start = json!({"guest": 100, "action": "start", "cluster": "staging"});
     let text = server.refusal("guest_power", &start);
     let expected = "ClusterConnectionError: staging: not reached, nothing was sent: ";
-    assert!(text.starts_with(expected) && text.contains("refused"), "{text}");
+    assert!(
+        text.starts_with(expected) && text.contains("refused"),
+        "{text}"
+    );
     server.ends();
 }
 
@@ -254,13 +315,20 @@ fn an_answer_that_was_cut_off_is_no_answer() {
         let mut env = world.env();
         env.push_str("PROXMOX_CLUSTER_staging_TIMEOUT=1\n");
         let mut server = Server::ready(&env, Way::Pipe);
-        world.direct(&format!("fault staging {fault} on POST /nodes")).expect("an order");
-        let text = server.refusal("guest_power", &json!({"guest": "stg-web-01", "action": "start"}));
+        world
+            .direct(&format!("fault staging {fault} on POST /nodes"))
+            .expect("an order");
+        let text = server.refusal(
+            "guest_power",
+            &json!({"guest": "stg-web-01", "action": "start"}),
+        );
         assert!(text.starts_with("InterruptedError: staging: "), "{text}");
         // It was done, and is seen to be.
         world.cluster("staging").heal();
         until("the guest runs", || {
-            let result = server.client.call("guest_get", &json!({"guest": "stg-web-01"}));
+            let result = server
+                .client
+                .call("guest_get", &json!({"guest": "stg-web-01"}));
             result.expect("it answers")["structuredContent"]["status"] == json!("running")
         });
         server.ends();
@@ -275,22 +343,44 @@ fn old_servers_refuse_in_the_same_words() {
         let mut server = Server::ready(&world.env(), Way::Pipe);
         for cluster in &world.clusters {
             let name = &cluster.spec.name;
-            world.direct(&format!("fault {name} token-lacks VM.PowerMgmt,VM.Config.Memory")).expect("an order");
+            world
+                .direct(&format!(
+                    "fault {name} token-lacks VM.PowerMgmt,VM.Config.Memory"
+                ))
+                .expect("an order");
             if old {
-                world.direct(&format!("fault {name} old-errors")).expect("an order");
+                world
+                    .direct(&format!("fault {name} old-errors"))
+                    .expect("an order");
             }
         }
         let calls = [
-            ("guest_power", json!({"guest": "stg-web-01", "action": "start"})),
-            ("guest_get", json!({"guest": "vault", "include": ["addresses", "snapshots"]})),
-            ("guest_get", json!({"guest": "prod-web-01", "include": ["addresses"]})),
+            (
+                "guest_power",
+                json!({"guest": "stg-web-01", "action": "start"}),
+            ),
+            (
+                "guest_get",
+                json!({"guest": "vault", "include": ["addresses", "snapshots"]}),
+            ),
+            (
+                "guest_get",
+                json!({"guest": "prod-web-01", "include": ["addresses"]}),
+            ),
         ];
         said.push(calls.map(|(tool, arguments)| {
             let result = server.client.call(tool, &arguments).expect("it answers");
-            result["content"][0]["text"].as_str().expect("a text").to_string()
+            result["content"][0]["text"]
+                .as_str()
+                .expect("a text")
+                .to_string()
         }));
         server.ends();
     }
-    assert!(said[0][0].starts_with("PermissionError: staging: "), "{:?}", said[0]);
+    assert!(
+        said[0][0].starts_with("PermissionError: staging: "),
+        "{:?}",
+        said[0]
+    );
     assert_eq!(said[0], said[1]);
 }

@@ -25,7 +25,9 @@ fn folder() -> PathBuf {
 
 fn files() -> Vec<PathBuf> {
     let listed = fs::read_dir(folder()).expect("tests/transcripts");
-    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> = listed
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|end| end == "txt"));
     files.sort();
     files
@@ -42,9 +44,18 @@ fn every_transcript_is_as_it_was() {
     let problems: Vec<String> = std::thread::scope(|scope| {
         let lanes = files.chunks(files.len().div_ceil(4));
         let lanes: Vec<_> = lanes
-            .map(|lane| scope.spawn(move || lane.iter().filter_map(|path| check(path)).collect::<Vec<_>>()))
+            .map(|lane| {
+                scope.spawn(move || {
+                    lane.iter()
+                        .filter_map(|path| check(path))
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        lanes.into_iter().flat_map(|lane| lane.join().expect("a lane ends")).collect()
+        lanes
+            .into_iter()
+            .flat_map(|lane| lane.join().expect("a lane ends"))
+            .collect()
     });
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
@@ -73,7 +84,9 @@ fn check(path: &Path) -> Option<String> {
 
 /// Plays the `#`, `%` and `>` lines, and writes what came of it behind them.
 fn play(written: &str, path: &Path) -> String {
-    let env = written.lines().filter_map(|line| line.strip_prefix("% env "));
+    let env = written
+        .lines()
+        .filter_map(|line| line.strip_prefix("% env "));
     let env = env.collect::<Vec<_>>().join("\n");
     let world = World::three();
     let mut session = Session::with(&world, &env);
@@ -85,7 +98,9 @@ fn play(written: &str, path: &Path) -> String {
         }
         played.push_str(line);
         played.push('\n');
-        let order = line.strip_prefix("% ").filter(|order| !order.starts_with("env "));
+        let order = line
+            .strip_prefix("% ")
+            .filter(|order| !order.starts_with("env "));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
         }
@@ -113,11 +128,15 @@ struct Memory {
 
 impl Memory {
     fn fill(&self, arguments: &str) -> String {
-        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task)
+        arguments
+            .replace("$confirm", &self.confirm)
+            .replace("$task", &self.task)
     }
 
     fn learn(&mut self, answer: &Answer) {
-        let Answer::Structured(answer) = answer else { return };
+        let Answer::Structured(answer) = answer else {
+            return;
+        };
         let text = |key: &str| answer.get(key).and_then(Value::as_str);
         if let Some(code) = text("confirm") {
             self.confirm = code.into();
@@ -161,7 +180,11 @@ fn is_weighed(seen: &Seen) {
         params: seen.params.clone(),
     };
     let weight = weigh(&request);
-    assert!(!weight.touches.contains(&Touch::Unlisted), "no row for {}", request.line());
+    assert!(
+        !weight.touches.contains(&Touch::Unlisted),
+        "no row for {}",
+        request.line()
+    );
 }
 
 fn lines(answer: &Answer) -> Vec<String> {
@@ -189,7 +212,11 @@ fn shown(answer: &Map<String, Value>) -> Vec<String> {
             }
             Value::Object(entries) if !entries.is_empty() => {
                 lines.push(format!("< {key}:"));
-                lines.extend(entries.iter().map(|(key, entry)| format!("<   {key}: {entry}")));
+                lines.extend(
+                    entries
+                        .iter()
+                        .map(|(key, entry)| format!("<   {key}: {entry}")),
+                );
             }
             value => lines.push(format!("< {key}: {value}")),
         }
@@ -201,20 +228,31 @@ fn shown(answer: &Map<String, Value>) -> Vec<String> {
 fn steady(line: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
-            (r"UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:", "UPID:$1:*:"),
+            (
+                r"UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:",
+                "UPID:$1:*:",
+            ),
             (r#"("?confirm"?: ?)"[0-9a-f]{16}""#, r#"$1"*""#),
             (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
             (r"\b[0-9a-f]{40}\b", "*"),
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
             (r"\d{4}-\d\d-\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
-            (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
+            (
+                r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#,
+                "$1*",
+            ),
             (r"\bctime=\d+", "ctime=*"),
-            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
+            (
+                r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+                "*uuid*",
+            ),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
         .into()
     });
-    RULES.iter().fold(line.to_string(), |line, (rule, by)| rule.replace_all(&line, *by).into_owned())
+    RULES.iter().fold(line.to_string(), |line, (rule, by)| {
+        rule.replace_all(&line, *by).into_owned()
+    })
 }
 
 #[test]
@@ -225,7 +263,9 @@ fn every_tool_occurs_in_a_transcript() {
         let calls = written.lines().filter_map(|line| line.strip_prefix("> "));
         called.extend(calls.map(|call| call.split(' ').next().unwrap_or_default().to_string()));
     }
-    let missing: Vec<&str> =
-        tools::all().map(|tool| tool.name).filter(|name| !called.contains(*name)).collect();
+    let missing: Vec<&str> = tools::all()
+        .map(|tool| tool.name)
+        .filter(|name| !called.contains(*name))
+        .collect();
     assert!(missing.is_empty(), "in no transcript: {missing:?}");
 }
