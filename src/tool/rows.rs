@@ -17,13 +17,12 @@ const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
 
 /// The most rows of a page.
-pub const LIMIT: Param =
-    Param::new("limit", Kind::Int(1, LIMIT_MAX), "rows, 50 at first").optional();
+pub const LIMIT: Param = Param::new("limit", Kind::Int(1, LIMIT_MAX), "").optional();
 /// Where the page before ended.
 pub const CURSOR: Param = Param::new(
     "cursor",
     Kind::Text(CURSOR_MAX_CHARS),
-    "`next` of the page before",
+    "`next` of an answer",
 )
 .optional();
 /// The columns.

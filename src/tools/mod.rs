@@ -9,6 +9,7 @@ pub mod node;
 pub mod plan;
 pub mod snapshot;
 pub mod storage;
+pub mod task;
 
 use serde_json::{Map, Value};
 
@@ -33,6 +34,14 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "backup",
+        tools: backup::TOOLS,
+    },
+    Toolset {
+        name: "task",
+        tools: task::TOOLS,
     },
     Toolset {
         name: "node",

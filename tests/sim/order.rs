@@ -1,12 +1,14 @@
 //! What happens to the clusters, in words: of transcripts, and of a person who runs the simulator.
 
+use serde_json::{Map, Value};
+
 use super::fault::{Fault, Limited};
 use super::world::World;
 
 impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
-    /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `hold CLUSTER` (no task ends),
-    /// `release CLUSTER`.
+    /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
+    /// `hold CLUSTER` (no task ends), `release CLUSTER`.
     ///
     /// # Errors
     /// It is not understood.
@@ -35,6 +37,10 @@ impl World {
                 guest.config.insert(key.into(), value.into());
                 Ok::<(), String>(())
             })?,
+            ["ha", name, sid, state] => cluster(name)?.edit(|known| {
+                let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
+                known.ha.insert((*sid).into(), resource);
+            }),
             ["hold", name] => cluster(name)?.edit(|state| state.hold = true),
             ["release", name] => cluster(name)?.edit(|state| state.hold = false),
             _ => return Err(format!("no such order: {order}")),
@@ -67,6 +73,7 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["no-quorum"] => Fault::NoQuorum,
         ["old-errors"] => Fault::OldErrors,
         ["no-apidoc"] => Fault::NoApiDoc,
+        ["race"] => Fault::Race,
         ["status-401"] => Fault::Status401,
         ["token-lacks", privileges] => {
             Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())

@@ -123,6 +123,9 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
     let asked = {
         let mut state = cluster.state();
         state.settle();
+        if faults.contains(&Fault::Race) {
+            state.outrun(&gate::sent(request), node);
+        }
         gate::ask(&mut state, node, request, &lacks)
     };
     let asked = match asked {

@@ -47,12 +47,12 @@ pub(super) const CONFIGURE: Tool = Tool {
 
 /// Parameters of the API that stand for an argument or are another tool's.
 const TAKEN: &[(&str, &str)] = &[
-    ("cores", "`cores`"),
-    ("memory", "`memory`"),
-    ("onboot", "`onboot`"),
-    ("startup", "`startup`"),
-    ("protection", "`protection`"),
-    ("delete", "`delete`"),
+    ("cores", "the argument `cores`"),
+    ("memory", "the argument `memory`"),
+    ("onboot", "the argument `onboot`"),
+    ("startup", "the argument `startup`"),
+    ("protection", "the argument `protection`"),
+    ("delete", "the argument `delete`"),
     ("force", "guest_disk"),
     ("template", "guest_template"),
 ];
@@ -84,7 +84,7 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(name) = args.text("name") {
         reach.check_second_name(name)?;
     }
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
     params.extend(free);
     let mut deleted = deleted;
@@ -128,7 +128,7 @@ fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
         GuestKind::Lxc => "hostname",
     };
     let mut taken = TAKEN.to_vec();
-    taken.push((name, "`name`"));
+    taken.push((name, "the argument `name`"));
     if args.has("tags_add") || args.has("tags_remove") {
         taken.push(("tags", "`tags_add` and `tags_remove`"));
     }

@@ -15,6 +15,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::gib;
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::disks;
 
 pub(super) const VOLUME_MAX_CHARS: usize = 200;
 /// A size without a letter is in these.
@@ -239,7 +240,7 @@ fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>, Error> {
 }
 
 fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let cluster = reach.cluster_name();
     let key = &found.key;
@@ -292,7 +293,7 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// Moves a disk to another storage. The old volume stays as `unusedN` unless `delete` is set.
 fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let cluster = reach.cluster_name();
     let key = &found.key;
@@ -306,7 +307,7 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         problems.add("`storage` to move it to is missing".into());
         return problems.end().map(|()| Map::new());
     };
-    if property::storage_of(&found.volume) == storage {
+    if disks::storage_of(&found.volume) == Some(storage) {
         problems.add(format!("{cluster}: `{key}` is on `{storage}` already"));
     }
     let content = place::disks_of(guest.kind);

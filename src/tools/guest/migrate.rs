@@ -17,6 +17,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
 use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
@@ -69,7 +70,9 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         )));
     }
     place::online(reach, target)?;
-    let managed = ha_managed(reach, &reach.get_of_guest("/status/current")?)?;
+    let current = reach.get_of_guest("/status/current")?;
+    Current::of(&current).unlocked(reach)?;
+    let managed = ha_managed(reach, &current)?;
     let conditions = reach.get_of_guest("/migrate")?;
     let running = flag(conditions.get("running"));
     let mut problems = Problems::default();

@@ -53,7 +53,7 @@ fn network(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
     let mut more = args.iter().map(|(name, _)| name.as_str());
     if more.any(|name| !["guest", "action", "net"].contains(&name)) {
@@ -98,7 +98,7 @@ fn card(reach: &Reach, config: &Map<String, Value>, key: &str) -> Result<Propert
 
 fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
     problems.take(fits(guest.kind, args))?;
     let key = problems
