@@ -22,6 +22,7 @@ mod listing;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
+mod outage;
 mod peer;
 mod replay;
 mod replay_data;
