@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod guest;
 pub mod node;
 pub mod plan;
+pub mod rights;
 pub mod snapshot;
 pub mod storage;
 pub mod task;
