@@ -131,9 +131,7 @@ fn kind(kind: Kind) -> Value {
             json!({"type": "array", "items": {"type": "string", "enum": words}})
         }
         Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::Settings => {
-            json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
-        }
+        Kind::Settings => json!({"type": "object"}),
     }
 }
 

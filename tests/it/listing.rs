@@ -28,10 +28,7 @@ fn a_tool_is_read_off_its_declaration() {
                     "size": {"type": "integer"},
                     "text": {"type": "string"},
                     "force": {"type": "boolean"},
-                    "settings": {
-                        "type": "object",
-                        "additionalProperties": {"type": ["string", "number", "boolean"]},
-                    },
+                    "settings": {"type": "object"},
                     "confirm": {"type": "string", "description": "code of the plan"},
                     "wait": {"type": "integer", "minimum": 0, "maximum": 25},
                 },

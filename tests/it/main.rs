@@ -11,6 +11,7 @@ mod config;
 mod dotenv_table;
 mod example_file;
 mod gate;
+mod guests;
 mod inbox;
 mod layers;
 mod listen;

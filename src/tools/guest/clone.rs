@@ -18,8 +18,8 @@ use crate::tool::{Marks, Run, Subject, Tool};
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
     title: "Clone a guest",
-    about: "Copies a guest or template to a new one; returns its VMID and the task. A template is \
-            cloned linked unless `full` or `storage` is given, any other guest in full.",
+    about: "Copies a guest or template; returns VMID and task. A template is cloned linked unless \
+            `full` or `storage` is given.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
@@ -27,14 +27,9 @@ pub(super) const CLONE: Tool = Tool {
         NEW_NAME,
         NEW_VMID,
         Param::new("full", Kind::Bool, "").optional(),
-        Param::new(
-            "target",
-            Kind::Word(Word::Node),
-            "node; needs shared storage",
-        )
-        .optional(),
+        Param::new("target", Kind::Word(Word::Node), "node").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("snapname", Kind::Word(Word::Snapshot), "state to copy").optional(),
+        Param::new("snapname", Kind::Word(Word::Snapshot), "").optional(),
         Param::new("pool", Kind::Word(Word::Id), "").optional(),
     ],
     answer: &[
@@ -51,15 +46,16 @@ pub(super) const CLONE: Tool = Tool {
 fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
-    reach.check_second_name(name)?;
     let mut problems = Problems::default();
+    problems.take(reach.check_second_name(name))?;
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);
-    if let Some(target) = target {
-        problems.take(place::online(reach, target))?;
-    }
     let node = target.unwrap_or(&source.node);
-    if let Some(storage) = args.text("storage") {
+    let reachable = match target {
+        Some(target) => problems.take(place::online(reach, target))?.is_some(),
+        None => true,
+    };
+    if let Some(storage) = args.text("storage").filter(|_| reachable) {
         let content = place::disks_of(source.kind);
         problems.take(place::storage(reach, node, content, Some(storage)))?;
     }

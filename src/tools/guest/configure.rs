@@ -22,18 +22,16 @@ const NAMES_MAX: usize = 50;
 pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
-    about: "Changes settings of a guest. Returns what changed, and under `pending` what waits for a \
-            reboot. guest_disk and guest_network change disks and network cards.",
+    about: "Changes a guest's settings: any of the API in `settings`, as onboot, startup, protection. \
+            Returns what changed, and what waits for a reboot. guest_disk and guest_network take disks \
+            and cards away.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("name", Kind::Word(Word::DnsName), "new name").optional(),
-        Param::new("cores", Kind::Int(1, 8192), "").optional(),
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
-        Param::new("onboot", Kind::Bool, "").optional(),
-        Param::new("startup", Kind::Text(100), "as order=2,up=30").optional(),
-        Param::new("protection", Kind::Bool, "").optional(),
+        Param::new("name", Kind::Word(Word::DnsName), "").optional(),
+        Param::new("cores", Kind::Int(1, i64::MAX), "").optional(),
+        Param::new("memory", Kind::Int(16, i64::MAX), "MiB").optional(),
         Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
         SETTINGS,
@@ -49,9 +47,6 @@ pub(super) const CONFIGURE: Tool = Tool {
 const TAKEN: &[(&str, &str)] = &[
     ("cores", "the argument `cores`"),
     ("memory", "the argument `memory`"),
-    ("onboot", "the argument `onboot`"),
-    ("startup", "the argument `startup`"),
-    ("protection", "the argument `protection`"),
     ("delete", "the argument `delete`"),
     ("force", "guest_disk"),
     ("template", "guest_template"),
@@ -80,10 +75,10 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if !args.iter().any(|(name, _)| name != "guest") {
         problems.add("nothing to change is given".into());
     }
-    problems.end()?;
     if let Some(name) = args.text("name") {
-        reach.check_second_name(name)?;
+        problems.take(reach.check_second_name(name))?;
     }
+    problems.end()?;
     let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
     params.extend(free);
@@ -104,7 +99,14 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(name) = args.text("name") {
         answer.insert("name".into(), name.into());
     }
-    let changed: Vec<&str> = params.keys().chain(&deleted).map(String::as_str).collect();
+    let set = params
+        .iter()
+        .filter(|(key, value)| !is_so(config.get(*key), value));
+    let unset = deleted.iter().filter(|key| config.contains_key(*key));
+    let changed = set
+        .map(|(key, _)| key.as_str())
+        .chain(unset.map(String::as_str));
+    let changed: Vec<&str> = changed.filter(|key| *key != "digest").collect();
     answer.insert("changed".into(), changed.into());
     if let Some(tags) = tags {
         answer.insert("tags".into(), tags.into());
@@ -117,9 +119,20 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         return Ok(answer);
     }
     let request = change::request(reach, Verb::Put, &config, params)?;
-    reach.check(&request)?;
+    if args.has("settings") {
+        reach.check(&request)?;
+    }
     answer.extend(change::send(reach, &request)?);
     Ok(answer)
+}
+
+/// Whether an option has this value already.
+fn is_so(now: Option<&Value>, value: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Bool(yes) => u8::from(*yes).to_string(),
+        other => plain(other),
+    };
+    now.is_some_and(|now| text(now) == text(value))
 }
 
 fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
@@ -145,7 +158,7 @@ fn named(args: &Args, kind: GuestKind) -> Map<String, Value> {
         };
         params.insert(key.into(), name.into());
     }
-    for name in ["cores", "memory", "onboot", "startup", "protection"] {
+    for name in ["cores", "memory"] {
         match args.get(name) {
             // The API's `memory` of a VM is a property string.
             Some(value) if name == "memory" && kind == GuestKind::Qemu => {

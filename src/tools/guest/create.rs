@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::change;
 use super::place::{self, Node, Problems};
 use super::property::{self, Held};
 use super::settings::{self, SETTINGS};
@@ -20,9 +21,6 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::wait::{self, Wake};
 
-/// The largest disk that is made, in GiB; and the longest list of keys, in characters.
-const DISK_MAX_GIB: i64 = 131_072;
-const KEYS_MAX_CHARS: usize = 8192;
 /// What a guest has where the call does not say, as in the web interface.
 const VM_DISK_GIB: i64 = 32;
 const VM_MEMORY_MIB: i64 = 2048;
@@ -31,11 +29,13 @@ const CONTAINER_DISK_GIB: i64 = 8;
 const START_S: u64 = 3;
 const LOOK_MS: u64 = 300;
 
+/// As the API has it.
+const VMID_MAX: i64 = 999_999_999;
+
 pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
-pub(super) const NEW_VMID: Param =
-    Param::new("vmid", Kind::Int(100, 999_999_999), "next free at first").optional();
+pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, VMID_MAX), "").optional();
 const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
-const CORES: Param = Param::new("cores", Kind::Int(1, 8192), "").optional();
+const CORES: Param = Param::new("cores", Kind::Int(1, i64::MAX), "").optional();
 const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
 const BRIDGE: Param = Param::new("bridge", Kind::Word(Word::Id), "").optional();
 const START: Param = Param::new("start", Kind::Bool, "").optional();
@@ -50,8 +50,8 @@ const ANSWER: &[(&str, &str)] = &[
 pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
-    about: "Creates a VM; returns VMID, node and task. Node, storage and bridge have defaults. \
-            From a template: guest_clone; from a backup: backup_restore.",
+    about: "Creates a VM; returns VMID and task. From a template: guest_clone; from a backup: \
+            backup_restore.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
@@ -59,16 +59,11 @@ pub(super) const VM: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 2048 at first").optional(),
-        Param::new(
-            "disk_gib",
-            Kind::Int(0, DISK_MAX_GIB),
-            "32 at first, 0: none",
-        )
-        .optional(),
+        Param::new("memory", Kind::Int(16, i64::MAX), "MiB, else 2048").optional(),
+        Param::new("disk_gib", Kind::Int(0, i64::MAX), "else 32; 0: none").optional(),
         STORAGE,
         BRIDGE,
-        Param::new("iso", Kind::Word(Word::Volume), "volume to install from").optional(),
+        Param::new("iso", Kind::Word(Word::Volume), "volume").optional(),
         START,
         SETTINGS,
     ],
@@ -81,27 +76,21 @@ pub(super) const VM: Tool = Tool {
 pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
-    about: "Creates an LXC container, unprivileged unless told otherwise; returns VMID, node and \
-            task. Its eth0 asks DHCP; otherwise give `net0` in `settings`.",
+    about: "Creates an LXC container, unprivileged and with eth0 by DHCP unless `settings` say \
+            otherwise; returns VMID and task.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
-        Param::new(
-            "ostemplate",
-            Kind::Word(Word::Volume),
-            "volume of content vztmpl",
-        ),
+        Param::new("ostemplate", Kind::Word(Word::Volume), "volume"),
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 512 at first").optional(),
-        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "8 at first").optional(),
+        Param::new("memory", Kind::Int(16, i64::MAX), "MiB, else 512").optional(),
+        Param::new("disk_gib", Kind::Int(1, i64::MAX), "else 8").optional(),
         STORAGE,
         BRIDGE,
-        Param::new("password", Kind::Text(256), "for root; none at first").optional(),
-        Param::new("ssh-public-keys", Kind::Text(KEYS_MAX_CHARS), "").optional(),
-        Param::new("unprivileged", Kind::Bool, "").optional(),
+        Param::new("password", Kind::Text(256), "of root").optional(),
         START,
         SETTINGS,
     ],
@@ -135,8 +124,6 @@ const CONTAINER_TAKEN: &[(&str, &str)] = &[
     ("storage", "the argument `storage`"),
     ("start", "the argument `start`"),
     ("password", "the argument `password`"),
-    ("ssh-public-keys", "the argument `ssh-public-keys`"),
-    ("unprivileged", "the argument `unprivileged`"),
     ("restore", "backup_restore"),
     ("force", "backup_restore"),
     ("unique", "backup_restore"),
@@ -222,12 +209,11 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     let node = problems.must(place::node(reach, args.text("node")))?;
     let template = args.need("ostemplate")?;
     problems.take(place::volume(reach, &node.name, template, "vztmpl"))?;
-    let unprivileged = args.bool("unprivileged").unwrap_or(true);
     let mut params = Map::new();
     params.insert("hostname".into(), args.need("name")?.into());
     params.insert("ostemplate".into(), template.into());
-    params.insert("unprivileged".into(), unprivileged.into());
-    for name in ["cores", "memory", "password", "ssh-public-keys"] {
+    params.insert("unprivileged".into(), true.into());
+    for name in ["cores", "memory", "password"] {
         if let Some(value) = args.get(name) {
             params.insert(name.into(), value.clone());
         }
@@ -295,8 +281,10 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     let mut request = Request::new(Verb::Post, "/nodes/{node}/{kind}", &values)?;
     request.params = params;
     let build = |vmid: u32| request.clone().with("vmid", vmid);
-    // Which VMID it will be is no matter here.
-    reach.check(&build(100))?;
+    if args.has("settings") {
+        // Which VMID it will be is no matter here.
+        reach.check(&build(100))?;
+    }
     let (vmid, reply) = vmid::make(reach, args, &|vmid| reach.send(&build(vmid)))?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
@@ -308,8 +296,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
         answer.insert("storage".into(), storage.into());
     }
     answer.extend(reach.follow(&reply)?);
-    let ended = answer.get("state").and_then(Value::as_str) != Some("running");
-    if ended && args.yes("start") {
+    if change::ended(&answer) && args.yes("start") {
         answer.insert("status".into(), started(reach, &node.name, kind, vmid)?);
     }
     Ok(answer)
