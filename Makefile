@@ -1,16 +1,24 @@
 # Targets explain themselves: `make help` prints the text behind `##`.
 
 CARGO ?= cargo
+PYTHON ?= python3
 RUST_LEAST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+# Where cargo builds to, as it says itself.
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clean tools
+.PHONY: help build demo test check accept clean tools python
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: tools ## Build the program: target/release/proxmox-mcp
 	$(CARGO) build --release --locked
+
+# The same build as of the tests, so that the two together take the shorter time.
+demo: tools ## Show a session with three simulated clusters, and check it
+	$(CARGO) build --locked --bin proxmox-mcp --example demo
+	@$(TARGET)/debug/examples/demo
 
 test: tools ## Run all tests
 	$(CARGO) test --locked
@@ -19,8 +27,12 @@ check: tools ## Check form and lints, without running anything
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
+accept: tools python ## Drive the program with the official Python SDK
+	$(CARGO) build --locked --bin proxmox-mcp --example sim
+	@$(PYTHON) tests/clients/accept.py $(TARGET)/debug
+
 clean: ## Remove what was built
-	rm -rf target
+	$(CARGO) clean
 
 # What a build needs, named with the command that installs it. The C compiler is for ring.
 tools:
@@ -35,3 +47,8 @@ tools:
 	@command -v cc >/dev/null || { \
 	  echo "a C compiler (cc) is missing; install one, as by"; \
 	  echo "  apt install gcc libc6-dev"; exit 1; } >&2
+
+python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) is missing; install it, as by"; \
+	  echo "  apt install python3 python3-venv"; exit 1; } >&2

@@ -111,11 +111,11 @@ impl Error {
             }
             Error::AmbiguousGuest { .. } => Some("repeat the call with the VMID as `guest`".into()),
             Error::Interrupted { .. } => Some(
-                "it may have taken effect: look at the object and at task_list before repeating it"
+                "it may have taken effect: look at the object and at the list of tasks before repeating it"
                     .into(),
             ),
             Error::NotAnAnswer { wrote: true, .. } => Some(
-                "it may have taken effect: look at the object and at task_list before repeating it"
+                "it may have taken effect: look at the object and at the list of tasks before repeating it"
                     .into(),
             ),
             Error::NotAllowed { hint, .. }

@@ -4,10 +4,9 @@
 //! A hundred clusters with a thousand guests each have to fit: a guest costs a row of 16 bytes and
 //! its name in a shared text, under 64 bytes in all.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
-use serde::Deserialize;
+use super::resource::{self, Resource, Sort};
 
 /// A guest's kind; both share the VMIDs of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,79 +64,33 @@ pub struct Sighting {
     pub rows: Rows,
 }
 
-/// One row of `/cluster/resources`, as far as the index reads it. Texts are borrowed from the body.
-#[derive(Deserialize)]
-struct Resource<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    vmid: Option<u32>,
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    node: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    storage: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    pool: Option<Cow<'a, str>>,
-    #[serde(default)]
-    template: Flag,
-    #[serde(borrow)]
-    hastate: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Resources<'a> {
-    #[serde(borrow)]
-    data: Vec<Resource<'a>>,
-}
-
-/// A boolean as the API writes it: 0, 1, "0", "1", true or false.
-#[derive(Default, Deserialize)]
-#[serde(from = "serde_json::Value")]
-struct Flag(bool);
-
-impl From<serde_json::Value> for Flag {
-    fn from(value: serde_json::Value) -> Flag {
-        Flag(match value {
-            serde_json::Value::Bool(yes) => yes,
-            serde_json::Value::Number(number) => number.as_i64() != Some(0),
-            serde_json::Value::String(text) => text == "1",
-            _ => false,
-        })
-    }
-}
-
 impl Rows {
     /// Reads the body of `GET /cluster/resources`.
     ///
     /// # Errors
     /// What is wrong with it, where it is not that list.
     pub fn read(body: &[u8]) -> Result<Rows, String> {
-        let resources: Resources =
-            serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let mut rows = Rows::default();
-        for resource in &resources.data {
-            rows.add(resource);
-        }
+        resource::each(body, &mut |resource| rows.add(resource))?;
         rows.guests.shrink_to_fit();
         rows.names.shrink_to_fit();
         Ok(rows)
     }
 
     fn add(&mut self, resource: &Resource) {
-        let kind = match resource.kind.as_ref() {
-            "qemu" => Kind::Qemu,
-            "lxc" => Kind::Lxc,
-            "node" => return note(&mut self.nodes, resource.node.as_deref()),
-            "storage" => return note(&mut self.storages, resource.storage.as_deref()),
-            "pool" => return note(&mut self.pools, resource.pool.as_deref()),
-            _ => return,
+        let kind = match resource.sort() {
+            Sort::Vm => Kind::Qemu,
+            Sort::Container => Kind::Lxc,
+            Sort::Node => return note(&mut self.nodes, resource.name()),
+            Sort::Storage => return note(&mut self.storages, resource.name()),
+            Sort::Pool => return note(&mut self.pools, resource.name()),
+            Sort::Other => return,
         };
-        let (Some(vmid), Some(node)) = (resource.vmid, resource.node.as_deref()) else {
+        let (Some(vmid), false) = (resource.vmid(), resource.node.is_empty()) else {
             return;
         };
-        let node = self.node_number(node);
-        let name = resource.name.as_deref().unwrap_or_default();
+        let node = self.node_number(&resource.node);
+        let name = resource.name();
         let (Ok(name_start), Ok(name_len)) =
             (u32::try_from(self.names.len()), u16::try_from(name.len()))
         else {
@@ -150,11 +103,8 @@ impl Rows {
             name_len,
             node,
             kind,
-            template: resource.template.0,
-            ha: resource
-                .hastate
-                .as_deref()
-                .is_some_and(|state| !state.is_empty() && state != "ignored"),
+            template: resource.is_template(),
+            ha: resource.is_ha(),
         });
     }
 
@@ -235,10 +185,8 @@ impl Rows {
     }
 }
 
-fn note(known: &mut Vec<String>, name: Option<&str>) {
-    if let Some(name) = name
-        && !known.iter().any(|other| other == name)
-    {
+fn note(known: &mut Vec<String>, name: &str) {
+    if !name.is_empty() && !known.iter().any(|other| other == name) {
         known.push(name.to_string());
     }
 }

@@ -4,7 +4,10 @@ pub mod config;
 pub mod env_file;
 pub mod fan_out;
 pub mod index;
+pub mod query;
 pub mod registry;
+pub mod resource;
+pub mod sight;
 pub mod variables;
 
 mod cluster;
@@ -14,15 +17,14 @@ mod value;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::error::Error;
-use crate::proxmox::client::Client;
+use crate::proxmox::client::{Client, Standing};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::schema::{Schema, Schemas};
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
+use sight::Sight;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
@@ -44,7 +46,7 @@ pub struct Fleet {
 struct Member {
     client: Client,
     sighting: Mutex<Option<Arc<Sighting>>>,
-    sees_all: Mutex<Option<(Instant, bool)>>,
+    sight: Mutex<Option<(Instant, Sight)>>,
 }
 
 impl Fleet {
@@ -53,7 +55,7 @@ impl Fleet {
         let member = |cluster: &Cluster| Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
-            sees_all: Mutex::new(None),
+            sight: Mutex::new(None),
         };
         let members = config.clusters.iter().map(member).collect();
         Fleet {
@@ -72,6 +74,12 @@ impl Fleet {
 
     pub(crate) fn client(&self, cluster: usize) -> Result<&Client, Error> {
         self.member(cluster).map(|member| &member.client)
+    }
+
+    /// What is known of a cluster without asking it.
+    pub(crate) fn standing(&self, cluster: usize) -> Standing {
+        let member = self.members.get(cluster);
+        member.map_or_else(Standing::default, |member| member.client.standing())
     }
 
     pub fn cluster(&self, cluster: usize) -> Result<&Cluster, Error> {
@@ -138,30 +146,20 @@ impl Fleet {
         Ok(sighting)
     }
 
-    /// Whether the token of a cluster sees all its guests: an empty place in a list proves nothing
-    /// where rows are left out. `VM.Audit` must reach all of `/vms`, and no path below it, and no
-    /// pool, may take it away.
-    fn sees_all(&self, cluster: usize) -> Result<bool, Error> {
+    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
+    /// out. At most [`RIGHTS_AGE_S`] old.
+    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
         let member = self.member(cluster)?;
-        let known = *lock(&member.sees_all);
-        if let Some((at, sees_all)) = known
+        let known = *lock(&member.sight);
+        if let Some((at, sight)) = known
             && at.elapsed() < Duration::from_secs(RIGHTS_AGE_S)
         {
-            return Ok(sees_all);
+            return Ok(sight);
         }
         let request = Request::new(Verb::Get, "/access/permissions", &[])?;
-        let rights = member.client.send(&request)?.data;
-        let audits = |rights: &Value| rights.get("VM.Audit").is_some();
-        let reaches = |rights: &Value| rights.get("VM.Audit").and_then(Value::as_i64) == Some(1);
-        let sees_all = rights.get("/vms").is_some_and(reaches)
-            && rights.as_object().is_some_and(|paths| {
-                let below = |path: &str| path.starts_with("/vms/") || path.starts_with("/pool/");
-                paths
-                    .iter()
-                    .all(|(path, rights)| !below(path) || audits(rights))
-            });
-        *lock(&member.sees_all) = Some((Instant::now(), sees_all));
-        Ok(sees_all)
+        let sight = Sight::of(&member.client.send(&request)?.data);
+        *lock(&member.sight) = Some((Instant::now(), sight));
+        Ok(sight)
     }
 
     /// Which cluster a call means; for an existing guest also the guest.
@@ -199,7 +197,7 @@ impl Fleet {
         let needs_rights = is_guest && !ask.reading;
         let looked = self.fan_out(clusters, |cluster| {
             let sighting = self.look(cluster)?;
-            let sees_all = !needs_rights || self.sees_all(cluster)?;
+            let sees_all = !needs_rights || self.sight(cluster)?.guests;
             Ok((sighting, sees_all))
         });
         let mut seen: Vec<Option<(Arc<Sighting>, bool)>> = Vec::new();
@@ -289,6 +287,14 @@ impl Fleet {
             });
         }
         Ok(found.pop())
+    }
+
+    /// The guest that is meant on this cluster.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several bear the name.
+    pub(crate) fn guest_on(&self, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
+        self.guest_in(&self.look(cluster)?.rows, cluster, named)
     }
 
     /// The guest of this VMID as the cluster says now.

@@ -3,6 +3,8 @@
 //! Every request is weighed before it leaves. What is heavier than the call was allowed to be, or
 //! touches something else, is refused, whatever the handler's code says.
 
+mod fleet;
+
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -14,10 +16,15 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
-use crate::fleet::registry;
+use crate::fleet::registry::{self, Named};
+use crate::fleet::resource::{self, Resource};
+use crate::fleet::sight::Sight;
 use crate::proxmox::request::{Reply, Request, Verb};
-use crate::proxmox::task;
+use crate::proxmox::task::{self, TaskState};
 use crate::proxmox::upid::Upid;
+
+pub use crate::proxmox::client::Standing;
+pub use fleet::FleetReach;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
@@ -105,6 +112,29 @@ impl<'a> Reach<'a> {
             return Err(self.refused(request, "is no read"));
         }
         self.fleet.client(self.cluster)?.send_raw(request)
+    }
+
+    /// Goes through what is where, row by row, as the cluster says now.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn resources(&self, found: &mut dyn FnMut(&Resource)) -> Result<(), Error> {
+        let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
+        let body = self.read_bytes(&request)?;
+        resource::each(&body, found).map_err(|cause| Error::NotAnAnswer {
+            cluster: self.cluster_name().to_string(),
+            request: request.line(),
+            wrote: false,
+            cause,
+        })
+    }
+
+    /// What the token sees here; asked once a minute at most.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn sight(&self) -> Result<Sight, Error> {
+        self.fleet.sight(self.cluster)
     }
 
     /// Reads what stands at a path: the `data` of the reply.
@@ -251,14 +281,53 @@ impl<'a> Reach<'a> {
             wrote: true,
             cause,
         })?;
-        let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), &upid, time)?.succeeded()?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
+        let state = self.watch(&upid, time)?.succeeded()?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
             _ => Ok(answer),
         }
+    }
+
+    /// Watches a task for at most `time`. Its failure is an answer like another.
+    ///
+    /// # Errors
+    /// The call was withdrawn; the task cannot be looked at.
+    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+        let send = |request: &Request| self.send(request);
+        let state = task::follow(&send, self.cluster_name(), upid, time)?;
+        // The end of a task is when things have moved.
+        self.fleet.forget(self.cluster);
+        Ok(state)
+    }
+
+    /// The last `lines` lines of a task's log, made fit to be shown.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
+        task::log_tail(&|request: &Request| self.send(request), upid, lines)
+    }
+
+    /// The VMID that `guest`, a VMID or a name, means on this cluster; a VMID whether or not a guest
+    /// has it.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several guests bear the name.
+    pub fn vmid_of(&self, guest: &str) -> Result<Option<u32>, Error> {
+        if let Ok(vmid) = guest.parse() {
+            return Ok(Some(vmid));
+        }
+        let found = self.fleet.guest_on(self.cluster, Named::Guest(guest))?;
+        Ok(found.map(|guest| guest.vmid))
+    }
+
+    /// Whether a guest of this cluster has the VMID, as far as the token sees.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn has(&self, vmid: u32) -> Result<bool, Error> {
+        let found = self.fleet.guest_on(self.cluster, Named::Vmid(vmid))?;
+        Ok(found.is_some())
     }
 
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
@@ -283,87 +352,6 @@ impl<'a> Reach<'a> {
     /// Seconds that the caller waits for the end of a task.
     pub fn wait_s(&self) -> u64 {
         self.wait_s
-    }
-}
-
-/// The clusters that a fleet-wide read may ask.
-pub struct FleetReach<'a> {
-    fleet: &'a Fleet,
-    clusters: Vec<usize>,
-    /// Whether the caller meant one cluster: then its failure is the call's.
-    one: bool,
-    failed: RefCell<Vec<(usize, Error)>>,
-}
-
-impl<'a> FleetReach<'a> {
-    pub(super) fn new(fleet: &'a Fleet, clusters: Vec<usize>, one: bool) -> FleetReach<'a> {
-        FleetReach {
-            fleet,
-            clusters,
-            one,
-            failed: RefCell::new(Vec::new()),
-        }
-    }
-
-    /// Runs `work` on each cluster, several at a time, and gives what those returned that answered.
-    /// The others are named in the answer's `errors`.
-    ///
-    /// # Errors
-    /// The call was withdrawn; or the one cluster that was meant failed.
-    pub fn ask<T: Send>(
-        &self,
-        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
-    ) -> Result<Vec<(&str, T)>, Error> {
-        let fleet = self.fleet;
-        let results = fleet.fan_out(&self.clusters, |cluster| {
-            work(&Reach::new(fleet, cluster, reading(), None, 0))
-        });
-        let mut answered = Vec::new();
-        for (cluster, result) in self.clusters.iter().zip(results) {
-            match result {
-                Some(Ok(found)) => answered.push((fleet.cluster_name(*cluster), found)),
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
-                Some(Err(error)) if self.one => return Err(error),
-                Some(Err(error)) => self.failed.borrow_mut().push((*cluster, error)),
-                None => self
-                    .failed
-                    .borrow_mut()
-                    .push((*cluster, not_asked(fleet, *cluster))),
-            }
-        }
-        Ok(answered)
-    }
-
-    /// The configuration of each cluster that is asked, with its place.
-    pub fn clusters(&self) -> impl Iterator<Item = &Cluster> {
-        let clusters = self.clusters.iter();
-        clusters.filter_map(|cluster| self.fleet.cluster(*cluster).ok())
-    }
-
-    /// The whole configuration.
-    pub fn config(&self) -> &crate::fleet::config::Config {
-        &self.fleet.config
-    }
-
-    /// The clusters that failed, as an answer names them.
-    pub fn errors(&self) -> Vec<Value> {
-        let failed = self.failed.borrow();
-        let rows = failed.iter().map(|(cluster, error)| {
-            let mut row = Map::new();
-            row.insert("cluster".into(), self.fleet.cluster_name(*cluster).into());
-            row.insert("code".into(), error.code().into());
-            row.insert("message".into(), error.to_string().into());
-            Value::Object(row)
-        });
-        rows.collect()
-    }
-}
-
-fn not_asked(fleet: &Fleet, cluster: usize) -> Error {
-    Error::Unreachable {
-        cluster: fleet.cluster_name(cluster).to_string(),
-        cause: "not asked: the call's time was over".into(),
-        hint: None,
     }
 }
 

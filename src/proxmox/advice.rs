@@ -56,7 +56,7 @@ fn missing_privilege(message: &str) -> Option<(&str, &str)> {
 pub fn refusal(message: &str) -> Option<String> {
     let meaning = match message {
         m if m.contains("is locked (") => {
-            "another task holds the guest, or one that died left its lock: look at task_list"
+            "another task holds the guest, or one that died left its lock: look at the list of tasks"
         }
         m if m.contains("got timeout") && m.contains("lock") => {
             "another task holds the lock: wait for it and repeat"

@@ -146,7 +146,7 @@ impl Answer {
             status: self.status,
             message: format!("{cause}; nothing was changed"),
             errors: Vec::new(),
-            hint: Some("look at node_list: that node may be down".into()),
+            hint: Some("look at the list of nodes: that one may be down".into()),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! go to the next node; a read on a connection that had silently died is repeated once; a write is
 //! never repeated once a byte of it has left.
 
+mod standing;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ use super::session::{Session, StaticFile, Timing, WRITE_NEEDS_S};
 use super::settings::{Endpoint, Settings};
 use crate::error::Error;
 use crate::wait::{self, Wake};
+
+pub use standing::Standing;
 
 /// How long a refused token is remembered, in seconds: Proxmox takes 3 s for each such answer.
 const REFUSED_KEPT_S: u64 = 10;

@@ -18,3 +18,5 @@ pub mod task;
 pub mod tls;
 pub mod transport;
 pub mod upid;
+
+pub use client::Standing;

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod call;
+pub mod order;
 pub mod param;
 pub mod rows;
 pub mod time;
@@ -67,7 +68,8 @@ pub enum Subject {
     Task,
     /// Something new whose name is in this parameter.
     New(&'static str),
-    /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first.
+    /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first;
+    /// where `guest` narrows the list, the guest's.
     List,
     /// The fleet: all clusters unless `cluster` narrows it.
     Fleet,

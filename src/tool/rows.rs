@@ -17,17 +17,11 @@ const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
 
 /// The most rows of a page.
-pub const LIMIT: Param =
-    Param::new("limit", Kind::Int(1, LIMIT_MAX), "rows, 50 at first").optional();
+pub const LIMIT: Param = Param::new("limit", Kind::Int(1, LIMIT_MAX), "").optional();
 /// Where the page before ended.
-pub const CURSOR: Param = Param::new(
-    "cursor",
-    Kind::Text(CURSOR_MAX_CHARS),
-    "`next` of the page before",
-)
-.optional();
+pub const CURSOR: Param = Param::new("cursor", Kind::Text(CURSOR_MAX_CHARS), "").optional();
 /// The columns.
-pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "columns").optional();
+pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "").optional();
 
 /// One row; its keys in the order in which they are shown.
 pub type Row = Map<String, Value>;
@@ -40,6 +34,21 @@ pub type Row = Map<String, Value>;
 /// A field or a cursor that there is not.
 pub fn page(
     rows: Vec<Row>,
+    columns: &[&str],
+    usual: &[&str],
+    args: &Args,
+) -> Result<Map<String, Value>, Error> {
+    let total = rows.len();
+    page_of(rows, total, columns, usual, args)
+}
+
+/// The same where `rows` are only the first ones of `total`, down to the end of the page.
+///
+/// # Errors
+/// As [`page`].
+pub fn page_of(
+    rows: Vec<Row>,
+    total: usize,
     columns: &[&str],
     usual: &[&str],
     args: &Args,
@@ -58,17 +67,7 @@ pub fn page(
         )));
     }
     let shown: &[&str] = if chosen.is_empty() { usual } else { &chosen };
-    let start = match args.text("cursor") {
-        None => 0,
-        Some(cursor) => cursor
-            .parse::<usize>()
-            .map_err(|_| Error::bad("`cursor` is no `next` of an answer"))?,
-    };
-    let limit = args
-        .int("limit")
-        .and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(LIMIT_DEFAULT);
-    let total = rows.len();
+    let (start, limit) = window(args)?;
     let mut items = Vec::new();
     let mut bytes = FRAME_BYTES;
     let mut cut = false;
@@ -96,6 +95,23 @@ pub fn page(
         );
     }
     Ok(answer)
+}
+
+/// How many rows stand before the page, and how many it has at most.
+///
+/// # Errors
+/// A cursor that there is not.
+pub fn window(args: &Args) -> Result<(usize, usize), Error> {
+    let start = match args.text("cursor") {
+        None => 0,
+        Some(cursor) => cursor
+            .parse::<usize>()
+            .map_err(|_| Error::bad("`cursor` is no `next` of an answer"))?,
+    };
+    let limit = args
+        .int("limit")
+        .and_then(|limit| usize::try_from(limit).ok());
+    Ok((start, limit.unwrap_or(LIMIT_DEFAULT)))
 }
 
 /// The columns of a row that say something, in the order of `shown`.

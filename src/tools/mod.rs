@@ -3,9 +3,13 @@
 pub mod backup;
 pub mod current;
 pub mod disks;
+pub mod fleet;
 pub mod guest;
+pub mod node;
 pub mod plan;
 pub mod snapshot;
+pub mod storage;
+pub mod task;
 
 use serde_json::{Map, Value};
 
@@ -20,12 +24,32 @@ pub struct Toolset {
 /// Every tool, in the order in which it is listed.
 pub static TOOLSETS: &[Toolset] = &[
     Toolset {
+        name: "fleet",
+        tools: fleet::TOOLS,
+    },
+    Toolset {
         name: "guest",
         tools: guest::TOOLS,
     },
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "backup",
+        tools: backup::TOOLS,
+    },
+    Toolset {
+        name: "task",
+        tools: task::TOOLS,
+    },
+    Toolset {
+        name: "node",
+        tools: node::TOOLS,
+    },
+    Toolset {
+        name: "storage",
+        tools: storage::TOOLS,
     },
 ];
 

@@ -77,7 +77,7 @@ fn a_refusal_that_is_known_says_what_to_do() {
             .hint()
             .unwrap_or_default()
     };
-    assert!(hint("VM is locked (backup)").contains("task_list"));
+    assert!(hint("VM is locked (backup)").contains("list of tasks"));
     assert!(hint("can't lock file '/run/lock/100.conf' - got timeout").contains("wait for it"));
     assert!(hint("checksum mismatch (file change by other user?)").contains("read it again"));
     assert_eq!(hint("VM 100 not running"), "");

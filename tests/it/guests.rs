@@ -120,6 +120,8 @@ fn a_card_is_changed_where_it_stands() {
     check(&model, Some("model=virtio,macaddr=AA:BB:CC:00:00:01"), "model=e1000,macaddr=AA:BB:CC:00:00:01");
     let no_tag = Wish { tag: Some(0), firewall: Some(false), ..Wish::default() };
     check(&no_tag, Some("virtio=AA:BB:CC:00:00:01,tag=5,firewall=1,mtu=1"), "virtio=AA:BB:CC:00:00:01,mtu=1");
+    let mac = Wish { mac: Some("AA:BB:CC:00:00:09".into()), tag: Some(7), ..Wish::default() };
+    check(&mac, Some("virtio=AA:BB:CC:00:00:01"), "virtio=AA:BB:CC:00:00:09,tag=7");
 }
 
 #[test]

@@ -4,10 +4,14 @@
 mod answer;
 mod authority;
 mod backups;
+mod binary;
 mod binary_config;
 mod cert;
 mod client;
 mod config;
+#[path = "../sim/demo/mod.rs"]
+mod demo;
+mod documents;
 mod dotenv_table;
 mod example_file;
 mod gate;
@@ -19,7 +23,11 @@ mod listing;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
+mod outage;
 mod peer;
+mod replay;
+mod replay_data;
+mod replay_scenes;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;

@@ -18,8 +18,7 @@ use crate::tool::{Marks, Run, Subject, Tool};
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
     title: "Clone a guest",
-    about: "Copies a guest or template; returns VMID and task. A template is cloned linked unless \
-            `full` or `storage` is given.",
+    about: "Copies a guest or template. A template is cloned linked unless `full` or `storage` is given.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[

@@ -22,16 +22,17 @@ const NAMES_MAX: usize = 50;
 pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
-    about: "Changes a guest's settings: any of the API in `settings`, as onboot, startup, protection. \
-            Returns what changed, and what waits for a reboot. guest_disk and guest_network take disks \
-            and cards away.",
+    about: "Changes settings of a guest; returns what changed and what is `pending` until a reboot. Not disks (guest_disk) and cards (guest_network).",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
         GUEST,
         Param::new("name", Kind::Word(Word::DnsName), "").optional(),
-        Param::new("cores", Kind::Int(1, i64::MAX), "").optional(),
-        Param::new("memory", Kind::Int(16, i64::MAX), "MiB").optional(),
+        Param::new("cores", Kind::Int(1, 8192), "").optional(),
+        Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
+        Param::new("onboot", Kind::Bool, "").optional(),
+        Param::new("startup", Kind::Text(100), "").optional(),
+        Param::new("protection", Kind::Bool, "").optional(),
         Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
         SETTINGS,
@@ -47,6 +48,9 @@ pub(super) const CONFIGURE: Tool = Tool {
 const TAKEN: &[(&str, &str)] = &[
     ("cores", "the argument `cores`"),
     ("memory", "the argument `memory`"),
+    ("onboot", "the argument `onboot`"),
+    ("startup", "the argument `startup`"),
+    ("protection", "the argument `protection`"),
     ("delete", "the argument `delete`"),
     ("force", "guest_disk"),
     ("template", "guest_template"),
@@ -158,7 +162,7 @@ fn named(args: &Args, kind: GuestKind) -> Map<String, Value> {
         };
         params.insert(key.into(), name.into());
     }
-    for name in ["cores", "memory"] {
+    for name in ["cores", "memory", "onboot", "startup", "protection"] {
         match args.get(name) {
             // The API's `memory` of a VM is a property string.
             Some(value) if name == "memory" && kind == GuestKind::Qemu => {

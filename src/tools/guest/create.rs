@@ -21,6 +21,11 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::wait::{self, Wake};
 
+const CORES_MAX: i64 = 8192;
+const MEMORY_MAX_MIB: i64 = 16_777_216;
+const DISK_MAX_GIB: i64 = 131_072;
+/// The longest list of keys, in characters.
+const KEYS_MAX_CHARS: usize = 8192;
 /// What a guest has where the call does not say, as in the web interface.
 const VM_DISK_GIB: i64 = 32;
 const VM_MEMORY_MIB: i64 = 2048;
@@ -29,13 +34,10 @@ const CONTAINER_DISK_GIB: i64 = 8;
 const START_S: u64 = 3;
 const LOOK_MS: u64 = 300;
 
-/// As the API has it.
-const VMID_MAX: i64 = 999_999_999;
-
 pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
-pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, VMID_MAX), "").optional();
+pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, 999_999_999), "").optional();
 const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
-const CORES: Param = Param::new("cores", Kind::Int(1, i64::MAX), "").optional();
+const CORES: Param = Param::new("cores", Kind::Int(1, CORES_MAX), "").optional();
 const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
 const BRIDGE: Param = Param::new("bridge", Kind::Word(Word::Id), "").optional();
 const START: Param = Param::new("start", Kind::Bool, "").optional();
@@ -50,8 +52,7 @@ const ANSWER: &[(&str, &str)] = &[
 pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
-    about: "Creates a VM; returns VMID and task. From a template: guest_clone; from a backup: \
-            backup_restore.",
+    about: "Creates a VM, on default node, storage and bridge. From a template: guest_clone.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
@@ -59,8 +60,8 @@ pub(super) const VM: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, i64::MAX), "MiB, else 2048").optional(),
-        Param::new("disk_gib", Kind::Int(0, i64::MAX), "else 32; 0: none").optional(),
+        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 2048").optional(),
+        Param::new("disk_gib", Kind::Int(0, DISK_MAX_GIB), "else 32; 0: none").optional(),
         STORAGE,
         BRIDGE,
         Param::new("iso", Kind::Word(Word::Volume), "volume").optional(),
@@ -76,8 +77,7 @@ pub(super) const VM: Tool = Tool {
 pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
-    about: "Creates an LXC container, unprivileged and with eth0 by DHCP unless `settings` say \
-            otherwise; returns VMID and task.",
+    about: "Creates a container, unprivileged at first, with DHCP unless `settings` has `net0`.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
@@ -86,11 +86,13 @@ pub(super) const CONTAINER: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, i64::MAX), "MiB, else 512").optional(),
-        Param::new("disk_gib", Kind::Int(1, i64::MAX), "else 8").optional(),
+        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 512").optional(),
+        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "else 8").optional(),
         STORAGE,
         BRIDGE,
-        Param::new("password", Kind::Text(256), "of root").optional(),
+        Param::new("password", Kind::Text(256), "").optional(),
+        Param::new("ssh-public-keys", Kind::Text(KEYS_MAX_CHARS), "").optional(),
+        Param::new("unprivileged", Kind::Bool, "").optional(),
         START,
         SETTINGS,
     ],
@@ -124,6 +126,8 @@ const CONTAINER_TAKEN: &[(&str, &str)] = &[
     ("storage", "the argument `storage`"),
     ("start", "the argument `start`"),
     ("password", "the argument `password`"),
+    ("ssh-public-keys", "the argument `ssh-public-keys`"),
+    ("unprivileged", "the argument `unprivileged`"),
     ("restore", "backup_restore"),
     ("force", "backup_restore"),
     ("unique", "backup_restore"),
@@ -212,8 +216,9 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     let mut params = Map::new();
     params.insert("hostname".into(), args.need("name")?.into());
     params.insert("ostemplate".into(), template.into());
-    params.insert("unprivileged".into(), true.into());
-    for name in ["cores", "memory", "password"] {
+    let unprivileged = args.bool("unprivileged").unwrap_or(true);
+    params.insert("unprivileged".into(), unprivileged.into());
+    for name in ["cores", "memory", "password", "ssh-public-keys"] {
         if let Some(value) = args.get(name) {
             params.insert(name.into(), value.clone());
         }

@@ -24,8 +24,7 @@ const GIB: u64 = 1 << 30;
 pub(super) const DISK: Tool = Tool {
     name: "guest_disk",
     title: "Change a guest's disks",
-    about: "Adds a disk, grows it (`size` 100G or +10G), moves it to `storage`, detaches it to \
-            `unusedN`, or removes it with its data, which asks first.",
+    about: "Adds a disk, grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
     marks: Marks::ByAction(&[
         ("add", Mark::CHANGE),
         ("resize", Mark::CHANGE),
@@ -44,8 +43,8 @@ pub(super) const DISK: Tool = Tool {
         Param::new("disk", Kind::Word(Word::Id), "scsi1, mp0, unused0").optional(),
         Param::new("size", Kind::Text(20), "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("mp", Kind::Text(200), "container path").optional(),
-        Param::new("delete", Kind::Bool, "the moved source").optional(),
+        Param::new("mp", Kind::Text(200), "mount point").optional(),
+        Param::new("delete", Kind::Bool, "source of a move").optional(),
     ],
     answer: &[],
     task: true,

@@ -30,8 +30,7 @@ const LOOK_MS: u64 = 1000;
 pub(super) const MIGRATE: Tool = Tool {
     name: "guest_migrate",
     title: "Migrate a guest",
-    about: "Moves a guest to another node of its cluster, a running VM live, a running container \
-            only with `restart`. Returns the task, or what is against it.",
+    about: "Moves a guest to another node of its cluster, a running VM live, a running container only with `restart`, which stops it meanwhile.",
     marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
     subject: Subject::Guest,
     params: &[

@@ -21,8 +21,7 @@ const CARD_MAX_CHARS: usize = 300;
 pub(super) const NETWORK: Tool = Tool {
     name: "guest_network",
     title: "Change a guest's network cards",
-    about: "Adds a network card, changes one (what is not given stays), or removes it. Returns the \
-            card, and what waits for a reboot.",
+    about: "Sets up or changes a network card, keeping what is not given; or removes it.",
     marks: Marks::ByAction(&[("set", Mark::CHANGE), ("remove", Mark::CHANGE.interrupts())]),
     subject: Subject::Guest,
     params: &[
@@ -33,7 +32,8 @@ pub(super) const NETWORK: Tool = Tool {
         Param::new("model", Kind::Word(Word::Id), "").optional(),
         Param::new("tag", Kind::Int(0, 4094), "VLAN, 0: none").optional(),
         Param::new("firewall", Kind::Bool, "").optional(),
-        Param::new("ip", Kind::Text(43), "of a container").optional(),
+        Param::new("macaddr", Kind::Text(17), "").optional(),
+        Param::new("ip", Kind::Text(43), "dhcp or CIDR").optional(),
         Param::new("gw", Kind::Text(43), "").optional(),
     ],
     answer: &[("vmid", "integer"), ("net", "string"), ("state", "string")],
@@ -171,7 +171,10 @@ fn fits(kind: GuestKind, args: &Args) -> Result<(), Error> {
             problems.push(format!("`{name}` is no address"));
         }
     }
-    let names = ["bridge", "model", "tag", "firewall", "ip", "gw"];
+    if args.text("macaddr").is_some_and(|mac| !is_mac(mac)) {
+        problems.push("`macaddr` is written as BC:24:11:00:00:01".into());
+    }
+    let names = ["bridge", "model", "tag", "firewall", "macaddr", "ip", "gw"];
     if args.has("net") && !names.iter().any(|name| args.has(name)) {
         problems.push("nothing to change is given".into());
     }
@@ -182,6 +185,12 @@ fn fits(kind: GuestKind, args: &Args) -> Result<(), Error> {
     }
 }
 
+fn is_mac(text: &str) -> bool {
+    let pairs: Vec<&str> = text.split(':').collect();
+    let hex = |pair: &&str| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
+    pairs.len() == 6 && pairs.iter().all(hex)
+}
+
 /// What a card is to be; none: as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {
@@ -189,6 +198,7 @@ pub struct Wish {
     pub model: Option<String>,
     pub tag: Option<i64>,
     pub firewall: Option<bool>,
+    pub mac: Option<String>,
     pub ip: Option<String>,
     pub gw: Option<String>,
 }
@@ -201,6 +211,7 @@ impl Wish {
             model: text("model"),
             tag: args.int("tag"),
             firewall: args.bool("firewall"),
+            mac: text("macaddr").map(|mac| mac.to_ascii_uppercase()),
             ip: text("ip"),
             gw: text("gw"),
         }
@@ -221,9 +232,12 @@ impl Wish {
             .or(model)
             .unwrap_or("virtio")
             .to_string();
-        let mac = mac.map(str::to_string);
+        let mac = self.mac.as_deref().or(mac).map(str::to_string);
         if card.get("model").is_some() {
             card.set("model", model);
+            if let Some(mac) = mac {
+                card.set("macaddr", mac);
+            }
         } else {
             match mac {
                 Some(mac) => card.set_first(Some(&model), &mac),
@@ -246,7 +260,7 @@ impl Wish {
             card
         });
         self.shared(&mut card);
-        let texts = [("ip", &self.ip), ("gw", &self.gw)];
+        let texts = [("hwaddr", &self.mac), ("ip", &self.ip), ("gw", &self.gw)];
         for (key, value) in texts {
             if let Some(value) = value {
                 card.set(key, value.clone());

@@ -9,7 +9,7 @@ use crate::tool::param::{Kind, Param};
 
 /// Any further parameters of the API.
 pub(super) const SETTINGS: Param =
-    Param::new("settings", Kind::Settings, "more API parameters").optional();
+    Param::new("settings", Kind::Settings, "other API parameters").optional();
 
 /// Parameters whose values are secrets.
 const SECRETS: &[&str] = &["password", "cipassword"];

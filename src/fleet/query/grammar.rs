@@ -1,0 +1,232 @@
+//! Search terms as they are written, to a [`Query`]. What is not understood is an error that shows
+//! the grammar, never a search that finds nothing.
+
+use super::pattern::Pattern;
+use super::{Ids, Measure, Order, Property, Query, Sort, Term, Test};
+
+/// The terms, for whoever wrote one that is not understood.
+pub const GRAMMAR: &str = "terms are separated by blanks and must all hold: a bare word (part of a \
+    name, node or tag, or a VMID); type:guest|vm|container|node|storage|pool, name:, id:100-199, \
+    status:, cluster:, node:, tag:, pool: (whole values; `*` is a wildcard, `,` separates \
+    alternatives, `\"` holds blanks); template:yes|no; cpu>80%, cpus>=4, mem>90%, memory>=8G, \
+    disk>85%, disk>=100G, uptime<1h with <, <=, =, >= or >; `-` in front negates";
+
+const TERMS_MAX: usize = 40;
+const KIB: f64 = 1024.0;
+
+/// Reads a search.
+///
+/// # Errors
+/// Every term that is not understood, and last the grammar.
+pub fn parse(text: &str) -> Result<Query, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut terms = Vec::new();
+    for word in words(text) {
+        match term(&word) {
+            Ok(term) => terms.push(term),
+            Err(problem) => {
+                let shown: String = word.chars().take(60).collect();
+                problems.push(format!(
+                    "`{}` is not understood: {problem}",
+                    shown.escape_debug()
+                ));
+            }
+        }
+    }
+    if terms.len() + problems.len() > TERMS_MAX {
+        problems = vec![format!("there are more than {TERMS_MAX} terms")];
+    }
+    if problems.is_empty() {
+        return Ok(Query { terms });
+    }
+    problems.push(GRAMMAR.to_string());
+    Err(problems)
+}
+
+/// The words between the blanks; quotation marks hold blanks and are kept.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in text.chars() {
+        quoted ^= c == '"';
+        match words.last_mut() {
+            Some(word) if quoted || !c.is_whitespace() => word.push(c),
+            _ => words.push(String::new()),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn term(word: &str) -> Result<Term, String> {
+    if word.matches('"').count() % 2 == 1 {
+        return Err("a quotation mark is not closed".into());
+    }
+    let (negated, rest) = match word.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, word),
+    };
+    test(rest).map(|test| Term { negated, test })
+}
+
+fn test(word: &str) -> Result<Test, String> {
+    if matches!(word, "AND" | "OR" | "NOT") || word.starts_with(['(', ')']) {
+        return Err("terms cannot be joined; alternatives are written `tag:web,db`".into());
+    }
+    let at = word.find([':', '<', '>', '=']);
+    // In quotation marks a word means itself.
+    let quote = word.find('"').unwrap_or(word.len());
+    let Some((key, rest)) = at
+        .filter(|at| *at < quote)
+        .and_then(|at| word.split_at_checked(at))
+    else {
+        return match word.replace('"', "") {
+            bare if bare.is_empty() => Err("it is empty".into()),
+            bare => Ok(Test::Word(Pattern::new(&bare))),
+        };
+    };
+    let key = key.to_ascii_lowercase();
+    match rest.strip_prefix(':') {
+        Some(value) => keyed(&key, &value.replace('"', "")),
+        None => number(&key, rest),
+    }
+}
+
+fn keyed(key: &str, value: &str) -> Result<Test, String> {
+    let property = match key {
+        "type" => return several(value, sorts).map(|found| Test::Type(found.concat())),
+        "id" | "vmid" => return several(value, ids).map(Test::Id),
+        "template" => return template(value),
+        "name" => Property::Name,
+        "status" => Property::Status,
+        "cluster" => Property::Cluster,
+        "node" => Property::Node,
+        "tag" | "tags" => Property::Tag,
+        "pool" => Property::Pool,
+        _ => return Err(format!("there is no `{}:`", key.escape_debug())),
+    };
+    let values = several(value, |one| Ok(Pattern::new(one)))?;
+    Ok(Test::Is(property, values))
+}
+
+/// Reads the alternatives between the commas.
+fn several<T>(value: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let alternatives = value.split(',').map(|one| match one.trim() {
+        "" => Err("a value is missing".to_string()),
+        one => read(one),
+    });
+    alternatives.collect()
+}
+
+fn sorts(word: &str) -> Result<&'static [Sort], String> {
+    match word {
+        "guest" => Ok(&[Sort::Vm, Sort::Container]),
+        "vm" | "qemu" => Ok(&[Sort::Vm]),
+        "container" | "lxc" | "ct" => Ok(&[Sort::Container]),
+        "node" => Ok(&[Sort::Node]),
+        "storage" => Ok(&[Sort::Storage]),
+        "pool" => Ok(&[Sort::Pool]),
+        _ => Err("the types are guest, vm, container, node, storage and pool".into()),
+    }
+}
+
+fn ids(text: &str) -> Result<Ids, String> {
+    let rule = || "a VMID is written `100`, `100-199` or `10*`".to_string();
+    let digits = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'*')
+    };
+    if text.contains('*') {
+        return match digits(text) {
+            true => Ok(Ids::Like(Pattern::new(text))),
+            false => Err(rule()),
+        };
+    }
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let read = |text: &str| match digits(text) {
+        true => text.parse::<u32>().map_err(|_| rule()),
+        false => Err(rule()),
+    };
+    match (read(first)?, read(last)?) {
+        (first, last) if first > last => Err("the range ends before it begins".into()),
+        (first, last) => Ok(Ids::Range(first, last)),
+    }
+}
+
+fn template(value: &str) -> Result<Test, String> {
+    match value {
+        "yes" | "true" | "1" => Ok(Test::Template(true)),
+        "no" | "false" | "0" => Ok(Test::Template(false)),
+        _ => Err("it is `template:yes` or `template:no`".into()),
+    }
+}
+
+/// A comparison; `rest` begins with its sign.
+fn number(key: &str, rest: &str) -> Result<Test, String> {
+    let signs = [
+        ("<=", Order::AtMost),
+        (">=", Order::AtLeast),
+        ("<", Order::Less),
+        (">", Order::More),
+        ("=", Order::Equal),
+    ];
+    let signs = signs.into_iter();
+    let Some((order, text)) = signs
+        .filter_map(|(sign, order)| Some((order, rest.strip_prefix(sign)?)))
+        .next()
+    else {
+        return Err("the comparison is not known".into());
+    };
+    let (amount, unit) = amount(key, text)?;
+    let wrong = |known: &str| Err(format!("`{key}` is compared with {known}"));
+    let measure = match (key, unit) {
+        ("cpu", Unit::Percent | Unit::None) => Measure::CpuPercent,
+        ("cpu", _) => return wrong("a percentage, as `cpu>80%`"),
+        ("cpus", Unit::None) => Measure::Cpus,
+        ("cpus", _) => return wrong("a number, as `cpus>=4`"),
+        ("mem" | "memory", Unit::Percent) => Measure::MemoryPercent,
+        ("mem" | "memory", Unit::Bytes) => Measure::Memory,
+        ("mem" | "memory", _) => return wrong("a percentage or a size: `mem>90%`, `memory>=8G`"),
+        ("disk", Unit::Percent) => Measure::DiskPercent,
+        ("disk", Unit::Bytes) => Measure::Disk,
+        ("disk", _) => return wrong("a percentage or a size: `disk>85%`, `disk>=100G`"),
+        ("uptime", Unit::Seconds) => Measure::Uptime,
+        ("uptime", _) => return wrong("a time, as `uptime<1h`"),
+        _ => return Err(format!("`{}` is no number", key.escape_debug())),
+    };
+    Ok(Test::Number(measure, order, amount))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    None,
+    Percent,
+    Bytes,
+    Seconds,
+}
+
+/// A number and its unit; sizes become bytes, times seconds.
+fn amount(key: &str, text: &str) -> Result<(f64, Unit), String> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let (digits, unit) = text
+        .split_at_checked(end.unwrap_or(text.len()))
+        .unwrap_or_default();
+    let Ok(number) = digits.parse::<f64>() else {
+        return Err("a number is missing".into());
+    };
+    let (scale, unit) = match (unit.trim().to_ascii_lowercase().as_str(), key) {
+        ("", _) => (1.0, Unit::None),
+        ("%", _) => (1.0, Unit::Percent),
+        ("s", _) => (1.0, Unit::Seconds),
+        ("m" | "min", "uptime") => (60.0, Unit::Seconds),
+        ("h", _) => (3600.0, Unit::Seconds),
+        ("d", _) => (86_400.0, Unit::Seconds),
+        ("w", _) => (604_800.0, Unit::Seconds),
+        ("k" | "kb" | "kib", _) => (KIB, Unit::Bytes),
+        ("m" | "mb" | "mib", _) => (KIB.powi(2), Unit::Bytes),
+        ("g" | "gb" | "gib", _) => (KIB.powi(3), Unit::Bytes),
+        ("t" | "tb" | "tib", _) => (KIB.powi(4), Unit::Bytes),
+        _ => return Err("the units are %; K, M, G, T; s, m, h, d, w".into()),
+    };
+    Ok((number * scale, unit))
+}

@@ -1,0 +1,324 @@
+//! One row of `GET /cluster/resources` with its texts borrowed from the reply, and the way through a
+//! reply row by row, so that a cluster of any size costs its reply and nothing more.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// What a row is about. Zones, networks and the like are [`Sort::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sort {
+    Vm,
+    Container,
+    Node,
+    Storage,
+    Pool,
+    Other,
+}
+
+impl Sort {
+    /// As answers and search terms write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sort::Vm => "vm",
+            Sort::Container => "container",
+            Sort::Node => "node",
+            Sort::Storage => "storage",
+            Sort::Pool => "pool",
+            Sort::Other => "other",
+        }
+    }
+
+    pub fn is_guest(self) -> bool {
+        matches!(self, Sort::Vm | Sort::Container)
+    }
+}
+
+/// A row. What it does not have is empty or zero; sizes are bytes, `cpu` a share of `maxcpu`.
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub struct Resource<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    vmid: Amount,
+    /// The cluster's own id of the row, as `qemu/100`.
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    pub node: Text<'a>,
+    #[serde(borrow)]
+    storage: Text<'a>,
+    #[serde(borrow)]
+    pub pool: Text<'a>,
+    #[serde(borrow)]
+    pub status: Text<'a>,
+    #[serde(borrow)]
+    tags: Text<'a>,
+    #[serde(borrow)]
+    pub lock: Text<'a>,
+    /// The state that the high-availability manager has it in.
+    #[serde(borrow)]
+    pub hastate: Text<'a>,
+    #[serde(borrow)]
+    pub content: Text<'a>,
+    #[serde(borrow)]
+    pub plugintype: Text<'a>,
+    pub cpu: Amount,
+    pub maxcpu: Amount,
+    pub mem: Amount,
+    pub maxmem: Amount,
+    pub disk: Amount,
+    pub maxdisk: Amount,
+    pub uptime: Amount,
+    template: Amount,
+    shared: Amount,
+}
+
+impl Resource<'_> {
+    pub fn sort(&self) -> Sort {
+        match &*self.kind {
+            "qemu" => Sort::Vm,
+            "lxc" => Sort::Container,
+            "node" => Sort::Node,
+            "storage" => Sort::Storage,
+            "pool" => Sort::Pool,
+            _ => Sort::Other,
+        }
+    }
+
+    /// The VMID of a guest.
+    pub fn vmid(&self) -> Option<u32> {
+        let vmid = self.vmid.whole();
+        u32::try_from(vmid).ok().filter(|vmid| *vmid > 0)
+    }
+
+    /// What people call it: a guest's name, which is empty where its node is lost; the node's, the
+    /// storage's or the pool's.
+    pub fn name(&self) -> &str {
+        match self.sort() {
+            Sort::Node => &self.node,
+            Sort::Storage => &self.storage,
+            Sort::Pool => &self.pool,
+            _ => &self.name,
+        }
+    }
+
+    pub fn storage(&self) -> &str {
+        &self.storage
+    }
+
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        let tags = self.tags.split([';', ',', ' ']);
+        tags.filter(|tag| !tag.is_empty())
+    }
+
+    pub fn is_template(&self) -> bool {
+        self.template.0 != 0.0
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.shared.0 != 0.0
+    }
+
+    /// Whether it is in use now, so that its use means something.
+    pub fn is_up(&self) -> bool {
+        !matches!(&*self.status, "" | "stopped" | "offline" | "unknown")
+    }
+
+    /// Whether the high-availability manager looks after it.
+    pub fn is_ha(&self) -> bool {
+        !matches!(&*self.hastate, "" | "ignored")
+    }
+
+    /// Percent of its CPUs in use; `None` where that is not known, or it does not run.
+    pub fn cpu_percent(&self) -> Option<f64> {
+        (self.is_up() && self.maxcpu.0 > 0.0).then_some(self.cpu.0 * 100.0)
+    }
+
+    /// Percent of its memory in use.
+    pub fn memory_percent(&self) -> Option<f64> {
+        (self.is_up() && self.maxmem.0 > 0.0).then(|| self.mem.0 / self.maxmem.0 * 100.0)
+    }
+
+    /// Percent of its disk, root file system or space in use. Proxmox does not know how full the
+    /// disks of a VM are, and says 0.
+    pub fn disk_percent(&self) -> Option<f64> {
+        let known = self.sort() != Sort::Vm && self.is_up() && self.maxdisk.0 > 0.0;
+        known.then(|| self.disk.0 / self.maxdisk.0 * 100.0)
+    }
+}
+
+/// Calls `found` with each row of the body of `GET /cluster/resources`.
+///
+/// # Errors
+/// What is wrong with the body, where it is not that list.
+pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = reader
+        .deserialize_map(Envelope(found))
+        .and_then(|had_rows| reader.end().map(|()| had_rows))
+        .map_err(|error| error.to_string())?;
+    if read {
+        Ok(())
+    } else {
+        Err("it has no `data`".into())
+    }
+}
+
+struct Envelope<'f>(&'f mut dyn FnMut(&Resource));
+
+impl<'de> Visitor<'de> for Envelope<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object with `data`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut had_rows = false;
+        while let Some(key) = map.next_key::<Text>()? {
+            if &*key == "data" {
+                had_rows = true;
+                map.next_value_seed(List(&mut *self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(had_rows)
+    }
+}
+
+struct List<'f>(&'f mut dyn FnMut(&Resource));
+
+impl<'de> serde::de::DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of resources")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        while let Some(row) = rows.next_element::<Resource>()? {
+            (self.0)(&row);
+        }
+        Ok(())
+    }
+}
+
+/// A text, borrowed where it stands in the body as it is. The API may send a number, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Text)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(number.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Cow::default())
+    }
+}
+
+/// A number or a boolean, however the API writes it: `1`, `1.0`, `"1"`, `true`, `null`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Amount(pub f64);
+
+impl Amount {
+    /// As a whole number; never below zero.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A cast saturates.
+    pub fn whole(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        deserializer.deserialize_any(AmountVisitor).map(Amount)
+    }
+}
+
+struct AmountVisitor;
+
+#[allow(clippy::cast_precision_loss)] // Sizes are shown in MiB at the finest.
+impl Visitor<'_> for AmountVisitor {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<f64, E> {
+        Ok(number as f64)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<f64, E> {
+        Ok(number as f64)
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<f64, E> {
+        Ok(number)
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<f64, E> {
+        Ok(f64::from(u8::from(yes)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<f64, E> {
+        Ok(text.trim().parse().unwrap_or_default())
+    }
+
+    fn visit_unit<E>(self) -> Result<f64, E> {
+        Ok(0.0)
+    }
+}

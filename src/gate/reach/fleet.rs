@@ -1,0 +1,139 @@
+//! Several clusters at once, for reading.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{Reach, reading};
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::fleet::config::Cluster;
+use crate::proxmox::client::Standing;
+
+/// The clusters that a fleet-wide read may ask.
+pub struct FleetReach<'a> {
+    fleet: &'a Fleet,
+    clusters: Vec<usize>,
+    /// Whether the caller meant one cluster: then its failure is the call's.
+    one: bool,
+    asked: RefCell<BTreeSet<usize>>,
+    failed: RefCell<Vec<(usize, Error)>>,
+}
+
+impl<'a> FleetReach<'a> {
+    pub(in crate::gate) fn new(
+        fleet: &'a Fleet,
+        clusters: Vec<usize>,
+        one: bool,
+    ) -> FleetReach<'a> {
+        FleetReach {
+            fleet,
+            clusters,
+            one,
+            asked: RefCell::default(),
+            failed: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Runs `work` on each cluster, several at a time, and gives what those returned that answered.
+    /// The others are named in the answer's `errors`.
+    ///
+    /// # Errors
+    /// The call was withdrawn; or the one cluster that was meant failed.
+    pub fn ask<T: Send>(
+        &self,
+        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<(&str, T)>, Error> {
+        self.ask_where(|_| true, work)
+    }
+
+    /// The same on those clusters only whose name `wanted` takes.
+    ///
+    /// # Errors
+    /// As [`FleetReach::ask`].
+    pub fn ask_where<T: Send>(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<(&str, T)>, Error> {
+        let fleet = self.fleet;
+        let mut clusters = self.clusters.clone();
+        clusters.retain(|cluster| wanted(fleet.cluster_name(*cluster)));
+        self.asked.borrow_mut().extend(&clusters);
+        let ask = |cluster| work(&Reach::new(fleet, cluster, reading(), None, 0));
+        let results = match clusters.as_slice() {
+            // The share of the time that a fleet leaves to each cluster is not for a single one.
+            [only] => vec![Some(ask(*only))],
+            several => fleet.fan_out(several, ask),
+        };
+        let mut answered = Vec::new();
+        for (cluster, result) in clusters.into_iter().zip(results) {
+            let result = result.unwrap_or_else(|| Err(not_asked(fleet, cluster)));
+            match result {
+                Ok(found) => answered.push((fleet.cluster_name(cluster), found)),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) if self.one => return Err(error),
+                Err(error) => self.failed.borrow_mut().push((cluster, error)),
+            }
+        }
+        Ok(answered)
+    }
+
+    /// How many clusters were asked.
+    pub fn asked(&self) -> usize {
+        self.asked.borrow().len()
+    }
+
+    /// What is known of each cluster without asking it.
+    pub fn standings(&self) -> impl Iterator<Item = (&Cluster, Standing)> {
+        let clusters = self.clusters.iter();
+        clusters.filter_map(|cluster| {
+            let known = self.fleet.cluster(*cluster).ok()?;
+            Some((known, self.fleet.standing(*cluster)))
+        })
+    }
+
+    /// Why a cluster did not answer.
+    pub fn failure(&self, name: &str) -> Option<Error> {
+        let failed = self.failed.borrow();
+        let mut failed = failed.iter();
+        let found = failed.find(|(cluster, _)| self.fleet.cluster_name(*cluster) == name);
+        found.map(|(_, error)| error.clone())
+    }
+
+    /// The configuration of each cluster that is asked, with its place.
+    pub fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        let clusters = self.clusters.iter();
+        clusters.filter_map(|cluster| self.fleet.cluster(*cluster).ok())
+    }
+
+    /// The whole configuration.
+    pub fn config(&self) -> &crate::fleet::config::Config {
+        &self.fleet.config
+    }
+
+    /// The clusters that failed, as an answer names them.
+    pub fn errors(&self) -> Vec<Value> {
+        let failed = self.failed.borrow();
+        let rows = failed.iter().map(|(cluster, error)| {
+            let mut row = Map::new();
+            row.insert("cluster".into(), self.fleet.cluster_name(*cluster).into());
+            row.insert("code".into(), error.code().into());
+            row.insert("message".into(), error.to_string().into());
+            if let Some(hint) = error.hint() {
+                row.insert("hint".into(), hint.into());
+            }
+            Value::Object(row)
+        });
+        rows.collect()
+    }
+}
+
+fn not_asked(fleet: &Fleet, cluster: usize) -> Error {
+    Error::Unreachable {
+        cluster: fleet.cluster_name(cluster).to_string(),
+        cause: "not asked: the call's time was over".into(),
+        hint: None,
+    }
+}

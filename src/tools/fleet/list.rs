@@ -1,0 +1,132 @@
+//! `cluster_list`: which clusters there are, as they are configured; and whether they answer.
+
+use serde_json::{Map, Value};
+
+use super::check::{self, Checked};
+use crate::error::Error;
+use crate::fleet::config::{Cluster, Config};
+use crate::gate::mark::Mark;
+use crate::gate::reach::FleetReach;
+use crate::proxmox::Standing;
+use crate::proxmox::settings::Trust;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row};
+use crate::tool::{Marks, Run, Subject, Tool};
+
+const COLUMNS: &[&str] = &[
+    "cluster",
+    "state",
+    "version",
+    "quorum",
+    "latency_ms",
+    "missing_privileges",
+    "not_read",
+    "default",
+    "endpoints",
+    "endpoints_down",
+    "region",
+    "tier",
+    "patterns",
+    "trust",
+    "warning",
+];
+
+pub(super) const LIST: Tool = Tool {
+    name: "cluster_list",
+    title: "List clusters",
+    about: "Lists the configured clusters: endpoints, region, tier, patterns. `check` asks each: trust, token, version, quorum, latency, missing privileges.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::Fleet,
+    params: &[
+        Param::new("check", Kind::Bool, "").optional(),
+        LIMIT,
+        CURSOR,
+    ],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(list),
+};
+
+fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let check = args.yes("check");
+    let mut checked: Vec<(&str, Checked)> = match check {
+        true => reach.ask(check::check)?,
+        false => Vec::new(),
+    };
+    let mut found = Vec::new();
+    for (cluster, standing) in reach.standings() {
+        let place = checked.iter().position(|(name, _)| *name == cluster.name);
+        let state = match place.map(|place| checked.swap_remove(place).1) {
+            Some(checked) => checked.row(),
+            None if check => failed(reach, &cluster.name),
+            None => known(&standing),
+        };
+        found.push(row(reach.config(), cluster, state));
+    }
+    rows::page(found, COLUMNS, COLUMNS, args)
+}
+
+/// What is known without asking.
+fn known(standing: &Standing) -> Row {
+    let mut row = Row::new();
+    let state = match standing {
+        Standing { refused: true, .. } => "token refused",
+        Standing { version: None, .. } => "not asked yet",
+        Standing { .. } => "answered",
+    };
+    row.insert("state".into(), state.into());
+    row.insert("version".into(), standing.version.clone().into());
+    row.insert("endpoints_down".into(), standing.down.clone().into());
+    row
+}
+
+/// A cluster whose check failed; why stands in the answer's `errors`.
+fn failed(reach: &FleetReach, cluster: &str) -> Row {
+    let state = match reach.failure(cluster) {
+        // Of those that were not reached only one whose certificate was shown has a next step.
+        Some(Error::Unreachable { hint: Some(_), .. }) => "not trusted",
+        Some(Error::Unreachable { .. }) => "not reached",
+        Some(Error::Denied { .. }) => "token refused",
+        _ => "failed",
+    };
+    Row::from_iter([("state".to_string(), state.into())])
+}
+
+/// The cluster as it is configured, behind its state.
+fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
+    let place = config
+        .clusters
+        .iter()
+        .position(|one| one.name == cluster.name);
+    let patterns = config.patterns.iter();
+    let patterns = patterns.filter(|(_, of)| Some(*of) == place);
+    let patterns: Vec<&str> = patterns.map(|(prefix, _)| prefix.as_str()).collect();
+    let settings = &cluster.settings;
+    let endpoints: Vec<String> = settings.endpoints.iter().map(ToString::to_string).collect();
+    let (trust, warning) = match &settings.trust {
+        Trust::System { .. } => ("system", None),
+        Trust::CaFile(_) => ("CA file", None),
+        Trust::Fingerprints(_) => ("fingerprint", None),
+        Trust::Nothing => (
+            "none",
+            Some("its certificate is not checked: anybody on the way can take its token"),
+        ),
+    };
+    let is_default = config.default.is_some() && config.default == place;
+    let entries: [(&str, Value); 8] = [
+        ("cluster", cluster.name.clone().into()),
+        ("default", is_default.into()),
+        ("endpoints", endpoints.into()),
+        ("region", cluster.region.clone().into()),
+        ("tier", cluster.tier.clone().into()),
+        ("patterns", patterns.into()),
+        ("trust", trust.into()),
+        ("warning", warning.into()),
+    ];
+    for (key, value) in entries {
+        row.insert(key.to_string(), value);
+    }
+    row
+}

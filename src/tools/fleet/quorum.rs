@@ -1,0 +1,64 @@
+//! Whether a cluster can decide: read off `GET /cluster/status`.
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::tool::rows::flag;
+
+/// What the members of a cluster say of their majority.
+#[derive(Debug, PartialEq)]
+pub(super) enum Quorum {
+    Kept,
+    /// Nothing can be changed, and no guest started.
+    Lost,
+    /// A single node, which has no cluster.
+    Standalone,
+    /// The token may not read it, or it was not read in time.
+    Unknown(String),
+}
+
+/// Reads it. In the first second after a loss Proxmox still says that the majority is kept: the
+/// state of the nodes tells more.
+///
+/// # Errors
+/// The call was withdrawn; or the cluster is not reached any more.
+pub(super) fn read(reach: &Reach) -> Result<Quorum, Error> {
+    match reach.get("/cluster/status", &[]) {
+        Ok(Value::Array(rows)) => Ok(of(&rows)),
+        Ok(_) => Ok(Quorum::Unknown("the reply is no list".into())),
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => Ok(Quorum::Unknown(error.to_string())),
+    }
+}
+
+fn of(rows: &[Value]) -> Quorum {
+    let is_cluster = |row: &&Value| row.get("type").and_then(Value::as_str) == Some("cluster");
+    match rows.iter().find(is_cluster) {
+        None => Quorum::Standalone,
+        Some(row) if flag(row.get("quorate")) => Quorum::Kept,
+        Some(_) => Quorum::Lost,
+    }
+}
+
+impl Quorum {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Quorum::Kept => "ok",
+            Quorum::Lost => "lost",
+            Quorum::Standalone => "single node",
+            Quorum::Unknown(_) => "unknown",
+        }
+    }
+
+    /// What to worry about.
+    pub(super) fn problem(&self) -> Option<String> {
+        match self {
+            Quorum::Kept | Quorum::Standalone => None,
+            Quorum::Lost => {
+                Some("lost: nothing can be changed, and no guest can be started".into())
+            }
+            Quorum::Unknown(why) => Some(format!("unknown: {why}")),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A row of the resource list as answers show it.
+
+use serde_json::{Value, json};
+
+use crate::fleet::resource::{Resource, Sort};
+use crate::text::printable;
+use crate::tool::rows::{Row, gib, mib};
+
+/// The longest name and the longest list of tags that are shown, in characters.
+const NAME_MAX_CHARS: usize = 80;
+const TAGS_MAX_CHARS: usize = 200;
+
+/// What [`row`] can have, in the order in which it is shown; `nodes` is that of a shared storage,
+/// `node_status` that of a node which is not online.
+pub(super) const COLUMNS: &[&str] = &[
+    "cluster",
+    "type",
+    "vmid",
+    "name",
+    "node",
+    "nodes",
+    "status",
+    "node_status",
+    "lock",
+    "ha",
+    "tags",
+    "pool",
+    "template",
+    "cpus",
+    "cpu_percent",
+    "memory_mib",
+    "memory_percent",
+    "disk_gib",
+    "disk_percent",
+    "uptime_s",
+    "shared",
+    "content",
+    "plugin",
+];
+
+/// What is known of one guest, node, storage or pool.
+pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
+    let name = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
+    let sort = resource.sort();
+    let tags: Vec<&str> = resource.tags().collect();
+    // A node's or a pool's own name is not said twice.
+    let node = match sort {
+        Sort::Node => Value::Null,
+        _ => name(&resource.node),
+    };
+    let pool = match sort {
+        Sort::Pool => Value::Null,
+        _ => name(&resource.pool),
+    };
+    let entries = [
+        ("cluster", cluster.into()),
+        ("type", sort.name().into()),
+        ("vmid", resource.vmid().into()),
+        ("name", name(resource.name())),
+        ("node", node),
+        ("status", name(&resource.status)),
+        ("lock", name(&resource.lock)),
+        ("ha", name(&resource.hastate)),
+        ("tags", printable(&tags.join(";"), TAGS_MAX_CHARS).into()),
+        ("pool", pool),
+        ("template", resource.is_template().into()),
+        ("cpus", number(resource.maxcpu.0)),
+        ("cpu_percent", percent(resource.cpu_percent())),
+        ("memory_mib", mib(resource.maxmem.whole()).into()),
+        ("memory_percent", percent(resource.memory_percent())),
+        ("disk_gib", json!(gib(resource.maxdisk.whole()))),
+        ("disk_percent", percent(resource.disk_percent())),
+        ("uptime_s", resource.uptime.whole().into()),
+        ("shared", resource.is_shared().into()),
+        (
+            "content",
+            printable(&resource.content, TAGS_MAX_CHARS).into(),
+        ),
+        ("plugin", name(&resource.plugintype)),
+    ];
+    let entries = entries.into_iter();
+    entries
+        .map(|(column, value)| (column.to_string(), value))
+        .collect()
+}
+
+/// Percent with one digit behind the point.
+pub fn percent(share: Option<f64>) -> Value {
+    share.map_or(Value::Null, |share| json!((share * 10.0).round() / 10.0))
+}
+
+/// A number without a point where it is whole: a container may have half a CPU.
+fn number(amount: f64) -> Value {
+    let whole = amount.fract() == 0.0;
+    if whole {
+        #[allow(clippy::cast_possible_truncation)] // A cast saturates.
+        let amount = amount as i64;
+        return amount.into();
+    }
+    json!((amount * 100.0).round() / 100.0)
+}

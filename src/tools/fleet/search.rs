@@ -1,0 +1,286 @@
+//! `fleet_search`: guests, nodes, storages and pools of all clusters by any property.
+//!
+//! One request a cluster. Each worker keeps only the rows that the page can show, so that memory
+//! follows the largest cluster and not the fleet.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::group::{self, Groups};
+use super::row::{self, COLUMNS};
+use super::{cut, incomplete, unseen};
+use crate::error::Error;
+use crate::fleet::query::Query;
+use crate::fleet::query::grammar;
+use crate::fleet::resource::{Resource, Sort};
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::order::{Order, SORT};
+use crate::tool::param::{Kind, Param};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::{Marks, Run, Subject, Tool};
+
+const QUERY_MAX_CHARS: usize = 1000;
+const NAME_MAX_CHARS: usize = 80;
+
+const USUAL: &[&str] = &[
+    "cluster",
+    "type",
+    "vmid",
+    "name",
+    "node",
+    "status",
+    "node_status",
+    "lock",
+    "tags",
+    "template",
+    "cpu_percent",
+    "memory_percent",
+    "disk_percent",
+];
+
+pub(super) const SEARCH: Tool = Tool {
+    name: "fleet_search",
+    title: "Search all clusters",
+    about: "Finds guests, nodes, storages and pools on all clusters. Terms: a bare word, \
+            `type:guest|vm|container|node|storage|pool`, `name:`, `id:100-199`, `status:`, \
+            `cluster:`, `node:`, `tag:`, `pool:`, `template:yes`, `cpu>80%`, `mem>90%`, \
+            `memory>=8G`, `disk>85%`, `uptime<1h`; `*` is a wildcard, `-` negates.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::Fleet,
+    params: &[
+        Param::new("query", Kind::Text(QUERY_MAX_CHARS), "").optional(),
+        Param::new("group_by", Kind::OneOf(group::BY), "counts and sums").optional(),
+        SORT,
+        FIELDS,
+        LIMIT,
+        CURSOR,
+    ],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(search),
+};
+
+/// What one cluster has to say.
+struct Found {
+    /// How many rows were found.
+    total: usize,
+    /// The first ones of them, in the order that is asked for.
+    rows: Vec<Row>,
+    groups: Groups,
+    nodes_offline: Vec<String>,
+    unseen: Vec<String>,
+}
+
+/// What a search is to find, and how much of it is shown.
+struct Search<'a> {
+    query: Query,
+    order: Option<Order<'a>>,
+    /// No page can show more rows of one cluster.
+    keep: usize,
+    group_by: Option<&'a str>,
+}
+
+fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let query = grammar::parse(args.text("query").unwrap_or_default());
+    let query = query.map_err(Error::BadArguments)?;
+    let group_by = args.text("group_by");
+    let columns = if group_by.is_some() {
+        group::COLUMNS
+    } else {
+        COLUMNS
+    };
+    let (start, limit) = rows::window(args)?;
+    let search = Search {
+        query,
+        order: Order::of(args, columns)?,
+        keep: start.saturating_add(limit),
+        group_by,
+    };
+    let answered = reach.ask_where(
+        |cluster| search.query.may_be_on(cluster),
+        |reach| on_cluster(reach, &search),
+    )?;
+    let mut total = 0;
+    let mut found: Vec<Row> = Vec::new();
+    let mut groups = Groups::default();
+    let mut nodes_offline = Vec::new();
+    let mut gaps = Vec::new();
+    for (cluster, one) in answered {
+        total += one.total;
+        found.extend(one.rows);
+        groups.add(one.groups);
+        nodes_offline.extend(one.nodes_offline);
+        gaps.extend(incomplete(cluster, &one.unseen));
+    }
+    let mut answer = if group_by.is_some() {
+        let mut rows = groups.rows();
+        sort(&mut rows, search.order.as_ref());
+        rows::page(rows, group::COLUMNS, group::COLUMNS, args)?
+    } else {
+        sort(&mut found, search.order.as_ref());
+        rows::page_of(found, total, COLUMNS, USUAL, args)?
+    };
+    if !nodes_offline.is_empty() {
+        answer.insert("nodes_offline".into(), cut(nodes_offline).into());
+    }
+    if !gaps.is_empty() {
+        answer.insert("incomplete".into(), gaps.into());
+    }
+    if total == 0 && search.query.names_without_wildcard() {
+        let note = "`name:` means the whole name: a part of it is a bare word, or `name:*part*`";
+        answer.insert("note".into(), note.into());
+    }
+    Ok(answer)
+}
+
+fn sort(rows: &mut [Row], order: Option<&Order>) {
+    if let Some(order) = order {
+        rows.sort_by(|one, other| order.compare(one, other));
+    }
+}
+
+/// One cluster, in one request.
+fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
+    let cluster = reach.cluster_name();
+    let mut found = Collector::new(cluster, search);
+    reach.resources(&mut |resource| found.look_at(resource))?;
+    let unseen = unseen(reach, |sort| search.query.may_be(sort))?;
+    Ok(found.finish(unseen))
+}
+
+/// What is gathered while the rows of a cluster pass by.
+struct Collector<'a> {
+    cluster: &'a str,
+    search: &'a Search<'a>,
+    total: usize,
+    rows: Vec<Row>,
+    /// Shared storages, which the cluster lists once for each node.
+    shared: BTreeMap<String, Shared>,
+    groups: Groups,
+    nodes_offline: Vec<String>,
+}
+
+struct Shared {
+    row: Row,
+    nodes: Vec<String>,
+    up: bool,
+}
+
+impl<'a> Collector<'a> {
+    fn new(cluster: &'a str, search: &'a Search<'a>) -> Collector<'a> {
+        Collector {
+            cluster,
+            search,
+            total: 0,
+            rows: Vec::new(),
+            shared: BTreeMap::new(),
+            groups: Groups::default(),
+            nodes_offline: Vec::new(),
+        }
+    }
+
+    fn look_at(&mut self, resource: &Resource) {
+        let sort = resource.sort();
+        if sort == Sort::Node && !resource.is_up() {
+            let node = printable(resource.name(), NAME_MAX_CHARS);
+            self.nodes_offline.push(node);
+        }
+        if sort == Sort::Other || !self.search.query.finds(self.cluster, resource) {
+            return;
+        }
+        if sort == Sort::Storage && resource.is_shared() && !self.is_first(resource) {
+            return;
+        }
+        self.total += 1;
+        if let Some(by) = self.search.group_by {
+            self.groups.count(by, self.cluster, resource);
+        } else if !(sort == Sort::Storage && resource.is_shared()) {
+            self.rows.push(row::row(self.cluster, resource));
+            if self.rows.len() >= self.search.keep.saturating_mul(2) {
+                self.shorten();
+            }
+        }
+    }
+
+    /// Whether a shared storage is seen for the first time. Of its rows the one of a node where it is
+    /// up counts.
+    fn is_first(&mut self, resource: &Resource) -> bool {
+        let node = printable(&resource.node, NAME_MAX_CHARS);
+        let up = resource.is_up();
+        if let Some(shared) = self.shared.get_mut(resource.storage()) {
+            shared.nodes.push(node);
+            if up && !shared.up {
+                shared.row = row::row(self.cluster, resource);
+                shared.up = true;
+            }
+            return false;
+        }
+        let shared = Shared {
+            row: row::row(self.cluster, resource),
+            nodes: vec![node],
+            up,
+        };
+        self.shared.insert(resource.storage().to_string(), shared);
+        true
+    }
+
+    fn shorten(&mut self) {
+        let order = self.search.order.as_ref();
+        self.rows.sort_by(|one, other| {
+            let asked = order.map_or(Ordering::Equal, |order| order.compare(one, other));
+            asked.then_with(|| place(one).cmp(&place(other)))
+        });
+        self.rows.truncate(self.search.keep);
+    }
+
+    fn finish(mut self, unseen: Vec<String>) -> Found {
+        if self.search.group_by.is_none() {
+            for (_, mut shared) in std::mem::take(&mut self.shared) {
+                shared.nodes.sort();
+                shared.row.shift_remove("node");
+                shared.row.insert("nodes".into(), shared.nodes.into());
+                self.rows.push(shared.row);
+            }
+        }
+        self.shorten();
+        // What a lost node's rows say is what was last heard.
+        for row in &mut self.rows {
+            let node = row.get("node").and_then(Value::as_str);
+            if node.is_some_and(|node| self.nodes_offline.iter().any(|lost| lost == node)) {
+                row.insert("node_status".into(), "offline".into());
+            }
+        }
+        self.nodes_offline.sort();
+        let cluster = self.cluster;
+        let offline = self.nodes_offline.iter();
+        Found {
+            total: self.total,
+            rows: self.rows,
+            groups: self.groups,
+            nodes_offline: offline.map(|node| format!("{cluster}/{node}")).collect(),
+            unseen,
+        }
+    }
+}
+
+/// Where a row stands in its cluster if nobody says otherwise.
+fn place(row: &Row) -> (usize, u64, &str, &str) {
+    let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default();
+    let sorts = ["vm", "container", "node", "storage"];
+    let sort = text("type");
+    let rank = sorts.iter().position(|one| *one == sort);
+    // Guests stand together, by VMID.
+    let rank = rank.unwrap_or(sorts.len()).max(1);
+    (
+        rank,
+        rows::number(row.get("vmid")),
+        text("name"),
+        text("node"),
+    )
+}

@@ -1,0 +1,105 @@
+//! `fleet_summary`: how the clusters are, what they have and use, and what needs attention.
+
+use serde_json::{Map, Value, json};
+
+use super::{incomplete, unseen};
+use crate::error::Error;
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::tool::args::Args;
+use crate::tool::rows::{self, CURSOR, LIMIT, Row};
+use crate::tool::{Marks, Run, Subject, Tool};
+
+use super::quorum::{self, Quorum};
+use super::tally::Tally;
+
+const COLUMNS: &[&str] = &[
+    "cluster",
+    "quorum",
+    "attention",
+    "nodes",
+    "guests",
+    "cpus",
+    "cpu_percent",
+    "memory_gib",
+    "memory_percent",
+    "storages",
+    "storage_gib",
+    "storage_percent",
+];
+
+pub(super) const SUMMARY: Tool = Tool {
+    name: "fleet_summary",
+    title: "Summarise all clusters",
+    about: "Tells how all clusters are: nodes, quorum, guests, capacity and use, full storages; what needs attention comes first.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::Fleet,
+    params: &[LIMIT, CURSOR],
+    answer: &[("all", "object"), ("items", "array")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(summary),
+};
+
+struct Summary {
+    tally: Tally,
+    quorum: Quorum,
+    unseen: Vec<String>,
+}
+
+fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let answered = reach.ask(of_cluster)?;
+    let mut all = Tally::default();
+    let mut needy = Vec::new();
+    let mut well = Vec::new();
+    let mut gaps = Vec::new();
+    for (cluster, one) in answered {
+        let row = row(cluster, &one);
+        if row.get("attention").is_some_and(rows::says_something) {
+            needy.push(row);
+        } else {
+            well.push(row);
+        }
+        gaps.extend(incomplete(cluster, &one.unseen));
+        all.add(&one.tally);
+    }
+    let mut answer = Map::new();
+    let mut facts = Map::from_iter([
+        ("clusters".to_string(), json!(needy.len() + well.len())),
+        ("clusters_needing_attention".to_string(), json!(needy.len())),
+    ]);
+    facts.extend(all.facts());
+    answer.insert("all".into(), Value::Object(facts));
+    needy.extend(well);
+    answer.extend(rows::page(needy, COLUMNS, COLUMNS, args)?);
+    if !gaps.is_empty() {
+        answer.insert("incomplete".into(), gaps.into());
+    }
+    Ok(answer)
+}
+
+/// Two requests, and one a minute for what the token sees.
+fn of_cluster(reach: &Reach) -> Result<Summary, Error> {
+    let mut tally = Tally::default();
+    reach.resources(&mut |resource| tally.count(resource))?;
+    let quorum = quorum::read(reach)?;
+    Ok(Summary {
+        tally,
+        quorum,
+        unseen: unseen(reach, |_| true)?,
+    })
+}
+
+fn row(cluster: &str, summary: &Summary) -> Row {
+    let mut attention = Map::new();
+    if let Some(problem) = summary.quorum.problem() {
+        attention.insert("quorum".into(), problem.into());
+    }
+    attention.extend(summary.tally.attention());
+    let mut row = Row::new();
+    row.insert("cluster".into(), cluster.into());
+    row.insert("quorum".into(), summary.quorum.name().into());
+    row.insert("attention".into(), Value::Object(attention));
+    row.extend(summary.tally.facts());
+    row
+}

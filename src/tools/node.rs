@@ -1,0 +1,358 @@
+//! Nodes: all of them with their use, and one of them in detail.
+
+use serde_json::{Map, Value, json};
+
+use super::fleet::{cut, incomplete, percent, unseen};
+use crate::error::Error;
+use crate::fleet::resource::{Resource, Sort};
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::order::{Order, SORT};
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, number, says_something};
+use crate::tool::time;
+use crate::tool::{Marks, Run, Subject, Tool};
+
+pub static TOOLS: &[Tool] = &[LIST, GET];
+
+const NAME_MAX_CHARS: usize = 80;
+const TEXT_MAX_CHARS: usize = 200;
+
+const COLUMNS: &[&str] = &[
+    "cluster",
+    "node",
+    "status",
+    "cpus",
+    "cpu_percent",
+    "memory_gib",
+    "memory_percent",
+    "disk_gib",
+    "disk_percent",
+    "uptime_s",
+    "guests",
+    "running",
+];
+
+const LIST: Tool = Tool {
+    name: "node_list",
+    title: "List nodes",
+    about: "Lists the nodes of one cluster or `all`: status, CPU, memory, uptime, guests.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::List,
+    params: &[SORT, FIELDS, LIMIT, CURSOR],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(list),
+};
+
+const GET: Tool = Tool {
+    name: "node_get",
+    title: "Show a node",
+    about: "Shows a node: status, version, CPU, load, memory; by `include` what is on it.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::Node,
+    params: &[
+        Param::new("node", Kind::Word(Word::Node), ""),
+        Param::new(
+            "include",
+            Kind::SomeOf(&["guests", "storages", "bridges", "tasks"]),
+            "",
+        )
+        .optional(),
+    ],
+    answer: &[("node", "string"), ("status", "string")],
+    task: false,
+    plan: None,
+    run: Run::Steps(get),
+};
+
+/// The nodes of a cluster, and what its token does not see of them.
+type Nodes = (Vec<Row>, Vec<String>);
+
+fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let order = Order::of(args, COLUMNS)?;
+    let mut found = Vec::new();
+    let mut gaps = Vec::new();
+    for (cluster, (nodes, unseen)) in reach.ask(nodes)? {
+        found.extend(nodes);
+        gaps.extend(incomplete(cluster, &unseen));
+    }
+    if let Some(order) = order {
+        found.sort_by(|one, other| order.compare(one, other));
+    }
+    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
+    if !gaps.is_empty() {
+        answer.insert("incomplete".into(), gaps.into());
+    }
+    Ok(answer)
+}
+
+fn nodes(reach: &Reach) -> Result<Nodes, Error> {
+    let mut nodes: Vec<Row> = Vec::new();
+    let mut guests: Vec<(String, bool)> = Vec::new();
+    reach.resources(&mut |resource| match resource.sort() {
+        Sort::Node => nodes.push(node(reach.cluster_name(), resource)),
+        Sort::Vm | Sort::Container => {
+            let name = printable(&resource.node, NAME_MAX_CHARS);
+            guests.push((name, resource.is_up()));
+        }
+        _ => {}
+    })?;
+    for row in &mut nodes {
+        let name = row.get("node").and_then(Value::as_str).unwrap_or_default();
+        let here = guests.iter().filter(|(node, _)| node == name);
+        let running = here.clone().filter(|(_, up)| *up).count();
+        let here = here.count();
+        row.insert("guests".into(), here.into());
+        row.insert("running".into(), running.into());
+    }
+    nodes.sort_by_key(|row| row.get("node").and_then(Value::as_str).map(str::to_string));
+    let guests_too = |sort: Sort| sort == Sort::Node || sort.is_guest();
+    Ok((nodes, unseen(reach, guests_too)?))
+}
+
+fn node(cluster: &str, node: &Resource) -> Row {
+    let entries = [
+        ("cluster", cluster.into()),
+        ("node", printable(node.name(), NAME_MAX_CHARS).into()),
+        ("status", printable(&node.status, NAME_MAX_CHARS).into()),
+        ("cpus", node.maxcpu.whole().into()),
+        ("cpu_percent", percent(node.cpu_percent())),
+        ("memory_gib", json!(gib(node.maxmem.whole()))),
+        ("memory_percent", percent(node.memory_percent())),
+        ("disk_gib", json!(gib(node.maxdisk.whole()))),
+        ("disk_percent", percent(node.disk_percent())),
+        ("uptime_s", node.uptime.whole().into()),
+    ];
+    let entries = entries.into_iter();
+    entries
+        .map(|(column, value)| (column.to_string(), value))
+        .collect()
+}
+
+/// What the cluster's own list says of one node, without asking the node.
+#[derive(Default)]
+struct Seen {
+    /// `None` where the cluster has no such node.
+    status: Option<String>,
+    row: Row,
+    others: Vec<String>,
+    guests: Vec<Value>,
+    storages: Vec<Value>,
+}
+
+fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let name = args.need("node")?;
+    let include = args.texts("include");
+    let seen = look(reach, name)?;
+    let Some(status) = seen.status else {
+        return Err(Error::bad(format!(
+            "{}: there is no node `{name}`; there are: {}",
+            reach.cluster_name(),
+            cut(seen.others).join(", ")
+        )));
+    };
+    let mut answer = seen.row;
+    let online = status == "online";
+    let mut not_read = Map::new();
+    if online {
+        match part(reach.get("/nodes/{node}/status", &[name]))? {
+            Ok(status) => answer.extend(details(&status)),
+            Err(why) => {
+                not_read.insert("status".into(), why.into());
+            }
+        }
+    } else {
+        let note = "the node does not answer: what is shown of its guests was last heard";
+        answer.insert("note".into(), note.into());
+    }
+    for wanted in include {
+        let read = match wanted {
+            "guests" => Ok(seen.guests.clone().into()),
+            "storages" => Ok(seen.storages.clone().into()),
+            _ if !online => Err(format!("the node is {status}")),
+            "bridges" => part(bridges(reach, name))?,
+            _ => part(tasks(reach, name))?,
+        };
+        match read {
+            Ok(value) => answer.insert(wanted.into(), value),
+            Err(why) => not_read.insert(wanted.into(), why.into()),
+        };
+    }
+    if !not_read.is_empty() {
+        answer.insert("not_read".into(), Value::Object(not_read));
+    }
+    Ok(answer)
+}
+
+/// A part that the token may not read, or that the node did not give, is named and not fatal.
+fn part(read: Result<Value, Error>) -> Result<Result<Value, String>, Error> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ (Error::Denied { .. } | Error::Refused { .. } | Error::NotAnAnswer { .. })) => {
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One request, which the node that is asked answers from memory: a node that is lost is known as
+/// such without waiting for it.
+fn look(reach: &Reach, name: &str) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
+    reach.resources(&mut |resource| {
+        let sort = resource.sort();
+        if sort == Sort::Node && resource.name() == name {
+            seen.status = Some(resource.status.to_string());
+            let mut row = node("", resource);
+            row.shift_remove("cluster");
+            row.retain(|_, value| says_something(value));
+            seen.row = row;
+        } else if sort == Sort::Node {
+            seen.others.push(printable(resource.name(), NAME_MAX_CHARS));
+        }
+        if *resource.node != *name {
+            return;
+        }
+        if sort.is_guest() {
+            seen.guests.push(guest(resource));
+        } else if sort == Sort::Storage {
+            seen.storages.push(storage(resource));
+        }
+    })?;
+    seen.others.sort();
+    let vmid = |guest: &Value| number(guest.get("vmid"));
+    seen.guests.sort_by_key(vmid);
+    Ok(seen)
+}
+
+fn guest(guest: &Resource) -> Value {
+    let entries = [
+        ("vmid", guest.vmid().into()),
+        ("name", printable(guest.name(), NAME_MAX_CHARS).into()),
+        ("type", guest.sort().name().into()),
+        ("status", printable(&guest.status, NAME_MAX_CHARS).into()),
+        ("template", guest.is_template().into()),
+        ("lock", printable(&guest.lock, NAME_MAX_CHARS).into()),
+        ("cpu_percent", percent(guest.cpu_percent())),
+        ("memory_gib", json!(gib(guest.maxmem.whole()))),
+    ];
+    telling(&entries)
+}
+
+fn storage(storage: &Resource) -> Value {
+    let entries = [
+        ("storage", printable(storage.name(), NAME_MAX_CHARS).into()),
+        (
+            "type",
+            printable(&storage.plugintype, NAME_MAX_CHARS).into(),
+        ),
+        ("status", printable(&storage.status, NAME_MAX_CHARS).into()),
+        ("shared", storage.is_shared().into()),
+        ("total_gib", json!(gib(storage.maxdisk.whole()))),
+        ("used_percent", percent(storage.disk_percent())),
+    ];
+    telling(&entries)
+}
+
+/// The entries that say something, as an object.
+fn telling(entries: &[(&str, Value)]) -> Value {
+    let entries = entries.iter().filter(|(_, value)| says_something(value));
+    let entries = entries.map(|(key, value)| ((*key).to_string(), value.clone()));
+    Value::Object(entries.collect())
+}
+
+/// What the node says of itself.
+fn details(status: &Value) -> Map<String, Value> {
+    let at = |path: &str| status.pointer(path);
+    let text = |path: &str| {
+        let text = at(path).and_then(Value::as_str).unwrap_or_default();
+        Value::from(printable(text, TEXT_MAX_CHARS))
+    };
+    let sized = |path: &str| json!(gib(number(at(path))));
+    let load = at("/loadavg").and_then(Value::as_array);
+    let load: Vec<&str> = load
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let share = |path: &str| percent(at(path).and_then(Value::as_f64).map(|share| share * 100.0));
+    let entries = [
+        ("version", text("/pveversion")),
+        ("kernel", text("/current-kernel/release")),
+        ("boot", text("/boot-info/mode")),
+        ("cpu_model", text("/cpuinfo/model")),
+        ("cpus", number(at("/cpuinfo/cpus")).into()),
+        ("cpu_percent", share("/cpu")),
+        ("io_wait_percent", share("/wait")),
+        ("load", printable(&load.join(" "), TEXT_MAX_CHARS).into()),
+        ("memory_gib", sized("/memory/total")),
+        ("memory_used_gib", sized("/memory/used")),
+        ("swap_gib", sized("/swap/total")),
+        ("swap_used_gib", sized("/swap/used")),
+        ("disk_gib", sized("/rootfs/total")),
+        ("disk_used_gib", sized("/rootfs/used")),
+        ("uptime_s", number(at("/uptime")).into()),
+    ];
+    let entries = entries.into_iter();
+    let told = entries.filter(|(_, value)| says_something(value));
+    told.map(|(key, value)| (key.to_string(), value)).collect()
+}
+
+/// What a guest's network card can be put on.
+fn bridges(reach: &Reach, node: &str) -> Result<Value, Error> {
+    let request = Request::new(Verb::Get, "/nodes/{node}/network", &[node])?;
+    let reply = reach.send(&request.with("type", "any_bridge"))?;
+    let rows = reply.data.as_array().cloned().unwrap_or_default();
+    let mut bridges: Vec<Value> = rows.iter().map(bridge).collect();
+    bridges.sort_by_key(|bridge| bridge.get("bridge").map(Value::to_string));
+    Ok(bridges.into())
+}
+
+fn bridge(row: &Value) -> Value {
+    let text = |key: &str| {
+        let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
+        Value::from(printable(text, TEXT_MAX_CHARS))
+    };
+    let active = rows::flag(row.get("active"));
+    let entries = [
+        ("bridge", text("iface")),
+        ("type", text("type")),
+        ("state", if active { "active" } else { "not active" }.into()),
+        ("cidr", text("cidr")),
+        ("cidr6", text("cidr6")),
+        ("ports", text("bridge_ports")),
+        (
+            "vlan_aware",
+            rows::flag(row.get("bridge_vlan_aware")).into(),
+        ),
+    ];
+    telling(&entries)
+}
+
+/// The tasks that run now.
+fn tasks(reach: &Reach, node: &str) -> Result<Value, Error> {
+    let request = Request::new(Verb::Get, "/nodes/{node}/tasks", &[node])?;
+    let reply = reach.send(&request.with("source", "active"))?;
+    let rows = reply.data.as_array().cloned().unwrap_or_default();
+    let cluster = reach.cluster_name();
+    let task = |row: &Value| {
+        let text = |key: &str| {
+            let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
+            printable(text, 2 * TEXT_MAX_CHARS)
+        };
+        let entries = [
+            ("task", format!("{cluster}!{}", text("upid")).into()),
+            ("type", text("type").into()),
+            ("id", text("id").into()),
+            ("user", text("user").into()),
+            ("started", time::iso(number(row.get("starttime"))).into()),
+        ];
+        telling(&entries)
+    };
+    Ok(rows.iter().map(task).collect())
+}

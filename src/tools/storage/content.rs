@@ -1,0 +1,298 @@
+//! `storage_content`: the volumes on a storage.
+
+use std::cmp::Reverse;
+
+use serde_json::{Map, Value, json};
+
+use super::NAME_MAX_CHARS;
+use crate::error::Error;
+use crate::fleet::resource::Sort;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::order::{Order, SORT};
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
+use crate::tool::time;
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::fleet::cut;
+
+const VOLID_MAX_CHARS: usize = 300;
+const NOTES_MAX_CHARS: usize = 500;
+/// A local storage is another one on each node; so many are read in one call.
+const NODES_MAX: usize = 8;
+/// What every token that sees the storage sees of it.
+const OPEN_CONTENT: &[&str] = &["iso", "vztmpl", "import"];
+
+const COLUMNS: &[&str] = &[
+    "volid",
+    "node",
+    "content",
+    "format",
+    "size_gib",
+    "used_gib",
+    "vmid",
+    "ctime",
+    "protected",
+    "verification",
+    "encrypted",
+    "parent",
+    "untrusted_text",
+];
+const USUAL: &[&str] = &[
+    "volid",
+    "node",
+    "content",
+    "format",
+    "size_gib",
+    "vmid",
+    "ctime",
+    "protected",
+    "verification",
+    "untrusted_text",
+];
+
+pub(super) const CONTENT: Tool = Tool {
+    name: "storage_content",
+    title: "List volumes",
+    about: "Lists the volumes on a storage: disks, images, templates, backups.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::Storage("storage"),
+    params: &[
+        Param::new("storage", Kind::Word(Word::Storage), ""),
+        Param::new("node", Kind::Word(Word::Node), "").optional(),
+        Param::new(
+            "content",
+            Kind::OneOf(&[
+                "images", "rootdir", "iso", "vztmpl", "backup", "snippets", "import",
+            ]),
+            "",
+        )
+        .optional(),
+        Param::new("vmid", Kind::Int(100, 999_999_999), "").optional(),
+        SORT,
+        FIELDS,
+        LIMIT,
+        CURSOR,
+    ],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Steps(content),
+};
+
+/// Where a storage is, as the resource list says.
+#[derive(Default)]
+struct Places {
+    shared: bool,
+    up: Vec<String>,
+    down: Vec<String>,
+    others: Vec<String>,
+}
+
+fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let storage = args.need("storage")?;
+    let order = Order::of(args, COLUMNS)?;
+    let places = look(reach, storage)?;
+    let nodes = nodes(reach, args, &places)?;
+    let mut found: Vec<Row> = Vec::new();
+    let mut not_read = Map::new();
+    for node in &nodes {
+        match volumes(reach, args, node) {
+            Ok(volumes) => {
+                let local = !places.shared;
+                found.extend(
+                    volumes
+                        .iter()
+                        .map(|volume| row(volume, local.then_some(node))),
+                );
+            }
+            Err(error @ Error::Refused { .. }) if nodes.len() > 1 => {
+                not_read.insert(node.clone(), error.to_string().into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if args.text("node").is_none() && !places.shared {
+        for node in places.down {
+            not_read.insert(node, "not available there now".into());
+        }
+    }
+    match order {
+        Some(order) => found.sort_by(|one, other| order.compare(one, other)),
+        None => found.sort_by_key(place),
+    }
+    let mut answer = Map::new();
+    answer.insert("storage".into(), storage.into());
+    answer.insert("nodes".into(), nodes.into());
+    answer.extend(rows::page(found, COLUMNS, USUAL, args)?);
+    if !not_read.is_empty() {
+        answer.insert("not_read".into(), Value::Object(not_read));
+    }
+    if let Some(sentence) = filtered(reach, storage, args.text("content"))? {
+        answer.insert("incomplete".into(), sentence.into());
+    }
+    Ok(answer)
+}
+
+fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
+    let mut places = Places::default();
+    reach.resources(&mut |resource| {
+        if resource.sort() != Sort::Storage {
+            return;
+        }
+        let node = resource.node.to_string();
+        if resource.name() != storage {
+            places
+                .others
+                .push(printable(resource.name(), NAME_MAX_CHARS));
+            return;
+        }
+        places.shared |= resource.is_shared();
+        match resource.is_up() {
+            true => places.up.push(node),
+            false => places.down.push(node),
+        }
+    })?;
+    for names in [&mut places.up, &mut places.down, &mut places.others] {
+        names.sort();
+        names.dedup();
+    }
+    Ok(places)
+}
+
+/// The nodes to be asked: the one that is named, one that has a shared storage, or all that have a
+/// local one.
+fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Error> {
+    let cluster = reach.cluster_name();
+    let storage = args.need("storage")?;
+    if places.up.is_empty() && places.down.is_empty() {
+        return Err(Error::bad(format!(
+            "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
+             it; there are: {}",
+            cut(places.others.clone()).join(", ")
+        )));
+    }
+    if let Some(node) = args.text("node") {
+        if places.up.iter().any(|up| up == node) {
+            return Ok(vec![node.to_string()]);
+        }
+        let known = cut([places.up.clone(), places.down.clone()].concat()).join(", ");
+        let there = match places.down.iter().any(|down| down == node) {
+            true => "is not available there now",
+            false => "is not there",
+        };
+        return Err(Error::bad(format!(
+            "{cluster}: storage `{storage}` on node `{node}` {there}; its nodes: {known}"
+        )));
+    }
+    match places.up.as_slice() {
+        [] => Err(Error::bad(format!(
+            "{cluster}: storage `{storage}` is available on none of its nodes: {}",
+            cut(places.down.clone()).join(", ")
+        ))),
+        [first, ..] if places.shared => Ok(vec![first.clone()]),
+        nodes if nodes.len() > NODES_MAX => Err(Error::bad(format!(
+            "{cluster}: storage `{storage}` is another one on each of its {} nodes: name one in `node`",
+            nodes.len()
+        ))),
+        nodes => Ok(nodes.to_vec()),
+    }
+}
+
+fn volumes(reach: &Reach, args: &Args, node: &str) -> Result<Vec<Value>, Error> {
+    let storage = args.need("storage")?;
+    let path = "/nodes/{node}/storage/{storage}/content";
+    let mut request = Request::new(Verb::Get, path, &[node, storage])?;
+    for name in ["content", "vmid"] {
+        if let Some(value) = args.get(name) {
+            request = request.with(name, value.clone());
+        }
+    }
+    match reach.send(&request)?.data {
+        Value::Array(volumes) => Ok(volumes),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn row(volume: &Value, node: Option<&String>) -> Row {
+    let text = |key: &str, max| {
+        let text = volume.get(key).and_then(Value::as_str).unwrap_or_default();
+        Value::from(printable(text, max))
+    };
+    let bytes = |key: &str| number(volume.get(key));
+    let made = bytes("ctime");
+    let verified = volume.pointer("/verification/state");
+    let verified = verified.and_then(Value::as_str).unwrap_or_default();
+    let entries = [
+        ("volid", text("volid", VOLID_MAX_CHARS)),
+        ("node", node.cloned().into()),
+        ("content", text("content", NAME_MAX_CHARS)),
+        ("format", text("format", NAME_MAX_CHARS)),
+        ("size_gib", size(bytes("size"))),
+        ("used_gib", size(bytes("used"))),
+        ("vmid", Some(bytes("vmid")).filter(|vmid| *vmid > 0).into()),
+        ("ctime", (made > 0).then(|| time::iso(made)).into()),
+        ("protected", flag(volume.get("protected")).into()),
+        ("verification", printable(verified, NAME_MAX_CHARS).into()),
+        ("encrypted", text("encrypted", NAME_MAX_CHARS)),
+        ("parent", text("parent", VOLID_MAX_CHARS)),
+        ("untrusted_text", text("notes", NOTES_MAX_CHARS)),
+    ];
+    let entries = entries.into_iter();
+    entries
+        .map(|(column, value)| (column.to_string(), value))
+        .collect()
+}
+
+/// GiB; of what is smaller than one, three digits, so that an ISO image of a few MiB is not nothing.
+#[allow(clippy::cast_precision_loss)] // Three digits are all that is kept.
+fn size(bytes: u64) -> Value {
+    let exact = bytes as f64 / f64::from(1 << 30);
+    if exact < 1.0 {
+        json!((exact * 1000.0).ceil() / 1000.0)
+    } else {
+        json!(gib(bytes))
+    }
+}
+
+/// By what it is, then by owner, the newest first.
+fn place(row: &Row) -> (String, u64, Reverse<String>, String) {
+    let text = |column: &str| {
+        let text = row.get(column).and_then(Value::as_str);
+        text.unwrap_or_default().to_string()
+    };
+    let owner = number(row.get("vmid"));
+    (
+        text("content"),
+        owner,
+        Reverse(text("ctime")),
+        text("volid"),
+    )
+}
+
+/// Whether volumes may have been left out: disks and backups are shown to those only who have rights
+/// on their guests, unless they may manage the storage.
+fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Option<String>, Error> {
+    if content.is_some_and(|content| OPEN_CONTENT.contains(&content)) {
+        return Ok(None);
+    }
+    let path = format!("/storage/{storage}");
+    let request = Request::new(Verb::Get, "/access/permissions", &[])?.with("path", path.as_str());
+    let rights = match reach.send(&request) {
+        Ok(reply) => reply.data,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
+    };
+    let manages = rights
+        .get(&path)
+        .is_some_and(|rights| rights.get("Datastore.Allocate").is_some());
+    Ok((!manages).then(|| {
+        format!(
+            "disks and backups of guests may be left out: the token lacks `Datastore.Allocate` on \
+             `{path}`; without it disks need `VM.Config.Disk`, backups `VM.Backup` on their guest"
+        )
+    }))
+}

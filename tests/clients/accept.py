@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""The real client: drives the built program through the official Python SDK, in both eras of the
+protocol, against the simulated clusters. `make accept` runs it.
+
+usage: accept.py FOLDER_OF_THE_BUILD (target/debug)"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+NEEDS = ["mcp==2.3.0", "jsonschema"]
+MODES = ["auto", "legacy", "2026-07-28"]
+PATIENCE_S = 120
+
+# The tool, its arguments, how the call ends, and what the answer must hold. Each in a server of its
+# own, in this order: what one call makes is there for the next.
+CALLS = [
+    ("cluster_list", {}, "ok", ["production", "staging", "disaster-recovery"]),
+    ("fleet_search", {"query": "name:vault"}, "ok", ["disaster-recovery", "vault"]),
+    ("fleet_summary", {}, "ok", ["production", "staging", "disaster-recovery"]),
+    ("guest_list", {"cluster": "all"}, "ok", ["prod-web-01", "stg-web-01", "dr-web-01"]),
+    ("guest_get", {"guest": "dr-web-01"}, "ok", ["disaster-recovery", "pattern dr-"]),
+    ("guest_create_vm", {"name": "stg-sdk-01", "disk_gib": 4}, "ok", ["staging", "pattern stg-", "UPID:"]),
+    ("guest_power", {"guest": "stg-sdk-01", "action": "start"}, "ok", ["staging!UPID:", "qmstart"]),
+    ("snapshot_create", {"guest": "stg-sdk-01", "snapname": "sdk"}, "ok", ["qmsnapshot"]),
+    ("snapshot_list", {"guest": "stg-sdk-01"}, "ok", ["sdk"]),
+    ("guest_delete", {"guest": "billing"}, "ok", ["production", "plan", "confirm"]),
+    ("backup_list", {"cluster": "production"}, "ok", ["nas"]),
+    ("task_list", {"cluster": "staging"}, "ok", ["staging!UPID:", "qmcreate"]),
+    ("node_list", {"cluster": "all"}, "ok", ["prod-pve1", "stg-pve2", "dr-pve1"]),
+    ("storage_list", {"cluster": "production"}, "ok", ["ceph-vm"]),
+    ("guest_get", {"guest": 100}, "error", ["AmbiguousClusterSelectionError", "staging/100/stg-web-01"]),
+    ("guest_get", {"guest": 300, "cluster": "nowhere"}, "error", ["ClusterNotFoundError"]),
+    ("guest_get", {"guest": "twin", "cluster": "staging"}, "error", ["AmbiguousGuestError", "130", "131"]),
+    ("guest_power", {"guest": "vault", "action": "explode"}, "error", ["BadArgumentsError"]),
+]
+
+
+def environment(folder: pathlib.Path) -> pathlib.Path:
+    """Makes a throw-away Python with the SDK in it; gives its interpreter."""
+    made = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, text=True)
+    if made.returncode != 0:
+        sys.exit(f"{made.stdout}{made.stderr}\nPython cannot make an environment; as by\n  apt install python3-venv")
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDS], check=True)
+    return python
+
+
+def clusters(build: pathlib.Path, env_file: pathlib.Path) -> subprocess.Popen:
+    """Starts the simulated clusters; they end with their standard input."""
+    command = [build / "examples" / "sim", "--env-file", env_file, "--until-eof"]
+    sim = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if "are up" not in sim.stderr.readline():
+        sys.exit("the simulated clusters do not start")
+    return sim
+
+
+def drive(python: pathlib.Path, server: list, mode: str, call: list) -> bool:
+    """One server with one client; whether all was well."""
+    client = [python, HERE / "py_client.py", "--mode", mode, *call, "--", *server]
+    run = subprocess.run(client, capture_output=True, text=True, timeout=PATIENCE_S)
+    if run.returncode != 0:
+        print(run.stdout + run.stderr)
+    return run.returncode == 0
+
+
+def main() -> int:
+    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "target/debug").resolve()
+    failed = 0
+
+    def report(what: str, well: bool, since: float) -> None:
+        nonlocal failed
+        failed += not well
+        print(f"{'ok    ' if well else 'FAILED'} {time.monotonic() - since:5.1f} s  {what}", flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        python = environment(pathlib.Path(folder) / "python")
+        report(f"an environment with {', '.join(NEEDS)}", True, began)
+        for mode in MODES:
+            env_file = pathlib.Path(folder) / f"{mode}.env"
+            server = [build / "proxmox-mcp", "--env-file", env_file]
+            sim = clusters(build, env_file)
+            try:
+                began = time.monotonic()
+                report(f"{mode}: the list of tools, pings, errors", drive(python, server, mode, []), began)
+                for tool, arguments, expect, contains in CALLS:
+                    began = time.monotonic()
+                    call = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
+                    for text in contains:
+                        call += ["--contains", text]
+                    what = f"{mode}: {tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
+                    report(what, drive(python, server, mode, call), began)
+            finally:
+                sim.stdin.close()
+                sim.wait(PATIENCE_S)
+    sessions = len(MODES) * (1 + len(CALLS))
+    print(f"{sessions - failed} sessions with the SDK were as expected, {failed} were not")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    sys.exit(main())

@@ -1,0 +1,42 @@
+//! `cargo run --example demo [PROGRAM]`: shows what the program does, against simulated clusters.
+//! Ends with status 1 where anything is not as expected, and leaves nothing behind.
+
+#[path = "mod.rs"]
+mod demo;
+#[path = "../mod.rs"]
+mod sim;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Some(program) = program() else {
+        eprintln!("the program is not built: `cargo build` makes it, or name it as the argument");
+        return ExitCode::FAILURE;
+    };
+    match demo::play(&program, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("\nNot as expected: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The one that is named, else the one that was built beside the examples.
+fn program() -> Option<PathBuf> {
+    let beside = || {
+        Some(
+            std::env::current_exe()
+                .ok()?
+                .parent()?
+                .parent()?
+                .join("proxmox-mcp"),
+        )
+    };
+    let program = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .or_else(beside)?;
+    program.is_file().then_some(program)
+}
