@@ -340,13 +340,10 @@ impl<'a> Reach<'a> {
         match registry::by_name(&self.fleet.config, name)? {
             Some((cluster, chosen_by)) if cluster != self.cluster => {
                 let there = self.fleet.cluster_name(cluster);
-                Err(Error::AmbiguousCluster {
-                    sentence: format!(
-                        "`{name}` means {there} ({chosen_by}), but the call is one of {here}"
-                    ),
-                    candidates: Vec::new(),
-                    silent: Vec::new(),
-                })
+                // Naming a cluster would not help: it is the two names that do not fit.
+                Err(Error::bad(format!(
+                    "{here}: `{name}` means {there} ({chosen_by}), but the call is one of {here}"
+                )))
             }
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ mod documents;
 mod dotenv_table;
 mod example_file;
 mod gate;
+mod guests;
 mod inbox;
 mod layers;
 mod listen;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::property::plain;
 use crate::error::Error;
+use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
@@ -46,6 +47,20 @@ pub(super) fn unlocked(reach: &Reach) -> Result<Map<String, Value>, Error> {
     }
 }
 
+/// For changes that make or free a volume: a VM knows a task for them, a container only the answer
+/// that waits.
+pub(super) fn slow_verb(kind: Kind) -> Verb {
+    match kind {
+        Kind::Qemu => Verb::Post,
+        Kind::Lxc => Verb::Put,
+    }
+}
+
+/// Whether the task of an answer has ended.
+pub(super) fn ended(answer: &Map<String, Value>) -> bool {
+    answer.get("state").and_then(Value::as_str) != Some("running")
+}
+
 /// A request that changes `config` by `params`, which fails where somebody else has changed it
 /// meanwhile.
 ///
@@ -80,6 +95,9 @@ pub(super) fn with_digest(request: Request, config: &Map<String, Value>) -> Requ
 pub(super) fn send(reach: &Reach, request: &Request) -> Result<Map<String, Value>, Error> {
     let reply = reach.send(request)?;
     let mut answer = reach.follow(&reply)?;
+    if !ended(&answer) {
+        return Ok(answer);
+    }
     // The change is made: that this cannot be read must not look as if it were not.
     match pending(reach) {
         Ok(pending) if pending.is_empty() => {}

@@ -45,15 +45,16 @@ pub(super) const CLONE: Tool = Tool {
 fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
-    reach.check_second_name(name)?;
     let mut problems = Problems::default();
+    problems.take(reach.check_second_name(name))?;
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);
-    if let Some(target) = target {
-        problems.take(place::online(reach, target))?;
-    }
     let node = target.unwrap_or(&source.node);
-    if let Some(storage) = args.text("storage") {
+    let reachable = match target {
+        Some(target) => problems.take(place::online(reach, target))?.is_some(),
+        None => true,
+    };
+    if let Some(storage) = args.text("storage").filter(|_| reachable) {
         let content = place::disks_of(source.kind);
         problems.take(place::storage(reach, node, content, Some(storage)))?;
     }

@@ -79,10 +79,10 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if !args.iter().any(|(name, _)| name != "guest") {
         problems.add("nothing to change is given".into());
     }
-    problems.end()?;
     if let Some(name) = args.text("name") {
-        reach.check_second_name(name)?;
+        problems.take(reach.check_second_name(name))?;
     }
+    problems.end()?;
     let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
     params.extend(free);
@@ -103,7 +103,14 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(name) = args.text("name") {
         answer.insert("name".into(), name.into());
     }
-    let changed: Vec<&str> = params.keys().chain(&deleted).map(String::as_str).collect();
+    let set = params
+        .iter()
+        .filter(|(key, value)| !is_so(config.get(*key), value));
+    let unset = deleted.iter().filter(|key| config.contains_key(*key));
+    let changed = set
+        .map(|(key, _)| key.as_str())
+        .chain(unset.map(String::as_str));
+    let changed: Vec<&str> = changed.filter(|key| *key != "digest").collect();
     answer.insert("changed".into(), changed.into());
     if let Some(tags) = tags {
         answer.insert("tags".into(), tags.into());
@@ -116,9 +123,20 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         return Ok(answer);
     }
     let request = change::request(reach, Verb::Put, &config, params)?;
-    reach.check(&request)?;
+    if args.has("settings") {
+        reach.check(&request)?;
+    }
     answer.extend(change::send(reach, &request)?);
     Ok(answer)
+}
+
+/// Whether an option has this value already.
+fn is_so(now: Option<&Value>, value: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::Bool(yes) => u8::from(*yes).to_string(),
+        other => plain(other),
+    };
+    now.is_some_and(|now| text(now) == text(value))
 }
 
 fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::change;
 use super::place::{self, Node, Problems};
 use super::property::{self, Held};
 use super::settings::{self, SETTINGS};
@@ -20,8 +21,10 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::wait::{self, Wake};
 
-/// The largest disk that is made, in GiB; and the longest list of keys, in characters.
+const CORES_MAX: i64 = 8192;
+const MEMORY_MAX_MIB: i64 = 16_777_216;
 const DISK_MAX_GIB: i64 = 131_072;
+/// The longest list of keys, in characters.
 const KEYS_MAX_CHARS: usize = 8192;
 /// What a guest has where the call does not say, as in the web interface.
 const VM_DISK_GIB: i64 = 32;
@@ -34,7 +37,7 @@ const LOOK_MS: u64 = 300;
 pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
 pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, 999_999_999), "").optional();
 const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
-const CORES: Param = Param::new("cores", Kind::Int(1, 8192), "").optional();
+const CORES: Param = Param::new("cores", Kind::Int(1, CORES_MAX), "").optional();
 const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
 const BRIDGE: Param = Param::new("bridge", Kind::Word(Word::Id), "").optional();
 const START: Param = Param::new("start", Kind::Bool, "").optional();
@@ -57,13 +60,8 @@ pub(super) const VM: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 2048 at first").optional(),
-        Param::new(
-            "disk_gib",
-            Kind::Int(0, DISK_MAX_GIB),
-            "32 at first, 0: none",
-        )
-        .optional(),
+        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 2048").optional(),
+        Param::new("disk_gib", Kind::Int(0, DISK_MAX_GIB), "else 32; 0: none").optional(),
         STORAGE,
         BRIDGE,
         Param::new("iso", Kind::Word(Word::Volume), "volume").optional(),
@@ -88,8 +86,8 @@ pub(super) const CONTAINER: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB, 512 at first").optional(),
-        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "8 at first").optional(),
+        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 512").optional(),
+        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "else 8").optional(),
         STORAGE,
         BRIDGE,
         Param::new("password", Kind::Text(256), "").optional(),
@@ -215,10 +213,10 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     let node = problems.must(place::node(reach, args.text("node")))?;
     let template = args.need("ostemplate")?;
     problems.take(place::volume(reach, &node.name, template, "vztmpl"))?;
-    let unprivileged = args.bool("unprivileged").unwrap_or(true);
     let mut params = Map::new();
     params.insert("hostname".into(), args.need("name")?.into());
     params.insert("ostemplate".into(), template.into());
+    let unprivileged = args.bool("unprivileged").unwrap_or(true);
     params.insert("unprivileged".into(), unprivileged.into());
     for name in ["cores", "memory", "password", "ssh-public-keys"] {
         if let Some(value) = args.get(name) {
@@ -288,8 +286,10 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     let mut request = Request::new(Verb::Post, "/nodes/{node}/{kind}", &values)?;
     request.params = params;
     let build = |vmid: u32| request.clone().with("vmid", vmid);
-    // Which VMID it will be is no matter here.
-    reach.check(&build(100))?;
+    if args.has("settings") {
+        // Which VMID it will be is no matter here.
+        reach.check(&build(100))?;
+    }
     let (vmid, reply) = vmid::make(reach, args, &|vmid| reach.send(&build(vmid)))?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
@@ -301,8 +301,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
         answer.insert("storage".into(), storage.into());
     }
     answer.extend(reach.follow(&reply)?);
-    let ended = answer.get("state").and_then(Value::as_str) != Some("running");
-    if ended && args.yes("start") {
+    if change::ended(&answer) && args.yes("start") {
         answer.insert("status".into(), started(reach, &node.name, kind, vmid)?);
     }
     Ok(answer)

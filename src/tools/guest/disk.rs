@@ -40,7 +40,7 @@ pub(super) const DISK: Tool = Tool {
             Kind::OneOf(&["add", "resize", "move", "detach", "remove"]),
             "",
         ),
-        Param::new("disk", Kind::Word(Word::Id), "as scsi1, mp0, unused0").optional(),
+        Param::new("disk", Kind::Word(Word::Id), "scsi1, mp0, unused0").optional(),
         Param::new("size", Kind::Text(20), "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("mp", Kind::Text(200), "mount point").optional(),
@@ -165,18 +165,14 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(mp) = mp {
         value.push_str(&format!(",mp={mp}"));
     }
-    // A VM's disk is made in a task; a container knows the change at once only.
-    let verb = match guest.kind {
-        GuestKind::Qemu => Verb::Post,
-        GuestKind::Lxc => Verb::Put,
-    };
     let params = Map::from_iter([(key.clone(), Value::from(value))]);
+    let verb = change::slow_verb(guest.kind);
     let request = change::request(reach, verb, &config, params)?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.clone().into());
     answer.insert("storage".into(), storage.into());
     answer.extend(change::send(reach, &request)?);
-    if ended(&answer)
+    if change::ended(&answer)
         && let Ok(config) = change::config(reach)
     {
         let made = property::at(&config, &key).map(|made| property::held(&made));
@@ -185,11 +181,6 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         }
     }
     Ok(answer)
-}
-
-/// Whether the task of an answer has ended.
-pub(super) fn ended(answer: &Map<String, Value>) -> bool {
-    answer.get("state").and_then(Value::as_str) != Some("running")
 }
 
 /// A new disk's size as Proxmox takes it: GiB, perhaps with three digits behind the point.
@@ -324,7 +315,7 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("disk".into(), key.as_str().into());
     answer.insert("storage".into(), storage.into());
     answer.extend(reach.follow(&reply)?);
-    if ended(&answer) && !args.yes("delete") {
+    if change::ended(&answer) && !args.yes("delete") {
         unused::name_kept(reach, &found.volume, &mut answer)?;
     }
     Ok(answer)

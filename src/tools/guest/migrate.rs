@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::place::{self, Problems};
 use super::power::ha_managed;
+use super::property;
 use super::{GUEST, answer_for};
 use crate::error::Error;
 use crate::fleet::index::{Guest, Kind as GuestKind};
@@ -18,6 +19,7 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
+use crate::tools::disks;
 use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
@@ -66,7 +68,10 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let current = reach.get_of_guest("/status/current")?;
     Current::of(&current).unlocked(reach)?;
     let managed = ha_managed(reach, &current)?;
-    let conditions = reach.get_of_guest("/migrate")?;
+    let mut conditions = reach.get_of_guest("/migrate")?;
+    if let (GuestKind::Lxc, Some(conditions)) = (guest.kind, conditions.as_object_mut()) {
+        conditions.insert("local_disks".into(), local_volumes(reach, guest)?.into());
+    }
     let running = flag(conditions.get("running"));
     let mut problems = Problems::default();
     for problem in against(guest, &conditions, args) {
@@ -121,6 +126,26 @@ fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<R
         GuestKind::Lxc => {}
     }
     Ok(request)
+}
+
+/// The volumes of a container that only its node has, as the conditions of a VM name them: those of
+/// a container leave them out, and Proxmox copies them without a word, while the container is down.
+fn local_volumes(reach: &Reach, guest: &Guest) -> Result<Vec<Value>, Error> {
+    let config = reach.get_of_guest("/config")?;
+    let storages = reach.get("/nodes/{node}/storage", &[guest.node.as_str()])?;
+    let storages = storages.as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_local = |disk: &disks::Disk| {
+        let named =
+            |row: &&Value| row.get("storage").and_then(Value::as_str) == Some(&disk.storage);
+        let row = storages.iter().find(named);
+        row.is_some_and(|row| !flag(row.get("shared")))
+    };
+    let local = disks::of(&config, guest.kind).into_iter().filter(is_local);
+    let rows = local.map(|disk| {
+        let size = disk.size.and_then(|size| property::bytes(&size, 1));
+        json!({"volid": disk.volume, "size": size})
+    });
+    Ok(rows.collect())
 }
 
 /// Everything that speaks against the migration, as the node of the guest sees it.

@@ -17,8 +17,6 @@ use crate::tool::{Marks, Run, Subject, Tool};
 
 /// The longest card that is shown, in characters.
 const CARD_MAX_CHARS: usize = 300;
-/// The models of a VM's card, the usual one first.
-const MODELS: &[&str] = &["virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"];
 
 pub(super) const NETWORK: Tool = Tool {
     name: "guest_network",
@@ -29,9 +27,9 @@ pub(super) const NETWORK: Tool = Tool {
     params: &[
         GUEST,
         Param::new("action", Kind::OneOf(&["set", "remove"]), ""),
-        Param::new("net", Kind::Word(Word::Id), "as net0; a new card at first").optional(),
+        Param::new("net", Kind::Word(Word::Id), "net0; else a new one").optional(),
         Param::new("bridge", Kind::Word(Word::Id), "").optional(),
-        Param::new("model", Kind::OneOf(MODELS), "").optional(),
+        Param::new("model", Kind::Word(Word::Id), "").optional(),
         Param::new("tag", Kind::Int(0, 4094), "VLAN, 0: none").optional(),
         Param::new("firewall", Kind::Bool, "").optional(),
         Param::new("macaddr", Kind::Text(17), "").optional(),

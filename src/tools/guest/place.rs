@@ -163,7 +163,7 @@ pub fn storage(
     let listed = reach.get("/nodes/{node}/storage", &[node])?;
     let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let problem = match rows.iter().find(|row| text(row, "storage") == name) {
-        None => format!("is not on node `{node}`"),
+        None => format!("is not on node `{node}`, as far as the token sees"),
         Some(row) if !is_on(row, "enabled") => "is disabled".to_string(),
         Some(row) if !is_on(row, "active") => format!("is not active on node `{node}`"),
         Some(row) if !holds(row, content) => format!("does not hold `{content}`"),

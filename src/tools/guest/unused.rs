@@ -132,7 +132,9 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
     if let Some(digest) = reach.planned().and_then(|planned| planned.get("digest")) {
         params.insert("digest".into(), digest.clone());
     }
-    let request = change::request(reach, Verb::Put, &config, params)?;
+    // Freeing a large volume takes its time: a VM does it in a task.
+    let verb = change::slow_verb(reach.guest()?.kind);
+    let request = change::request(reach, verb, &config, params)?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), found.key.as_str().into());
     answer.insert(
