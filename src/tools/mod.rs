@@ -7,10 +7,9 @@ pub mod fleet;
 pub mod guest;
 pub mod node;
 pub mod plan;
+pub mod renamed;
 pub mod snapshot;
 pub mod storage;
-
-use serde_json::{Map, Value};
 
 use crate::tool::Tool;
 
@@ -52,10 +51,4 @@ pub fn all() -> impl Iterator<Item = &'static Tool> {
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
     all().find(|tool| tool.name == name)
-}
-
-/// What to say to a call by a tool name of the Python package: which tool here does it, with which
-/// arguments. `None` for any other name.
-pub fn renamed(_name: &str, _arguments: &Map<String, Value>) -> Option<String> {
-    None
 }

@@ -19,12 +19,15 @@ mod node;
 #[path = "sim.rs"]
 mod of_sim;
 mod peer;
+mod renamed;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;
+mod search;
 mod secrets;
 mod selection;
 mod session;
+mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod table;

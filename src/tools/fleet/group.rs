@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::row::number;
 use crate::fleet::resource::{Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib};
@@ -134,7 +135,7 @@ fn row(key: &Key, sums: &Sums) -> Row {
     put("type", key.sort.into());
     put(key.column, key.value.clone().into());
     put("count", sums.count.into());
-    put("cpus", json!((sums.cpus * 10.0).round() / 10.0));
+    put("cpus", number(sums.cpus));
     put("memory_gib", json!(gib(sums.memory)));
     put("memory_used_gib", json!(gib(sums.memory_used)));
     put("disk_gib", json!(gib(sums.disk)));

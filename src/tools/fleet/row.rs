@@ -74,7 +74,7 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         ("shared", resource.is_shared().into()),
         (
             "content",
-            printable(&resource.content, TAGS_MAX_CHARS).into(),
+            in_order(&printable(&resource.content, TAGS_MAX_CHARS)).into(),
         ),
         ("plugin", name(&resource.plugintype)),
     ];
@@ -84,13 +84,20 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         .collect()
 }
 
+/// The words of a list that Proxmox gives in a different order each time.
+pub fn in_order(list: &str) -> String {
+    let mut words: Vec<&str> = list.split(',').map(str::trim).collect();
+    words.sort_unstable();
+    words.join(",")
+}
+
 /// Percent with one digit behind the point.
 pub fn percent(share: Option<f64>) -> Value {
     share.map_or(Value::Null, |share| json!((share * 10.0).round() / 10.0))
 }
 
 /// A number without a point where it is whole: a container may have half a CPU.
-fn number(amount: f64) -> Value {
+pub(super) fn number(amount: f64) -> Value {
     let whole = amount.fract() == 0.0;
     if whole {
         #[allow(clippy::cast_possible_truncation)] // A cast saturates.

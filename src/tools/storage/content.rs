@@ -144,7 +144,7 @@ fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
         if resource.sort() != Sort::Storage {
             return;
         }
-        let node = resource.node.to_string();
+        let node = printable(&resource.node, NAME_MAX_CHARS);
         if resource.name() != storage {
             places
                 .others
@@ -170,10 +170,13 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
     let cluster = reach.cluster_name();
     let storage = args.need("storage")?;
     if places.up.is_empty() && places.down.is_empty() {
+        let others = match places.others.as_slice() {
+            [] => "it sees none".to_string(),
+            others => format!("it sees: {}", cut(others.to_vec()).join(", ")),
+        };
         return Err(Error::bad(format!(
             "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
-             it; there are: {}",
-            cut(places.others.clone()).join(", ")
+             it; {others}"
         )));
     }
     if let Some(node) = args.text("node") {
