@@ -289,6 +289,14 @@ impl Fleet {
         Ok(found.pop())
     }
 
+    /// The guest that is meant on this cluster.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several bear the name.
+    pub(crate) fn guest_on(&self, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
+        self.guest_in(&self.look(cluster)?.rows, cluster, named)
+    }
+
     /// The guest of this VMID as the cluster says now.
     pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
         self.forget(cluster);

@@ -28,9 +28,19 @@ pub struct Plan {
 }
 
 /// The plans that wait for their code.
-#[derive(Default)]
 pub struct Plans {
+    /// How long a code is good.
+    pub code_age: Duration,
     waiting: Vec<Waiting>,
+}
+
+impl Default for Plans {
+    fn default() -> Plans {
+        Plans {
+            code_age: Duration::from_secs(CODE_AGE_S),
+            waiting: Vec::new(),
+        }
+    }
 }
 
 struct Waiting {
@@ -79,7 +89,7 @@ impl Plans {
                 "the code in `confirm` is wrong for the third time, and the plan has ended",
             ));
         }
-        if waiting.made.elapsed() >= Duration::from_secs(CODE_AGE_S) {
+        if waiting.made.elapsed() >= self.code_age {
             return Ok(code_of(Some("the code has expired")));
         }
         Ok(code_of(None))
@@ -133,7 +143,7 @@ impl Plans {
         }
         answer.insert("plan".into(), Value::Object(plan.shown));
         answer.insert("confirm".into(), code.into());
-        answer.insert("expires_s".into(), CODE_AGE_S.into());
+        answer.insert("expires_s".into(), self.code_age.as_secs().into());
         answer.insert(
             "next".into(),
             "nothing was changed: show the plan to the user, then repeat the same call with `confirm`"

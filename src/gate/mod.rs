@@ -19,7 +19,7 @@ use weigh::Touch;
 /// What the gate remembers between calls.
 #[derive(Default)]
 pub struct Gate {
-    plans: Plans,
+    pub plans: Plans,
 }
 
 /// A call on one cluster that wants to pass.

@@ -16,11 +16,11 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
-use crate::fleet::registry;
+use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
 use crate::fleet::sight::Sight;
 use crate::proxmox::request::{Reply, Request, Verb};
-use crate::proxmox::task;
+use crate::proxmox::task::{self, TaskState};
 use crate::proxmox::upid::Upid;
 
 pub use crate::proxmox::client::Standing;
@@ -281,14 +281,53 @@ impl<'a> Reach<'a> {
             wrote: true,
             cause,
         })?;
-        let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), &upid, time)?.succeeded()?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
+        let state = self.watch(&upid, time)?.succeeded()?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
             _ => Ok(answer),
         }
+    }
+
+    /// Watches a task for at most `time`. Its failure is an answer like another.
+    ///
+    /// # Errors
+    /// The call was withdrawn; the task cannot be looked at.
+    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+        let send = |request: &Request| self.send(request);
+        let state = task::follow(&send, self.cluster_name(), upid, time)?;
+        // The end of a task is when things have moved.
+        self.fleet.forget(self.cluster);
+        Ok(state)
+    }
+
+    /// The last `lines` lines of a task's log, made fit to be shown.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
+        task::log_tail(&|request: &Request| self.send(request), upid, lines)
+    }
+
+    /// The VMID that `guest`, a VMID or a name, means on this cluster; a VMID whether or not a guest
+    /// has it.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several guests bear the name.
+    pub fn vmid_of(&self, guest: &str) -> Result<Option<u32>, Error> {
+        if let Ok(vmid) = guest.parse() {
+            return Ok(Some(vmid));
+        }
+        let found = self.fleet.guest_on(self.cluster, Named::Guest(guest))?;
+        Ok(found.map(|guest| guest.vmid))
+    }
+
+    /// Whether a guest of this cluster has the VMID, as far as the token sees.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn has(&self, vmid: u32) -> Result<bool, Error> {
+        let found = self.fleet.guest_on(self.cluster, Named::Vmid(vmid))?;
+        Ok(found.is_some())
     }
 
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not

@@ -42,11 +42,10 @@ pub fn input_schema(tool: &Tool) -> Value {
         properties.insert(param.name.to_owned(), property(param));
     }
     if tool.asks() {
-        let confirm = json!({"type": "string", "description": "code of the plan"});
-        properties.insert("confirm".to_owned(), confirm);
+        properties.insert("confirm".to_owned(), json!({"type": "string"}));
     }
     if tool.task {
-        let wait = json!({"type": "integer", "minimum": 0, "maximum": WAIT_MAX_S});
+        let wait = json!({"type": "integer", "maximum": WAIT_MAX_S});
         properties.insert("wait".to_owned(), wait);
     }
     let required: Vec<&str> = tool
@@ -118,12 +117,13 @@ fn property(param: &Param) -> Value {
     schema
 }
 
-/// Only what a model needs to get it right: lengths and patterns are checked when the call comes.
+/// Only what a model needs to get it right, since each word of it is paid for in every conversation:
+/// ranges, lengths and patterns are checked when the call comes.
 fn kind(kind: Kind) -> Value {
     match kind {
         Kind::Guest => json!({"type": ["integer", "string"]}),
         Kind::Text(_) | Kind::Word(_) => json!({"type": "string"}),
-        Kind::Int(least, most) => whole_number(least, most),
+        Kind::Int(..) => json!({"type": "integer"}),
         Kind::Bool => json!({"type": "boolean"}),
         // Some hosts take `enum` only beside a type.
         Kind::OneOf(words) => json!({"type": "string", "enum": words}),
@@ -131,20 +131,6 @@ fn kind(kind: Kind) -> Value {
             json!({"type": "array", "items": {"type": "string", "enum": words}})
         }
         Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::Settings => {
-            json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})
-        }
+        Kind::Settings => json!({"type": "object"}),
     }
-}
-
-fn whole_number(least: i64, most: i64) -> Value {
-    let mut schema = Map::new();
-    schema.insert("type".to_owned(), json!("integer"));
-    if least > i64::MIN {
-        schema.insert("minimum".to_owned(), json!(least));
-    }
-    if most < i64::MAX {
-        schema.insert("maximum".to_owned(), json!(most));
-    }
-    Value::Object(schema)
 }

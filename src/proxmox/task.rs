@@ -18,7 +18,7 @@ const POLL_MAX_MS: u64 = 3000;
 /// No wait inside a call is longer, in seconds.
 pub const WAIT_MAX_S: u64 = 25;
 /// How much of a log a failed task brings along.
-const LOG_TAIL_LINES: usize = 10;
+const LOG_TAIL_LINES: u64 = 10;
 const LOG_LINE_MAX_CHARS: usize = 300;
 /// Proxmox's row for a task that has said nothing; it is not a line.
 const NO_CONTENT: &str = "no content";
@@ -139,7 +139,7 @@ fn ended(
     };
     // What is known of the end must not be lost because its log cannot be read.
     let log_tail = match state {
-        State::Failed | State::Warnings => log_tail(send, upid).unwrap_or_default(),
+        State::Failed | State::Warnings => log_tail(send, upid, LOG_TAIL_LINES).unwrap_or_default(),
         _ => Vec::new(),
     };
     TaskState {
@@ -152,9 +152,13 @@ fn ended(
 }
 
 /// The last lines of the log. Its length is not known before: a first look at one line tells.
-fn log_tail(
+///
+/// # Errors
+/// What `send` says.
+pub fn log_tail(
     send: &dyn Fn(&Request) -> Result<Reply, Error>,
     upid: &Upid,
+    lines: u64,
 ) -> Result<Vec<String>, Error> {
     let page = |start: u64, limit: u64| {
         let values = [upid.node.as_str(), upid.as_str()];
@@ -162,7 +166,6 @@ fn log_tail(
             .map(|request| request.with("start", start).with("limit", limit))
             .and_then(|request| send(&request))
     };
-    let lines = u64::try_from(LOG_TAIL_LINES).unwrap_or(u64::MAX);
     let total = page(0, 1)?.total.unwrap_or_default();
     let reply = page(total.saturating_sub(lines), lines)?;
     let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -170,7 +173,7 @@ fn log_tail(
         .iter()
         .filter_map(|row| row.get("t").and_then(Value::as_str))
         .filter(|line| *line != NO_CONTENT && !line.is_empty())
-        .take(LOG_TAIL_LINES)
+        .take(usize::try_from(lines).unwrap_or(usize::MAX))
         .map(|line| printable(line, LOG_LINE_MAX_CHARS))
         .collect())
 }

@@ -6,6 +6,7 @@ use super::Tool;
 use super::param::{Kind, Param, Word};
 use crate::error::Error;
 use crate::gate::confirm::canonical;
+use crate::gate::mark::Mark;
 
 /// The longest name of an object, in characters.
 const NAME_MAX_CHARS: usize = 128;
@@ -17,7 +18,7 @@ const ENTRIES_MAX: usize = 200;
 const VALUE_MAX_CHARS: usize = 8192;
 /// The longest that a call waits for a task, in seconds.
 pub const WAIT_MAX_S: u64 = 25;
-/// How long a call waits where `wait` does not say.
+/// How long a call that starts a task waits where `wait` does not say.
 pub const WAIT_DEFAULT_S: u64 = 10;
 
 /// The checked arguments of one call, without the injected ones. Texts that stand for numbers and
@@ -94,7 +95,12 @@ fn injected(tool: &Tool, given: &Map<String, Value>, problems: &mut Vec<String>)
     };
     let cluster = text("cluster");
     let confirm = if tool.asks() { text("confirm") } else { None };
-    let mut wait_s = WAIT_DEFAULT_S;
+    // What starts nothing waits only where it is told to.
+    let mut wait_s = if tool.heaviest() == Mark::READ {
+        0
+    } else {
+        WAIT_DEFAULT_S
+    };
     if let Some(value) = given
         .get("wait")
         .filter(|value| tool.task && !value.is_null())

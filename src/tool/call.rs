@@ -7,7 +7,7 @@ use super::{Run, Subject, Tool};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::registry::{Ask, Decision, Named};
+use crate::fleet::registry::{Ask, Decision, Named, subject_text};
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::Reach;
 use crate::gate::{Entry, Gate, Verdict};
@@ -44,7 +44,7 @@ pub fn call(
     let (args, injected) = args::check(tool, arguments)?;
     match tool.run {
         Run::Fleet(run) => {
-            let (clusters, decision) = clusters(&desk.fleet, tool, &injected)?;
+            let (clusters, decision) = clusters(&desk.fleet, tool, &args, &injected)?;
             let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
             let reach = desk
                 .gate
@@ -222,6 +222,7 @@ fn args_node(task: &str) -> &str {
 fn clusters(
     fleet: &Fleet,
     tool: &Tool,
+    args: &Args,
     injected: &Injected,
 ) -> Result<(Vec<usize>, Option<Decision>), Error> {
     let all = (0..fleet.config.clusters.len()).collect();
@@ -229,15 +230,37 @@ fn clusters(
     if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
         return Ok((all, None));
     }
-    let ask = Ask {
+    let ask = |named| Ask {
         cluster: given,
-        named: Named::Nothing,
+        named,
         reading: true,
     };
-    let (decision, _) = fleet.locate(&ask)?;
+    let decision = match args.text("guest").map(guest_named) {
+        // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
+        Some(Named::Vmid(_)) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
+        Some(named @ Named::Vmid(_)) if fleet.config.clusters.len() > 1 => {
+            fleet
+                .locate(&ask(named))
+                .map_err(|error| gone(error, named))?
+                .0
+        }
+        Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
+        _ => fleet.locate(&ask(Named::Nothing))?.0,
+    };
     let clusters = vec![decision.cluster];
     let listed = tool.subject == Subject::List;
     Ok((clusters, listed.then_some(decision)))
+}
+
+/// A list about a guest that no cluster has: it may be one that is gone.
+fn gone(error: Error, named: Named) -> Error {
+    let Error::BadArguments(_) = error else {
+        return error;
+    };
+    Error::bad(format!(
+        "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
+        subject_text(named)
+    ))
 }
 
 /// The answer's first keys: which cluster, and why.

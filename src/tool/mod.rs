@@ -68,7 +68,8 @@ pub enum Subject {
     Task,
     /// Something new whose name is in this parameter.
     New(&'static str),
-    /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first.
+    /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first;
+    /// where `guest` narrows the list, the guest's.
     List,
     /// The fleet: all clusters unless `cluster` narrows it.
     Fleet,

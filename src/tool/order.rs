@@ -12,12 +12,7 @@ use crate::error::Error;
 const SORT_MAX_CHARS: usize = 40;
 
 /// The column to sort by.
-pub const SORT: Param = Param::new(
-    "sort",
-    Kind::Text(SORT_MAX_CHARS),
-    "column; `-` in front: largest first",
-)
-.optional();
+pub const SORT: Param = Param::new("sort", Kind::Text(SORT_MAX_CHARS), "or -column").optional();
 
 /// A column and a direction.
 pub struct Order<'a> {

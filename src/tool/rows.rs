@@ -17,17 +17,11 @@ const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
 
 /// The most rows of a page.
-pub const LIMIT: Param =
-    Param::new("limit", Kind::Int(1, LIMIT_MAX), "rows, 50 at first").optional();
+pub const LIMIT: Param = Param::new("limit", Kind::Int(1, LIMIT_MAX), "").optional();
 /// Where the page before ended.
-pub const CURSOR: Param = Param::new(
-    "cursor",
-    Kind::Text(CURSOR_MAX_CHARS),
-    "`next` of the page before",
-)
-.optional();
+pub const CURSOR: Param = Param::new("cursor", Kind::Text(CURSOR_MAX_CHARS), "").optional();
 /// The columns.
-pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "columns").optional();
+pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "").optional();
 
 /// One row; its keys in the order in which they are shown.
 pub type Row = Map<String, Value>;

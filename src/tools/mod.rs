@@ -10,6 +10,7 @@ pub mod plan;
 pub mod renamed;
 pub mod snapshot;
 pub mod storage;
+pub mod task;
 
 use crate::tool::Tool;
 
@@ -32,6 +33,14 @@ pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+    },
+    Toolset {
+        name: "backup",
+        tools: backup::TOOLS,
+    },
+    Toolset {
+        name: "task",
+        tools: task::TOOLS,
     },
     Toolset {
         name: "node",

@@ -39,8 +39,7 @@ const COLUMNS: &[&str] = &[
 const LIST: Tool = Tool {
     name: "node_list",
     title: "List nodes",
-    about: "Lists the nodes of one cluster, or of `all`: status, CPU, memory, root file system, \
-            uptime, number of guests.",
+    about: "Lists the nodes of one cluster or `all`: status, CPU, memory, uptime, guests.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
@@ -53,8 +52,7 @@ const LIST: Tool = Tool {
 const GET: Tool = Tool {
     name: "node_get",
     title: "Show a node",
-    about: "Shows one node: status, version, kernel, CPU, load, memory, swap, root file system, \
-            uptime; by `include` what is on it and which tasks run.",
+    about: "Shows a node: status, version, CPU, load, memory; by `include` what is on it.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Node,
     params: &[

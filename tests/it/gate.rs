@@ -42,20 +42,29 @@ fn plan(reach: &Reach, _: &Args) -> Result<Plan, Error> {
     // A plan that tries to act is refused as well.
     let refused = reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?);
     assert!(matches!(refused, Err(Error::NotAllowed { .. })));
-    Ok(Plan { subject: json!(1), shown: Map::new() })
+    Ok(Plan {
+        subject: json!(1),
+        shown: Map::new(),
+    })
 }
 
 fn post_start(reach: &Reach, _: &Args) -> Answer {
-    reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?).map(|_| Map::new())
+    reach
+        .send(&reach.on_guest(Verb::Post, "/status/start", &[])?)
+        .map(|_| Map::new())
 }
 
 fn start_another(reach: &Reach, _: &Args) -> Answer {
     let path = "/nodes/{node}/qemu/{vmid}/status/start";
-    reach.send(&Request::new(Verb::Post, path, &["stg-pve1", "120"])?).map(|_| Map::new())
+    reach
+        .send(&Request::new(Verb::Post, path, &["stg-pve1", "120"])?)
+        .map(|_| Map::new())
 }
 
 fn stop(reach: &Reach, _: &Args) -> Answer {
-    reach.send(&reach.on_guest(Verb::Post, "/status/stop", &[])?).map(|_| Map::new())
+    reach
+        .send(&reach.on_guest(Verb::Post, "/status/stop", &[])?)
+        .map(|_| Map::new())
 }
 
 fn create_over(reach: &Reach, _: &Args) -> Answer {
@@ -70,12 +79,16 @@ fn create_unclaimed(reach: &Reach, _: &Args) -> Answer {
 
 fn overwrite(reach: &Reach, _: &Args) -> Answer {
     let request = Request::new(Verb::Post, "/nodes/{node}/qemu", &["stg-pve1"])?;
-    reach.send(&request.with("vmid", 120).with("force", 1)).map(|_| Map::new())
+    reach
+        .send(&request.with("vmid", 120).with("force", 1))
+        .map(|_| Map::new())
 }
 
 fn add_user(reach: &Reach, _: &Args) -> Answer {
     let request = Request::new(Verb::Post, "/access/users", &[])?;
-    reach.send(&request.with("userid", "eve@pve")).map(|_| Map::new())
+    reach
+        .send(&request.with("userid", "eve@pve"))
+        .map(|_| Map::new())
 }
 
 static LIARS: [Tool; 8] = [
@@ -97,7 +110,10 @@ fn a_handler_that_lies_sends_nothing() {
     for tool in &LIARS {
         let arguments = json!({"guest": "stg-web-01"});
         let result = call::call(&mut desk, tool, arguments.as_object().expect("an object"));
-        let refused = matches!(&result, Err(Error::NotAllowed { .. } | Error::BadArguments(_)));
+        let refused = matches!(
+            &result,
+            Err(Error::NotAllowed { .. } | Error::BadArguments(_))
+        );
         assert!(refused, "{}: {result:?}", tool.name);
         let writes: Vec<String> = world
             .seen()
@@ -123,8 +139,16 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
         let planned = call::call(&mut desk, tool, &arguments).expect("a plan");
         arguments.insert("confirm".into(), planned["confirm"].clone());
         let result = call::call(&mut desk, tool, &arguments);
-        assert!(matches!(result, Err(Error::NotAllowed { .. })), "{}: {result:?}", tool.name);
-        assert!(world.seen().iter().all(|seen| seen.method == "GET"), "{}", tool.name);
+        assert!(
+            matches!(result, Err(Error::NotAllowed { .. })),
+            "{}: {result:?}",
+            tool.name
+        );
+        assert!(
+            world.seen().iter().all(|seen| seen.method == "GET"),
+            "{}",
+            tool.name
+        );
     }
 }
 
@@ -144,15 +168,27 @@ fn every_write_of_the_api_is_weighed() {
         let template = endpoint["path"].as_str().expect("a path");
         let parts = template.split('/').skip(1);
         let parts = parts.map(|part| if part == "{vmid}" { "100" } else { part });
-        let request = Request { verb, path: parts.map(str::to_string).collect(), params: Map::new() };
+        let request = Request {
+            verb,
+            path: parts.map(str::to_string).collect(),
+            params: Map::new(),
+        };
         let weight = weigh(&request);
         let listed = !weight.touches.contains(&weigh::Touch::Unlisted) || weight.mark != Mark::FULL;
-        println!("{:<5} {} {template}{}", weight.mark.to_string(), verb.name(), if listed { "" } else { " (no row)" });
+        println!(
+            "{:<5} {} {template}{}",
+            weight.mark.to_string(),
+            verb.name(),
+            if listed { "" } else { " (no row)" }
+        );
         assert!(weight.mark.effect > Mark::READ.effect, "{template}");
         assert!(listed || weight.mark == Mark::FULL, "{template}");
         rows += usize::from(listed);
     }
-    assert!(rows >= weigh::rows().count(), "a row matches no method of the API");
+    assert!(
+        rows >= weigh::rows().count(),
+        "a row matches no method of the API"
+    );
 }
 
 /// What makes a request heavier, one row a case.
@@ -161,7 +197,11 @@ fn arguments_make_a_request_heavier() {
     let check = |verb, path: &str, params: Value, expected: Mark| {
         let path = path.split('/').skip(1).map(str::to_string).collect();
         let params = params.as_object().expect("an object").clone();
-        let weight = weigh(&Request { verb, path, params: params.clone() });
+        let weight = weigh(&Request {
+            verb,
+            path,
+            params: params.clone(),
+        });
         assert_eq!(weight.mark, expected, "{verb:?} {params:?}");
     };
     let config = "/nodes/n/qemu/100/config";
@@ -171,18 +211,63 @@ fn arguments_make_a_request_heavier() {
     check(Verb::Get, "/whatever", json!({}), Mark::READ);
     check(Verb::Put, config, json!({"cores": 2}), change);
     check(Verb::Put, config, json!({"delete": "scsi1"}), change);
-    check(Verb::Put, config, json!({"delete": "net1"}), change.interrupts());
+    check(
+        Verb::Put,
+        config,
+        json!({"delete": "net1"}),
+        change.interrupts(),
+    );
     check(Verb::Put, config, json!({"delete": "scsi1,unused0"}), full);
-    check(Verb::Put, config, json!({"delete": "scsi1", "force": 1}), full);
-    check(Verb::Put, config, json!({"delete": "scsi1", "force": "0"}), change);
+    check(
+        Verb::Put,
+        config,
+        json!({"delete": "scsi1", "force": 1}),
+        full,
+    );
+    check(
+        Verb::Put,
+        config,
+        json!({"delete": "scsi1", "force": "0"}),
+        change,
+    );
     check(Verb::Post, create, json!({"vmid": 200}), change);
-    check(Verb::Post, create, json!({"vmid": 200, "force": true}), full.interrupts());
+    check(
+        Verb::Post,
+        create,
+        json!({"vmid": 200, "force": true}),
+        full.interrupts(),
+    );
     check(Verb::Post, "/nodes/n/storage", json!({"vmid": 200}), full);
-    check(Verb::Post, vzdump, json!({"vmid": "100", "remove": 0}), operate);
-    check(Verb::Post, vzdump, json!({"vmid": "100", "remove": 0, "mode": "stop"}), operate.interrupts());
-    check(Verb::Post, vzdump, json!({"vmid": "100"}), full.interrupts());
-    check(Verb::Post, vzdump, json!({"vmid": "100", "remove": 0, "script": "/x"}), full.interrupts());
-    check(Verb::Post, vzdump, json!({"remove": 0, "all": 1}), full.interrupts());
+    check(
+        Verb::Post,
+        vzdump,
+        json!({"vmid": "100", "remove": 0}),
+        operate,
+    );
+    check(
+        Verb::Post,
+        vzdump,
+        json!({"vmid": "100", "remove": 0, "mode": "stop"}),
+        operate.interrupts(),
+    );
+    check(
+        Verb::Post,
+        vzdump,
+        json!({"vmid": "100"}),
+        full.interrupts(),
+    );
+    check(
+        Verb::Post,
+        vzdump,
+        json!({"vmid": "100", "remove": 0, "script": "/x"}),
+        full.interrupts(),
+    );
+    check(
+        Verb::Post,
+        vzdump,
+        json!({"remove": 0, "all": 1}),
+        full.interrupts(),
+    );
     check(Verb::Delete, "/nodes/n/qemu/100", json!({}), full);
     check(Verb::Delete, "/nodes/n/qemu/100/x", json!({}), full);
 }
@@ -196,7 +281,11 @@ fn stop_billing(confirm: Option<&Value>) -> Value {
 }
 
 fn writes(world: &World) -> usize {
-    world.seen().iter().filter(|seen| seen.method != "GET").count()
+    world
+        .seen()
+        .iter()
+        .filter(|seen| seen.method != "GET")
+        .count()
 }
 
 #[test]
@@ -205,12 +294,23 @@ fn three_wrong_codes_end_a_plan() {
     let mut session = Session::start(&world);
     let code = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
     for expected in ["is wrong;", "is wrong;", "third time"] {
-        let error = session.call("guest_power", &stop_billing(Some(&json!("ffffffffffffffff")))).error();
-        assert!(error.starts_with("NotAllowedError") && error.contains(expected), "{error}");
+        let error = session
+            .call(
+                "guest_power",
+                &stop_billing(Some(&json!("ffffffffffffffff"))),
+            )
+            .error();
+        assert!(
+            error.starts_with("NotAllowedError") && error.contains(expected),
+            "{error}"
+        );
     }
     // The right code comes too late: there is a new plan with a new one.
     let again = session.call("guest_power", &stop_billing(Some(&code))).ok();
-    assert!(again.contains_key("plan") && again["confirm"] != code, "{again:?}");
+    assert!(
+        again.contains_key("plan") && again["confirm"] != code,
+        "{again:?}"
+    );
     assert_eq!(writes(&world), 0);
 }
 
@@ -236,7 +336,12 @@ fn a_code_is_for_its_own_call_only() {
 fn a_changed_guest_needs_a_new_plan() {
     let world = World::three();
     let mut session = Session::start(&world);
-    session.call("guest_power", &json!({"guest": "billing", "action": "start", "cluster": "production"})).ok();
+    session
+        .call(
+            "guest_power",
+            &json!({"guest": "billing", "action": "start", "cluster": "production"}),
+        )
+        .ok();
     world.seen();
     let code = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
     world.cluster("production").edit(|state| {
@@ -244,9 +349,35 @@ fn a_changed_guest_needs_a_new_plan() {
         guest.config.insert("cores".into(), "7".into());
     });
     let again = session.call("guest_power", &stop_billing(Some(&code))).ok();
-    assert!(again["because"].as_str().expect("a reason").contains("changed"), "{again:?}");
+    assert!(
+        again["because"]
+            .as_str()
+            .expect("a reason")
+            .contains("changed"),
+        "{again:?}"
+    );
     assert_eq!(writes(&world), 0);
-    let answer = session.call("guest_power", &stop_billing(Some(&again["confirm"]))).ok();
+    let answer = session
+        .call("guest_power", &stop_billing(Some(&again["confirm"])))
+        .ok();
     assert_eq!(answer["status"], json!("stopped"));
     assert_eq!(writes(&world), 1);
+}
+
+#[test]
+fn a_code_expires() {
+    let world = World::three();
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    desk.gate.plans.code_age = std::time::Duration::ZERO;
+    let stop = proxmox_mcp::tools::find("guest_power").expect("the tool");
+    let arguments =
+        |code: Option<&Value>| stop_billing(code).as_object().expect("an object").clone();
+    world.cluster("production").edit(|state| {
+        state.guests.get_mut(&110).expect("billing").status = crate::sim::guest::Status::Running;
+    });
+    let planned = call::call(&mut desk, stop, &arguments(None)).expect("a plan");
+    let again = call::call(&mut desk, stop, &arguments(Some(&planned["confirm"]))).expect("a plan");
+    assert_eq!(again["because"], json!("the code has expired"));
+    assert_ne!(again["confirm"], planned["confirm"]);
+    assert_eq!(writes(&world), 0);
 }

@@ -30,7 +30,9 @@ fn sources() -> Vec<(String, String)> {
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).expect("a source file");
-            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = text
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             let below = path.strip_prefix(&source).expect("below src");
             let code: Vec<&str> = code.collect();
             (below.display().to_string(), code.join("\n"))
@@ -45,7 +47,10 @@ fn floors() -> Vec<Vec<String>> {
     let floors: Vec<Vec<String>> = rows
         .map(|row| {
             let names = row.split('|').next().unwrap_or_default();
-            names.split(',').map(|name| name.trim_matches([' ', '`']).to_string()).collect()
+            names
+                .split(',')
+                .map(|name| name.trim_matches([' ', '`']).to_string())
+                .collect()
         })
         .collect();
     assert!(floors.len() >= 8, "the table of floors was not found");
@@ -53,7 +58,10 @@ fn floors() -> Vec<Vec<String>> {
 }
 
 fn module_of(path: &str) -> &str {
-    path.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+    path.split('/')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(".rs")
 }
 
 #[test]
@@ -61,7 +69,11 @@ fn imports_point_down_only() {
     static IMPORT: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"crate::(?:\{([^}]*)\}|([a-z_]+))").expect("a rule"));
     let floors = floors();
-    let floor_of = |module: &str| floors.iter().position(|floor| floor.iter().any(|name| name == module));
+    let floor_of = |module: &str| {
+        floors
+            .iter()
+            .position(|floor| floor.iter().any(|name| name == module))
+    };
     let mut problems = Vec::new();
     for (path, code) in sources() {
         let module = module_of(&path);
@@ -89,20 +101,35 @@ fn only_in(pattern: &str, may: &[&str]) {
     let mut offenders = Vec::new();
     for (path, code) in sources() {
         let is_allowed = may.iter().any(|prefix| path.starts_with(prefix));
-        for line in code.lines().filter(|line| !is_allowed && rule.is_match(line)) {
+        for line in code
+            .lines()
+            .filter(|line| !is_allowed && rule.is_match(line))
+        {
             offenders.push(format!("{path}: {}", line.trim()));
         }
     }
-    assert!(offenders.is_empty(), "{pattern} outside {may:?}: {offenders:#?}");
+    assert!(
+        offenders.is_empty(),
+        "{pattern} outside {may:?}: {offenders:#?}"
+    );
 }
 
 #[test]
 fn each_thing_is_touched_in_one_place() {
     only_in(r"TcpStream|ToSocketAddrs|UdpSocket|\bureq::", &["proxmox/"]);
-    only_in(r"File::open|File::options|OpenOptions|fs::read|fs::write|Command::new", &["files.rs"]);
+    only_in(
+        r"File::open|File::options|OpenOptions|fs::read|fs::write|Command::new",
+        &["files.rs"],
+    );
     only_in(r"env::(var|args|current|home|temp)", &["main.rs"]);
-    only_in(r"proxmox::client|fleet::Fleet\b", &["proxmox/", "fleet/", "gate/", "cli.rs", "tool/call.rs"]);
-    only_in(r"io::stdout|io::stdin", &["mcp/server.rs", "mcp/inbox.rs", "cli.rs"]);
+    only_in(
+        r"proxmox::client|fleet::Fleet\b",
+        &["proxmox/", "fleet/", "gate/", "cli.rs", "tool/call.rs"],
+    );
+    only_in(
+        r"io::stdout|io::stdin",
+        &["mcp/server.rs", "mcp/inbox.rs", "cli.rs"],
+    );
     only_in(r"println!|eprintln!|print!\(|dbg!", &[]);
     only_in(r"\.expose\(\)", &["proxmox/"]);
     only_in(r"thread::(scope|Builder|spawn)", &["fleet/fan_out.rs"]);
@@ -111,7 +138,10 @@ fn each_thing_is_touched_in_one_place() {
 
 #[test]
 fn nothing_in_the_source_can_panic_or_is_unsafe() {
-    only_in(r"\.unwrap\(\)|\.expect\(|panic!\(|todo!\(|unimplemented!\(|unreachable!\(", &[]);
+    only_in(
+        r"\.unwrap\(\)|\.expect\(|panic!\(|todo!\(|unimplemented!\(|unreachable!\(",
+        &[],
+    );
     only_in(r"\bassert(_eq|_ne)?!\(", &["tools/mod.rs"]);
     only_in(r"\bunsafe\b", &[]);
 }
@@ -144,11 +174,16 @@ fn a_tool_is_declared_once_and_named_nowhere_else() {
     let mut problems = Vec::new();
     for tool in proxmox_mcp::tools::all() {
         let literal = format!("name: \"{}\"", tool.name);
-        let declared = sources.iter().filter(|(_, code)| code.contains(&literal)).count();
+        let declared = sources
+            .iter()
+            .filter(|(_, code)| code.contains(&literal))
+            .count();
         if declared != 1 {
             problems.push(format!("{} is declared {declared} times", tool.name));
         }
-        let elsewhere = sources.iter().filter(|(path, _)| !path.starts_with("tools/"));
+        let elsewhere = sources
+            .iter()
+            .filter(|(path, _)| !path.starts_with("tools/"));
         for (path, _) in elsewhere.filter(|(_, code)| code.contains(tool.name)) {
             problems.push(format!("{path} names {}", tool.name));
         }

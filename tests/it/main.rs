@@ -4,10 +4,14 @@
 mod answer;
 mod authority;
 mod backups;
+mod binary;
 mod binary_config;
 mod cert;
 mod client;
 mod config;
+#[path = "../sim/demo/mod.rs"]
+mod demo;
+mod documents;
 mod dotenv_table;
 mod example_file;
 mod gate;
@@ -20,6 +24,9 @@ mod node;
 mod of_sim;
 mod peer;
 mod renamed;
+mod replay;
+mod replay_data;
+mod replay_scenes;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;

@@ -12,9 +12,15 @@ fn three(more: &[(&str, &str)]) -> Config {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut set = |name: &str, value: &str| pairs.push((name.into(), value.into()));
     set("PROXMOX_CLUSTERS", "production,staging,disaster-recovery");
-    set("PROXMOX_CLUSTER_PATTERNS", "prod-:production,stg-:staging,dr-:disaster-recovery,stg-x-:production");
+    set(
+        "PROXMOX_CLUSTER_PATTERNS",
+        "prod-:production,stg-:staging,dr-:disaster-recovery,stg-x-:production",
+    );
     for name in ["production", "staging", "disaster-recovery"] {
-        set(&format!("PROXMOX_CLUSTER_{name}_API_URL"), "https://192.0.2.1");
+        set(
+            &format!("PROXMOX_CLUSTER_{name}_API_URL"),
+            "https://192.0.2.1",
+        );
         set(&format!("PROXMOX_CLUSTER_{name}_TOKEN_ID"), "mcp@pve!mcp");
         set(&format!("PROXMOX_CLUSTER_{name}_TOKEN_SECRET"), "secret");
     }
@@ -27,7 +33,10 @@ fn three(more: &[(&str, &str)]) -> Config {
 fn words(ask: &Ask, config: &Config) -> String {
     match registry::by_words(config, ask) {
         Ok(Step::Decided(decision)) => {
-            format!("{} by {}", config.clusters[decision.cluster].name, decision.chosen_by)
+            format!(
+                "{} by {}",
+                config.clusters[decision.cluster].name, decision.chosen_by
+            )
         }
         Ok(Step::Look) => "look".into(),
         Err(error) => format!("{}: {error}", error.code()),
@@ -38,21 +47,58 @@ fn words(ask: &Ask, config: &Config) -> String {
 fn words_decide_before_anybody_is_asked() {
     let config = three(&[]);
     let check = |cluster: Option<&str>, named, reading, expected: &str| {
-        let said = words(&Ask { cluster, named, reading }, &config);
+        let said = words(
+            &Ask {
+                cluster,
+                named,
+                reading,
+            },
+            &config,
+        );
         assert!(said.starts_with(expected), "{cluster:?} {named:?}: {said}");
     };
     let (guest, new) = (Named::Guest, |name| Named::New(Some(name)));
     // The argument.
-    check(Some("staging"), guest("prod-web"), false, "staging by cluster argument");
-    check(Some("Staging"), guest("prod-web"), false, "ClusterNotFoundError: no cluster is named `Staging`");
+    check(
+        Some("staging"),
+        guest("prod-web"),
+        false,
+        "staging by cluster argument",
+    );
+    check(
+        Some("Staging"),
+        guest("prod-web"),
+        false,
+        "ClusterNotFoundError: no cluster is named `Staging`",
+    );
     // Patterns are case-sensitive; several of one cluster agree, of several clusters do not.
     check(None, guest("stg-web-01"), false, "staging by pattern stg-");
-    check(None, guest("dr-web"), false, "disaster-recovery by pattern dr-");
+    check(
+        None,
+        guest("dr-web"),
+        false,
+        "disaster-recovery by pattern dr-",
+    );
     check(None, guest("STG-web"), false, "look");
-    check(None, guest("stg-x-1"), false, "AmbiguousClusterSelectionError: `stg-x-1` means several clusters");
+    check(
+        None,
+        guest("stg-x-1"),
+        false,
+        "AmbiguousClusterSelectionError: `stg-x-1` means several clusters",
+    );
     // The cluster's own name in front; a pattern goes first.
-    check(None, guest("staging-web"), false, "staging by name prefix staging-");
-    check(None, guest("disaster-recovery-web"), true, "disaster-recovery by name prefix disaster-recovery-");
+    check(
+        None,
+        guest("staging-web"),
+        false,
+        "staging by name prefix staging-",
+    );
+    check(
+        None,
+        guest("disaster-recovery-web"),
+        true,
+        "disaster-recovery by name prefix disaster-recovery-",
+    );
     check(None, guest("staging"), false, "look");
     check(None, guest("stagingweb"), false, "look");
     // What exists is looked for.
@@ -61,17 +107,39 @@ fn words_decide_before_anybody_is_asked() {
     check(None, Named::Storage("local"), true, "look");
     // New things and reads without a subject have a default; changes without one have none.
     check(None, new("web"), false, "production by default cluster");
-    check(None, new("dr-new"), false, "disaster-recovery by pattern dr-");
-    check(None, Named::New(None), false, "production by default cluster");
+    check(
+        None,
+        new("dr-new"),
+        false,
+        "disaster-recovery by pattern dr-",
+    );
+    check(
+        None,
+        Named::New(None),
+        false,
+        "production by default cluster",
+    );
     check(None, Named::Nothing, true, "production by default cluster");
-    check(None, Named::Nothing, false, "AmbiguousClusterSelectionError");
+    check(
+        None,
+        Named::Nothing,
+        false,
+        "AmbiguousClusterSelectionError",
+    );
 }
 
 #[test]
 fn the_default_can_be_named_or_none() {
     let check = |value, expected: &str| {
         let config = three(&[("PROXMOX_DEFAULT_CLUSTER", value)]);
-        let said = words(&Ask { cluster: None, named: Named::Nothing, reading: true }, &config);
+        let said = words(
+            &Ask {
+                cluster: None,
+                named: Named::Nothing,
+                reading: true,
+            },
+            &config,
+        );
         assert!(said.starts_with(expected), "{value}: {said}");
     };
     check("staging", "staging by default cluster");
@@ -88,24 +156,50 @@ fn a_single_cluster_is_always_the_one() {
     let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
     let config = config::read(&[], &pairs).unwrap_or_else(|report| panic!("{:?}", report.problems));
     let check = |cluster, named, reading, expected: &str| {
-        let said = words(&Ask { cluster, named, reading }, &config);
+        let said = words(
+            &Ask {
+                cluster,
+                named,
+                reading,
+            },
+            &config,
+        );
         assert!(said.starts_with(expected), "{named:?}: {said}");
     };
     check(None, Named::Vmid(100), false, "default by only cluster");
     check(None, Named::Nothing, false, "default by only cluster");
-    check(Some("default"), Named::Vmid(100), false, "default by only cluster");
-    check(Some("other"), Named::Vmid(100), false, "ClusterNotFoundError");
+    check(
+        Some("default"),
+        Named::Vmid(100),
+        false,
+        "default by only cluster",
+    );
+    check(
+        Some("other"),
+        Named::Vmid(100),
+        false,
+        "ClusterNotFoundError",
+    );
 }
 
 /// `vmid:name:node` rows, and `-` for a guest whose name is lost.
 fn rows(guests: &str) -> Rows {
-    let mut data = String::from(r#"{"type":"node","node":"n0"},{"type":"storage","storage":"local","node":"n0"}"#);
+    let mut data = String::from(
+        r#"{"type":"node","node":"n0"},{"type":"storage","storage":"local","node":"n0"}"#,
+    );
     for guest in guests.split_whitespace() {
         let mut parts = guest.split(':');
         let mut part = || parts.next().expect("vmid:name:node");
         let (vmid, name, node) = (part(), part(), part());
-        let name = if name == "-" { String::new() } else { format!(r#""name":"{name}","#) };
-        let _ = write!(data, r#",{{"type":"qemu","vmid":{vmid},{name}"node":"{node}","template":0}}"#);
+        let name = if name == "-" {
+            String::new()
+        } else {
+            format!(r#""name":"{name}","#)
+        };
+        let _ = write!(
+            data,
+            r#",{{"type":"qemu","vmid":{vmid},{name}"node":"{node}","template":0}}"#
+        );
     }
     Rows::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
 }
@@ -121,22 +215,45 @@ fn the_place_decides_only_where_it_is_sure() {
             (cluster != "silent").then(|| (rows(partly.unwrap_or(cluster)), partly.is_none()))
         });
         let sightings = seen.iter().map(|seen| {
-            seen.as_ref().map(|(rows, sees_all)| Sighted { rows, sees_all: *sees_all })
+            seen.as_ref().map(|(rows, sees_all)| Sighted {
+                rows,
+                sees_all: *sees_all,
+            })
         });
-        let ask = Ask { cluster: None, named, reading };
+        let ask = Ask {
+            cluster: None,
+            named,
+            reading,
+        };
         let said = match registry::by_place(&config, &ask, &sightings.collect()) {
             Ok(Some(decision)) => {
                 let silent = decision.silent.join("+");
-                format!("{} silent[{silent}]", config.clusters[decision.cluster].name)
+                format!(
+                    "{} silent[{silent}]",
+                    config.clusters[decision.cluster].name
+                )
             }
             Ok(None) => "nowhere".into(),
             Err(error) => format!("{}: {error}", error.code()),
         };
-        assert!(said.starts_with(expected), "{clusters:?} {named:?} reading {reading}: {said}");
+        assert!(
+            said.starts_with(expected),
+            "{clusters:?} {named:?} reading {reading}: {said}"
+        );
     };
     let (vmid, name) = (Named::Vmid(7), Named::Guest("web"));
-    check(["7:web:a", "8:x:b", "9:y:c"], vmid, false, "production silent[]");
-    check(["7:web:a", "8:x:b", "9:y:c"], name, false, "production silent[]");
+    check(
+        ["7:web:a", "8:x:b", "9:y:c"],
+        vmid,
+        false,
+        "production silent[]",
+    );
+    check(
+        ["7:web:a", "8:x:b", "9:y:c"],
+        name,
+        false,
+        "production silent[]",
+    );
     check(["6:z:a", "8:x:b", "9:y:c"], vmid, false, "nowhere");
     check(
         ["7:web:a", "7:other:b", ""],
@@ -145,18 +262,58 @@ fn the_place_decides_only_where_it_is_sure() {
         "AmbiguousClusterSelectionError: guest 7 is on several clusters: production/7/web, staging/7/other",
     );
     // A silent cluster might have it too: read, but not changed.
-    check(["7:web:a", "", "silent"], vmid, true, "production silent[disaster-recovery]");
-    check(["7:web:a", "", "silent"], vmid, false, "AmbiguousClusterSelectionError: whether another cluster");
-    check(["", "", "silent"], vmid, true, "AmbiguousClusterSelectionError: guest 7 is on no cluster that answered");
+    check(
+        ["7:web:a", "", "silent"],
+        vmid,
+        true,
+        "production silent[disaster-recovery]",
+    );
+    check(
+        ["7:web:a", "", "silent"],
+        vmid,
+        false,
+        "AmbiguousClusterSelectionError: whether another cluster",
+    );
+    check(
+        ["", "", "silent"],
+        vmid,
+        true,
+        "AmbiguousClusterSelectionError: guest 7 is on no cluster that answered",
+    );
     // So might one whose token does not see all.
-    check(["7:web:a", "partly 8:x:b", ""], vmid, false, "AmbiguousClusterSelectionError: whether another cluster");
-    check(["7:web:a", "partly 8:x:b", ""], vmid, true, "production silent[staging]");
+    check(
+        ["7:web:a", "partly 8:x:b", ""],
+        vmid,
+        false,
+        "AmbiguousClusterSelectionError: whether another cluster",
+    );
+    check(
+        ["7:web:a", "partly 8:x:b", ""],
+        vmid,
+        true,
+        "production silent[staging]",
+    );
     // A guest without a name may be the one of that name, but has its VMID.
-    check(["7:web:a", "8:-:b", ""], name, false, "AmbiguousClusterSelectionError: whether another cluster");
+    check(
+        ["7:web:a", "8:-:b", ""],
+        name,
+        false,
+        "AmbiguousClusterSelectionError: whether another cluster",
+    );
     check(["7:web:a", "8:-:b", ""], vmid, false, "production silent[]");
     // Nodes and storages.
-    check(["7:web:a", "8:x:b", ""], Named::Node("b"), false, "staging silent[]");
-    check(["", "", ""], Named::Storage("local"), true, "AmbiguousClusterSelectionError: storage `local` is on several");
+    check(
+        ["7:web:a", "8:x:b", ""],
+        Named::Node("b"),
+        false,
+        "staging silent[]",
+    );
+    check(
+        ["", "", ""],
+        Named::Storage("local"),
+        true,
+        "AmbiguousClusterSelectionError: storage `local` is on several",
+    );
 }
 
 #[test]
@@ -177,7 +334,12 @@ fn a_guest_costs_the_index_at_most_64_bytes() {
     const GUESTS: usize = 10_000;
     let mut guests = String::new();
     for number in 0..GUESTS {
-        let _ = write!(guests, "{}:customer-web-frontend-{number:05}:node-{} ", 100 + number, number % 20);
+        let _ = write!(
+            guests,
+            "{}:customer-web-frontend-{number:05}:node-{} ",
+            100 + number,
+            number % 20
+        );
     }
     let rows = rows(&guests);
     assert!(rows.by_vmid(100).is_some());
@@ -189,7 +351,11 @@ fn a_guest_costs_the_index_at_most_64_bytes() {
 /// Every error code that users of the Python package know is a code here.
 #[test]
 fn the_codes_keep_their_names() {
-    let silent = Error::AmbiguousCluster { sentence: "x".into(), candidates: vec![], silent: vec!["b".into()] };
+    let silent = Error::AmbiguousCluster {
+        sentence: "x".into(),
+        candidates: vec![],
+        silent: vec!["b".into()],
+    };
     assert_eq!(silent.code(), "AmbiguousClusterSelectionError");
     assert!(silent.to_string().contains("did not answer in full: b"));
 }

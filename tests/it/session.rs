@@ -91,7 +91,12 @@ impl Session {
         let tools = listed["tools"].as_array().expect("tools");
         session.schemas = tools
             .iter()
-            .map(|tool| (tool["name"].as_str().expect("name").into(), tool["outputSchema"].clone()))
+            .map(|tool| {
+                (
+                    tool["name"].as_str().expect("name").into(),
+                    tool["outputSchema"].clone(),
+                )
+            })
             .collect();
         session
     }
@@ -107,7 +112,9 @@ impl Session {
         let id = self.last_id;
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
         let mut line = String::new();
-        self.output.read_line(&mut line).expect("the server answers");
+        self.output
+            .read_line(&mut line)
+            .expect("the server answers");
         let reply: Value = serde_json::from_str(&line).expect("one JSON value a line");
         assert_eq!(reply["id"], json!(id), "{line}");
         assert!(reply.get("error").is_none(), "{method} {params}: {line}");
@@ -117,7 +124,10 @@ impl Session {
     /// Calls a tool; an answer must fit the tool's output schema, as text and structured alike.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Answer {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
-        let text = result["content"][0]["text"].as_str().expect("text").to_string();
+        let text = result["content"][0]["text"]
+            .as_str()
+            .expect("text")
+            .to_string();
         if result["isError"] == json!(true) {
             assert!(result.get("structuredContent").is_none(), "{text}");
             return Answer::Error(text);
@@ -127,8 +137,10 @@ impl Session {
         assert_eq!(&as_text, structured, "text and structure differ");
         if let Some(schema) = self.schemas.get(tool) {
             let validator = jsonschema::validator_for(schema).expect("a schema");
-            let problems: Vec<String> =
-                validator.iter_errors(structured).map(|problem| problem.to_string()).collect();
+            let problems: Vec<String> = validator
+                .iter_errors(structured)
+                .map(|problem| problem.to_string())
+                .collect();
             assert!(problems.is_empty(), "{tool}: {problems:?} in {structured}");
         }
         Answer::Structured(structured.as_object().expect("an object").clone())

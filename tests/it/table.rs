@@ -21,7 +21,10 @@ const OUTPUT_SCHEMA_MAX_BYTES: usize = 300;
 const ABOUT_MAX_BYTES: usize = 2048;
 
 fn offenders(is_wrong: impl Fn(&Tool) -> bool) -> Vec<&'static str> {
-    tools::all().filter(|tool| is_wrong(tool)).map(|tool| tool.name).collect()
+    tools::all()
+        .filter(|tool| is_wrong(tool))
+        .map(|tool| tool.name)
+        .collect()
 }
 
 #[test]
@@ -34,14 +37,23 @@ fn names_are_unique_and_plain() {
 
 #[test]
 fn titles_have_no_full_stop_and_sentences_have_one() {
-    assert_eq!(offenders(|tool| tool.title.ends_with('.') || tool.title.is_empty()), [""; 0]);
+    assert_eq!(
+        offenders(|tool| tool.title.ends_with('.') || tool.title.is_empty()),
+        [""; 0]
+    );
     assert_eq!(offenders(|tool| !tool.about.ends_with('.')), [""; 0]);
-    assert_eq!(offenders(|tool| tool.about.contains("  ") || tool.about.len() > ABOUT_MAX_BYTES), [""; 0]);
+    assert_eq!(
+        offenders(|tool| tool.about.contains("  ") || tool.about.len() > ABOUT_MAX_BYTES),
+        [""; 0]
+    );
 }
 
 #[test]
 fn what_asks_has_a_plan_and_everything_full_asks() {
-    assert_eq!(offenders(|tool| tool.asks() != tool.plan.is_some()), [""; 0]);
+    assert_eq!(
+        offenders(|tool| tool.asks() != tool.plan.is_some()),
+        [""; 0]
+    );
     let asks = |mark: &Mark| mark.effect < Effect::Full || mark.asks;
     assert_eq!(offenders(|tool| !tool.possible().iter().all(asks)), [""; 0]);
 }
@@ -52,7 +64,9 @@ fn marks_are_those_of_the_plan_of_tools() {
         let marks: BTreeSet<String> = tool.possible().iter().map(Mark::to_string).collect();
         marks.into_iter().collect::<Vec<_>>().join(" ")
     };
-    let listed: Vec<String> = tools::all().map(|tool| format!("{} {}", tool.name, marks(tool))).collect();
+    let listed: Vec<String> = tools::all()
+        .map(|tool| format!("{} {}", tool.name, marks(tool)))
+        .collect();
     let expected = include_str!("marks.txt");
     assert_eq!(listed.join("\n"), expected.trim_end());
 }
@@ -61,10 +75,18 @@ fn marks_are_those_of_the_plan_of_tools() {
 fn slots_are_filled_and_reads_get() {
     let wrong = |tool: &Tool| match tool.run {
         Run::Guest(verb, path) => {
-            let slots = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-            let filled = |slot: &str| tool.params.iter().any(|param| param.name == slot && param.required);
+            let slots = path
+                .split('/')
+                .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            let filled = |slot: &str| {
+                tool.params
+                    .iter()
+                    .any(|param| param.name == slot && param.required)
+            };
             let reads = tool.heaviest() == Mark::READ;
-            !slots.into_iter().all(filled) || reads != (verb == Verb::Get) || tool.subject != Subject::Guest
+            !slots.into_iter().all(filled)
+                || reads != (verb == Verb::Get)
+                || tool.subject != Subject::Guest
         }
         Run::Steps(_) => matches!(tool.subject, Subject::List | Subject::Fleet),
         Run::Fleet(_) => {
@@ -79,7 +101,9 @@ fn the_parameters_of_one_request_are_those_of_the_api() {
     let api: Value = serde_json::from_str(include_str!("../sim/api.json")).expect("api.json");
     let endpoints = api["endpoints"].as_array().expect("endpoints");
     let wrong = |tool: &Tool| {
-        let Run::Guest(verb, path) = tool.run else { return false };
+        let Run::Guest(verb, path) = tool.run else {
+            return false;
+        };
         ["qemu", "lxc"].iter().any(|kind| {
             let path = format!("/nodes/{{node}}/{kind}/{{vmid}}{path}");
             let endpoint = endpoints
@@ -99,7 +123,11 @@ fn schemas_are_closed_and_flat_at_the_root() {
     let wrong = |tool: &Tool| {
         let input = listing::input_schema(tool);
         let output = listing::output_schema(tool);
-        let combined = |schema: &Value| ["oneOf", "anyOf", "allOf"].iter().any(|key| schema.get(key).is_some());
+        let combined = |schema: &Value| {
+            ["oneOf", "anyOf", "allOf"]
+                .iter()
+                .any(|key| schema.get(key).is_some())
+        };
         input["additionalProperties"] != json!(false)
             || combined(&input)
             || combined(&output)
@@ -118,12 +146,20 @@ fn the_budgets_are_held() {
     let shown: usize = tools::all()
         .map(|tool| {
             let schema = listing::input_schema(tool);
-            json!({"name": tool.name, "description": tool.about, "inputSchema": schema}).to_string().len() + 1
+            json!({"name": tool.name, "description": tool.about, "inputSchema": schema})
+                .to_string()
+                .len()
+                + 1
         })
         .sum();
-    let list: usize = tools::all().map(|tool| listing::entry(tool, OFFERED).to_string().len() + 1).sum();
+    let list: usize = tools::all()
+        .map(|tool| listing::entry(tool, OFFERED).to_string().len() + 1)
+        .sum();
     println!("{count} tools, {shown} bytes shown to a model, {list} bytes in tools/list");
-    assert!(shown <= SHOWN_MAX_BYTES, "{shown} bytes are shown to a model");
+    assert!(
+        shown <= SHOWN_MAX_BYTES,
+        "{shown} bytes are shown to a model"
+    );
     assert!(list <= LIST_MAX_BYTES, "{list} bytes are in tools/list");
     assert_eq!(
         offenders(|tool| listing::output_schema(tool).to_string().len() > OUTPUT_SCHEMA_MAX_BYTES),

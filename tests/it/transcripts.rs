@@ -3,7 +3,8 @@
 //! `#` why, `%` what happens to the clusters, `>` what the client sends, `@` what reached which
 //! cluster, `<` the answer (`<!` an error). `UPDATE=1` rewrites the last three; a mismatch shows the
 //! first line that differs. What differs from run to run (task numbers, times, codes, ports) is
-//! written as `*`; `$confirm` and `$task` stand for the last code and task that an answer gave.
+//! written as `*`; `$confirm`, `$task` and `$volume` stand for the last code, task
+//! and volume (of a list: the first) that an answer gave.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::session::{Answer, Session};
-use crate::sim::{Fault, Limited, Seen, World};
+use crate::sim::{Seen, World};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
@@ -25,7 +26,9 @@ fn folder() -> PathBuf {
 
 fn files() -> Vec<PathBuf> {
     let listed = fs::read_dir(folder()).expect("tests/transcripts");
-    let mut files: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> = listed
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|end| end == "txt"));
     files.sort();
     files
@@ -42,9 +45,18 @@ fn every_transcript_is_as_it_was() {
     let problems: Vec<String> = std::thread::scope(|scope| {
         let lanes = files.chunks(files.len().div_ceil(4));
         let lanes: Vec<_> = lanes
-            .map(|lane| scope.spawn(move || lane.iter().filter_map(|path| check(path)).collect::<Vec<_>>()))
+            .map(|lane| {
+                scope.spawn(move || {
+                    lane.iter()
+                        .filter_map(|path| check(path))
+                        .collect::<Vec<_>>()
+                })
+            })
             .collect();
-        lanes.into_iter().flat_map(|lane| lane.join().expect("a lane ends")).collect()
+        lanes
+            .into_iter()
+            .flat_map(|lane| lane.join().expect("a lane ends"))
+            .collect()
     });
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
@@ -73,7 +85,9 @@ fn check(path: &Path) -> Option<String> {
 
 /// Plays the `#`, `%` and `>` lines, and writes what came of it behind them.
 fn play(written: &str, path: &Path) -> String {
-    let env = written.lines().filter_map(|line| line.strip_prefix("% env "));
+    let env = written
+        .lines()
+        .filter_map(|line| line.strip_prefix("% env "));
     let env = env.collect::<Vec<_>>().join("\n");
     let world = World::three();
     let mut session = Session::with(&world, &env);
@@ -85,8 +99,11 @@ fn play(written: &str, path: &Path) -> String {
         }
         played.push_str(line);
         played.push('\n');
-        if let Some(order) = line.strip_prefix("% ") {
-            direct(&world, order, path);
+        let order = line
+            .strip_prefix("% ")
+            .filter(|order| !order.starts_with("env "));
+        if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
+            panic!("{}: {problem}", path.display());
         }
         if let Some(call) = line.strip_prefix("> ") {
             let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
@@ -108,15 +125,18 @@ fn play(written: &str, path: &Path) -> String {
 struct Memory {
     confirm: String,
     task: String,
+    volume: String,
 }
 
 impl Memory {
     fn fill(&self, arguments: &str) -> String {
-        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task)
+        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task).replace("$volume", &self.volume)
     }
 
     fn learn(&mut self, answer: &Answer) {
-        let Answer::Structured(answer) = answer else { return };
+        let Answer::Structured(answer) = answer else {
+            return;
+        };
         let text = |key: &str| answer.get(key).and_then(Value::as_str);
         if let Some(code) = text("confirm") {
             self.confirm = code.into();
@@ -124,56 +144,10 @@ impl Memory {
         if let Some(task) = text("task") {
             self.task = task.into();
         }
-    }
-}
-
-/// `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]`, `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`,
-/// `hold CLUSTER` (no task ends), `release CLUSTER`.
-fn direct(world: &World, order: &str, path: &Path) {
-    let words: Vec<&str> = order.split(' ').collect();
-    let (words, on) = match words.iter().position(|word| *word == "on") {
-        Some(at) => (&words[..at], Some(&words[at + 1..])),
-        None => (&words[..], None),
-    };
-    match words {
-        ["env", ..] => {}
-        ["heal", cluster] => world.cluster(cluster).heal(),
-        ["fault", cluster, rest @ ..] => {
-            let mut limited = Limited::from(fault(rest, path));
-            if let Some([method, prefix, ..]) = on {
-                limited = limited.on(method.trim_matches('*'), prefix);
-            }
-            world.cluster(cluster).fault(limited);
+        let listed = answer.get("items").and_then(|items| items.get(0)?.get("volume")?.as_str());
+        if let Some(volume) = text("volume").or(listed) {
+            self.volume = volume.into();
         }
-        ["config", cluster, vmid, change] => world.cluster(cluster).edit(|state| {
-            let (key, value) = change.split_once('=').unwrap_or((change, ""));
-            let vmid = vmid.parse().expect("a VMID");
-            let guest = state.guests.get_mut(&vmid).expect("the guest is there");
-            guest.config.insert(key.into(), value.into());
-        }),
-        ["hold", cluster] => world.cluster(cluster).edit(|state| state.hold = true),
-        ["release", cluster] => world.cluster(cluster).edit(|state| state.hold = false),
-        _ => panic!("{}: no such order: {order}", path.display()),
-    }
-}
-
-fn fault(words: &[&str], path: &Path) -> Fault {
-    match words {
-        ["refuse"] => Fault::Refuse,
-        ["hang-before"] => Fault::HangBefore,
-        ["hang-after"] => Fault::HangAfter,
-        ["cut-after-execute"] => Fault::CutAfterExecute,
-        ["html"] => Fault::Html,
-        ["bad-json"] => Fault::BadJson,
-        ["node-offline", node] => Fault::NodeOffline((*node).into()),
-        ["no-quorum"] => Fault::NoQuorum,
-        ["old-errors"] => Fault::OldErrors,
-        ["no-apidoc"] => Fault::NoApiDoc,
-        ["status-401"] => Fault::Status401,
-        ["token-lacks", privileges] => {
-            Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())
-        }
-        _ => panic!("{}: no such fault: {words:?}", path.display()),
     }
 }
 
@@ -210,7 +184,11 @@ fn is_weighed(seen: &Seen) {
         params: seen.params.clone(),
     };
     let weight = weigh(&request);
-    assert!(!weight.touches.contains(&Touch::Unlisted), "no row for {}", request.line());
+    assert!(
+        !weight.touches.contains(&Touch::Unlisted),
+        "no row for {}",
+        request.line()
+    );
 }
 
 fn lines(answer: &Answer) -> Vec<String> {
@@ -238,7 +216,11 @@ fn shown(answer: &Map<String, Value>) -> Vec<String> {
             }
             Value::Object(entries) if !entries.is_empty() => {
                 lines.push(format!("< {key}:"));
-                lines.extend(entries.iter().map(|(key, entry)| format!("<   {key}: {entry}")));
+                lines.extend(
+                    entries
+                        .iter()
+                        .map(|(key, entry)| format!("<   {key}: {entry}")),
+                );
             }
             value => lines.push(format!("< {key}: {value}")),
         }
@@ -250,20 +232,27 @@ fn shown(answer: &Map<String, Value>) -> Vec<String> {
 fn steady(line: &str) -> String {
     static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
-            (r"UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:", "UPID:$1:*:"),
+            (
+                r"UPID:([^:]+):[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:",
+                "UPID:$1:*:",
+            ),
             (r#"("?confirm"?: ?)"[0-9a-f]{16}""#, r#"$1"*""#),
             (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
             (r"\b[0-9a-f]{40}\b", "*"),
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
-            (r"\d{4}-\d\d-\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
+            (r"\d{4}[-_]\d\d[-_]\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
             (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
             (r"\bctime=\d+", "ctime=*"),
+            (r#"("age": ?)"\d+s""#, r#"$1"*""#),
+            (r"\(\d+s\)", "(*)"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
         .into()
     });
-    RULES.iter().fold(line.to_string(), |line, (rule, by)| rule.replace_all(&line, *by).into_owned())
+    RULES.iter().fold(line.to_string(), |line, (rule, by)| {
+        rule.replace_all(&line, *by).into_owned()
+    })
 }
 
 #[test]
@@ -274,7 +263,9 @@ fn every_tool_occurs_in_a_transcript() {
         let calls = written.lines().filter_map(|line| line.strip_prefix("> "));
         called.extend(calls.map(|call| call.split(' ').next().unwrap_or_default().to_string()));
     }
-    let missing: Vec<&str> =
-        tools::all().map(|tool| tool.name).filter(|name| !called.contains(*name)).collect();
+    let missing: Vec<&str> = tools::all()
+        .map(|tool| tool.name)
+        .filter(|name| !called.contains(*name))
+        .collect();
     assert!(missing.is_empty(), "in no transcript: {missing:?}");
 }

@@ -53,7 +53,7 @@ impl Connection {
         let connection = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
         let stream = TcpStream::connect(("127.0.0.1", cluster.port(node)))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(3)))?;
         Ok(Connection { tls: StreamOwned::new(connection, stream), buffer: Vec::new() })
     }
 

@@ -44,6 +44,8 @@ pub enum Fault {
     Latency(u64),
     /// The API description is not served.
     NoApiDoc,
+    /// Somebody else makes a guest of the VMID just before.
+    Race,
     /// Tokens lack these privileges, whatever the rules say.
     TokenLacks(Vec<String>),
 }

@@ -70,6 +70,9 @@ pub fn ask(state: &mut State, entry: &str, request: &Request, lacks: &[String]) 
     if away {
         reach(state, &node).map_err(&refuse)?;
     }
+    if let Some((status, reason)) = state.daemon.as_ref().filter(|_| method.protected && !away) {
+        return Err(refuse(Refusal::bare(*status, reason.clone())));
+    }
     if who.token.is_some() && !method.allowtoken {
         let text = format!("URI '{path}' not available with API token, need proper ticket.\n");
         return Err(refuse(Refusal::forbidden(&text)));

@@ -14,6 +14,8 @@ mod format;
 mod gate;
 pub mod guest;
 mod http;
+mod order;
+pub mod replay;
 pub mod rights;
 mod roles;
 mod schema;

@@ -58,12 +58,15 @@ pub struct State {
     pub next_pid: u32,
     pub seed: u64,
     pub born: Instant,
+    /// A node was lost a moment ago: lists still show everything as it was before.
+    pub stale: bool,
+    /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
+    pub daemon: Option<(u16, String)>,
 }
 
 pub struct Node {
     pub id: u32,
     pub online: bool,
-    /// Nobody has heard of it for more than five minutes.
     pub ip: String,
     pub cpus: u32,
     pub cpu: f64,
@@ -111,6 +114,8 @@ impl State {
             next_pid: 0x400,
             seed: name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))),
             born: Instant::now(),
+            stale: false,
+            daemon: None,
         }
     }
 
@@ -158,8 +163,8 @@ impl State {
         (100..).find(|id| !self.guests.contains_key(id)).unwrap_or(100)
     }
 
-    /// The name of the cluster in `/cluster/status`.
+    /// What lists say of a node.
     pub fn online(&self, node: &str) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.online)
+        self.nodes.get(node).is_some_and(|node| node.online || self.stale)
     }
 }

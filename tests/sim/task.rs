@@ -130,6 +130,13 @@ impl State {
         }
     }
 
+    /// Ends one task now.
+    pub fn end(&mut self, upid: &str) {
+        if let Some(index) = self.tasks.iter().position(|task| task.upid == upid && task.end.is_none()) {
+            self.finish(index);
+        }
+    }
+
     fn finish(&mut self, index: usize) {
         let task = &mut self.tasks[index];
         let (work, undo, script) = (task.work.take(), task.undo.take(), task.script.take());

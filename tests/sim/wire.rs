@@ -30,7 +30,10 @@ pub fn serve(cluster: &Arc<Cluster>, node: &str, stream: TcpStream, tls: Arc<Ser
     match stream.peek(&mut first) {
         Ok(1) if first[0] != 0x16 => return plain(stream),
         Ok(1) => {}
-        _ => return,
+        _ => {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+            return;
+        }
     }
     let Ok(connection) = ServerConnection::new(tls) else { return };
     let mut tls = StreamOwned::new(connection, stream);
@@ -73,6 +76,7 @@ fn plain(mut stream: TcpStream) {
         _ => Response::text(400, "bad request"),
     };
     let _ = stream.write_all(&response.bytes(response.status < 400));
+    let _ = stream.shutdown(std::net::Shutdown::Both);
 }
 
 fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
@@ -123,6 +127,9 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
     let asked = {
         let mut state = cluster.state();
         state.settle();
+        if faults.contains(&Fault::Race) {
+            state.outrun(&gate::sent(request), node);
+        }
         gate::ask(&mut state, node, request, &lacks)
     };
     let asked = match asked {

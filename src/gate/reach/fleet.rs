@@ -61,9 +61,12 @@ impl<'a> FleetReach<'a> {
         let mut clusters = self.clusters.clone();
         clusters.retain(|cluster| wanted(fleet.cluster_name(*cluster)));
         self.asked.borrow_mut().extend(&clusters);
-        let results = fleet.fan_out(&clusters, |cluster| {
-            work(&Reach::new(fleet, cluster, reading(), None, 0))
-        });
+        let ask = |cluster| work(&Reach::new(fleet, cluster, reading(), None, 0));
+        let results = match clusters.as_slice() {
+            // The share of the time that a fleet leaves to each cluster is not for a single one.
+            [only] => vec![Some(ask(*only))],
+            several => fleet.fan_out(several, ask),
+        };
         let mut answered = Vec::new();
         for (cluster, result) in clusters.into_iter().zip(results) {
             let result = result.unwrap_or_else(|| Err(not_asked(fleet, cluster)));

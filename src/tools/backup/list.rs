@@ -9,7 +9,7 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool, time};
 use crate::tools::disks;
 
@@ -35,15 +35,13 @@ const COLUMNS: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "backup_list",
     title: "List backups",
-    about: "Lists backups with time and size, newest first: of a guest, which may be gone (then with \
-            `cluster`), of a storage, of a node. `vmid` is the guest's on the cluster that made it.",
+    about: "Lists backups, newest first. `vmid` is the guest's on the cluster that made it.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[
         Param::new("guest", Kind::Guest, "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
         Param::new("node", Kind::Word(Word::Node), "").optional(),
-        FIELDS,
         LIMIT,
         CURSOR,
     ],
@@ -59,11 +57,20 @@ struct Listed {
     archives: Vec<Archive>,
     not_read: Vec<Value>,
     hidden: Option<String>,
+    /// Why nothing of what was asked for can be there.
+    nothing: Option<String>,
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     let answered = reach.ask(|reach| of_cluster(reach, args))?;
     let several = reach.clusters().count() > 1;
+    let nothing: Vec<&str> = answered
+        .iter()
+        .filter_map(|(_, listed)| listed.nothing.as_deref())
+        .collect();
+    if !nothing.is_empty() && nothing.len() == answered.len() {
+        return Err(Error::bad(nothing.join("; ")));
+    }
     let mut found: Vec<(u64, Row)> = Vec::new();
     let mut not_read = Vec::new();
     let mut hidden = Map::new();
@@ -99,11 +106,15 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
+    let nothing = |why: String| Listed {
+        nothing: Some(format!("{}: {why}", reach.cluster_name())),
+        ..Listed::default()
+    };
     let vmid = match args.text("guest") {
         None => None,
         Some(guest) => match reach.vmid_of(guest)? {
             Some(vmid) => Some(vmid),
-            None => return Ok(Listed::default()),
+            None => return Ok(nothing(format!("no guest is named `{guest}`"))),
         },
     };
     let (storage, node) = (args.text("storage"), args.text("node"));
@@ -113,18 +124,21 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
         storage.is_none_or(|storage| place.storage == storage)
             && node.is_none_or(|node| place.node == node)
     });
-    if let Some(storage) = storage.filter(|storage| !there.iter().any(|one| one == storage)) {
-        return Err(Error::bad(format!(
-            "{}: no storage `{storage}` takes backups; these do: {}",
-            reach.cluster_name(),
-            distinct(there).join(", ")
-        )));
+    if places.is_empty() {
+        let on_node = node.map_or(String::new(), |node| format!(" on node `{node}`"));
+        let named = storage.map_or("no storage".into(), |name| format!("no storage `{name}`"));
+        let there = match distinct(there).join(", ") {
+            there if there.is_empty() => "none does".into(),
+            there => format!("these do: {there}"),
+        };
+        return Ok(nothing(format!("{named}{on_node} takes backups; {there}")));
     }
     let found = archives::ask(reach, &places, vmid)?;
     Ok(Listed {
         hidden: archives::hidden(reach, &places, vmid)?,
         archives: found.archives,
         not_read: found.silent,
+        nothing: None,
     })
 }
 
@@ -136,19 +150,31 @@ fn distinct(mut names: Vec<String>) -> Vec<String> {
 
 fn row(archive: &Archive) -> Row {
     let mut row = Row::new();
-    row.insert("volume".into(), printable(&archive.volume, VOLUME_MAX_CHARS).into());
+    row.insert(
+        "volume".into(),
+        printable(&archive.volume, VOLUME_MAX_CHARS).into(),
+    );
     row.insert("vmid".into(), archive.vmid.into());
     row.insert("kind".into(), archive.kind.map(|kind| kind.name()).into());
     row.insert("time".into(), time::iso(archive.time).into());
     row.insert("size_gib".into(), json!(disks::gib(archive.bytes)));
-    row.insert("storage".into(), printable(&archive.storage, WORD_MAX_CHARS).into());
+    row.insert(
+        "storage".into(),
+        printable(&archive.storage, WORD_MAX_CHARS).into(),
+    );
     if !archive.shared {
-        row.insert("node".into(), printable(&archive.node, WORD_MAX_CHARS).into());
+        row.insert(
+            "node".into(),
+            printable(&archive.node, WORD_MAX_CHARS).into(),
+        );
     }
     row.insert("protected".into(), archive.protected.into());
     row.insert("encrypted".into(), archive.encrypted.into());
     let verification = archive.verification.as_deref().unwrap_or_default();
-    row.insert("verification".into(), printable(verification, WORD_MAX_CHARS).into());
+    row.insert(
+        "verification".into(),
+        printable(verification, WORD_MAX_CHARS).into(),
+    );
     let notes = printable(&archive.notes, NOTES_MAX_CHARS);
     if !notes.is_empty() {
         row.insert("untrusted_text".into(), json!({ "notes": notes }));

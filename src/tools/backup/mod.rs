@@ -1,3 +1,13 @@
 //! Backups of guests: which there are, making one, restoring one.
 
 pub mod archives;
+pub mod create;
+pub mod source;
+pub mod stores;
+
+mod list;
+mod restore;
+
+use crate::tool::Tool;
+
+pub static TOOLS: &[Tool] = &[list::LIST, create::CREATE, restore::RESTORE];

@@ -35,9 +35,7 @@ const COLUMNS: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "cluster_list",
     title: "List clusters",
-    about: "Lists the configured clusters: endpoints, region, tier, name patterns, default. With \
-            `check` each is asked: reached, trusted, token, version, quorum, latency, missing \
-            privileges. fleet_summary tells how they are.",
+    about: "Lists the configured clusters: endpoints, region, tier, patterns. `check` asks each: trust, token, version, quorum, latency, missing privileges.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Fleet,
     params: &[

@@ -31,8 +31,7 @@ const COLUMNS: &[&str] = &[
 pub(super) const SUMMARY: Tool = Tool {
     name: "fleet_summary",
     title: "Summarise all clusters",
-    about: "Tells how all clusters are: nodes, quorum, guests by state, capacity and use, full \
-            storages, and what needs attention, which comes first. fleet_search shows the rows.",
+    about: "Tells how all clusters are: nodes, quorum, guests, capacity and use, full storages; what needs attention comes first.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Fleet,
     params: &[LIMIT, CURSOR],

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
+use crate::tools::current::Current;
 
 /// The longest value of an option that is shown, in characters.
 const VALUE_MAX_CHARS: usize = 200;
@@ -29,6 +30,19 @@ pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
             wrote: false,
             cause: "it is no configuration".into(),
         }),
+    }
+}
+
+/// The same of a guest that no task holds: most changes of a locked one fail, some only in a task.
+///
+/// # Errors
+/// As [`config`]; or the guest is locked.
+pub(super) fn unlocked(reach: &Reach) -> Result<Map<String, Value>, Error> {
+    let config = Value::Object(config(reach)?);
+    Current::of(&config).unlocked(reach)?;
+    match config {
+        Value::Object(config) => Ok(config),
+        _ => Ok(Map::new()),
     }
 }
 

@@ -18,8 +18,7 @@ use crate::tool::{Marks, Run, Subject, Tool};
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
     title: "Clone a guest",
-    about: "Copies a guest or template to a new one; returns its VMID and the task. A template is \
-            cloned linked unless `full` or `storage` is given, any other guest in full.",
+    about: "Copies a guest or template. A template is cloned linked unless `full` or `storage` is given.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
@@ -27,14 +26,9 @@ pub(super) const CLONE: Tool = Tool {
         NEW_NAME,
         NEW_VMID,
         Param::new("full", Kind::Bool, "").optional(),
-        Param::new(
-            "target",
-            Kind::Word(Word::Node),
-            "node; needs shared storage",
-        )
-        .optional(),
+        Param::new("target", Kind::Word(Word::Node), "node").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("snapname", Kind::Word(Word::Snapshot), "state to copy").optional(),
+        Param::new("snapname", Kind::Word(Word::Snapshot), "").optional(),
         Param::new("pool", Kind::Word(Word::Id), "").optional(),
     ],
     answer: &[

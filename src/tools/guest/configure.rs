@@ -22,17 +22,16 @@ const NAMES_MAX: usize = 50;
 pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
-    about: "Changes settings of a guest. Returns what changed, and under `pending` what waits for a \
-            reboot. guest_disk and guest_network change disks and network cards.",
+    about: "Changes settings of a guest; returns what changed and what is `pending` until a reboot. Not disks (guest_disk) and cards (guest_network).",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("name", Kind::Word(Word::DnsName), "new name").optional(),
+        Param::new("name", Kind::Word(Word::DnsName), "").optional(),
         Param::new("cores", Kind::Int(1, 8192), "").optional(),
         Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
         Param::new("onboot", Kind::Bool, "").optional(),
-        Param::new("startup", Kind::Text(100), "as order=2,up=30").optional(),
+        Param::new("startup", Kind::Text(100), "").optional(),
         Param::new("protection", Kind::Bool, "").optional(),
         Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
@@ -47,12 +46,12 @@ pub(super) const CONFIGURE: Tool = Tool {
 
 /// Parameters of the API that stand for an argument or are another tool's.
 const TAKEN: &[(&str, &str)] = &[
-    ("cores", "`cores`"),
-    ("memory", "`memory`"),
-    ("onboot", "`onboot`"),
-    ("startup", "`startup`"),
-    ("protection", "`protection`"),
-    ("delete", "`delete`"),
+    ("cores", "the argument `cores`"),
+    ("memory", "the argument `memory`"),
+    ("onboot", "the argument `onboot`"),
+    ("startup", "the argument `startup`"),
+    ("protection", "the argument `protection`"),
+    ("delete", "the argument `delete`"),
     ("force", "guest_disk"),
     ("template", "guest_template"),
 ];
@@ -84,7 +83,7 @@ fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(name) = args.text("name") {
         reach.check_second_name(name)?;
     }
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
     params.extend(free);
     let mut deleted = deleted;
@@ -128,7 +127,7 @@ fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
         GuestKind::Lxc => "hostname",
     };
     let mut taken = TAKEN.to_vec();
-    taken.push((name, "`name`"));
+    taken.push((name, "the argument `name`"));
     if args.has("tags_add") || args.has("tags_remove") {
         taken.push(("tags", "`tags_add` and `tags_remove`"));
     }

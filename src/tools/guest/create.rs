@@ -32,8 +32,7 @@ const START_S: u64 = 3;
 const LOOK_MS: u64 = 300;
 
 pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
-pub(super) const NEW_VMID: Param =
-    Param::new("vmid", Kind::Int(100, 999_999_999), "next free at first").optional();
+pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, 999_999_999), "").optional();
 const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
 const CORES: Param = Param::new("cores", Kind::Int(1, 8192), "").optional();
 const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
@@ -50,8 +49,7 @@ const ANSWER: &[(&str, &str)] = &[
 pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
-    about: "Creates a VM; returns VMID, node and task. Node, storage and bridge have defaults. \
-            From a template: guest_clone; from a backup: backup_restore.",
+    about: "Creates a VM, on default node, storage and bridge. From a template: guest_clone.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
@@ -68,7 +66,7 @@ pub(super) const VM: Tool = Tool {
         .optional(),
         STORAGE,
         BRIDGE,
-        Param::new("iso", Kind::Word(Word::Volume), "volume to install from").optional(),
+        Param::new("iso", Kind::Word(Word::Volume), "volume").optional(),
         START,
         SETTINGS,
     ],
@@ -81,17 +79,12 @@ pub(super) const VM: Tool = Tool {
 pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
-    about: "Creates an LXC container, unprivileged unless told otherwise; returns VMID, node and \
-            task. Its eth0 asks DHCP; otherwise give `net0` in `settings`.",
+    about: "Creates a container, unprivileged at first, with DHCP unless `settings` has `net0`.",
     marks: Marks::Always(Mark::CHANGE),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
-        Param::new(
-            "ostemplate",
-            Kind::Word(Word::Volume),
-            "volume of content vztmpl",
-        ),
+        Param::new("ostemplate", Kind::Word(Word::Volume), "volume"),
         NEW_VMID,
         NODE,
         CORES,
@@ -99,7 +92,7 @@ pub(super) const CONTAINER: Tool = Tool {
         Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "8 at first").optional(),
         STORAGE,
         BRIDGE,
-        Param::new("password", Kind::Text(256), "for root; none at first").optional(),
+        Param::new("password", Kind::Text(256), "").optional(),
         Param::new("ssh-public-keys", Kind::Text(KEYS_MAX_CHARS), "").optional(),
         Param::new("unprivileged", Kind::Bool, "").optional(),
         START,
@@ -113,30 +106,30 @@ pub(super) const CONTAINER: Tool = Tool {
 
 /// Parameters of the API that stand for an argument, or make something else than a new guest.
 const VM_TAKEN: &[(&str, &str)] = &[
-    ("name", "`name`"),
-    ("vmid", "`vmid`"),
-    ("node", "`node`"),
-    ("cores", "`cores`"),
-    ("memory", "`memory`"),
-    ("storage", "`storage`"),
-    ("start", "`start`"),
+    ("name", "the argument `name`"),
+    ("vmid", "the argument `vmid`"),
+    ("node", "the argument `node`"),
+    ("cores", "the argument `cores`"),
+    ("memory", "the argument `memory`"),
+    ("storage", "the argument `storage`"),
+    ("start", "the argument `start`"),
     ("archive", "backup_restore"),
     ("force", "backup_restore"),
     ("unique", "backup_restore"),
     ("live-restore", "backup_restore"),
 ];
 const CONTAINER_TAKEN: &[(&str, &str)] = &[
-    ("hostname", "`name`"),
-    ("ostemplate", "`ostemplate`"),
-    ("vmid", "`vmid`"),
-    ("node", "`node`"),
-    ("cores", "`cores`"),
-    ("memory", "`memory`"),
-    ("storage", "`storage`"),
-    ("start", "`start`"),
-    ("password", "`password`"),
-    ("ssh-public-keys", "`ssh-public-keys`"),
-    ("unprivileged", "`unprivileged`"),
+    ("hostname", "the argument `name`"),
+    ("ostemplate", "the argument `ostemplate`"),
+    ("vmid", "the argument `vmid`"),
+    ("node", "the argument `node`"),
+    ("cores", "the argument `cores`"),
+    ("memory", "the argument `memory`"),
+    ("storage", "the argument `storage`"),
+    ("start", "the argument `start`"),
+    ("password", "the argument `password`"),
+    ("ssh-public-keys", "the argument `ssh-public-keys`"),
+    ("unprivileged", "the argument `unprivileged`"),
     ("restore", "backup_restore"),
     ("force", "backup_restore"),
     ("unique", "backup_restore"),

@@ -16,23 +16,13 @@ use crate::tools::plan;
 pub(super) const DELETE: Tool = Tool {
     name: "guest_delete",
     title: "Delete a guest",
-    about: "Deletes a stopped guest with its disks and snapshots; asks first. Returns the task.",
+    about: "Deletes a stopped guest with its disks and snapshots; asks first.",
     marks: Marks::Always(Mark::FULL),
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new(
-            "purge",
-            Kind::Bool,
-            "also from backup jobs, replication and HA",
-        )
-        .optional(),
-        Param::new(
-            "destroy-unreferenced-disks",
-            Kind::Bool,
-            "also disks of its VMID that its configuration does not name",
-        )
-        .optional(),
+        Param::new("purge", Kind::Bool, "also from jobs and HA").optional(),
+        Param::new("destroy-unreferenced-disks", Kind::Bool, "").optional(),
     ],
     answer: &[],
     task: true,

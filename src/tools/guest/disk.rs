@@ -15,6 +15,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::gib;
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::disks;
 
 pub(super) const VOLUME_MAX_CHARS: usize = 200;
 /// A size without a letter is in these.
@@ -23,8 +24,7 @@ const GIB: u64 = 1 << 30;
 pub(super) const DISK: Tool = Tool {
     name: "guest_disk",
     title: "Change a guest's disks",
-    about: "Adds a disk (`size`, `storage`), grows it (`size` as `100G` or `+10G`), moves it to \
-            `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
+    about: "Adds a disk, grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
     marks: Marks::ByAction(&[
         ("add", Mark::CHANGE),
         ("resize", Mark::CHANGE),
@@ -43,8 +43,8 @@ pub(super) const DISK: Tool = Tool {
         Param::new("disk", Kind::Word(Word::Id), "as scsi1, mp0, unused0").optional(),
         Param::new("size", Kind::Text(20), "").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("mp", Kind::Text(200), "path in a container").optional(),
-        Param::new("delete", Kind::Bool, "move: drop the source").optional(),
+        Param::new("mp", Kind::Text(200), "mount point").optional(),
+        Param::new("delete", Kind::Bool, "source of a move").optional(),
     ],
     answer: &[],
     task: true,
@@ -239,7 +239,7 @@ fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>, Error> {
 }
 
 fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let cluster = reach.cluster_name();
     let key = &found.key;
@@ -292,7 +292,7 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// Moves a disk to another storage. The old volume stays as `unusedN` unless `delete` is set.
 fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let cluster = reach.cluster_name();
     let key = &found.key;
@@ -306,7 +306,7 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         problems.add("`storage` to move it to is missing".into());
         return problems.end().map(|()| Map::new());
     };
-    if property::storage_of(&found.volume) == storage {
+    if disks::storage_of(&found.volume) == Some(storage) {
         problems.add(format!("{cluster}: `{key}` is on `{storage}` already"));
     }
     let content = place::disks_of(guest.kind);

@@ -21,8 +21,7 @@ const NOTES_MAX_CHARS: usize = 4000;
 pub(super) const GET: Tool = Tool {
     name: "guest_get",
     title: "Show a guest",
-    about: "Shows one guest: state and configuration, or what `include` names. Addresses of a VM \
-            come from its guest agent.",
+    about: "Shows a guest: state and configuration, or what `include` names.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Guest,
     params: &[

@@ -42,8 +42,7 @@ const USUAL: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "guest_list",
     title: "List guests",
-    about: "Lists virtual machines and containers of one cluster, or of `all`. fleet_search finds \
-            guests by any property.",
+    about: "Lists the guests of one cluster or `all`. fleet_search finds them by any property.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[

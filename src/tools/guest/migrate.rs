@@ -17,6 +17,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
 use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
@@ -27,21 +28,14 @@ const LOOK_MS: u64 = 1000;
 pub(super) const MIGRATE: Tool = Tool {
     name: "guest_migrate",
     title: "Migrate a guest",
-    about: "Moves a guest to another node of its cluster, a running VM live; a running container \
-            only with `restart`, which stops it meanwhile. Refuses with the reason where it cannot \
-            be. Returns the task.",
+    about: "Moves a guest to another node of its cluster, a running VM live, a running container only with `restart`, which stops it meanwhile.",
     marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
     subject: Subject::Guest,
     params: &[
         GUEST,
         Param::new("target", Kind::Word(Word::Node), ""),
-        Param::new("with-local-disks", Kind::Bool, "copy them too").optional(),
-        Param::new(
-            "targetstorage",
-            Kind::Word(Word::Storage),
-            "for local disks",
-        )
-        .optional(),
+        Param::new("with-local-disks", Kind::Bool, "").optional(),
+        Param::new("targetstorage", Kind::Word(Word::Storage), "").optional(),
         Param::new("restart", Kind::Bool, "").optional(),
     ],
     answer: &[("vmid", "integer"), ("node", "string"), ("state", "string")],
@@ -69,7 +63,9 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         )));
     }
     place::online(reach, target)?;
-    let managed = ha_managed(reach, &reach.get_of_guest("/status/current")?)?;
+    let current = reach.get_of_guest("/status/current")?;
+    Current::of(&current).unlocked(reach)?;
+    let managed = ha_managed(reach, &current)?;
     let conditions = reach.get_of_guest("/migrate")?;
     let running = flag(conditions.get("running"));
     let mut problems = Problems::default();

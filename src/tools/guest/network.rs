@@ -23,8 +23,7 @@ const MODELS: &[&str] = &["virtio", "e1000", "e1000e", "rtl8139", "vmxnet3"];
 pub(super) const NETWORK: Tool = Tool {
     name: "guest_network",
     title: "Change a guest's network cards",
-    about: "Sets up a network card or changes one, keeping its MAC and whatever is not given; or \
-            removes it. Returns the card, and under `pending` what waits for a reboot.",
+    about: "Sets up or changes a network card, keeping what is not given; or removes it.",
     marks: Marks::ByAction(&[("set", Mark::CHANGE), ("remove", Mark::CHANGE.interrupts())]),
     subject: Subject::Guest,
     params: &[
@@ -36,7 +35,7 @@ pub(super) const NETWORK: Tool = Tool {
         Param::new("tag", Kind::Int(0, 4094), "VLAN, 0: none").optional(),
         Param::new("firewall", Kind::Bool, "").optional(),
         Param::new("macaddr", Kind::Text(17), "").optional(),
-        Param::new("ip", Kind::Text(43), "of a container: dhcp or CIDR").optional(),
+        Param::new("ip", Kind::Text(43), "dhcp or CIDR").optional(),
         Param::new("gw", Kind::Text(43), "").optional(),
     ],
     answer: &[("vmid", "integer"), ("net", "string"), ("state", "string")],
@@ -53,7 +52,7 @@ fn network(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
     let mut more = args.iter().map(|(name, _)| name.as_str());
     if more.any(|name| !["guest", "action", "net"].contains(&name)) {
@@ -98,7 +97,7 @@ fn card(reach: &Reach, config: &Map<String, Value>, key: &str) -> Result<Propert
 
 fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
     problems.take(fits(guest.kind, args))?;
     let key = problems

@@ -9,6 +9,7 @@ use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::rows::{flag, number};
+use crate::tools::disks;
 
 /// Where neither the call nor the configuration names one (the Python package's).
 const STORAGE_FALLBACK: &str = "local-lvm";
@@ -224,7 +225,7 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
 /// # Errors
 /// It is not; with those that are most like it.
 pub fn volume(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<(), Error> {
-    let storage = super::property::storage_of(volume);
+    let storage = disks::storage_of(volume).unwrap_or(volume);
     let path = "/nodes/{node}/storage/{storage}/content";
     let request = Request::new(Verb::Get, path, &[node, storage])?;
     let listed = match reach.send(&request.with("content", content)) {

@@ -38,8 +38,7 @@ const ACTIONS: &[(&str, Mark)] = &[
 pub(super) const POWER: Tool = Tool {
     name: "guest_power",
     title: "Start or stop a guest",
-    about: "Starts, resumes, shuts down, reboots, suspends or hibernates a guest; `stop` and `reset` \
-            pull the plug and ask first. Returns the task and the guest's state.",
+    about: "Starts, shuts down, reboots, suspends a guest; `stop` and `reset` pull the plug and ask first. Returns its state.",
     marks: Marks::ByAction(ACTIONS),
     subject: Subject::Guest,
     params: &[
@@ -58,12 +57,7 @@ pub(super) const POWER: Tool = Tool {
             ]),
             "",
         ),
-        Param::new(
-            "timeout",
-            Kind::Int(1, TIMEOUT_MAX_S),
-            "seconds for shutdown and reboot",
-        )
-        .optional(),
+        Param::new("timeout", Kind::Int(1, TIMEOUT_MAX_S), "s, for shutdown").optional(),
     ],
     answer: &[],
     task: true,

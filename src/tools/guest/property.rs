@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::fleet::index::Kind;
+use crate::tools::disks;
 
 /// The entries of a property string in their order. What is not understood is kept as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,16 +165,11 @@ pub fn held(properties: &Properties) -> Held {
             .or_else(|| properties.get("volume"))
             .unwrap_or_default(),
     };
-    if volume.contains(':') && !volume.starts_with('/') {
+    if disks::storage_of(volume).is_some() {
         Held::Volume(volume.to_string())
     } else {
         Held::OfNode
     }
-}
-
-/// The storage of a volume.
-pub fn storage_of(volume: &str) -> &str {
-    volume.split(':').next().unwrap_or(volume)
 }
 
 /// A size in bytes: digits, perhaps with a fraction, and `K`, `M`, `G`, `T`; without a letter,

@@ -9,7 +9,7 @@ use crate::tool::param::{Kind, Param};
 
 /// Any further parameters of the API.
 pub(super) const SETTINGS: Param =
-    Param::new("settings", Kind::Settings, "more API parameters").optional();
+    Param::new("settings", Kind::Settings, "other API parameters").optional();
 
 /// Parameters whose values are secrets.
 const SECRETS: &[&str] = &["password", "cipassword"];
@@ -29,7 +29,7 @@ pub(super) fn free(args: &Args, taken: &[(&str, &str)]) -> Result<Map<String, Va
         .iter()
         .filter(|(name, _)| settings.contains_key(*name));
     let problems: Vec<String> = problems
-        .map(|(name, instead)| format!("`settings` has `{name}`: use {instead} instead"))
+        .map(|(name, instead)| format!("`settings` may not have `{name}`: use {instead}"))
         .collect();
     if problems.is_empty() {
         Ok(settings)

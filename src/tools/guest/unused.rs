@@ -12,14 +12,14 @@ use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tools::plan;
+use crate::tools::{disks, plan};
 
 /// Detaches a disk. Its volume stays, under the first free `unusedN`.
 ///
 /// # Errors
 /// There is nothing to detach; or what Proxmox has against it.
 pub(super) fn detach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let key = &found.key;
     let problem = if property::is_unused(key) {
@@ -77,7 +77,7 @@ pub(super) fn name_kept(
 /// # Errors
 /// There is no such volume, or it cannot be removed where it stands.
 pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = removable(reach, args, &config)?;
     let mut consequences = vec![
         ("disk", json!(found.key)),
@@ -102,7 +102,8 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
 /// The size of a volume as its storage says; `unknown` where it does not.
 fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
     let guest = reach.guest()?;
-    let values = [guest.node.as_str(), property::storage_of(volume)];
+    let storage = disks::storage_of(volume).unwrap_or(volume);
+    let values = [guest.node.as_str(), storage];
     let listed = match reach.get("/nodes/{node}/storage/{storage}/content", &values) {
         Ok(listed) => listed,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -121,7 +122,7 @@ fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
 /// # Errors
 /// As [`plan`]; or what Proxmox has against it.
 pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let config = change::config(reach)?;
+    let config = change::unlocked(reach)?;
     let found = removable(reach, args, &config)?;
     let mut params = Map::from_iter([("delete".to_string(), Value::from(found.key.as_str()))]);
     if !property::is_unused(&found.key) {

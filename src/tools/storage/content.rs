@@ -57,13 +57,12 @@ const USUAL: &[&str] = &[
 pub(super) const CONTENT: Tool = Tool {
     name: "storage_content",
     title: "List volumes",
-    about: "Lists the volumes on a storage: disks, ISO images, container templates, backups, with \
-            size, owner and date. backup_list finds backups on all storages.",
+    about: "Lists the volumes on a storage: disks, images, templates, backups.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Storage("storage"),
     params: &[
         Param::new("storage", Kind::Word(Word::Storage), ""),
-        Param::new("node", Kind::Word(Word::Node), "for a local storage").optional(),
+        Param::new("node", Kind::Word(Word::Node), "").optional(),
         Param::new(
             "content",
             Kind::OneOf(&[
@@ -72,7 +71,7 @@ pub(super) const CONTENT: Tool = Tool {
             "",
         )
         .optional(),
-        Param::new("vmid", Kind::Int(100, 999_999_999), "its owner").optional(),
+        Param::new("vmid", Kind::Int(100, 999_999_999), "").optional(),
         SORT,
         FIELDS,
         LIMIT,

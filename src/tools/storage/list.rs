@@ -36,8 +36,7 @@ const COLUMNS: &[&str] = &[
 pub(super) const LIST: Tool = Tool {
     name: "storage_list",
     title: "List storages",
-    about: "Lists the storages of one cluster, or of `all`: type, content, nodes, size and use, \
-            source. A shared one stands once, a local one once for each node.",
+    about: "Lists the storages of one cluster or `all`: type, content, nodes, size and use.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],

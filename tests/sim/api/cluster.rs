@@ -41,13 +41,13 @@ fn status(call: &mut Call) -> Answer {
     if !state.standalone {
         rows.push(json!({
             "type": "cluster", "id": "cluster", "name": state.name, "version": state.nodes.len(), "nodes": state.nodes.len(),
-            "quorate": u8::from(state.has_quorum()),
+            "quorate": u8::from(state.has_quorum() || state.stale),
         }));
     }
     for (name, node) in &state.nodes {
         rows.push(json!({
             "type": "node", "id": format!("node/{name}"), "name": name, "nodeid": if state.standalone { 0 } else { node.id },
-            "ip": node.ip, "online": u8::from(node.online), "local": u8::from(*name == call.entry), "level": "",
+            "ip": node.ip, "online": u8::from(state.online(name)), "local": u8::from(*name == call.entry), "level": "",
         }));
     }
     Ok(rows.into())

@@ -99,6 +99,14 @@ fn reserve(call: &mut Call, kind: Kind) {
 }
 
 impl State {
+    /// Another client makes a guest of the VMID that a request is about to take.
+    pub fn outrun(&mut self, params: &Params, node: &str) {
+        let vmid = given(params, "vmid").or(given(params, "newid")).and_then(|vmid| vmid.parse().ok());
+        if let Some(vmid) = vmid {
+            self.guests.entry(vmid).or_insert_with(|| Guest::new(vmid, Kind::Qemu, node));
+        }
+    }
+
     /// Makes a new guest of a request's options.
     fn build(&mut self, vmid: u32, node: &str, kind: Kind, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
         let mut guest = Guest::new(vmid, kind, node);

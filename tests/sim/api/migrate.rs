@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::answer::{Answer, Refusal, flag, given};
+use super::super::answer::{Answer, Params, Refusal, flag, given};
 use super::super::gate::Call;
-use super::super::guest::{Kind, drive_size, option, volume};
+use super::super::guest::{Guest, Kind, drive_size, option, volume};
 use super::super::http::civil;
+use super::super::rights::Who;
+use super::super::state::State;
 use super::super::task::Plan;
 use super::{Handler, locked, missing};
 
@@ -38,9 +40,11 @@ fn conditions(call: &mut Call) -> Answer {
     if guest.kind == Kind::Lxc {
         return Ok(json!({"running": running, "allowed-nodes": allowed, "not-allowed-nodes": refused}));
     }
-    let disks: Vec<Value> = state.local_disks(guest).into_iter().map(|(key, value)| {
+    let images = state.local_images(guest).into_iter().map(|disk| (disk, 1));
+    let disks = state.local_disks(guest).into_iter().map(|disk| (disk, 0)).chain(images);
+    let disks: Vec<Value> = disks.map(|((key, value), cdrom)| {
         json!({
-            "drivename": key, "volid": volume(&value), "size": drive_size(&value).unwrap_or(0), "cdrom": 0, "is_attached": 1, "is_unused": 0,
+            "drivename": key, "volid": volume(&value), "size": drive_size(&value).unwrap_or(0), "cdrom": cdrom, "is_attached": 1, "is_unused": 0,
             "is_cloudinit": 0, "is_tpmstate": 0, "is_vmstate": 0, "shared": 0, "replicate": 1,
         })
     }).collect();
@@ -68,7 +72,6 @@ fn migrate(call: &mut Call) -> Answer {
     if !there.online {
         return Err(Refusal::die(format!("node '{target}' is not online")));
     }
-    let ip = there.ip.clone();
     let guest = call.guest()?;
     locked(guest).map_err(Refusal::die)?;
     let running = guest.running();
@@ -81,8 +84,19 @@ fn migrate(call: &mut Call) -> Answer {
     if running && kind == Kind::Qemu && !call.state.local_disks(guest).is_empty() && !flag(&params, "with-local-disks") {
         return Err(Refusal::die("can't live migrate attached local disks without with-local-disks option"));
     }
-    if running && kind == Kind::Qemu && guest.config.iter().any(|(_, value)| value.contains("media=cdrom") && volume(value).starts_with("local:")) {
+    if running && kind == Kind::Qemu && !call.state.local_images(guest).is_empty() {
         return Err(Refusal::die("can't migrate VM with local cdrom image"));
+    }
+    if call.state.ha.contains_key(&guest.sid()) {
+        // The manager is told, and moves it in its own time.
+        let plan = Plan::new(&node, "hamigrate", vmid);
+        let root = Who { user: "root@pam".into(), ..Who::default() };
+        let move_it = move |state: &mut State, _: &mut Vec<String>| {
+            let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4);
+            state.spawn(&root, plan, move |state, log| state.relocate(&node, vmid, &target, &params, log));
+            Ok(())
+        };
+        return Ok(call.state.spawn(&who, plan, move_it));
     }
     if let Some(guest) = call.state.guests.get_mut(&vmid) {
         guest.set("lock", "migrate");
@@ -92,31 +106,45 @@ fn migrate(call: &mut Call) -> Answer {
             guest.config.remove("lock");
         }
     });
-    let word = if kind == Kind::Qemu { "VM" } else { "CT" };
-    Ok(call.state.spawn(&who, plan, move |state, log| {
-        log.push(format!("{} starting migration of {word} {vmid} to node '{target}' ({ip})", stamp(state.now() - 1)));
-        let mut guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?.clone();
-        let storage = given(&params, if kind == Kind::Qemu { "targetstorage" } else { "target-storage" });
-        for (key, value) in state.local_disks(&guest) {
+    Ok(call.state.spawn(&who, plan, move |state, log| state.relocate(&node, vmid, &target, &params, log)))
+}
+
+impl State {
+    /// The move itself, with what is on storages of the node.
+    fn relocate(&mut self, node: &str, vmid: u32, target: &str, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
+        let found = self.guests.get(&vmid).filter(|guest| guest.node == node);
+        let mut guest = found.ok_or_else(|| missing(node, Kind::Qemu, vmid))?.clone();
+        let word = guest.kind.short();
+        let ip = self.nodes.get(target).map(|node| node.ip.clone()).unwrap_or_default();
+        log.push(format!("{} starting migration of {word} {vmid} to node '{target}' ({ip})", stamp(self.now() - 1)));
+        let storage = given(params, if guest.kind == Kind::Qemu { "targetstorage" } else { "target-storage" });
+        for (key, value) in self.local_disks(&guest) {
             let id = volume(&value).to_string();
             let own = id.split(':').next().unwrap_or("").to_string();
-            let size = state.volume(&id, &node).map(|volume| volume.size).unwrap_or(0);
-            let format = state.volume(&id, &node).map(|volume| volume.format.clone());
+            let size = self.volume(&id, node).map(|volume| volume.size).unwrap_or(0);
+            let format = self.volume(&id, node).map(|volume| volume.format.clone());
             let to = storage.clone().filter(|storage| storage != "1").unwrap_or(own);
-            let new = state.allocate(&to, &target, vmid, kind, size, format.as_deref())?;
-            log.push(format!("{} copying local disk image '{id}'", stamp(state.now())));
-            state.free(&id, &node);
+            let new = self.allocate(&to, target, vmid, guest.kind, size, format.as_deref())?;
+            log.push(format!("{} copying local disk image '{id}'", stamp(self.now())));
+            self.free(&id, node);
             guest.set(&key, &value.replacen(&id, &new, 1));
         }
         guest.config.remove("lock");
-        guest.node = target;
+        guest.node = target.into();
         let nets = guest.config.iter().filter(|(key, _)| key.starts_with("net"));
-        let bridge = nets.filter_map(|(_, value)| option(value, "bridge")).find(|bridge| !state.nodes[&guest.node].interfaces.contains_key(*bridge));
+        let bridge = nets.filter_map(|(_, value)| option(value, "bridge")).find(|bridge| !self.nodes[&guest.node].interfaces.contains_key(*bridge));
         if let Some(bridge) = bridge {
             return Err(format!("bridge '{bridge}' does not exist"));
         }
-        log.push(format!("{} migration finished successfully (duration 00:00:01)", stamp(state.now())));
-        state.guests.insert(vmid, guest);
+        log.push(format!("{} migration finished successfully (duration 00:00:01)", stamp(self.now())));
+        self.guests.insert(vmid, guest);
         Ok(())
-    }))
+    }
+
+    /// Images in CD drives that are on storages of the guest's node.
+    fn local_images(&self, guest: &Guest) -> Vec<(String, String)> {
+        let drives = guest.config.iter().filter(|(_, value)| value.contains("media=cdrom") && !value.contains("cloudinit"));
+        let local = drives.filter(|(_, value)| volume(value).split_once(':').and_then(|(id, _)| self.storage(id)).is_some_and(|storage| !storage.shared));
+        local.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
 }

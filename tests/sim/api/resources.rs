@@ -75,12 +75,13 @@ impl State {
     }
 
     pub fn node_row(&self, name: &str, node: &Node, audit: bool) -> Row {
-        let status = if node.online { "online" } else { "offline" };
+        let online = node.online || self.stale;
+        let status = if online { "online" } else { "offline" };
         let mut all = row(json!({"id": format!("node/{name}"), "node": name, "type": "node", "status": status}));
-        if node.online {
+        if online {
             all.insert("level".into(), "".into());
         }
-        if node.online && audit {
+        if online && audit {
             all.extend(row(json!({
                 "cpu": node.cpu, "maxcpu": node.cpus, "mem": node.memory_used, "maxmem": node.memory,
                 "disk": node.disk_used, "maxdisk": node.disk, "uptime": node.uptime,

@@ -84,7 +84,8 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
     put(out, "\nThe server has ended; every answer was as expected.")
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options
         .write(true)

@@ -3,10 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::current::Current;
-use super::disks;
-use super::guest::{GUEST, answer_for};
-use super::plan;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::confirm::Plan;
@@ -16,19 +12,21 @@ use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, Row, flag, number, says_something};
+use crate::tool::rows::{self, CURSOR, flag};
 use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tools::current::Current;
+use crate::tools::guest::{GUEST, answer_for};
+use crate::tools::{disks, plan};
+use rollback::rollback_plan;
+use tree::{NAME_MAX_CHARS, PRESENT, Snapshot, Snapshots, names, row, shown, wrong};
 
-const NAME_MAX_CHARS: usize = 60;
-const DESCRIPTION_MAX_CHARS: usize = 500;
+mod rollback;
+mod tree;
+
 /// The longest description that Proxmox takes for anything.
 const DESCRIPTION_GIVEN_MAX_CHARS: usize = 8192;
-/// The list has the present state as a row of this name.
-const PRESENT: &str = "current";
 /// Names that Proxmox keeps for itself.
 const RESERVED: &[&str] = &[PRESENT, "pending"];
-/// Types of storages that roll back to the youngest snapshot only.
-const YOUNGEST_ONLY: &[&str] = &["zfspool", "zfs"];
 
 const SNAPNAME: Param = Param::new("snapname", Kind::Word(Word::Snapshot), "");
 const COLUMNS: &[&str] = &[
@@ -44,11 +42,10 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_list",
         title: "List snapshots",
-        about: "Lists the snapshots of a guest, newest first. `current` marks the one that its \
-                present state follows.",
+        about: "Lists the snapshots of a guest, newest first.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Guest,
-        params: &[GUEST, LIMIT, CURSOR],
+        params: &[GUEST, CURSOR],
         answer: &[
             ("vmid", "integer"),
             ("items", "array"),
@@ -61,15 +58,14 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_create",
         title: "Take a snapshot",
-        about: "Takes a snapshot of a guest. Returns the task. It lies on the guest's own storage: \
-                backup_create makes a copy elsewhere.",
+        about: "Takes a snapshot of a guest, on its own storage: backup_create makes a copy elsewhere.",
         marks: Marks::Always(Mark::OPERATE),
         subject: Subject::Guest,
         params: &[
             GUEST,
             SNAPNAME,
             Param::new("description", Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS), "").optional(),
-            Param::new("vmstate", Kind::Bool, "with the memory of a running VM").optional(),
+            Param::new("vmstate", Kind::Bool, "with a VM's memory").optional(),
         ],
         answer: &[
             ("vmid", "integer"),
@@ -83,14 +79,13 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_rollback",
         title: "Roll back to a snapshot",
-        about: "Sets a guest back to a snapshot: all that came after is lost, a running guest is cut \
-                off. Asks first. Returns the task.",
+        about: "Sets a guest back to a snapshot: what came after is lost, a running guest is cut off. Asks first.",
         marks: Marks::Always(Mark::FULL.interrupts()),
         subject: Subject::Guest,
         params: &[
             GUEST,
             SNAPNAME,
-            Param::new("start", Kind::Bool, "start it afterwards").optional(),
+            Param::new("start", Kind::Bool, "").optional(),
         ],
         answer: &[],
         task: true,
@@ -100,8 +95,7 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "snapshot_delete",
         title: "Delete a snapshot",
-        about: "Deletes a snapshot of a guest, not the guest's present state. Asks first. Returns \
-                the task.",
+        about: "Deletes a snapshot, not the present state. Asks first.",
         marks: Marks::Always(Mark::FULL),
         subject: Subject::Guest,
         params: &[GUEST, SNAPNAME],
@@ -111,87 +105,6 @@ pub static TOOLS: &[Tool] = &[
         run: Run::Steps(delete),
     },
 ];
-
-struct Snapshot {
-    name: String,
-    parent: String,
-    /// Unix seconds.
-    time: u64,
-    /// Whether the memory is in it.
-    vmstate: bool,
-    description: String,
-}
-
-struct Snapshots {
-    /// Newest first.
-    all: Vec<Snapshot>,
-    /// The one that the present state follows; empty without any.
-    current: String,
-}
-
-impl Snapshots {
-    fn read(reach: &Reach) -> Result<Snapshots, Error> {
-        let list = reach.get_of_guest("/snapshot")?;
-        let text = |row: &Value, key: &str| {
-            let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
-            text.to_string()
-        };
-        let mut all = Vec::new();
-        let mut current = String::new();
-        for row in list.as_array().into_iter().flatten() {
-            let (name, parent) = (text(row, "name"), text(row, "parent"));
-            if name == PRESENT {
-                current = parent;
-                continue;
-            }
-            all.push(Snapshot {
-                name,
-                parent,
-                time: number(row.get("snaptime")),
-                vmstate: flag(row.get("vmstate")),
-                description: text(row, "description"),
-            });
-        }
-        all.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
-        Ok(Snapshots { all, current })
-    }
-
-    /// # Errors
-    /// There is none of this name: those that there are.
-    fn need(&self, reach: &Reach, name: &str) -> Result<&Snapshot, Error> {
-        if let Some(found) = self.all.iter().find(|one| one.name == name) {
-            return Ok(found);
-        }
-        let there = match self.all.as_slice() {
-            [] => "it has none".to_string(),
-            all => format!("it has: {}", names(all.iter()).join(", ")),
-        };
-        Err(wrong(reach, &format!("has no snapshot `{name}`; {there}"))?)
-    }
-
-    fn younger(&self, than: &Snapshot) -> Vec<String> {
-        names(self.all.iter().filter(|one| one.time > than.time))
-    }
-
-    fn children(&self, of: &Snapshot) -> Vec<String> {
-        names(self.all.iter().filter(|one| one.parent == of.name))
-    }
-}
-
-fn names<'s>(snapshots: impl Iterator<Item = &'s Snapshot>) -> Vec<String> {
-    snapshots
-        .map(|one| printable(&one.name, NAME_MAX_CHARS))
-        .collect()
-}
-
-/// A problem with the guest, as an error: "production: guest 101 has ...".
-fn wrong(reach: &Reach, problem: &str) -> Result<Error, Error> {
-    let vmid = reach.guest()?.vmid;
-    Ok(Error::bad(format!(
-        "{}: guest {vmid} {problem}",
-        reach.cluster_name()
-    )))
-}
 
 fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let snapshots = Snapshots::read(reach)?;
@@ -203,23 +116,6 @@ fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = answer_for(reach)?;
     answer.extend(rows::page(rows.collect(), COLUMNS, COLUMNS, args)?);
     Ok(answer)
-}
-
-fn row(snapshot: &Snapshot) -> Row {
-    let mut row = Row::new();
-    let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
-    row.insert("snapname".into(), short(&snapshot.name));
-    row.insert("parent".into(), short(&snapshot.parent));
-    row.insert("time".into(), time::iso(snapshot.time).into());
-    row.insert("vmstate".into(), snapshot.vmstate.into());
-    let description = printable(&snapshot.description, DESCRIPTION_MAX_CHARS);
-    if !description.is_empty() {
-        row.insert(
-            "untrusted_text".into(),
-            json!({ "description": description }),
-        );
-    }
-    row
 }
 
 fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -284,18 +180,6 @@ fn creatable(reach: &Reach, args: &Args, name: &str) -> Result<(), Error> {
     )?)
 }
 
-/// What a snapshot holds, as a plan shows it.
-fn shown(snapshot: &Snapshot) -> Value {
-    let mut row = row(snapshot);
-    row.insert("age".into(), age(snapshot).into());
-    row.retain(|_, value| says_something(value));
-    Value::Object(row)
-}
-
-fn age(snapshot: &Snapshot) -> String {
-    time::span(time::now().saturating_sub(snapshot.time))
-}
-
 /// The plan of a guest that is not locked, with the snapshot in its subject.
 fn plan_of(
     reach: &Reach,
@@ -309,64 +193,6 @@ fn plan_of(
         subject.insert("snapshot".into(), bound);
     }
     Ok(plan)
-}
-
-fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
-    let snapshots = Snapshots::read(reach)?;
-    let snapshot = snapshots.need(reach, args.need("snapname")?)?;
-    let younger = snapshots.younger(snapshot);
-    let lost = format!(
-        "everything since {} ({}): the disks' contents and the configuration",
-        time::iso(snapshot.time),
-        age(snapshot)
-    );
-    let afterwards = match (snapshot.vmstate, args.yes("start")) {
-        (true, _) => "it runs on from the memory in the snapshot",
-        (false, true) => "it is started",
-        (false, false) => "it is stopped",
-    };
-    let mut consequences = vec![("snapshot", shown(snapshot)), ("lost", lost.into())];
-    if !younger.is_empty() {
-        refuse_where_younger_block(reach, snapshot, &younger)?;
-        consequences.push(("younger_snapshots", younger.into()));
-    }
-    if !Current::read(reach)?.is_stopped() {
-        consequences.push(("cut_off", "the guest runs, and is stopped at once".into()));
-    }
-    consequences.push(("afterwards", afterwards.into()));
-    consequences.push(("undo", "cannot be undone".into()));
-    plan_of(reach, snapshot, &consequences)
-}
-
-/// Refuses a rollback that younger snapshots would make fail.
-fn refuse_where_younger_block(
-    reach: &Reach,
-    snapshot: &Snapshot,
-    younger: &[String],
-) -> Result<(), Error> {
-    let guest = reach.guest()?;
-    let storages = reach.get("/nodes/{node}/storage", &[&guest.node])?;
-    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).map(str::to_string);
-    let blocking = |storage: &str| {
-        let mut rows = storages.as_array().into_iter().flatten();
-        let row = rows.find(|row| text(row, "storage").as_deref() == Some(storage));
-        let kind = row.and_then(|row| text(row, "type")).unwrap_or_default();
-        YOUNGEST_ONLY.contains(&kind.as_str())
-    };
-    let disks = disks::of(&reach.get_of_guest("/config")?, guest.kind);
-    match disks.iter().find(|disk| blocking(&disk.storage)) {
-        None => Ok(()),
-        Some(disk) => Err(wrong(
-            reach,
-            &format!(
-                "cannot be set back to `{}`: storage `{}` is ZFS, which goes back to the youngest \
-                 snapshot only; younger ones, to be deleted first: {}",
-                snapshot.name,
-                printable(&disk.storage, NAME_MAX_CHARS),
-                younger.join(", ")
-            ),
-        )?),
-    }
 }
 
 fn rollback(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {

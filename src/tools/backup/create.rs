@@ -1,0 +1,164 @@
+//! `backup_create`: one backup of one guest, which prunes nothing.
+
+use serde_json::{Map, Value};
+
+use super::stores::Stores;
+use crate::error::Error;
+use crate::fleet::index::Kind as GuestKind;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::upid;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::flag;
+use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
+use crate::tools::guest::{GUEST, answer_for};
+
+/// The longest notes that Proxmox takes for a backup.
+const NOTES_MAX_CHARS: usize = 1024;
+const VOLUME_MAX_CHARS: usize = 300;
+/// What Proxmox's own dialogue proposes: who it is a backup of.
+const NOTES_DEFAULT: &str = "{{guestname}}";
+/// So many lines of the log are searched for the archive's name, which comes early.
+const LOG_LINES: u64 = 300;
+const MODES: &[&str] = &["snapshot", "suspend", "stop"];
+
+pub(super) const CREATE: Tool = Tool {
+    name: "backup_create",
+    title: "Back up a guest",
+    about: "Backs up a guest now, pruning nothing. Modes `suspend` and `stop` interrupt it.",
+    marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
+    subject: Subject::Guest,
+    params: &[
+        GUEST,
+        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
+        Param::new("mode", Kind::OneOf(MODES), "").optional(),
+        Param::new("compress", Kind::OneOf(&["zstd", "gzip", "lzo", "0"]), "").optional(),
+        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "").optional(),
+        Param::new("protected", Kind::Bool, "").optional(),
+    ],
+    answer: &[
+        ("vmid", "integer"),
+        ("storage", "string"),
+        ("state", "string"),
+    ],
+    task: true,
+    plan: None,
+    run: Run::Steps(create),
+};
+
+fn mark(args: &Args) -> Mark {
+    match args.text("mode") {
+        None | Some("snapshot") => Mark::OPERATE,
+        Some(_) => Mark::OPERATE.interrupts(),
+    }
+}
+
+fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let guest = reach.guest()?;
+    let mode = args.text("mode").unwrap_or("snapshot");
+    possible(reach, mode)?;
+    let stores = Stores::read(reach, &guest.node, "backup")?;
+    let (storage, chosen_by) = stores.for_backup(reach, args.text("storage"))?;
+    let mut request = Request::new(Verb::Post, "/nodes/{node}/vzdump", &[&guest.node])?
+        .with("vmid", guest.vmid.to_string())
+        .with("storage", storage.as_str())
+        .with("mode", mode)
+        // Without it Proxmox prunes what the storage's retention says.
+        .with("remove", false)
+        .with("notes-template", notes(args.text("notes")));
+    // A backup server compresses by itself.
+    if let Some(compress) = args.text("compress") {
+        request = request.with("compress", compress);
+    } else if stores.kind_of(&storage) != "pbs" {
+        request = request.with("compress", "zstd");
+    }
+    if args.yes("protected") {
+        request = request.with("protected", true);
+    }
+    let mut answer = answer_for(reach)?;
+    answer.insert("storage".into(), storage.clone().into());
+    answer.insert("storage_chosen_by".into(), chosen_by.into());
+    answer.insert("mode".into(), mode.into());
+    let reply = reach.send(&request)?;
+    answer.extend(reach.follow(&reply)?);
+    if let Some(volume) = volume(reach, &answer, &storage)? {
+        answer.insert("volume".into(), volume.into());
+    }
+    Ok(answer)
+}
+
+/// Refuses what the task would refuse, or do otherwise than it was told.
+fn possible(reach: &Reach, mode: &str) -> Result<(), Error> {
+    let guest = reach.guest()?;
+    let current = Current::read(reach)?;
+    current.unlocked(reach)?;
+    if guest.kind != GuestKind::Lxc || mode != "snapshot" || current.is_stopped() {
+        return Ok(());
+    }
+    let request = reach.on_guest(Verb::Get, "/feature", &[])?;
+    let feature = reach.send(&request.with("feature", "snapshot"))?.data;
+    if flag(feature.get("hasFeature")) {
+        return Ok(());
+    }
+    // Proxmox would quietly suspend it instead.
+    Err(Error::bad(format!(
+        "{}: container {} runs on a storage without snapshots, so that a backup has to interrupt \
+         it: say `mode` `suspend` (shortly) or `stop`",
+        reach.cluster_name(),
+        guest.vmid
+    )))
+}
+
+/// Notes are a template of one line, in which backslashes and line ends are escaped.
+fn notes(given: Option<&str>) -> String {
+    match given.filter(|notes| !notes.is_empty()) {
+        None => NOTES_DEFAULT.to_string(),
+        Some(notes) => notes.replace('\\', "\\\\").replace('\n', "\\n"),
+    }
+}
+
+/// The archive that a task has made, out of its log; nothing while it runs, or where it does not say.
+fn volume(
+    reach: &Reach,
+    answer: &Map<String, Value>,
+    storage: &str,
+) -> Result<Option<String>, Error> {
+    let state = answer.get("state").and_then(Value::as_str);
+    let task = answer.get("task").and_then(Value::as_str);
+    let (Some("ok" | "warnings"), Some(task)) = (state, task) else {
+        return Ok(None);
+    };
+    let Ok((_, upid)) = upid::parse_qualified(task) else {
+        return Ok(None);
+    };
+    let values = [upid.node.as_str(), upid.as_str()];
+    let request = Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/log", &values)?;
+    match reach.send(&request.with("start", 0).with("limit", LOG_LINES)) {
+        Ok(reply) => {
+            let rows = reply.data.as_array().into_iter().flatten();
+            let mut lines = rows.filter_map(|row| row.get("t")?.as_str());
+            Ok(lines.find_map(|line| archive_in(line, storage)))
+        }
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        // The backup is made, whatever its log.
+        Err(_) => Ok(None),
+    }
+}
+
+/// The volume of the archive that a line of a backup's log names.
+pub fn archive_in(line: &str, storage: &str) -> Option<String> {
+    let (_, rest) = line.split_once("creating ")?;
+    let (what, rest) = rest.split_once(" archive '")?;
+    let (path, _) = rest.split_once('\'')?;
+    let name = match what {
+        "vzdump" => path.rsplit('/').next()?,
+        "Proxmox Backup Server" => path,
+        _ => return None,
+    };
+    let volume = format!("{storage}:backup/{name}");
+    (!name.is_empty()).then(|| printable(&volume, VOLUME_MAX_CHARS))
+}

@@ -1,0 +1,212 @@
+//! What a restore reads and where it writes, looked at before anything is sent: a restore that fails
+//! in its task leaves an empty guest behind.
+
+use serde_json::{Map, Value};
+
+use super::archives::{self, Archive, Name};
+use super::stores::Stores;
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
+use crate::tools::disks;
+
+/// So many other archives are named where one is not found.
+const OTHERS_SHOWN_MAX: usize = 5;
+const VOLUME_MAX_CHARS: usize = 300;
+
+/// An archive that is there, with the node that will read it.
+pub struct Source {
+    pub archive: Archive,
+    kind: Kind,
+    /// The storages of its disks, where its configuration can be read.
+    storages: Option<Vec<String>>,
+}
+
+impl Source {
+    /// Looks for `volume` on `node`, or on any node, by `near` if it can.
+    ///
+    /// # Errors
+    /// It is not there, or on several nodes, or the node does not have its storage.
+    pub fn find(
+        reach: &Reach,
+        volume: &str,
+        named: Name,
+        node: Option<&str>,
+        near: Option<&str>,
+    ) -> Result<Source, Error> {
+        let cluster = reach.cluster_name();
+        let storage = disks::storage_of(volume).unwrap_or_default();
+        let mut places = archives::places(reach, near)?;
+        places.retain(|place| place.storage == storage);
+        if places.is_empty() {
+            return Err(Error::bad(format!(
+                "{cluster}: no storage `{storage}` takes backups"
+            )));
+        }
+        places.retain(|place| node.is_none_or(|node| place.node == node));
+        if places.is_empty() {
+            let node = node.unwrap_or_default();
+            return Err(Error::bad(format!(
+                "{cluster}: storage `{storage}` is not on node `{node}`"
+            )));
+        }
+        let mut found = archives::ask(reach, &places, Some(named.vmid))?;
+        let (mut matching, others): (Vec<Archive>, Vec<Archive>) = found
+            .archives
+            .drain(..)
+            .partition(|one| one.volume == volume);
+        match (matching.pop(), matching.as_slice()) {
+            (Some(archive), []) => Ok(Source {
+                storages: storages(reach, &archive, named.kind)?,
+                kind: named.kind,
+                archive,
+            }),
+            (Some(archive), rest) => {
+                let nodes: Vec<&str> = rest
+                    .iter()
+                    .chain([&archive])
+                    .map(|one| one.node.as_str())
+                    .collect();
+                let nodes = nodes.join(", ");
+                Err(Error::bad(format!(
+                    "{cluster}: several nodes have a `{volume}` of their own: say `node`: {nodes}"
+                )))
+            }
+            (None, _) => {
+                let why = not_found(volume, named, &others, &found.silent);
+                Err(Error::bad(format!("{cluster}: {why}")))
+            }
+        }
+    }
+}
+
+fn not_found(volume: &str, named: Name, others: &[Archive], silent: &[Value]) -> String {
+    let listed = others.iter().take(OTHERS_SHOWN_MAX);
+    let listed: Vec<String> = listed
+        .map(|one| printable(&one.volume, VOLUME_MAX_CHARS))
+        .collect();
+    let there = match listed.join(", ") {
+        // Both look alike: archives of guests that may not be backed up are left out.
+        none if none.is_empty() => format!(
+            "there is none of guest {}, or the token lacks `VM.Backup` on it",
+            named.vmid
+        ),
+        names => format!("of guest {} there are: {names}", named.vmid),
+    };
+    let unread: Vec<&str> = silent
+        .iter()
+        .filter_map(|place| place.get("why")?.as_str())
+        .collect();
+    match unread.join("; ") {
+        none if none.is_empty() => format!("`{volume}` is not listed; {there}"),
+        why => format!("whether there is `{volume}` is not known: {why}"),
+    }
+}
+
+/// The storages of the disks in an archive; nothing where its configuration cannot be read.
+fn storages(reach: &Reach, archive: &Archive, kind: Kind) -> Result<Option<Vec<String>>, Error> {
+    let path = "/nodes/{node}/vzdump/extractconfig";
+    let request =
+        Request::new(Verb::Get, path, &[&archive.node])?.with("volume", archive.volume.as_str());
+    match reach.send(&request) {
+        Ok(reply) => Ok(reply.data.as_str().map(|text| storages_in(text, kind))),
+        Err(Error::Refused { .. } | Error::Denied { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The storages of the disks in a configuration as it is written in an archive, each once, the first
+/// disk's first.
+pub fn storages_in(text: &str, kind: Kind) -> Vec<String> {
+    // Behind the present state stand those of the snapshots, each under its name.
+    let lines = text.lines().take_while(|line| !line.starts_with('['));
+    let options = lines.filter(|line| !line.starts_with('#'));
+    let options = options.filter_map(|line| line.split_once(':'));
+    let config: Map<String, Value> = options
+        .map(|(key, value)| (key.trim().to_string(), value.trim().into()))
+        .collect();
+    let mut storages: Vec<String> = Vec::new();
+    for disk in disks::of(&Value::Object(config), kind) {
+        if !disk.key.starts_with("unused") && !storages.contains(&disk.storage) {
+            storages.push(disk.storage);
+        }
+    }
+    storages
+}
+
+/// Where the disks go.
+pub struct Target {
+    /// As it is sent; nothing leaves each disk to the storage of its name.
+    pub sent: Option<String>,
+    /// As the answer says it.
+    pub shown: String,
+}
+
+impl Target {
+    /// The storage that was named; else those of the archive, if the node has them; else the
+    /// cluster's default, or that of the installer.
+    ///
+    /// # Errors
+    /// None of these is there for disks.
+    pub fn choose(reach: &Reach, source: &Source, given: Option<&str>) -> Result<Target, Error> {
+        let node = source.archive.node.as_str();
+        let content = match source.kind {
+            Kind::Qemu => "images",
+            Kind::Lxc => "rootdir",
+        };
+        let stores = Stores::read(reach, node, content)?;
+        if let Some(name) = given {
+            let name = stores.need(reach, name)?;
+            return Ok(Target {
+                shown: name.clone(),
+                sent: Some(name),
+            });
+        }
+        let own = source.storages.as_deref();
+        let missing: Vec<&str> = own
+            .unwrap_or_default()
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !stores.takes(name))
+            .collect();
+        match (source.kind, own) {
+            (Kind::Qemu, None) => {
+                return Ok(Target {
+                    sent: None,
+                    shown: "those of the archive, unread".into(),
+                });
+            }
+            (Kind::Qemu, Some(own)) if missing.is_empty() => {
+                return Ok(Target {
+                    sent: None,
+                    shown: own.join(", "),
+                });
+            }
+            // A container goes to one storage, which is `local` unless it is said.
+            (Kind::Lxc, Some([first, ..])) if missing.is_empty() => {
+                return Ok(Target {
+                    sent: Some(first.clone()),
+                    shown: first.clone(),
+                });
+            }
+            _ => {}
+        }
+        let why = match missing.join(", ") {
+            names if names.is_empty() => "its own storages cannot be read".to_string(),
+            names => format!("node `{node}` does not take its disks on: {names}"),
+        };
+        match stores.for_disks(reach)? {
+            Some((name, chosen_by)) => Ok(Target {
+                shown: format!("{name} ({chosen_by}; {why})"),
+                sent: Some(name),
+            }),
+            None => Err(Error::bad(format!(
+                "{}: the archive's {why}: say `storage`; {}",
+                reach.cluster_name(),
+                stores.there()
+            ))),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a rollback takes away, and what makes it fail.
+
+use serde_json::Value;
+
+use super::plan_of;
+use super::tree::{NAME_MAX_CHARS, Snapshot, Snapshots, age, shown, wrong};
+use crate::error::Error;
+use crate::gate::confirm::Plan;
+use crate::gate::reach::Reach;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::time;
+use crate::tools::current::Current;
+use crate::tools::disks;
+
+/// Types of storages that roll back to the youngest snapshot only.
+const YOUNGEST_ONLY: &[&str] = &["zfspool", "zfs"];
+
+pub(super) fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
+    let snapshots = Snapshots::read(reach)?;
+    let snapshot = snapshots.need(reach, args.need("snapname")?)?;
+    let younger = snapshots.younger(snapshot);
+    let lost = format!(
+        "everything since {} ({}): the disks' contents and the configuration",
+        time::iso(snapshot.time),
+        age(snapshot)
+    );
+    let afterwards = match (snapshot.vmstate, args.yes("start")) {
+        (true, _) => "it runs on from the memory in the snapshot",
+        (false, true) => "it is started",
+        (false, false) => "it is stopped",
+    };
+    let mut consequences = vec![("snapshot", shown(snapshot)), ("lost", lost.into())];
+    if !younger.is_empty() {
+        refuse_where_younger_block(reach, snapshot, &younger)?;
+        consequences.push(("younger_snapshots", younger.into()));
+    }
+    if !Current::read(reach)?.is_stopped() {
+        consequences.push(("cut_off", "the guest runs, and is stopped at once".into()));
+    }
+    consequences.push(("afterwards", afterwards.into()));
+    consequences.push(("undo", "cannot be undone".into()));
+    plan_of(reach, snapshot, &consequences)
+}
+
+/// Refuses a rollback that younger snapshots would make fail.
+fn refuse_where_younger_block(
+    reach: &Reach,
+    snapshot: &Snapshot,
+    younger: &[String],
+) -> Result<(), Error> {
+    let guest = reach.guest()?;
+    let storages = reach.get("/nodes/{node}/storage", &[&guest.node])?;
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).map(str::to_string);
+    let blocking = |storage: &str| {
+        let mut rows = storages.as_array().into_iter().flatten();
+        let row = rows.find(|row| text(row, "storage").as_deref() == Some(storage));
+        let kind = row.and_then(|row| text(row, "type")).unwrap_or_default();
+        YOUNGEST_ONLY.contains(&kind.as_str())
+    };
+    let disks = disks::of(&reach.get_of_guest("/config")?, guest.kind);
+    match disks.iter().find(|disk| blocking(&disk.storage)) {
+        None => Ok(()),
+        Some(disk) => Err(wrong(
+            reach,
+            &format!(
+                "cannot be set back to `{}`: storage `{}` is ZFS, which goes back to the youngest \
+                 snapshot only; younger ones, to be deleted first: {}",
+                snapshot.name,
+                printable(&disk.storage, NAME_MAX_CHARS),
+                younger.join(", ")
+            ),
+        )?),
+    }
+}

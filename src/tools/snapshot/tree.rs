@@ -1,0 +1,128 @@
+//! The snapshots of a guest: which there are, and what follows what.
+
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::text::printable;
+use crate::tool::rows::{Row, flag, number, says_something};
+use crate::tool::time;
+
+pub(super) const NAME_MAX_CHARS: usize = 60;
+const DESCRIPTION_MAX_CHARS: usize = 500;
+/// The list has the present state as a row of this name.
+pub(super) const PRESENT: &str = "current";
+
+/// One snapshot.
+pub(super) struct Snapshot {
+    pub(super) name: String,
+    pub(super) parent: String,
+    /// Unix seconds.
+    pub(super) time: u64,
+    /// Whether the memory is in it.
+    pub(super) vmstate: bool,
+    pub(super) description: String,
+}
+
+/// Those of one guest.
+pub(super) struct Snapshots {
+    /// Newest first.
+    pub(super) all: Vec<Snapshot>,
+    /// The one that the present state follows; empty without any.
+    pub(super) current: String,
+}
+
+impl Snapshots {
+    pub(super) fn read(reach: &Reach) -> Result<Snapshots, Error> {
+        let list = reach.get_of_guest("/snapshot")?;
+        let text = |row: &Value, key: &str| {
+            let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
+            text.to_string()
+        };
+        let mut all = Vec::new();
+        let mut current = String::new();
+        for row in list.as_array().into_iter().flatten() {
+            let (name, parent) = (text(row, "name"), text(row, "parent"));
+            if name == PRESENT {
+                current = parent;
+                continue;
+            }
+            all.push(Snapshot {
+                name,
+                parent,
+                time: number(row.get("snaptime")),
+                vmstate: flag(row.get("vmstate")),
+                description: text(row, "description"),
+            });
+        }
+        all.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
+        Ok(Snapshots { all, current })
+    }
+
+    /// # Errors
+    /// There is none of this name: those that there are.
+    pub(super) fn need(&self, reach: &Reach, name: &str) -> Result<&Snapshot, Error> {
+        if let Some(found) = self.all.iter().find(|one| one.name == name) {
+            return Ok(found);
+        }
+        let there = match self.all.as_slice() {
+            [] => "it has none".to_string(),
+            all => format!("it has: {}", names(all.iter()).join(", ")),
+        };
+        Err(wrong(reach, &format!("has no snapshot `{name}`; {there}"))?)
+    }
+
+    pub(super) fn younger(&self, than: &Snapshot) -> Vec<String> {
+        names(self.all.iter().filter(|one| one.time > than.time))
+    }
+
+    pub(super) fn children(&self, of: &Snapshot) -> Vec<String> {
+        names(self.all.iter().filter(|one| one.parent == of.name))
+    }
+}
+
+pub(super) fn names<'s>(snapshots: impl Iterator<Item = &'s Snapshot>) -> Vec<String> {
+    snapshots
+        .map(|one| printable(&one.name, NAME_MAX_CHARS))
+        .collect()
+}
+
+/// A problem with the guest, as an error: "production: guest 101 has ...".
+pub(super) fn wrong(reach: &Reach, problem: &str) -> Result<Error, Error> {
+    let vmid = reach.guest()?.vmid;
+    Ok(Error::bad(format!(
+        "{}: guest {vmid} {problem}",
+        reach.cluster_name()
+    )))
+}
+
+/// A snapshot as a row.
+pub(super) fn row(snapshot: &Snapshot) -> Row {
+    let mut row = Row::new();
+    let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
+    row.insert("snapname".into(), short(&snapshot.name));
+    row.insert("parent".into(), short(&snapshot.parent));
+    row.insert("time".into(), time::iso(snapshot.time).into());
+    row.insert("vmstate".into(), snapshot.vmstate.into());
+    let description = printable(&snapshot.description, DESCRIPTION_MAX_CHARS);
+    if !description.is_empty() {
+        row.insert(
+            "untrusted_text".into(),
+            json!({ "description": description }),
+        );
+    }
+    row
+}
+
+/// What a snapshot holds, as a plan shows it.
+pub(super) fn shown(snapshot: &Snapshot) -> Value {
+    let mut row = row(snapshot);
+    row.insert("age".into(), age(snapshot).into());
+    row.retain(|_, value| says_something(value));
+    Value::Object(row)
+}
+
+/// How long ago it was taken.
+pub(super) fn age(snapshot: &Snapshot) -> String {
+    time::span(time::now().saturating_sub(snapshot.time))
+}

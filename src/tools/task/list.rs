@@ -1,0 +1,346 @@
+//! `task_list`: what runs now, what ran of late, and what the nodes' archives say.
+//!
+//! The cluster's own list is one request, but holds only the latest tasks of each node. Whatever
+//! looks back further is read from each node, newest end first, and merged.
+
+use std::cmp::Reverse;
+
+use serde_json::{Map, Value};
+
+use super::word;
+use crate::error::Error;
+use crate::gate::mark::Mark;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::task::State;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
+use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::wait;
+
+const TIME_MAX_CHARS: usize = 40;
+const WORD_MAX_CHARS: usize = 80;
+const EXIT_MAX_CHARS: usize = 200;
+const UPID_MAX_CHARS: usize = 512;
+/// So many tasks are read of a node at most.
+const ROWS_MAX: usize = 2000;
+
+const COLUMNS: &[&str] = &[
+    "cluster", "task", "state", "type", "id", "node", "user", "start", "end", "exit",
+];
+const USUAL: &[&str] = &[
+    "task", "state", "type", "id", "user", "start", "end", "exit",
+];
+
+pub(super) const LIST: Tool = Tool {
+    name: "task_list",
+    title: "List tasks",
+    about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`.",
+    marks: Marks::Always(Mark::READ),
+    subject: Subject::List,
+    params: &[
+        Param::new("running", Kind::Bool, "").optional(),
+        Param::new("failed", Kind::Bool, "").optional(),
+        Param::new("since", Kind::Text(TIME_MAX_CHARS), "ISO 8601, `2h`, `7d`").optional(),
+        Param::new("guest", Kind::Guest, "").optional(),
+        Param::new("node", Kind::Word(Word::Node), "").optional(),
+        Param::new("type", Kind::Word(Word::Id), "").optional(),
+        LIMIT,
+        CURSOR,
+    ],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: Run::Fleet(list),
+};
+
+/// What is asked for.
+struct Wanted<'a> {
+    running: bool,
+    failed: bool,
+    since: Option<u64>,
+    guest: Option<&'a str>,
+    node: Option<&'a str>,
+    kind: Option<&'a str>,
+    /// How many rows the page and those before it take.
+    rows: usize,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(args: &'a Args) -> Result<Wanted<'a>, Error> {
+        let since = match args.text("since") {
+            None => None,
+            Some(text) => Some(time::parse(text, time::now()).ok_or_else(|| {
+                Error::bad("`since` is no time: ISO 8601 (`2026-02-03T04:05:06Z`), or `2h`, `7d`")
+            })?),
+        };
+        let (start, limit) = rows::window(args)?;
+        if start >= ROWS_MAX {
+            return Err(Error::bad(format!(
+                "`cursor` is beyond the {ROWS_MAX} tasks that are read of a node: narrow by `since` \
+                 or the other filters"
+            )));
+        }
+        let wanted = Wanted {
+            running: args.yes("running"),
+            failed: args.yes("failed"),
+            since,
+            guest: args.text("guest"),
+            node: args.text("node"),
+            kind: args.text("type"),
+            rows: start.saturating_add(limit).min(ROWS_MAX),
+        };
+        if wanted.running && wanted.failed {
+            return Err(Error::bad("`running` and `failed` rule each other out"));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether the cluster's list of the latest tasks will do.
+    fn is_recent(&self) -> bool {
+        let past = self.failed || self.since.is_some() || self.guest.is_some();
+        self.running || !(past || self.node.is_some() || self.kind.is_some())
+    }
+
+    fn fits(&self, task: &Task, vmid: Option<u32>) -> bool {
+        // A volume's task has its storage behind the VMID: `100@local`.
+        let is_of = |vmid: u32| task.id.split('@').next() == Some(vmid.to_string().as_str());
+        let is_since = |since: u64| task.end.is_none_or(|end| end >= since);
+        (!self.running || task.state == State::Running)
+            && (!self.failed || task.state == State::Failed)
+            && self.kind.is_none_or(|kind| task.kind == kind)
+            && self.node.is_none_or(|node| task.node == node)
+            && self.since.is_none_or(is_since)
+            && vmid.is_none_or(is_of)
+    }
+}
+
+/// One row of a list of tasks.
+struct Task {
+    upid: String,
+    kind: String,
+    id: String,
+    node: String,
+    user: String,
+    start: u64,
+    end: Option<u64>,
+    state: State,
+    exit: String,
+}
+
+/// What one cluster said.
+#[derive(Default)]
+struct Listed {
+    tasks: Vec<Task>,
+    /// How many there are beyond those that were read.
+    more: usize,
+    not_read: Vec<Value>,
+    /// Why nothing of what was asked for can be there.
+    nothing: Option<String>,
+}
+
+fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let wanted = Wanted::read(args)?;
+    let answered = reach.ask(|reach| of_cluster(reach, &wanted))?;
+    let several = reach.clusters().count() > 1;
+    let nothing: Vec<&str> = answered
+        .iter()
+        .filter_map(|(_, listed)| listed.nothing.as_deref())
+        .collect();
+    if !nothing.is_empty() && nothing.len() == answered.len() {
+        return Err(Error::bad(nothing.join("; ")));
+    }
+    let mut tasks: Vec<(&str, Task)> = Vec::new();
+    let mut not_read = Vec::new();
+    let mut more = 0;
+    for (cluster, listed) in answered {
+        more += listed.more;
+        tasks.extend(listed.tasks.into_iter().map(|task| (cluster, task)));
+        for mut place in listed.not_read {
+            if let Some(place) = place.as_object_mut().filter(|_| several) {
+                place.insert("cluster".into(), cluster.into());
+            }
+            not_read.push(place);
+        }
+    }
+    // What runs comes first; the rest as it ended, which is the order of the nodes' archives.
+    tasks.sort_by_key(|(_, task)| Reverse((task.end.is_none(), task.end, task.start)));
+    let rows = tasks.iter().map(|(cluster, task)| row(cluster, task));
+    let total = tasks.len().saturating_add(more);
+    let mut answer = rows::page_of(rows.collect(), total, COLUMNS, USUAL, args)?;
+    if wanted.is_recent() && !wanted.running {
+        answer.insert(
+            "latest".into(),
+            "only the latest tasks of each node; `since` looks back further".into(),
+        );
+    }
+    if !not_read.is_empty() {
+        answer.insert("not_read".into(), not_read.into());
+    }
+    Ok(answer)
+}
+
+fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
+    let nothing = |why: String| Listed {
+        nothing: Some(format!("{}: {why}", reach.cluster_name())),
+        ..Listed::default()
+    };
+    let vmid = match wanted.guest {
+        None => None,
+        Some(guest) => match reach.vmid_of(guest)? {
+            Some(vmid) => Some(vmid),
+            None => return Ok(nothing(format!("no guest is named `{guest}`"))),
+        },
+    };
+    if wanted.is_recent() {
+        let listed = reach.get("/cluster/tasks", &[])?;
+        let tasks = listed.as_array().into_iter().flatten().map(task);
+        return Ok(Listed {
+            tasks: tasks.filter(|task| wanted.fits(task, vmid)).collect(),
+            ..Listed::default()
+        });
+    }
+    let nodes = reach.get("/nodes", &[])?;
+    let nodes: Vec<(String, bool)> = nodes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| (text(row, "node"), text(row, "status") == "online"))
+        .collect();
+    if let Some(node) = wanted
+        .node
+        .filter(|node| !nodes.iter().any(|(name, _)| name == node))
+    {
+        let there: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
+        let there = there.join(", ");
+        return Ok(nothing(format!(
+            "there is no node `{node}`; there are: {there}"
+        )));
+    }
+    let mut found = Listed::default();
+    for (node, online) in &nodes {
+        if wanted.node.is_none_or(|wanted| wanted == node) {
+            of_node(reach, node, *online, wanted, vmid, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a node's archive; one that does not answer is named.
+fn of_node(
+    reach: &Reach,
+    node: &str,
+    online: bool,
+    wanted: &Wanted,
+    vmid: Option<u32>,
+    found: &mut Listed,
+) -> Result<(), Error> {
+    let values = [node];
+    let mut request = Request::new(Verb::Get, "/nodes/{node}/tasks", &values)?
+        .with("source", "all")
+        .with("limit", wanted.rows);
+    let filters = [
+        ("errors", wanted.failed.then(|| true.into())),
+        ("since", wanted.since.map(Value::from)),
+        ("vmid", vmid.map(Value::from)),
+        ("typefilter", wanted.kind.map(Value::from)),
+    ];
+    for (name, value) in filters {
+        if let Some(value) = value {
+            request = request.with(name, value);
+        }
+    }
+    let mut silent = |why: String| {
+        let mut row = Map::new();
+        row.insert("node".into(), printable(node, WORD_MAX_CHARS).into());
+        row.insert("why".into(), printable(&why, EXIT_MAX_CHARS).into());
+        found.not_read.push(Value::Object(row));
+    };
+    if !online {
+        silent("it is offline".into());
+        return Ok(());
+    }
+    // A node that hangs must not silence the others.
+    let reply = match wait::remaining() {
+        Some(left) => wait::within(left / 2, || reach.send(&request)),
+        None => reach.send(&request),
+    };
+    let reply = match reply {
+        Ok(reply) => reply,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => {
+            silent(format!("{}: {error}", error.code()));
+            return Ok(());
+        }
+    };
+    let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
+    let total = reply.total.and_then(|total| usize::try_from(total).ok());
+    found.more += total.unwrap_or_default().saturating_sub(rows.len());
+    let tasks = rows.iter().map(task);
+    found
+        .tasks
+        .extend(tasks.filter(|task| wanted.fits(task, vmid)));
+    Ok(())
+}
+
+fn text(row: &Value, key: &str) -> String {
+    let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
+    text.to_string()
+}
+
+fn task(row: &Value) -> Task {
+    let status = text(row, "status");
+    let end = Some(number(row.get("endtime"))).filter(|end| *end > 0);
+    let state = match status.as_str() {
+        "RUNNING" => State::Running,
+        "" if end.is_none() => State::Running,
+        "OK" => State::Ok,
+        warned if warned.starts_with("WARNINGS: ") => State::Warnings,
+        _ => State::Failed,
+    };
+    // A finished row has user and token apart, a running one may have them joined.
+    let token = text(row, "tokenid");
+    let user = text(row, "user");
+    let joined = token.is_empty() || user.contains('!');
+    let is_running = state == State::Running;
+    Task {
+        upid: text(row, "upid"),
+        kind: text(row, "type"),
+        id: text(row, "id"),
+        node: text(row, "node"),
+        user: if joined {
+            user
+        } else {
+            format!("{user}!{token}")
+        },
+        start: number(row.get("starttime")),
+        end: end.filter(|_| !is_running),
+        state,
+        exit: if is_running { String::new() } else { status },
+    }
+}
+
+fn row(cluster: &str, task: &Task) -> Row {
+    let short = |text: &str| Value::from(printable(text, WORD_MAX_CHARS));
+    let upid = printable(&task.upid, UPID_MAX_CHARS);
+    // That it went well the state says.
+    let exit = if task.state == State::Ok {
+        ""
+    } else {
+        &task.exit
+    };
+    let mut row = Row::new();
+    row.insert("cluster".into(), cluster.into());
+    row.insert("task".into(), format!("{cluster}!{upid}").into());
+    row.insert("state".into(), word(task.state).into());
+    row.insert("type".into(), short(&task.kind));
+    row.insert("id".into(), short(&task.id));
+    row.insert("node".into(), short(&task.node));
+    row.insert("user".into(), short(&task.user));
+    row.insert("start".into(), time::iso(task.start).into());
+    row.insert("end".into(), task.end.map(time::iso).into());
+    row.insert("exit".into(), printable(exit, EXIT_MAX_CHARS).into());
+    row
+}

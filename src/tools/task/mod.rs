@@ -1,0 +1,140 @@
+//! Tasks: what runs and what ran, how one ended, stopping one.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::guest::NAME_MAX_CHARS;
+use crate::error::Error;
+use crate::gate::mark::Mark;
+use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::task::{State, TaskState};
+use crate::proxmox::upid::{self, Upid};
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::param::{Kind, Param, Word};
+use crate::tool::{Marks, Run, Subject, Tool, time};
+
+mod list;
+
+const LINES_DEFAULT: i64 = 20;
+const LINES_MAX: i64 = 500;
+
+const TASK: Param = Param::new("task", Kind::Word(Word::Task), "`cluster!UPID`");
+
+pub static TOOLS: &[Tool] = &[
+    list::LIST,
+    Tool {
+        name: "task_get",
+        title: "Show a task",
+        about: "Shows a task: state, how it ended, the end of its log. `wait` waits for its end.",
+        marks: Marks::Always(Mark::READ),
+        subject: Subject::Task,
+        params: &[
+            TASK,
+            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log").optional(),
+        ],
+        answer: &[("task", "string"), ("state", "string")],
+        task: true,
+        plan: None,
+        run: Run::Steps(get),
+    },
+    Tool {
+        name: "task_stop",
+        title: "Stop a task",
+        about: "Stops a running task; what it has done stays.",
+        marks: Marks::Always(Mark::OPERATE.interrupts()),
+        subject: Subject::Task,
+        params: &[TASK],
+        answer: &[("task", "string"), ("state", "string")],
+        task: true,
+        plan: None,
+        run: Run::Steps(stop),
+    },
+];
+
+fn upid_of(args: &Args) -> Result<Upid, Error> {
+    let (_, upid) = upid::parse_qualified(args.need("task")?).map_err(Error::bad)?;
+    Ok(upid)
+}
+
+/// What the task is and how far it has come, without its log.
+fn about(upid: &Upid, state: &TaskState) -> Map<String, Value> {
+    let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
+    let mut answer = Map::new();
+    answer.insert("task".into(), state.task.clone().into());
+    answer.insert("state".into(), word(state.state).into());
+    if let Some(exit) = &state.exit {
+        answer.insert("exit".into(), exit.clone().into());
+    }
+    if let Some(unseen) = &state.unseen {
+        answer.insert("unseen".into(), unseen.clone().into());
+    }
+    answer.insert("type".into(), short(&upid.kind));
+    if !upid.id.is_empty() {
+        answer.insert("id".into(), short(&upid.id));
+    }
+    answer.insert("node".into(), short(&upid.node));
+    answer.insert("user".into(), short(&upid.user));
+    answer.insert("start".into(), time::iso(upid.started).into());
+    answer
+}
+
+/// A task's state in a word.
+fn word(state: State) -> &'static str {
+    match state {
+        State::Running => "running",
+        State::Ok => "ok",
+        State::Warnings => "warnings",
+        State::Failed => "failed",
+    }
+}
+
+fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let upid = upid_of(args)?;
+    let state = reach.watch(&upid, Duration::from_secs(reach.wait_s()))?;
+    let mut answer = about(&upid, &state);
+    let lines = u64::try_from(args.int("lines").unwrap_or(LINES_DEFAULT)).unwrap_or_default();
+    if lines > 0 {
+        let log = match reach.log_tail(&upid, lines) {
+            Ok(log) => log,
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            // How it ended is known, and must not be lost for its log.
+            Err(error) => {
+                answer.insert("log_unread".into(), error.to_string().into());
+                return Ok(answer);
+            }
+        };
+        let log = Map::from_iter([("log".to_string(), log.into())]);
+        answer.insert("untrusted_text".into(), Value::Object(log));
+    }
+    Ok(answer)
+}
+
+/// The order is taken for a task that has ended as well, and answered in the same way: so it is
+/// looked at before and after.
+fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let upid = upid_of(args)?;
+    let before = reach.watch(&upid, Duration::ZERO)?;
+    if before.state != State::Running {
+        let mut answer = about(&upid, &before);
+        answer.insert(
+            "unchanged".into(),
+            "it had ended already; nothing was sent".into(),
+        );
+        return Ok(answer);
+    }
+    let values = [upid.node.as_str(), upid.as_str()];
+    let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
+    reach.send(&request)?;
+    let after = reach.watch(&upid, Duration::from_secs(reach.wait_s()))?;
+    let mut answer = about(&upid, &after);
+    let outcome = match after.state {
+        State::Running => "it was told to stop, and still runs: look again with task_get",
+        State::Ok | State::Warnings => "it came to its own end before it could be stopped",
+        State::Failed => "it was stopped: a lock or half of its work may be left behind",
+    };
+    answer.insert("outcome".into(), outcome.into());
+    Ok(answer)
+}

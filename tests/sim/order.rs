@@ -1,0 +1,77 @@
+//! What happens to the clusters, in words: of transcripts, and of a person who runs the simulator.
+
+use serde_json::{Map, Value};
+
+use super::fault::{Fault, Limited};
+use super::world::World;
+
+impl World {
+    /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
+    /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
+    /// `hold CLUSTER` (no task ends), `release CLUSTER`.
+    ///
+    /// # Errors
+    /// It is not understood.
+    pub fn direct(&self, order: &str) -> Result<(), String> {
+        let words: Vec<&str> = order.split(' ').collect();
+        let cluster = |name: &str| {
+            let found = self.clusters.iter().find(|cluster| cluster.spec.name == name);
+            found.ok_or_else(|| format!("there is no cluster `{name}`"))
+        };
+        match words.as_slice() {
+            ["heal", name] => cluster(name)?.heal(),
+            ["fault", name, rest @ ..] => {
+                let fault = limited(rest).ok_or_else(|| format!("no such fault: {order}"))?;
+                cluster(name)?.fault(fault);
+            }
+            ["config", name, vmid, change] => cluster(name)?.edit(|state| {
+                let (key, value) = change.split_once('=').unwrap_or((change, ""));
+                let guest = vmid.parse().ok().and_then(|vmid: u32| state.guests.get_mut(&vmid));
+                let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
+                guest.config.insert(key.into(), value.into());
+                Ok::<(), String>(())
+            })?,
+            ["ha", name, sid, state] => cluster(name)?.edit(|known| {
+                let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
+                known.ha.insert((*sid).into(), resource);
+            }),
+            ["hold", name] => cluster(name)?.edit(|state| state.hold = true),
+            ["release", name] => cluster(name)?.edit(|state| state.hold = false),
+            _ => return Err(format!("no such order: {order}")),
+        }
+        Ok(())
+    }
+}
+
+/// `WORD [ARGUMENT] [on METHOD PATH]`.
+fn limited(words: &[&str]) -> Option<Limited> {
+    let at = words.iter().position(|word| *word == "on");
+    let (words, on) = words.split_at(at.unwrap_or(words.len()));
+    let limited = Limited::from(fault(words)?);
+    match on {
+        [] => Some(limited),
+        ["on", method, path] => Some(limited.on(method.trim_matches('*'), path)),
+        _ => None,
+    }
+}
+
+fn fault(words: &[&str]) -> Option<Fault> {
+    Some(match words {
+        ["refuse"] => Fault::Refuse,
+        ["hang-before"] => Fault::HangBefore,
+        ["hang-after"] => Fault::HangAfter,
+        ["cut-after-execute"] => Fault::CutAfterExecute,
+        ["html"] => Fault::Html,
+        ["bad-json"] => Fault::BadJson,
+        ["node-offline", node] => Fault::NodeOffline((*node).into()),
+        ["no-quorum"] => Fault::NoQuorum,
+        ["old-errors"] => Fault::OldErrors,
+        ["no-apidoc"] => Fault::NoApiDoc,
+        ["race"] => Fault::Race,
+        ["status-401"] => Fault::Status401,
+        ["token-lacks", privileges] => {
+            Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())
+        }
+        _ => return None,
+    })
+}
