@@ -74,14 +74,14 @@ const GET: Tool = Tool {
 type Nodes = (Vec<Row>, Vec<String>);
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let order = Order::of(args, COLUMNS)?;
+    rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
     let mut gaps = Gaps::default();
     for (cluster, (nodes, unseen)) in reach.ask(nodes)? {
         found.extend(nodes);
         gaps.add(cluster, unseen);
     }
-    if let Some(order) = order {
+    if let Some(order) = Order::of(args) {
         found.sort_by(|one, other| order.compare(one, other));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;

@@ -12,6 +12,7 @@ mod config;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
 mod documents;
+mod degraded;
 mod dotenv_table;
 mod example_file;
 mod gate;

@@ -1,7 +1,7 @@
 //! The tool names of the Python package, and what is said to a call by one of them.
 
-use proxmox_mcp::tools::renamed::{names, sentence};
 use proxmox_mcp::tools;
+use proxmox_mcp::tools::renamed::{names, sentence};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -72,8 +72,12 @@ fn every_method_of_the_last_table_is_known() {
     for method in methods.split_whitespace() {
         let hyphens = method.replace('_', "-");
         let underscores = method.replace('-', "_");
-        let spelled =
-            [format!("proxmox-{hyphens}"), format!("proxmox_{underscores}"), hyphens, underscores];
+        let spelled = [
+            format!("proxmox-{hyphens}"),
+            format!("proxmox_{underscores}"),
+            hyphens,
+            underscores,
+        ];
         for name in spelled {
             assert!(said(&name, &json!({})).is_some(), "{name}");
         }

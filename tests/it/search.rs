@@ -142,7 +142,11 @@ fn what_is_not_understood_shows_the_grammar() {
     for (query, expected) in rows {
         let problems = grammar::parse(query).expect_err(query);
         assert!(problems[0].contains(expected), "{query}: {problems:?}");
-        assert_eq!(problems.last().map(String::as_str), Some(GRAMMAR), "{query}");
+        assert_eq!(
+            problems.last().map(String::as_str),
+            Some(GRAMMAR),
+            "{query}"
+        );
     }
     let all_at_once = grammar::parse("ip:1 web type:x").expect_err("two problems");
     assert_eq!(all_at_once.len(), 3);
@@ -168,7 +172,12 @@ fn odd_rows_spoil_nothing() {
     ],"changes":"x"}"#;
     let mut rows = Vec::new();
     resource::each(odd, &mut |row| {
-        rows.push((row.vmid(), row.name().to_string(), row.is_template(), row.is_shared()));
+        rows.push((
+            row.vmid(),
+            row.name().to_string(),
+            row.is_template(),
+            row.is_shared(),
+        ));
     })
     .expect("a list");
     let expected = [
@@ -177,7 +186,18 @@ fn odd_rows_spoil_nothing() {
         (None, "abc".to_string(), false, true),
     ];
     assert_eq!(rows, expected);
-    for bad in ["", "[]", "{}", r#"{"data":{}}"#, r#"{"data":null}"#, r#"{"data":[]} x"#, r#"{"data":[1]}"#] {
-        assert!(resource::each(bad.as_bytes(), &mut |_| {}).is_err(), "{bad}");
+    for bad in [
+        "",
+        "[]",
+        "{}",
+        r#"{"data":{}}"#,
+        r#"{"data":null}"#,
+        r#"{"data":[]} x"#,
+        r#"{"data":[1]}"#,
+    ] {
+        assert!(
+            resource::each(bad.as_bytes(), &mut |_| {}).is_err(),
+            "{bad}"
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 const COLUMNS: &[&str] = &[
-    "cluster",
+    "name",
     "state",
     "version",
     "quorum",
@@ -50,6 +50,7 @@ pub(super) const LIST: Tool = Tool {
 };
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    rows::check(args, COLUMNS)?;
     let check = args.yes("check");
     let mut checked: Vec<(&str, Checked)> = match check {
         true => reach.ask(check::check)?,
@@ -116,7 +117,7 @@ fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
     };
     let is_default = config.default.is_some() && config.default == place;
     let entries: [(&str, Value); 8] = [
-        ("cluster", cluster.name.clone().into()),
+        ("name", cluster.name.clone().into()),
         ("default", is_default.into()),
         ("endpoints", endpoints.into()),
         ("region", cluster.region.clone().into()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Amount, Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};
 
@@ -64,7 +64,7 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         ("tags", printable(&tags.join(";"), TAGS_MAX_CHARS).into()),
         ("pool", pool),
         ("template", resource.is_template().into()),
-        ("cpus", number(resource.maxcpu.0)),
+        ("cpus", count(resource.maxcpu)),
         ("cpu_percent", percent(resource.cpu_percent())),
         ("memory_mib", mib(resource.maxmem.whole()).into()),
         ("memory_percent", percent(resource.memory_percent())),
@@ -97,7 +97,8 @@ pub fn percent(share: Option<f64>) -> Value {
 }
 
 /// A number without a point where it is whole: a container may have half a CPU.
-pub(super) fn number(amount: f64) -> Value {
+pub fn count(amount: Amount) -> Value {
+    let amount = amount.0;
     let whole = amount.fract() == 0.0;
     if whole {
         #[allow(clippy::cast_possible_truncation)] // A cast saturates.

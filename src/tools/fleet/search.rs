@@ -87,18 +87,17 @@ struct Search<'a> {
 }
 
 fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let query = grammar::parse(args.text("query").unwrap_or_default());
-    let query = query.map_err(Error::BadArguments)?;
     let group_by = args.text("group_by");
     let columns = if group_by.is_some() {
         group::COLUMNS
     } else {
         COLUMNS
     };
+    let query = checked(args, columns)?;
     let (start, limit) = rows::window(args)?;
     let search = Search {
         query,
-        order: Order::of(args, columns)?,
+        order: Order::of(args),
         keep: start.saturating_add(limit),
         group_by,
     };
@@ -135,6 +134,21 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
         answer.insert("note".into(), note.into());
     }
     Ok(answer)
+}
+
+/// The query, or everything that is wrong with the call.
+fn checked(args: &Args, columns: &[&str]) -> Result<Query, Error> {
+    let query = grammar::parse(args.text("query").unwrap_or_default());
+    let listed = rows::check(args, columns);
+    match (query, listed) {
+        (Ok(query), Ok(())) => Ok(query),
+        (Err(mut problems), Err(Error::BadArguments(more))) => {
+            problems.extend(more);
+            Err(Error::BadArguments(problems))
+        }
+        (Err(problems), _) => Err(Error::BadArguments(problems)),
+        (_, Err(error)) => Err(error),
+    }
 }
 
 fn sort(rows: &mut [Row], order: Option<&Order>) {

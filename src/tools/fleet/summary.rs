@@ -48,6 +48,7 @@ struct Summary {
 }
 
 fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    rows::check(args, COLUMNS)?;
     let answered = reach.ask(of_cluster)?;
     let mut all = Tally::default();
     let mut needy = Vec::new();

@@ -1,6 +1,8 @@
 //! The tool names of the Python package `proxmox-mcp`: a call by one of them is answered with the
 //! tool here that does it, and with its arguments ready to be sent.
 
+mod guest;
+mod how;
 mod table;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::tool::args::{self, WAIT_MAX_S};
 use crate::tool::{Subject, Tool};
-use table::{How, Old, TABLE};
+use guest::GUESTS;
+use how::{How, Old};
+use table::TABLE;
 
 /// What its tool names begin with; the methods behind them do not.
 const PREFIX: &str = "proxmox-";
@@ -21,7 +25,7 @@ const SILENT: &[&str] = &["dry_run", "poll_interval", "timeout", "node"];
 pub fn sentence(name: &str, arguments: &Map<String, Value>) -> Option<String> {
     let method = name.replace('_', "-");
     let method = method.strip_prefix(PREFIX).unwrap_or(&method);
-    let rows = || TABLE.iter().filter(|old| old.names.contains(&method));
+    let rows = || all().filter(|old| old.names.contains(&method));
     let fits = |old: &&Old| old.when.is_none_or(|when| is_given(arguments, when));
     // The first of those that can be called in this version, else the first.
     let built = rows()
@@ -39,8 +43,14 @@ pub fn sentence(name: &str, arguments: &Map<String, Value>) -> Option<String> {
 
 /// All its tool names, for tests and documents.
 pub fn names() -> impl Iterator<Item = String> {
-    let names = TABLE.iter().flat_map(|old| old.names);
+    let names = all().flat_map(|old| old.names);
     names.map(|method| format!("{PREFIX}{method}"))
+}
+
+/// A name may stand in several rows: the first whose argument was given and whose tool is built is
+/// taken.
+fn all() -> impl Iterator<Item = &'static Old> {
+    GUESTS.iter().chain(TABLE)
 }
 
 fn here(method: &str, old: &Old, tool: &Tool, arguments: &Map<String, Value>) -> String {

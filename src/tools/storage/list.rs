@@ -52,14 +52,14 @@ struct Storages {
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let order = Order::of(args, COLUMNS)?;
+    rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
     let mut gaps = Gaps::default();
     for (cluster, storages) in reach.ask(storages)? {
         found.extend(storages.rows);
         gaps.add(cluster, storages.unseen);
     }
-    if let Some(order) = order {
+    if let Some(order) = Order::of(args) {
         found.sort_by(|one, other| order.compare(one, other));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
