@@ -16,8 +16,8 @@ NEEDS = ["mcp==2.3.0", "jsonschema"]
 MODES = ["auto", "legacy", "2026-07-28"]
 PATIENCE_S = 120
 
-# The tool, its arguments, how the call ends, and what the answer must hold. In this order, each in
-# a server of its own: what one call makes is there for the next.
+# The tool, its arguments, how the call ends, and what the answer must hold. Each in a server of its
+# own, in this order: what one call makes is there for the next.
 CALLS = [
     ("cluster_list", {}, "ok", ["production", "staging", "disaster-recovery"]),
     ("fleet_search", {"query": "name:vault"}, "ok", ["disaster-recovery", "vault"]),
@@ -81,25 +81,25 @@ def main() -> int:
         began = time.monotonic()
         python = environment(pathlib.Path(folder) / "python")
         report(f"an environment with {', '.join(NEEDS)}", True, began)
-        env_file = pathlib.Path(folder) / "sim.env"
-        sim = clusters(build, env_file)
-        try:
+        for mode in MODES:
+            env_file = pathlib.Path(folder) / f"{mode}.env"
             server = [build / "proxmox-mcp", "--env-file", env_file]
-            for mode in MODES:
+            sim = clusters(build, env_file)
+            try:
                 began = time.monotonic()
                 report(f"{mode}: the list of tools, pings, errors", drive(python, server, mode, []), began)
-            for number, (tool, arguments, expect, contains) in enumerate(CALLS):
-                began = time.monotonic()
-                mode = MODES[number % len(MODES)]
-                call = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
-                for text in contains:
-                    call += ["--contains", text]
-                what = f"{mode}: {tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
-                report(what, drive(python, server, mode, call), began)
-        finally:
-            sim.stdin.close()
-            sim.wait(PATIENCE_S)
-    print(f"{len(MODES) + len(CALLS) - failed} sessions with the SDK were as expected, {failed} were not")
+                for tool, arguments, expect, contains in CALLS:
+                    began = time.monotonic()
+                    call = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
+                    for text in contains:
+                        call += ["--contains", text]
+                    what = f"{mode}: {tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
+                    report(what, drive(python, server, mode, call), began)
+            finally:
+                sim.stdin.close()
+                sim.wait(PATIENCE_S)
+    sessions = len(MODES) * (1 + len(CALLS))
+    print(f"{sessions - failed} sessions with the SDK were as expected, {failed} were not")
     return 1 if failed else 0
 
 

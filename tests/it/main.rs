@@ -23,6 +23,7 @@ mod listing;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
+mod outage;
 mod peer;
 mod renamed;
 mod replay;

@@ -77,7 +77,10 @@ fn options() -> Result<Options, String> {
 fn show(world: &sim::World) {
     loop {
         for seen in world.seen() {
-            eprintln!("@ {} {} {} -> {}", seen.cluster, seen.method, seen.path, seen.status);
+            eprintln!(
+                "@ {} {} {} -> {}",
+                seen.cluster, seen.method, seen.path, seen.status
+            );
         }
         std::thread::sleep(Duration::from_millis(LOOK_MS));
     }

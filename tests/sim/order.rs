@@ -15,7 +15,10 @@ impl World {
     pub fn direct(&self, order: &str) -> Result<(), String> {
         let words: Vec<&str> = order.split(' ').collect();
         let cluster = |name: &str| {
-            let found = self.clusters.iter().find(|cluster| cluster.spec.name == name);
+            let found = self
+                .clusters
+                .iter()
+                .find(|cluster| cluster.spec.name == name);
             found.ok_or_else(|| format!("there is no cluster `{name}`"))
         };
         match words.as_slice() {
@@ -26,7 +29,10 @@ impl World {
             }
             ["config", name, vmid, change] => cluster(name)?.edit(|state| {
                 let (key, value) = change.split_once('=').unwrap_or((change, ""));
-                let guest = vmid.parse().ok().and_then(|vmid: u32| state.guests.get_mut(&vmid));
+                let guest = vmid
+                    .parse()
+                    .ok()
+                    .and_then(|vmid: u32| state.guests.get_mut(&vmid));
                 let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
                 guest.config.insert(key.into(), value.into());
                 Ok::<(), String>(())

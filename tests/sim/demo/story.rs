@@ -33,13 +33,13 @@ pub const STEPS: &[Step] = &[
     Step {
         why: "Which clusters are there?",
         tool: "cluster_list",
-        arguments: "{}",
+        arguments: r#"{"check":true}"#,
         writes: &[],
         ends: Answer(&[
-            ("/items/0/name", "production"),
-            ("/items/2/name", "disaster-recovery"),
+            ("/items/0/cluster", "production"),
+            ("/items/2/cluster", "disaster-recovery"),
         ]),
-        shows: Rows(&["name", "region", "tier", "patterns"]),
+        shows: Rows(&["cluster", "patterns", "region", "version", "state"]),
     },
     Step {
         why: "What runs in any of them and is tagged `web`? One question reaches all.",
