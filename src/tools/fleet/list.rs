@@ -15,7 +15,7 @@ use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 const COLUMNS: &[&str] = &[
-    "name",
+    "cluster",
     "state",
     "version",
     "quorum",
@@ -117,7 +117,7 @@ fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
     };
     let is_default = config.default.is_some() && config.default == place;
     let entries: [(&str, Value); 8] = [
-        ("name", cluster.name.clone().into()),
+        ("cluster", cluster.name.clone().into()),
         ("default", is_default.into()),
         ("endpoints", endpoints.into()),
         ("region", cluster.region.clone().into()),
