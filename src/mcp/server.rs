@@ -34,7 +34,7 @@ type Object = Map<String, Value>;
 /// What is served. The program's own is [`OURS`]; a test brings its own tools and another desk.
 pub struct Offer<D: 'static> {
     pub toolsets: &'static [Toolset],
-    /// See [`tools::renamed`].
+    /// See [`tools::renamed::sentence`].
     pub renamed: fn(&str, &Object) -> Option<String>,
     /// See [`call::call`].
     pub call: fn(&mut D, &'static Tool, &Object) -> Result<Object, Error>,
@@ -43,7 +43,7 @@ pub struct Offer<D: 'static> {
 /// The tools of this program.
 pub static OURS: Offer<Desk> = Offer {
     toolsets: tools::TOOLSETS,
-    renamed: tools::renamed,
+    renamed: tools::renamed::sentence,
     call: call::call,
 };
 

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::args::Args;
 use super::param::{Kind, Param};
 use super::rows::Row;
-use crate::error::Error;
 
 const SORT_MAX_CHARS: usize = 40;
 
@@ -21,26 +20,14 @@ pub struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// What `sort` asks for; `None` where it was not given.
-    ///
-    /// # Errors
-    /// There is no such column.
-    pub fn of(args: &'a Args, columns: &[&str]) -> Result<Option<Order<'a>>, Error> {
-        let Some(text) = args.text("sort") else {
-            return Ok(None);
-        };
-        let (column, descending) = match text.strip_prefix('-') {
-            Some(column) => (column, true),
-            None => (text, false),
-        };
-        if columns.contains(&column) {
-            return Ok(Some(Order { column, descending }));
-        }
-        Err(Error::bad(format!(
-            "`sort` is `{}`, which is none of: {}",
-            column.escape_debug(),
-            columns.join(", ")
-        )))
+    /// What `sort` asks for, which was checked with the columns; `None` where it was not given.
+    pub fn of(args: &'a Args) -> Option<Order<'a>> {
+        let text = args.text("sort")?;
+        let column = text.strip_prefix('-');
+        Some(Order {
+            column: column.unwrap_or(text),
+            descending: column.is_some(),
+        })
     }
 
     /// How two rows stand to each other. Rows without the column come last in both directions.

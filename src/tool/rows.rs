@@ -26,6 +26,40 @@ pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "").opti
 /// One row; its keys in the order in which they are shown.
 pub type Row = Map<String, Value>;
 
+/// Checks what a list was asked for before anybody is asked: columns to show and to sort by, and the
+/// place to begin at.
+///
+/// # Errors
+/// All of it that there is not.
+pub fn check(args: &Args, columns: &[&str]) -> Result<(), Error> {
+    let mut problems = Vec::new();
+    let is_none_of = |name: &str, wrong: &[&str]| {
+        let (wrong, columns) = (wrong.join(", "), columns.join(", "));
+        format!(
+            "`{name}` has {}, which is none of: {columns}",
+            wrong.escape_debug()
+        )
+    };
+    let unknown = |column: &&str| !columns.contains(column);
+    let fields: Vec<&str> = args.texts("fields").into_iter().filter(unknown).collect();
+    if !fields.is_empty() {
+        problems.push(is_none_of("fields", &fields));
+    }
+    let sort = args.text("sort");
+    let sort = sort.map(|column| column.strip_prefix('-').unwrap_or(column));
+    if let Some(column) = sort.filter(unknown) {
+        problems.push(is_none_of("sort", &[column]));
+    }
+    if window(args).is_err() {
+        problems.push("`cursor` is no `next` of an answer".into());
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::BadArguments(problems))
+    }
+}
+
 /// Makes `items`, `total` and `next` of all rows. `columns` are all that a row can have;
 /// `usual` those that are shown where `fields` does not choose. Zero, null and empty values are left
 /// out.
@@ -53,19 +87,8 @@ pub fn page_of(
     usual: &[&str],
     args: &Args,
 ) -> Result<Map<String, Value>, Error> {
+    check(args, columns)?;
     let chosen = args.texts("fields");
-    let wrong: Vec<&str> = chosen
-        .iter()
-        .copied()
-        .filter(|field| !columns.contains(field))
-        .collect();
-    if !wrong.is_empty() {
-        return Err(Error::bad(format!(
-            "`fields` has {}, which is none of: {}",
-            wrong.join(", ").escape_debug(),
-            columns.join(", ")
-        )));
-    }
     let shown: &[&str] = if chosen.is_empty() { usual } else { &chosen };
     let (start, limit) = window(args)?;
     let mut items = Vec::new();

@@ -7,12 +7,11 @@ pub mod fleet;
 pub mod guest;
 pub mod node;
 pub mod plan;
+pub mod renamed;
 pub mod rights;
 pub mod snapshot;
 pub mod storage;
 pub mod task;
-
-use serde_json::{Map, Value};
 
 use crate::tool::Tool;
 
@@ -62,10 +61,4 @@ pub fn all() -> impl Iterator<Item = &'static Tool> {
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
     all().find(|tool| tool.name == name)
-}
-
-/// What to say to a call by a tool name of the Python package: which tool here does it, with which
-/// arguments. `None` for any other name.
-pub fn renamed(_name: &str, _arguments: &Map<String, Value>) -> Option<String> {
-    None
 }

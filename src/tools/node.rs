@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fleet::{cut, incomplete, percent, unseen};
+use super::fleet::{Gaps, cut, percent, unseen};
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
@@ -74,20 +74,18 @@ const GET: Tool = Tool {
 type Nodes = (Vec<Row>, Vec<String>);
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let order = Order::of(args, COLUMNS)?;
+    rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
-    let mut gaps = Vec::new();
+    let mut gaps = Gaps::default();
     for (cluster, (nodes, unseen)) in reach.ask(nodes)? {
         found.extend(nodes);
-        gaps.extend(incomplete(cluster, &unseen));
+        gaps.add(cluster, unseen);
     }
-    if let Some(order) = order {
+    if let Some(order) = Order::of(args) {
         found.sort_by(|one, other| order.compare(one, other));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
-    if !gaps.is_empty() {
-        answer.insert("incomplete".into(), gaps.into());
-    }
+    gaps.name_in(&mut answer);
     Ok(answer)
 }
 
@@ -207,7 +205,7 @@ fn look(reach: &Reach, name: &str) -> Result<Seen, Error> {
     reach.resources(&mut |resource| {
         let sort = resource.sort();
         if sort == Sort::Node && resource.name() == name {
-            seen.status = Some(resource.status.to_string());
+            seen.status = Some(printable(&resource.status, NAME_MAX_CHARS));
             let mut row = node("", resource);
             row.shift_remove("cluster");
             row.retain(|_, value| says_something(value));
@@ -282,7 +280,7 @@ fn details(status: &Value) -> Map<String, Value> {
         .collect();
     let share = |path: &str| percent(at(path).and_then(Value::as_f64).map(|share| share * 100.0));
     let entries = [
-        ("version", text("/pveversion")),
+        ("version", version(at("/pveversion")).into()),
         ("kernel", text("/current-kernel/release")),
         ("boot", text("/boot-info/mode")),
         ("cpu_model", text("/cpuinfo/model")),
@@ -301,6 +299,13 @@ fn details(status: &Value) -> Map<String, Value> {
     let entries = entries.into_iter();
     let told = entries.filter(|(_, value)| says_something(value));
     told.map(|(key, value)| (key.to_string(), value)).collect()
+}
+
+/// `9.2.11` of `pve-manager/9.2.11/14a22df3c5f0a1b2`.
+fn version(text: Option<&Value>) -> String {
+    let text = text.and_then(Value::as_str).unwrap_or_default();
+    let version = text.split('/').nth(1).unwrap_or(text);
+    printable(version, NAME_MAX_CHARS)
 }
 
 /// What a guest's network card can be put on.

@@ -9,6 +9,7 @@ mod binary_config;
 mod cert;
 mod client;
 mod config;
+mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
 mod documents;
@@ -25,15 +26,18 @@ mod node;
 mod of_sim;
 mod outage;
 mod peer;
+mod renamed;
 mod replay;
 mod replay_data;
 mod replay_scenes;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;
+mod search;
 mod secrets;
 mod selection;
 mod session;
+mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod table;

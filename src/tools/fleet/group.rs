@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::fleet::resource::{Resource, Sort};
+use super::row::count;
+use crate::fleet::resource::{Amount, Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib};
 
@@ -111,7 +112,7 @@ impl Groups {
     /// A row for each group, the largest first.
     pub(super) fn rows(self) -> Vec<Row> {
         let mut groups: Vec<(Key, Sums)> = self.groups.into_iter().collect();
-        groups.sort_by(|(_, one), (_, other)| other.count.cmp(&one.count));
+        groups.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.count));
         groups.iter().map(|(key, sums)| row(key, sums)).collect()
     }
 }
@@ -134,7 +135,7 @@ fn row(key: &Key, sums: &Sums) -> Row {
     put("type", key.sort.into());
     put(key.column, key.value.clone().into());
     put("count", sums.count.into());
-    put("cpus", json!((sums.cpus * 10.0).round() / 10.0));
+    put("cpus", count(Amount(sums.cpus)));
     put("memory_gib", json!(gib(sums.memory)));
     put("memory_used_gib", json!(gib(sums.memory_used)));
     put("disk_gib", json!(gib(sums.disk)));

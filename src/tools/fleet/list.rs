@@ -50,6 +50,7 @@ pub(super) const LIST: Tool = Tool {
 };
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    rows::check(args, COLUMNS)?;
     let check = args.yes("check");
     let mut checked: Vec<(&str, Checked)> = match check {
         true => reach.ask(check::check)?,

@@ -52,13 +52,8 @@ impl Quorum {
     }
 
     /// What to worry about.
-    pub(super) fn problem(&self) -> Option<String> {
-        match self {
-            Quorum::Kept | Quorum::Standalone => None,
-            Quorum::Lost => {
-                Some("lost: nothing can be changed, and no guest can be started".into())
-            }
-            Quorum::Unknown(why) => Some(format!("unknown: {why}")),
-        }
+    pub(super) fn problem(&self) -> Option<&'static str> {
+        let lost = *self == Quorum::Lost;
+        lost.then_some("lost: nothing can be changed, and no guest can be started")
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Amount, Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};
 
@@ -64,7 +64,7 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         ("tags", printable(&tags.join(";"), TAGS_MAX_CHARS).into()),
         ("pool", pool),
         ("template", resource.is_template().into()),
-        ("cpus", number(resource.maxcpu.0)),
+        ("cpus", count(resource.maxcpu)),
         ("cpu_percent", percent(resource.cpu_percent())),
         ("memory_mib", mib(resource.maxmem.whole()).into()),
         ("memory_percent", percent(resource.memory_percent())),
@@ -74,7 +74,7 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         ("shared", resource.is_shared().into()),
         (
             "content",
-            printable(&resource.content, TAGS_MAX_CHARS).into(),
+            in_order(&printable(&resource.content, TAGS_MAX_CHARS)).into(),
         ),
         ("plugin", name(&resource.plugintype)),
     ];
@@ -84,13 +84,21 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
         .collect()
 }
 
+/// The words of a list that Proxmox gives in a different order each time.
+pub fn in_order(list: &str) -> String {
+    let mut words: Vec<&str> = list.split(',').map(str::trim).collect();
+    words.sort_unstable();
+    words.join(",")
+}
+
 /// Percent with one digit behind the point.
 pub fn percent(share: Option<f64>) -> Value {
     share.map_or(Value::Null, |share| json!((share * 10.0).round() / 10.0))
 }
 
 /// A number without a point where it is whole: a container may have half a CPU.
-fn number(amount: f64) -> Value {
+pub fn count(amount: Amount) -> Value {
+    let amount = amount.0;
     let whole = amount.fract() == 0.0;
     if whole {
         #[allow(clippy::cast_possible_truncation)] // A cast saturates.

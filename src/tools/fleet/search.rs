@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::group::{self, Groups};
 use super::row::{self, COLUMNS};
-use super::{cut, incomplete, unseen};
+use super::{Gaps, cut, unseen};
 use crate::error::Error;
 use crate::fleet::query::Query;
 use crate::fleet::query::grammar;
@@ -87,18 +87,17 @@ struct Search<'a> {
 }
 
 fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let query = grammar::parse(args.text("query").unwrap_or_default());
-    let query = query.map_err(Error::BadArguments)?;
     let group_by = args.text("group_by");
     let columns = if group_by.is_some() {
         group::COLUMNS
     } else {
         COLUMNS
     };
+    let query = checked(args, columns)?;
     let (start, limit) = rows::window(args)?;
     let search = Search {
         query,
-        order: Order::of(args, columns)?,
+        order: Order::of(args),
         keep: start.saturating_add(limit),
         group_by,
     };
@@ -110,13 +109,13 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     let mut found: Vec<Row> = Vec::new();
     let mut groups = Groups::default();
     let mut nodes_offline = Vec::new();
-    let mut gaps = Vec::new();
+    let mut gaps = Gaps::default();
     for (cluster, one) in answered {
         total += one.total;
         found.extend(one.rows);
         groups.add(one.groups);
         nodes_offline.extend(one.nodes_offline);
-        gaps.extend(incomplete(cluster, &one.unseen));
+        gaps.add(cluster, one.unseen);
     }
     let mut answer = if group_by.is_some() {
         let mut rows = groups.rows();
@@ -129,14 +128,27 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
     }
-    if !gaps.is_empty() {
-        answer.insert("incomplete".into(), gaps.into());
-    }
+    gaps.name_in(&mut answer);
     if total == 0 && search.query.names_without_wildcard() {
         let note = "`name:` means the whole name: a part of it is a bare word, or `name:*part*`";
         answer.insert("note".into(), note.into());
     }
     Ok(answer)
+}
+
+/// The query, or everything that is wrong with the call.
+fn checked(args: &Args, columns: &[&str]) -> Result<Query, Error> {
+    let query = grammar::parse(args.text("query").unwrap_or_default());
+    let listed = rows::check(args, columns);
+    match (query, listed) {
+        (Ok(query), Ok(())) => Ok(query),
+        (Err(mut problems), Err(Error::BadArguments(more))) => {
+            problems.extend(more);
+            Err(Error::BadArguments(problems))
+        }
+        (Err(problems), _) => Err(Error::BadArguments(problems)),
+        (_, Err(error)) => Err(error),
+    }
 }
 
 fn sort(rows: &mut [Row], order: Option<&Order>) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{incomplete, unseen};
+use super::{Gaps, unseen};
 use crate::error::Error;
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
@@ -48,11 +48,12 @@ struct Summary {
 }
 
 fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    rows::check(args, COLUMNS)?;
     let answered = reach.ask(of_cluster)?;
     let mut all = Tally::default();
     let mut needy = Vec::new();
     let mut well = Vec::new();
-    let mut gaps = Vec::new();
+    let mut gaps = Gaps::default();
     for (cluster, one) in answered {
         let row = row(cluster, &one);
         if row.get("attention").is_some_and(rows::says_something) {
@@ -60,8 +61,8 @@ fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error>
         } else {
             well.push(row);
         }
-        gaps.extend(incomplete(cluster, &one.unseen));
         all.add(&one.tally);
+        gaps.add(cluster, one.unseen);
     }
     let mut answer = Map::new();
     let mut facts = Map::from_iter([
@@ -72,9 +73,7 @@ fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error>
     answer.insert("all".into(), Value::Object(facts));
     needy.extend(well);
     answer.extend(rows::page(needy, COLUMNS, COLUMNS, args)?);
-    if !gaps.is_empty() {
-        answer.insert("incomplete".into(), gaps.into());
-    }
+    gaps.name_in(&mut answer);
     Ok(answer)
 }
 
@@ -83,10 +82,14 @@ fn of_cluster(reach: &Reach) -> Result<Summary, Error> {
     let mut tally = Tally::default();
     reach.resources(&mut |resource| tally.count(resource))?;
     let quorum = quorum::read(reach)?;
+    let mut unseen = unseen(reach, |_| true)?;
+    if let Quorum::Unknown(why) = &quorum {
+        unseen.push(format!("the quorum: {why}"));
+    }
     Ok(Summary {
         tally,
         quorum,
-        unseen: unseen(reach, |_| true)?,
+        unseen,
     })
 }
 

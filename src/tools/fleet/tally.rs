@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::cut;
-use super::row::percent;
-use crate::fleet::resource::{Resource, Sort};
+use super::row::{count, percent};
+use crate::fleet::resource::{Amount, Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{gib, says_something};
 
@@ -138,7 +138,7 @@ impl Tally {
         let facts = [
             ("nodes", Value::Object(states(&self.nodes))),
             ("guests", Value::Object(guests)),
-            ("cpus", json!(self.cpus)),
+            ("cpus", count(Amount(self.cpus))),
             ("cpu_percent", percent(share(self.cpus_used, self.cpus))),
             ("memory_gib", json!(gib(self.memory))),
             (

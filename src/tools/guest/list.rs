@@ -4,14 +4,15 @@ use serde_json::{Map, Value};
 
 use super::NAME_MAX_CHARS;
 use crate::error::Error;
+use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, mib, number};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, mib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::fleet::{Gaps, count, cut, percent, unseen};
 
 /// The longest list of tags that is shown, in characters.
 const TAGS_MAX_CHARS: usize = 200;
@@ -65,76 +66,94 @@ pub(super) const LIST: Tool = Tool {
     run: Run::Fleet(list),
 };
 
+/// What one cluster has to say.
+#[derive(Default)]
+struct Guests {
+    rows: Vec<Row>,
+    nodes_offline: Vec<String>,
+    unseen: Vec<String>,
+}
+
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let answered = reach.ask(guests)?;
+    rows::check(args, COLUMNS)?;
+    let answered = reach.ask(|reach| guests(reach, args))?;
     let several = reach.clusters().count() > 1;
     let mut found: Vec<Row> = Vec::new();
+    let mut nodes_offline: Vec<String> = Vec::new();
+    let mut gaps = Gaps::default();
     for (cluster, guests) in answered {
-        for resource in guests {
-            let mut row = row(&resource);
+        for mut row in guests.rows {
             if several {
                 row.insert("cluster".into(), cluster.into());
             }
-            if is_wanted(&row, args) {
-                found.push(row);
-            }
+            found.push(row);
         }
+        let offline = guests.nodes_offline.iter();
+        nodes_offline.extend(offline.map(|node| format!("{cluster}/{node}")));
+        gaps.add(cluster, guests.unseen);
     }
     found.sort_by_key(|row| {
         let cluster = row.get("cluster").and_then(Value::as_str);
         (cluster.map(str::to_string), number(row.get("vmid")))
     });
-    rows::page(found, COLUMNS, USUAL, args)
-}
-
-fn guests(reach: &Reach) -> Result<Vec<Value>, Error> {
-    let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "vm");
-    match reach.send(&request)?.data {
-        Value::Array(rows) => Ok(rows),
-        _ => Ok(Vec::new()),
+    let mut answer = rows::page(found, COLUMNS, USUAL, args)?;
+    if !nodes_offline.is_empty() {
+        answer.insert("nodes_offline".into(), cut(nodes_offline).into());
     }
+    gaps.name_in(&mut answer);
+    Ok(answer)
 }
 
-fn row(resource: &Value) -> Row {
-    let text = |key: &str, max| {
-        let text = resource
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        Value::from(printable(text, max))
-    };
-    let amount = |key: &str| number(resource.get(key));
-    let cpu = resource.get("cpu").and_then(Value::as_f64);
-    let kind = match resource.get("type").and_then(Value::as_str) {
-        Some("lxc") => "container",
-        _ => "vm",
-    };
-    let mut row = Row::new();
-    row.insert("vmid".into(), amount("vmid").into());
-    row.insert("name".into(), text("name", NAME_MAX_CHARS));
-    row.insert("type".into(), kind.into());
-    for key in ["node", "status", "pool", "lock"] {
-        row.insert(key.into(), text(key, NAME_MAX_CHARS));
-    }
-    row.insert("tags".into(), text("tags", TAGS_MAX_CHARS));
-    row.insert("ha".into(), text("hastate", NAME_MAX_CHARS));
-    row.insert("cpus".into(), amount("maxcpu").into());
-    let percent = cpu.map(|share| (share * 1000.0).round() / 10.0);
-    row.insert("cpu_percent".into(), percent.into());
-    row.insert("memory_mib".into(), mib(amount("maxmem")).into());
-    row.insert("memory_used_mib".into(), mib(amount("mem")).into());
-    row.insert("disk_gib".into(), gib(amount("maxdisk")).into());
-    row.insert("uptime_s".into(), amount("uptime").into());
-    row.insert("template".into(), flag(resource.get("template")).into());
-    row
+/// The rows that are wanted. Those of a lost node stay as they were last heard, for minutes: the
+/// node is named.
+fn guests(reach: &Reach, args: &Args) -> Result<Guests, Error> {
+    let mut guests = Guests::default();
+    reach.resources(&mut |resource| {
+        let sort = resource.sort();
+        if sort == Sort::Node && !resource.is_up() {
+            let node = printable(resource.name(), NAME_MAX_CHARS);
+            guests.nodes_offline.push(node);
+        } else if sort.is_guest() && is_wanted(resource, args) {
+            guests.rows.push(row(resource));
+        }
+    })?;
+    guests.nodes_offline.sort();
+    guests.unseen = unseen(reach, Sort::is_guest)?;
+    Ok(guests)
 }
 
-fn is_wanted(row: &Row, args: &Args) -> bool {
-    let is = |column: &str| {
-        let wanted = args.text(column);
-        wanted.is_none() || row.get(column).and_then(Value::as_str) == wanted
-    };
-    let tags = row.get("tags").and_then(Value::as_str).unwrap_or_default();
-    let tagged = |tag: &str| tags.split([';', ',', ' ']).any(|one| one == tag);
-    is("type") && is("status") && is("node") && args.text("tag").is_none_or(tagged)
+fn row(resource: &Resource) -> Row {
+    let name = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
+    let tags: Vec<&str> = resource.tags().collect();
+    let entries = [
+        ("vmid", resource.vmid().into()),
+        ("name", name(resource.name())),
+        ("type", resource.sort().name().into()),
+        ("node", name(&resource.node)),
+        ("status", name(&resource.status)),
+        ("pool", name(&resource.pool)),
+        ("lock", name(&resource.lock)),
+        ("tags", printable(&tags.join(";"), TAGS_MAX_CHARS).into()),
+        ("ha", name(&resource.hastate)),
+        ("cpus", count(resource.maxcpu)),
+        ("cpu_percent", percent(resource.cpu_percent())),
+        ("memory_mib", mib(resource.maxmem.whole()).into()),
+        ("memory_used_mib", mib(resource.mem.whole()).into()),
+        ("disk_gib", gib(resource.maxdisk.whole()).into()),
+        ("uptime_s", resource.uptime.whole().into()),
+        ("template", resource.is_template().into()),
+    ];
+    let entries = entries.into_iter();
+    entries
+        .map(|(column, value)| (column.to_string(), value))
+        .collect()
+}
+
+fn is_wanted(resource: &Resource, args: &Args) -> bool {
+    let is = |column: &str, value: &str| args.text(column).is_none_or(|wanted| wanted == value);
+    let tagged = |tag: &str| resource.tags().any(|one| one == tag);
+    is("type", resource.sort().name())
+        && is("status", &resource.status)
+        && is("node", &resource.node)
+        && args.text("tag").is_none_or(tagged)
 }

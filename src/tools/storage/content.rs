@@ -94,7 +94,7 @@ struct Places {
 
 fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let storage = args.need("storage")?;
-    let order = Order::of(args, COLUMNS)?;
+    rows::check(args, COLUMNS)?;
     let places = look(reach, storage)?;
     let nodes = nodes(reach, args, &places)?;
     let mut found: Vec<Row> = Vec::new();
@@ -120,7 +120,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             not_read.insert(node, "not available there now".into());
         }
     }
-    match order {
+    match Order::of(args) {
         Some(order) => found.sort_by(|one, other| order.compare(one, other)),
         None => found.sort_by_key(place),
     }
@@ -143,7 +143,7 @@ fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
         if resource.sort() != Sort::Storage {
             return;
         }
-        let node = resource.node.to_string();
+        let node = printable(&resource.node, NAME_MAX_CHARS);
         if resource.name() != storage {
             places
                 .others
@@ -169,10 +169,17 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
     let cluster = reach.cluster_name();
     let storage = args.need("storage")?;
     if places.up.is_empty() && places.down.is_empty() {
+        // A token may be allowed to read what the list does not show it.
+        if let Some(node) = args.text("node") {
+            return Ok(vec![node.to_string()]);
+        }
+        let others = match places.others.as_slice() {
+            [] => "it sees none".to_string(),
+            others => format!("it sees: {}", cut(others.to_vec()).join(", ")),
+        };
         return Err(Error::bad(format!(
             "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
-             it; there are: {}",
-            cut(places.others.clone()).join(", ")
+             it; {others}"
         )));
     }
     if let Some(node) = args.text("node") {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{NAME_MAX_CHARS, in_order};
+use super::NAME_MAX_CHARS;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
@@ -14,7 +14,7 @@ use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::tools::fleet::{incomplete, percent, unseen};
+use crate::tools::fleet::{Gaps, in_order, percent, unseen};
 
 const SOURCE_MAX_CHARS: usize = 200;
 
@@ -52,20 +52,18 @@ struct Storages {
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let order = Order::of(args, COLUMNS)?;
+    rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
-    let mut gaps = Vec::new();
+    let mut gaps = Gaps::default();
     for (cluster, storages) in reach.ask(storages)? {
         found.extend(storages.rows);
-        gaps.extend(incomplete(cluster, &storages.unseen));
+        gaps.add(cluster, storages.unseen);
     }
-    if let Some(order) = order {
+    if let Some(order) = Order::of(args) {
         found.sort_by(|one, other| order.compare(one, other));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
-    if !gaps.is_empty() {
-        answer.insert("incomplete".into(), gaps.into());
-    }
+    gaps.name_in(&mut answer);
     Ok(answer)
 }
 

@@ -1,0 +1,54 @@
+//! One cluster silent, a node of another down: what is read of the whole fleet is answered in time.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::session::Session;
+use crate::sim::{Fault, Limited, World};
+
+/// What a fleet-wide read may take, whatever is down.
+const LIMIT: Duration = Duration::from_secs(6);
+
+fn check(tool: &str, arguments: &Value, offline_is_named: impl Fn(&Value) -> bool) {
+    let world = World::three();
+    world
+        .cluster("disaster-recovery")
+        .fault(Limited::from(Fault::HangBefore));
+    world
+        .cluster("staging")
+        .fault(Limited::from(Fault::NodeOffline("stg-pve2".into())));
+    let mut session = Session::start(&world);
+    let begun = Instant::now();
+    let answer = Value::Object(session.call(tool, arguments).ok());
+    let took = begun.elapsed();
+    assert!(took < LIMIT, "{tool} took {took:?}");
+    assert_eq!(answer["clusters_asked"], json!(3), "{tool}");
+    assert_eq!(
+        answer["errors"][0]["cluster"],
+        json!("disaster-recovery"),
+        "{tool}"
+    );
+    assert_eq!(answer["errors"][1], Value::Null, "{tool}");
+    assert!(answer["items"][0].is_object(), "{tool}");
+    assert!(offline_is_named(&answer), "{tool}: {answer}");
+}
+
+#[test]
+fn the_rest_answers_within_six_seconds_and_what_is_missing_is_named() {
+    let named = |answer: &Value| answer["nodes_offline"] == json!(["staging/stg-pve2"]);
+    let needs_attention = |answer: &Value| {
+        answer["items"][0]["attention"]["nodes_not_online"] == json!(["stg-pve2 offline"])
+    };
+    let is_offline = |answer: &Value| {
+        let rows = answer["items"].as_array().expect("items");
+        rows.iter()
+            .any(|row| row["node"] == json!("stg-pve2") && row["status"] == json!("offline"))
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| check("fleet_search", &json!({"query": "type:guest"}), named));
+        scope.spawn(|| check("guest_list", &json!({"cluster": "all"}), named));
+        scope.spawn(|| check("fleet_summary", &json!({}), needs_attention));
+        scope.spawn(|| check("node_list", &json!({"cluster": "all"}), is_offline));
+    });
+}
