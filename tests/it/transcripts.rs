@@ -241,10 +241,11 @@ fn steady(line: &str) -> String {
             (r"\b[0-9a-f]{40}\b", "*"),
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
             (r"\d{4}[-_]\d\d[-_]\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
-            (r#"("(?:latency_ms|uptime_s|age_s|since|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
+            (r#"("(?:latency_ms|uptime_s|age_s|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
             (r"\bctime=\d+", "ctime=*"),
             (r#"("age": ?)"\d+s""#, r#"$1"*""#),
             (r"\(\d+s\)", "(*)"),
+            (r#"("since": ?)"?\d+"?"#, r#"$1"*""#),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
