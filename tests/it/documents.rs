@@ -12,6 +12,7 @@ use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use regex::Regex;
+use serde_json::Value;
 
 use crate::binary::PROGRAM;
 use crate::demo;
@@ -195,6 +196,25 @@ fn commands_exist() {
     assert!(checked >= 5, "only {checked} commands were found");
 }
 
+#[test]
+fn the_snippet_for_clients_starts_the_program() {
+    let snippet = blocks(&readme(), "json").concat();
+    let snippet: Value = serde_json::from_str(&snippet).expect("JSON");
+    let server = &snippet["mcpServers"]["proxmox"];
+    let command = server["command"].as_str().expect("a command");
+    assert!(
+        command.starts_with('/') && command.ends_with("/proxmox-mcp"),
+        "{command}"
+    );
+    let arguments: Vec<&str> = server["args"]
+        .as_array()
+        .expect("arguments")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(is_taken(&arguments), "{arguments:?}");
+}
+
 /// Whether the program takes these arguments, told by running it.
 fn is_taken(arguments: &[&str]) -> bool {
     let run = Command::new(PROGRAM)
@@ -263,6 +283,26 @@ fn messages_are_those_of_the_program() {
     }
     assert_eq!(problems, [""; 0]);
     assert!(checked >= 8, "only {checked} messages were found");
+}
+
+/// Every code that an answer can have is explained under "Safety".
+#[test]
+fn codes_of_errors_are_explained() {
+    static CODE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"=> "(\w+Error)""#).expect("a rule"));
+    let errors = fs::read_to_string(root().join("src/error.rs")).expect("error.rs");
+    let text = readme();
+    let codes: Vec<String> = CODE
+        .captures_iter(&errors)
+        .map(|code| code[1].to_string())
+        .collect();
+    // A cancelled call is not answered.
+    let unexplained: Vec<&String> = codes
+        .iter()
+        .filter(|code| *code != "CancelledError" && !text.contains(&format!("`{code}`")))
+        .collect();
+    assert_eq!(unexplained, [""; 0]);
+    assert!(codes.len() >= 10, "only {codes:?} were found");
 }
 
 /// All source, with the texts that are broken over several lines in one.

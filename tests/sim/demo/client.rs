@@ -87,7 +87,7 @@ impl Client {
     pub fn send(&mut self, message: &Value) -> Result<(), String> {
         let input = self.input.as_mut().ok_or("the input is closed")?;
         let sent = writeln!(input, "{message}").and_then(|()| input.flush());
-        sent.or_else(|_| Err(self.last_words()))
+        sent.map_err(|_| self.last_words())
     }
 
     /// The next message. Whatever is no JSON value on a line of its own is an error.
