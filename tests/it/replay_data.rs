@@ -1,7 +1,7 @@
 //! Which families of the recordings the tools use, and which exchanges are excepted, each with its reason.
 
 /// Method and path template.
-pub const FAMILIES: &[&str] = &[
+pub(crate) const FAMILIES: &[&str] = &[
     "GET /version",
     "GET /cluster/status",
     "GET /cluster/resources",
@@ -85,4 +85,4 @@ pub const FAMILIES: &[&str] = &[
 ];
 
 /// Id and reason.
-pub const EXCEPTIONS: &[(&str, &str)] = &[];
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[];

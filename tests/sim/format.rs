@@ -36,7 +36,7 @@ pub fn named(format: &str, name: &str, text: &str) -> Checked {
         "pve-priv" => need(super::roles::PRIVILEGES.contains(&text), &format!("invalid privilege '{text}'")),
         "pve-groupid" => need(word(text, "._-"), &format!("group name '{text}' contains invalid characters")),
         "pve-roleid" => need(word(text, "._-"), &format!("role name '{text}' contains invalid characters")),
-        "pve-poolid" => need(word(text, "/._-"), &format!("pool name '{text}' contains invalid characters")),
+        "pve-poolid" => need(!text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)), &format!("pool name '{text}' contains invalid characters")),
         "pve-tag" => need(tag(text), &format!("invalid characters in tag {text}")),
         "pve-volume-id" => need(volume(text), &format!("unable to parse volume ID '{text}'")),
         "urlencoded" => need(!text.contains([' ', '+', '/', '\n']), &format!("invalid urlencoded string: {text}")),

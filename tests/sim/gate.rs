@@ -215,7 +215,7 @@ fn body(request: &Request) -> Result<Params, Response> {
     if request.body.is_empty() {
         return Ok(Params::new());
     }
-    let Some(kind) = request.header("content-type") else { return Ok(Params::new()) };
+    let kind = request.header("content-type").unwrap_or("application/x-www-form-urlencoded");
     match kind.split(';').next().unwrap_or("").trim() {
         "application/x-www-form-urlencoded" => Ok(form(&String::from_utf8_lossy(&request.body))),
         "application/json" => match serde_json::from_slice(&request.body) {

@@ -129,6 +129,10 @@ pub fn read(tls: &mut Tls, buffer: &mut Vec<u8>, idle: Duration) -> Heard {
     if length > BODY_MAX_BYTES && !upload {
         return Heard::Refused(Response::text(501, "for data too large"));
     }
+    if request.path.ends_with("/upload") && request.verb == "POST" && !upload {
+        while more(tls, &mut Vec::new(), Instant::now() + idle) {}
+        return Heard::Gone;
+    }
     while buffer.len() < length {
         if !more(tls, buffer, Instant::now() + idle) {
             return Heard::Gone;

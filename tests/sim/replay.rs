@@ -183,13 +183,14 @@ pub fn container(name: &str, vmid: u32) -> String {
 pub fn first_b(state: &mut State) {
     place(state, 100, Kind::Qemu, "b1", &qemu("b-web1", "nas:100/vm-100-disk-6.raw,size=1G", &format!("{NET}\nagent: 1\ntags: prod;web\nscsihw: virtio-scsi-single")));
     if let Some(nas) = state.storage_mut("nas") {
-        for n in 0..6 {
+        for (vmid, n) in [100, 200].into_iter().flat_map(|vmid| (0..6).map(move |n| (vmid, n))) {
             let mut left = nas.volumes[0].clone();
-            left.volid = format!("nas:100/vm-100-disk-{n}.raw");
+            left.volid = format!("nas:{vmid}/vm-{vmid}-disk-{n}.raw");
+            left.vmid = Some(vmid);
             nas.volumes.push(left);
         }
     }
-    place(state, 200, Kind::Qemu, "b2", &qemu("b-db1", "local:200/vm-200-disk-0.raw,size=1G", NET));
+    place(state, 200, Kind::Qemu, "b2", &qemu("b-db1", "nas:200/vm-200-disk-6.raw,size=1G", NET));
     place(state, 210, Kind::Lxc, "b1", &container("ct210", 210));
     place(state, 9000, Kind::Qemu, "b1", &qemu("tmpl", "local:9000/base-9000-disk-0.raw,size=1G", "template: 1"));
     state.pools.insert("prod".into(), Pool { comment: Some("production".into()), vms: [100].into(), ..Pool::default() });

@@ -216,7 +216,9 @@ impl State {
             }
             "userid-param" => {
                 let userid = text(params, "userid");
-                let realm = userid.rsplit_once('@').map(|(_, realm)| realm).unwrap_or_default();
+                let Some((_, realm)) = userid.rsplit_once('@') else {
+                    return Err(Refusal::die(format!("value '{userid}' does not look like a valid user name")));
+                };
                 self.need(who, &format!("/access/realm/{realm}"), &["Realm.AllocateUser"])
             }
             "userid-group" => self.need_any(who, "/access/groups", &["User.Modify"]),

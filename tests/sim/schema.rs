@@ -93,6 +93,7 @@ fn fit(template: &[String], asked: &[String]) -> Option<(usize, Map<String, Valu
     for (i, part) in template.iter().enumerate() {
         let last = i + 1 == template.len();
         match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(_) if !last && asked[i].contains(char::is_whitespace) => return None,
             Some(slot) => {
                 let value = if last { asked[i..].join("/") } else { asked[i].clone() };
                 params.insert(slot.into(), Value::String(value));

@@ -60,6 +60,8 @@ pub struct State {
     pub born: Instant,
     /// A node was lost a moment ago: lists still show everything as it was before.
     pub stale: bool,
+    /// Guests whose lock file something else than a task holds.
+    pub flocks: BTreeSet<u32>,
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
 }
@@ -115,6 +117,7 @@ impl State {
             seed: name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))),
             born: Instant::now(),
             stale: false,
+            flocks: BTreeSet::new(),
             daemon: None,
         }
     }

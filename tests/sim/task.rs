@@ -177,6 +177,8 @@ impl State {
                 log.push("TASK OK".into());
                 "OK".into()
             }
+            // Its worker was killed: nobody was left to write a line.
+            Err(text) if text == "unexpected status" => text,
             Err(text) => {
                 log.push(format!("TASK ERROR: {text}"));
                 text
@@ -215,6 +217,6 @@ impl State {
 
     /// Does a running task hold this guest's lock file?
     pub fn held(&self, vmid: u32) -> bool {
-        self.tasks.iter().any(|task| task.end.is_none() && task.holds == Some(vmid))
+        self.flocks.contains(&vmid) || self.tasks.iter().any(|task| task.end.is_none() && task.holds == Some(vmid))
     }
 }

@@ -1,7 +1,5 @@
 //! Multipart uploads: `content`, `checksum-algorithm` and `checksum` come before the file part.
 
-use serde_json::Value;
-
 use super::answer::Params;
 use super::http::{Request, Response};
 
@@ -23,8 +21,8 @@ pub fn parse(request: &Request) -> Result<Params, Response> {
             }
             Some(file) if name == "filename" => {
                 params.insert("filename".into(), clean(&file).into());
-                params.insert("tmpfilename".into(), format!("/var/tmp/pveupload-{:032x}", content.len()).into());
-                params.insert("size of file".into(), Value::from(content.len()));
+                // What the handler has to know of the file is told by the name of the spool file.
+                params.insert("tmpfilename".into(), format!("/var/tmp/pveupload-{}{:016x}", sha256(content), content.len()).into());
                 break;
             }
             Some(_) => {
@@ -33,8 +31,13 @@ pub fn parse(request: &Request) -> Result<Params, Response> {
             }
         }
     }
-    params.remove("size of file");
     Ok(params)
+}
+
+pub fn sha256(data: &[u8]) -> String {
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let Some(suite) = suite.tls13() else { return String::new() };
+    suite.common.hash_provider.hash(data).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pieces<'a>(body: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {

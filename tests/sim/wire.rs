@@ -105,7 +105,7 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
         Response::bare(401, "Authentication failed!")
     } else if path.starts_with("/pve-docs/") {
         documents(&path, request, faults.contains(&Fault::NoApiDoc))
-    } else if path == "/" {
+    } else if decoded == "/" {
         let body = Some(b"<!DOCTYPE html><html><head><title>Proxmox Virtual Environment</title></head></html>".to_vec());
         Response { status: 200, reason: "OK".into(), content_type: Some("text/html".into()), body, ..Response::default() }
     } else {

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::super::answer::{Answer, Params, Refusal, flag, given, list, number};
 use super::super::gate::Call;
 use super::super::rights::{Rule, Token, User, Who};
-use super::super::roles;
 use super::super::state::State;
 use super::{Handler, NULL};
 
@@ -21,10 +20,6 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("POST", "/access/users/{userid}/token/{tokenid}", add_token),
     ("PUT", "/access/users/{userid}/token/{tokenid}", change_token),
     ("DELETE", "/access/users/{userid}/token/{tokenid}", remove_token),
-    ("GET", "/access/groups", groups),
-    ("GET", "/access/roles", all_roles),
-    ("GET", "/access/roles/{roleid}", role),
-    ("POST", "/access/roles", add_role),
     ("GET", "/access/acl", acl),
     ("PUT", "/access/acl", change_acl),
     ("GET", "/access/domains", |_| {
@@ -238,41 +233,6 @@ fn remove_token(call: &mut Call) -> Answer {
     known.tokens.remove(&id).map(|_| Value::Null).ok_or_else(|| no_token(&user, &id))
 }
 
-fn groups(call: &mut Call) -> Answer {
-    let access = &call.state.access;
-    let members = |group: &str| -> String {
-        let users = access.users.iter().filter(|(_, user)| user.groups.iter().any(|known| known == group));
-        users.map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(",")
-    };
-    Ok(access.groups.iter().map(|(id, comment)| json!({"groupid": id, "comment": comment, "users": members(id)})).collect())
-}
-
-fn all_roles(call: &mut Call) -> Answer {
-    let built_in = roles::BUILT_IN.iter().map(|(id, privileges)| json!({"roleid": id, "privs": privileges, "special": 1}));
-    let admin = json!({"roleid": "Administrator", "privs": roles::PRIVILEGES.join(","), "special": 1});
-    let own = call.state.access.roles.iter().map(|(id, privileges)| {
-        let privileges: Vec<&str> = privileges.iter().map(String::as_str).collect();
-        json!({"roleid": id, "privs": privileges.join(","), "special": 0})
-    });
-    Ok(built_in.chain([admin]).chain(own).collect())
-}
-
-fn role(call: &mut Call) -> Answer {
-    let id = call.text("roleid");
-    let privileges = call.state.access.role(&id).ok_or_else(|| Refusal::die(format!("role '{id}' does not exist")))?;
-    Ok(privileges.into_iter().map(|privilege| (privilege, Value::from(1))).collect::<Map<_, _>>().into())
-}
-
-fn add_role(call: &mut Call) -> Answer {
-    let id = call.text("roleid");
-    if id.to_lowercase().starts_with("pve") {
-        return Err(Refusal::param("roleid", "cannot use role ID starting with the (case-insensitive) 'PVE' namespace"));
-    }
-    let privileges = list(&call.text("privs")).into_iter().collect();
-    call.state.access.roles.insert(id, privileges);
-    NULL
-}
-
 fn acl(call: &mut Call) -> Answer {
     let state = &*call.state;
     let rows = state.access.acl.iter().filter(|rule| state.may(&call.who, &rule.path, &["Permissions.Modify", "Sys.Audit"]));
@@ -342,9 +302,9 @@ fn login(call: &mut Call) -> Answer {
     let mut cap = Map::new();
     for (area, path, stems) in [
         ("vms", "/vms", &["VM."][..]), ("storage", "/storage", &["Datastore."]), ("nodes", "/nodes", &["Sys."]),
-        ("access", "/access", &["User.", "Group."]), ("dc", "/", &["Sys.Audit", "SDN."]), ("sdn", "/sdn", &["SDN."]), ("mapping", "/mapping", &["Mapping."]),
+        ("access", "/access", &["User.", "Group."]), ("dc", "/", &["Sys.Audit", "Sys.Modify", "SDN."]), ("sdn", "/sdn", &["SDN."]), ("mapping", "/mapping", &["Mapping."]),
     ] {
-        let held = state.privileges(&who, path).into_keys().filter(|privilege| stems.iter().any(|stem| privilege.starts_with(stem)) || privilege == "Permissions.Modify");
+        let held = state.privileges(&who, path).into_keys().filter(|privilege| stems.iter().any(|stem| privilege.starts_with(stem)) || (privilege == "Permissions.Modify" && area != "dc"));
         cap.insert(area.into(), held.map(|privilege| (privilege, Value::from(1))).collect::<Map<_, _>>().into());
     }
     let mut answer = json!({"username": id, "ticket": state.ticket(&id), "CSRFPreventionToken": state.csrf(&id), "cap": cap});

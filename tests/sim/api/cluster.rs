@@ -77,14 +77,26 @@ fn options(call: &mut Call) -> Answer {
 fn set_options(call: &mut Call) -> Answer {
     call.quorate()?;
     let params = std::mem::take(&mut call.params);
+    let formats = &call.method.params;
     for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
         call.state.options.remove(&name);
     }
     for (name, value) in params.into_iter().filter(|(name, _)| name != "delete") {
-        let value = if name == "description" { format!("{}\n", scalar(&value).trim_end()).into() } else { value };
+        let format = formats.get(&name).map(|schema| &schema["format"]).filter(|format| format.is_object());
+        let value = match format {
+            _ if name == "description" => format!("{}\n", scalar(&value).trim_end()).into(),
+            Some(format) => parts(format, &scalar(&value)),
+            None => value,
+        };
         call.state.options.insert(name, value);
     }
     NULL
+}
+
+/// A property string as an object.
+fn parts(format: &Value, text: &str) -> Value {
+    let parts = super::super::format::parse(format, text).unwrap_or_default();
+    parts.into_iter().map(|(key, value)| (key, Value::from(value))).collect::<Map<_, _>>().into()
 }
 
 fn log(call: &mut Call) -> Answer {
@@ -110,7 +122,8 @@ fn shown(job: &Map<String, Value>) -> Value {
     let mut all = Map::new();
     for (key, value) in job {
         let number = matches!(key.as_str(), "enabled" | "all" | "mailnotification" | "repeat-missed").then(|| scalar(value).parse::<i64>().ok()).flatten();
-        all.insert(key.clone(), number.map_or(value.clone(), Value::from));
+        let shown = if key == "prune-backups" { parts(&Value::Null, &scalar(value)) } else { value.clone() };
+        all.insert(key.clone(), number.map_or(shown, Value::from));
     }
     all.into()
 }

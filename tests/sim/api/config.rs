@@ -329,6 +329,6 @@ fn unlink(call: &mut Call) -> Answer {
 fn cloudinit(call: &mut Call) -> Answer {
     const KEYS: &[&str] = &["ciuser", "cipassword", "nameserver", "searchdomain", "sshkeys"];
     let guest = call.guest()?;
-    let shown: Config = guest.config.iter().filter(|(key, _)| KEYS.contains(&key.as_str()) || key.starts_with("ipconfig")).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let shown: Config = guest.config.iter().filter(|(key, _)| KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
     Ok(object(guest.kind, &shown).into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect())
 }

@@ -202,14 +202,16 @@ fn upload(call: &mut Call) -> Answer {
         return Err(Refusal::die(format!("storage '{id}' does not support '{content}' content")));
     }
     let spool = call.text("tmpfilename");
-    let size = spool.rsplit_once('-').and_then(|(_, hex)| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
+    let told = spool.rsplit_once('-').map_or("", |(_, told)| told);
+    let (hash, size) = told.split_at_checked(64).unwrap_or_default();
+    let (hash, size) = (hash.to_string(), u64::from_str_radix(size, 16).unwrap_or(0));
     let sum = given(&call.params, "checksum");
     Ok(call.state.spawn(&who, Plan::new(&node, "imgcopy", ""), move |state, log| {
         log.push(format!("starting file import from: {spool}"));
         if let Some(sum) = sum {
-            if sum.chars().all(|c| c == '0') {
+            if sum != hash {
                 log.push("calculating checksum...".into());
-                return Err(format!("checksum mismatch: got '{}' != expect '{sum}'", super::super::digest::sha1(name.as_bytes())));
+                return Err(format!("checksum mismatch: got '{hash}' != expect '{sum}'"));
             }
             log.push("calculating checksum...OK, checksum verified".into());
         }

@@ -294,6 +294,13 @@ fn restore(call: &mut Call, archive: &str) -> Answer {
         }
         if kind == Kind::Qemu {
             log.push("rescan volumes...".into());
+            let known = guest.volumes();
+            let lost = |volume: &&super::super::storage::Volume| volume.vmid == Some(vmid) && volume.content == "images" && !known.contains(&volume.volid);
+            let lost: Vec<String> = state.storages.iter().flat_map(|storage| storage.seen_from(&node)).filter(lost).map(|volume| volume.volid.clone()).collect();
+            for id in lost {
+                let key = guest.keep_unused(&id);
+                log.push(format!("VM {vmid} add unreferenced volume '{id}' as '{key}' to config"));
+            }
         }
         state.guests.insert(vmid, guest);
         if flag(&params, "start") {

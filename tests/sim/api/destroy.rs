@@ -30,10 +30,10 @@ impl State {
     }
 
     /// A volume that linked clones stand on.
-    fn based_on(&self, volid: &str) -> Option<String> {
+    fn based_on(&self, volid: &str) -> bool {
         let name = volid.split_once(':').map_or(volid, |(_, name)| name);
         let bare = name.rsplit('/').next().unwrap_or(name);
-        self.guests.values().flat_map(|guest| guest.volumes()).find(|other| other != volid && other.contains(&format!("{bare}/")))
+        self.guests.values().flat_map(|guest| guest.volumes()).any(|other| other != volid && other.contains(&format!("{bare}/")))
     }
 }
 
@@ -65,8 +65,8 @@ fn destroy(call: &mut Call) -> Answer {
         }
         let volumes = guest.volumes();
         for id in &volumes {
-            if let Some(clone) = state.based_on(id) {
-                return Err(format!("base volume '{id}' is still in use by linked cloned '{clone}'"));
+            if state.based_on(id) {
+                return Err(format!("base volume '{id}' is still in use by linked cloned"));
             }
         }
         let own = |volume: &super::super::storage::Volume| volume.vmid == Some(vmid) && volume.content != "backup";

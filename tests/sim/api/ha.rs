@@ -10,7 +10,7 @@ use super::{Handler, NULL};
 
 pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/cluster/ha/status/current", status),
-    ("GET", "/cluster/ha/status/manager_status", |call| Ok(json!({"manager_status": {"node_status": {}}, "quorum": {"node": call.entry, "quorate": u8::from(call.state.has_quorum())}}))),
+    ("GET", "/cluster/ha/status/manager_status", |call| Ok(json!({"manager_status": {"node_status": {}}, "quorum": {"node": call.entry, "quorate": u8::from(call.state.has_quorum()).to_string()}}))),
     ("GET", "/cluster/ha/groups", |_| Err(Refusal::die("cannot index groups: ha groups have been migrated to rules"))),
     ("GET", "/cluster/ha/resources", resources),
     ("POST", "/cluster/ha/resources", add),

@@ -11,6 +11,7 @@ mod create;
 mod destroy;
 mod disk;
 pub mod firewall;
+mod groups;
 mod ha;
 mod index;
 mod list;
@@ -36,7 +37,7 @@ pub type Handler = fn(&mut Call) -> Answer;
 pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Handler)> {
     [
         access::TABLE, agent::TABLE, backup::TABLE, clone::TABLE, cluster::TABLE, config::TABLE, content::TABLE, create::TABLE,
-        destroy::TABLE, disk::TABLE, ha::TABLE, list::TABLE, migrate::TABLE, network::TABLE, node::TABLE, pool::TABLE,
+        destroy::TABLE, disk::TABLE, groups::TABLE, ha::TABLE, list::TABLE, migrate::TABLE, network::TABLE, node::TABLE, pool::TABLE,
         power::TABLE, resources::TABLE, snapshot::TABLE, storage::TABLE, task::TABLE,
     ]
     .into_iter()

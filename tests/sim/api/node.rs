@@ -24,6 +24,8 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/nodes/{node}/lxc/{vmid}/rrddata", rrd),
     ("GET", "/nodes/{node}/storage/{storage}/rrddata", rrd),
     ("GET", "/nodes/{node}/certificates/info", certificates),
+    ("POST", "/nodes/{node}/startall", |call| bulk(call, "startall")),
+    ("POST", "/nodes/{node}/stopall", |call| bulk(call, "stopall")),
 ];
 
 fn status(call: &mut Call) -> Answer {
@@ -99,4 +101,24 @@ fn certificates(call: &mut Call) -> Answer {
         "san": ["127.0.0.1", "localhost", call.node], "public-key-type": "rsaEncryption", "public-key-bits": 2048,
         "pem": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
     }]))
+}
+
+/// All guests of the node (or those named) that start on boot (or run).
+fn bulk(call: &mut Call, kind: &'static str) -> Answer {
+    let (node, who) = (call.node.clone(), call.who.clone());
+    let named = list(&call.text("vms"));
+    let forced = super::super::answer::flag(&call.params, "force");
+    Ok(call.state.spawn(&who, super::super::task::Plan::new(&node, kind, "").length(2), move |state, log| {
+        let wanted = |guest: &&super::super::guest::Guest| guest.node == node && (named.is_empty() || named.contains(&guest.vmid.to_string()));
+        let start = kind == "startall";
+        let due = |guest: &&super::super::guest::Guest| {
+            if start { !guest.running() && !guest.template() && (forced || guest.get("onboot") == Some("1")) } else { guest.running() }
+        };
+        let all: Vec<u32> = state.guests.values().filter(wanted).filter(due).map(|guest| guest.vmid).collect();
+        for vmid in all {
+            log.push(format!("{} {vmid}", if start { "Starting VM" } else { "Stopping VM" }));
+            if start { state.power_on(vmid) } else { state.power_off(vmid) }
+        }
+        Ok(())
+    }))
 }

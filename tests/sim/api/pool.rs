@@ -25,7 +25,12 @@ fn row(call: &Call, id: &str, pool: &Pool, members: bool) -> Value {
     if members {
         let state = &*call.state;
         let guests = pool.vms.iter().filter_map(|vmid| state.guests.get(vmid)).filter(|guest| state.may(&call.who, &format!("/vms/{}", guest.vmid), &["VM.Audit"]));
-        let mut all: Vec<Value> = guests.map(|guest| state.guest_row(guest).into()).collect();
+        let bare = |mut row: serde_json::Map<String, Value>| {
+            row.remove("pool");
+            row.remove("tags");
+            Value::Object(row)
+        };
+        let mut all: Vec<Value> = guests.map(|guest| bare(state.guest_row(guest))).collect();
         all.extend(pool.storages.iter().filter_map(|id| state.storage(id)).map(|storage| {
             let node = state.nodes.keys().find(|node| storage.on(node)).cloned().unwrap_or_default();
             state.storage_row(storage, &node).into()
@@ -124,14 +129,14 @@ fn remove(call: &mut Call) -> Answer {
     let id = call.text("poolid");
     let fail = |text: String| Refusal::die(format!("delete pool failed: {text}"));
     let Some(pool) = call.state.pools.get(&id) else { return Err(fail(format!("pool '{id}' does not exist"))) };
+    if let Some(child) = call.state.pools.keys().find(|other| other.starts_with(&format!("{id}/"))) {
+        return Err(fail(format!("pool '{id}' is not empty (contains pool '{child}')")));
+    }
     if let Some(vmid) = pool.vms.first() {
         return Err(fail(format!("pool '{id}' is not empty (contains VM {vmid})")));
     }
     if let Some(storage) = pool.storages.first() {
         return Err(fail(format!("pool '{id}' is not empty (contains storage '{storage}')")));
-    }
-    if let Some(child) = call.state.pools.keys().find(|other| other.starts_with(&format!("{id}/"))) {
-        return Err(fail(format!("pool '{id}' is not empty (contains pool '{child}')")));
     }
     call.state.pools.remove(&id);
     NULL

@@ -101,7 +101,9 @@ fn node(call: &mut Call) -> Answer {
         Value::Object(row)
     });
     let rows: Vec<Value> = rows.collect();
-    call.beside.insert("total".into(), total.into());
+    if total > 0 {
+        call.beside.insert("total".into(), total.into());
+    }
     Ok(rows.into())
 }
 
