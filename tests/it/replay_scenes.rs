@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::sim::guest::{Kind, Snapshot};
-use crate::sim::replay::place;
+use crate::sim::replay::{container, place};
 use crate::sim::rights::{Rule, Token, User, Who};
 use crate::sim::state::State;
 use crate::sim::storage::Volume;
@@ -43,6 +43,7 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
     let a = |change: &dyn Fn(&mut State)| world.cluster("A").edit(|state| change(state));
     let b = |change: &dyn Fn(&mut State)| world.cluster("B").edit(|state| change(state));
     match id {
+        "cluster-tasks-a" => a(&|state| state.past(&root(), Plan::new("pve1", "startall", ""), 90, 1, "OK")),
         "cluster-res-created" => a(&|state| fresh(state, 112)),
         "cfg-get" => a(&|state| state.pace.round_ms = 0),
         "start-fail" => a(&|state| script(state, "qmstart", "start failed: QEMU exited with code 1")),
@@ -116,10 +117,17 @@ fn later(id: &str, world: &World) -> Names {
             b(&|state| state.stale = true);
         }
         "offline-nodes" => b(&|state| state.stale = false),
-        "copy-storage-a" => {
-            world.cluster("B").heal();
-            copies(world);
-        }
+        "copy-storage-a" => world.cluster("B").heal(),
+        "copy-list-b" => share(world, "A", &["B", "C"]),
+        "copy-list-a2" => share(world, "B", &["A", "C"]),
+        "copy-stub" => c(&|state| place(state, 613, Kind::Qemu, "c1", "lock: create")),
+        "copy-restore5-again" => b(&|state| {
+            let guest = state.guests.get(&631).cloned();
+            if let Some(mut guest) = guest {
+                guest.vmid = 530;
+                state.archive(&guest, "xfer", 1_791_133_232, None, false, "vma.zst");
+            }
+        }),
         "agent-off2" => a(&|state| {
             state.power_off(100);
             set(state, 101, "agent", "");
@@ -132,11 +140,13 @@ fn later(id: &str, world: &World) -> Names {
         "daemon-hung" => a(&|state| state.daemon = Some((596, "Connection timed out".into()))),
         "daemon-hung-after" => a(&|state| state.daemon = None),
         "res-fresh" => a(&|state| {
+            state.pools.entry("prod".into()).or_default().vms.insert(123);
             state.guests.remove(&170);
             place(state, 180, Kind::Qemu, "pve1", "");
             fresh(state, 180);
         }),
-        "rmig2-dead" => a(&|state| state.pace.round_ms = 0),
+        "rmig-stub" => c(&|state| place(state, 401, Kind::Qemu, "c1", "lock: create")),
+        "rmig2-dead" => second_lab(world),
         _ => return rights(id, world),
     }
     Names::new()
@@ -151,15 +161,16 @@ fn rights(id: &str, world: &World) -> Names {
         });
     };
     match id {
-        "copy-src-vm" => give("A", "/vms/530", "PVEVMBackup", "rmig@pve"),
-        "copy-src-ok" => give("A", "/storage/xfer", "PVESpace", "rmig@pve"),
-        "copy-restore1" => give("B", "/storage/local", "PVESpace", "rmig@pve"),
-        "copy-restore2" => give("B", "/vms/630", "PVEAllocate", "rmig@pve"),
-        "copy-restore3" => give("B", "/storage/xfer", "PVESpace", "rmig@pve"),
-        "copy-list-b-backup" => give("B", "/vms/530", "PVEVMBackup", "rmig@pve"),
+        "copy-src-vm" => give("A", "/vms/530", "RBk", "rmig@pve"),
+        "copy-src-ok" => give("A", "/storage/xfer", "RSp", "rmig@pve"),
+        "copy-restore1" => give("B", "/storage/local", "RSp", "rmig@pve"),
+        "copy-restore2" => give("B", "/vms/630", "RAl", "rmig@pve"),
+        "copy-restore3" => give("B", "/storage/xfer", "RSp", "rmig@pve"),
+        "copy-list-b-backup" => give("B", "/vms/530", "RBk", "rmig@pve"),
+        "copy-override-rights" => give("B", "/vms/636", "RAl", "rmig@pve"),
         "copy-restore5" => {
-            give("B", "/vms/630", "PVEAllocate", "rmig@pve");
-            give("B", "/sdn/zones/localnetwork/vmbr0", "PVEUse", "rmig@pve");
+            give("B", "/vms/630", "RAl", "rmig@pve");
+            give("B", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve");
         }
         _ => {}
     }
@@ -176,14 +187,60 @@ fn copies(world: &World) {
                 (name.to_string(), Token { secret, ..Token::default() })
             });
             state.access.users.insert("rmig@pve".into(), User { enable: true, tokens: tokens.collect(), ..User::default() });
-            for (role, privilege) in [("PVEVMBackup", "VM.Backup"), ("PVESpace", "Datastore.AllocateSpace"), ("PVEAllocate", "VM.Allocate"), ("PVEUse", "SDN.Use")] {
+            for (role, privilege) in [("RBk", "VM.Backup"), ("RSp", "Datastore.AllocateSpace"), ("RAl", "VM.Allocate"), ("RNet", "SDN.Use")] {
                 state.access.roles.insert(role.into(), [privilege.to_string()].into());
             }
         });
     }
-    let lines = "boot: order=scsi0;net0\nname: mig530\nmeta: creation-qemu=10.1.2,ctime=1791132762\nvmgenid: e1a6ab23-1be7-43d0-8fad-374f29374552\ncores: 1\n\
-                 net0: virtio=BC:24:11:42:44:C9,bridge=vmbr0\nscsi0: fast:530/vm-530-disk-0.qcow2,size=52429K\nmemory: 64\nsmbios1: uuid=f4c97ad2-1d97-42d2-ab71-5ca2dece7b53";
-    world.cluster("A").edit(|state| place(state, 530, Kind::Qemu, "pve1", lines));
+}
+
+/// The directory that all clusters mount as `xfer`.
+fn share(world: &World, from: &str, to: &[&str]) {
+    let volumes = world.cluster(from).edit(|state| state.storage("xfer").map(|storage| storage.volumes.clone()).unwrap_or_default());
+    for cluster in to {
+        world.cluster(cluster).edit(|state| {
+            if let Some(storage) = state.storage_mut("xfer") {
+                storage.volumes = volumes.clone();
+            }
+        });
+    }
+}
+
+/// The lab was set up anew, with guests to be sent to other clusters.
+fn second_lab(world: &World) {
+    world.cluster("B").heal();
+    copies(world);
+    world.cluster("A").edit(|state| {
+        state.pace.round_ms = 0;
+        let keep = [100, 101, 201, 9000];
+        let gone: Vec<u32> = state.guests.keys().copied().filter(|vmid| !keep.contains(vmid)).collect();
+        for vmid in gone {
+            for volume in state.guests[&vmid].volumes() {
+                state.free(&volume, "pve1");
+            }
+            state.guests.remove(&vmid);
+        }
+        set(state, 101, "tags", "");
+        set(state, 101, "lock", "migrate");
+        for vmid in [501, 502, 503, 504, 505, 511, 512, 513, 514, 521, 531] {
+            let disk = format!("local:{vmid}/vm-{vmid}-disk-0.raw,size=52429K");
+            place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk));
+        }
+        for vmid in [522, 523, 530] {
+            let disk = format!("fast:{vmid}/vm-{vmid}-disk-0.qcow2,size=52429K");
+            place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk));
+        }
+        for vmid in [202, 203] {
+            place(state, vmid, Kind::Lxc, "pve1", &container(&format!("ct{vmid}"), vmid));
+        }
+    });
+}
+
+fn sent(vmid: u32, disk: &str) -> String {
+    format!(
+        "boot: order=scsi0;net0\nname: mig{vmid}\nmeta: creation-qemu=10.1.2,ctime=1791132762\nvmgenid: e1a6ab23-1be7-43d0-8fad-374f29374552\n\
+         cores: 1\nnet0: virtio=BC:24:11:42:44:C9,bridge=vmbr0\nscsi0: {disk}\nmemory: 64\nsmbios1: uuid=f4c97ad2-1d97-42d2-ab71-5ca2dece7b53"
+    )
 }
 
 fn root() -> Who {

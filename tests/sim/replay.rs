@@ -169,6 +169,9 @@ const NET: &str = "net0: virtio=BC:24:11:B6:50:01,bridge=vmbr0";
 
 pub fn first_a(state: &mut State) {
     place(state, 100, Kind::Qemu, "pve1", &qemu("web1", "local:100/vm-100-disk-0.raw,size=1G", &format!("{NET}\nagent: 1\ncores: 1\ntags: prod;web\nscsihw: virtio-scsi-single")));
+    if let Some(guest) = state.guests.get_mut(&100) {
+        guest.addresses = vec![("ens18".into(), "192.0.2.100/24".into())];
+    }
     place(state, 101, Kind::Qemu, "pve1", &qemu("db1", "fast:101/vm-101-disk-0.qcow2,size=2G", &format!("{NET},firewall=1\ncores: 2\ndescription: db host\nagent: 1")).replace("256", "512"));
     let template = qemu("tmpl", "local:9000/base-9000-disk-0.raw,size=1G", "template: 1").replace("boot: order=scsi0;net0", "boot: order=scsi0");
     place(state, 9000, Kind::Qemu, "pve1", &template);

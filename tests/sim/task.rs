@@ -147,7 +147,7 @@ impl State {
             (None, Some(work)) => work(self, &mut log),
             (None, None) => Ok(()),
         };
-        if result.is_err()
+        if result.as_ref().is_err_and(|text| text != "unexpected status")
             && let Some(undo) = undo
         {
             undo(self);

@@ -42,16 +42,15 @@ fn allowed(call: &Call) -> Result<(), Refusal> {
 
 fn may_restore(call: &Call, archive: &str) -> Result<(), Refusal> {
     let (state, who, vmid) = (&*call.state, &call.who, call.vmid());
-    if !state.may(who, &format!("/vms/{vmid}"), &["VM.Allocate", "VM.Backup"]) {
-        return Err(Refusal::forbidden(""));
-    }
     let Some((storage, _)) = archive.split_once(':') else {
-        return Err(Refusal::die("Only root can pass arbitrary filesystem paths."));
+        return Err(Refusal::die("Only root can pass arbitrary filesystem paths. at /usr/share/perl5/PVE/Storage.pm line 651."));
     };
-    if let Some(target) = given(&call.params, "storage") {
+    if let Some(target) = given(&call.params, "storage").filter(|target| state.storage(target).is_some()) {
         state.need(who, &format!("/storage/{target}"), &["Datastore.AllocateSpace"])?;
     }
-    state.need(who, &format!("/vms/{vmid}"), &["VM.Allocate"])?;
+    if !state.may(who, &format!("/vms/{vmid}"), &["VM.Allocate"]) {
+        return Err(Refusal::forbidden(""));
+    }
     state.need(who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
     if let Some(of) = archive.split("-qemu-").nth(1).or(archive.split("-lxc-").nth(1)).and_then(|rest| rest.split('-').next()) {
         state.need(who, &format!("/vms/{of}"), &["VM.Backup"])?;
@@ -59,13 +58,23 @@ fn may_restore(call: &Call, archive: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Options beside those of the archive want the rights that changing them wants.
+fn may_set(call: &Call) -> Result<(), Refusal> {
+    let mut keys: Vec<&String> = call.params.keys().filter(|key| !CONTROL.contains(&key.as_str())).collect();
+    keys.sort();
+    let path = format!("/vms/{}", call.vmid());
+    let pool = given(&call.params, "pool").is_some_and(|pool| call.state.may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"]));
+    keys.into_iter().filter(|_| !pool).try_for_each(|key| call.state.need(&call.who, &path, &[super::config::privilege(key, call.kind())]))
+}
+
 fn qemu(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
-    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
-    if params.contains_key("args") && !who.is_root() {
+    if call.params.contains_key("args") && !call.who.is_root() {
         return Err(Refusal::die("only root can set 'args' config"));
     }
+    may_set(call)?;
+    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
     if let Some(archive) = given(&params, "archive") {
         return restore(call, &archive);
     }
@@ -153,6 +162,7 @@ fn boot_order(guest: &Guest) -> String {
 fn lxc(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
+    may_set(call)?;
     let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
     let unprivileged = given(&params, "unprivileged").is_none_or(|value| value == "1");
     if flag(&params, "restore") {
@@ -235,7 +245,10 @@ fn restore(call: &mut Call, archive: &str) -> Answer {
         reserve(call, kind);
     }
     let file = archive.split_once(':').and_then(|(id, _)| call.state.storage(id)).map(|storage| storage.file(archive)).unwrap_or_default();
-    let plan = Plan::new(&node, kind.task("qmrestore", "vzrestore"), vmid).holds(vmid).length(4);
+    let left = node.clone();
+    let plan = Plan::new(&node, kind.task("qmrestore", "vzrestore"), vmid).holds(vmid).length(4).undo(move |state| {
+        state.guests.insert(vmid, Guest::new(vmid, kind, &left));
+    });
     Ok(call.state.spawn(&who.clone(), plan, move |state, log| {
         let unique = flag(&params, "unique");
         let mut guest = Guest::new(vmid, kind, &node);

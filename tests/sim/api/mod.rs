@@ -24,6 +24,7 @@ mod resources;
 mod snapshot;
 mod storage;
 mod task;
+mod transfer;
 
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Han
     [
         access::TABLE, agent::TABLE, backup::TABLE, clone::TABLE, cluster::TABLE, config::TABLE, content::TABLE, create::TABLE,
         destroy::TABLE, disk::TABLE, groups::TABLE, ha::TABLE, list::TABLE, migrate::TABLE, network::TABLE, node::TABLE, pool::TABLE,
-        power::TABLE, resources::TABLE, snapshot::TABLE, storage::TABLE, task::TABLE,
+        power::TABLE, resources::TABLE, snapshot::TABLE, storage::TABLE, task::TABLE, transfer::TABLE,
     ]
     .into_iter()
     .flatten()

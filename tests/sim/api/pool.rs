@@ -57,11 +57,7 @@ fn pools(call: &mut Call) -> Answer {
 fn one(call: &mut Call) -> Answer {
     let id = call.text("poolid");
     let pool = call.state.pools.get(&id).ok_or_else(|| absent(&id))?;
-    let mut row = row(call, &id, pool, true);
-    if let Some(row) = row.as_object_mut() {
-        row.remove("poolid");
-    }
-    Ok(row)
+    Ok(row(call, &id, pool, true))
 }
 
 fn failed(call: &Call, what: &str) -> Result<(), Refusal> {

@@ -47,10 +47,10 @@ fn resources(call: &mut Call) -> Answer {
         }
     }
     if only.is_empty() && state.may(who, "/sdn/zones/localnetwork", &["SDN.Audit", "SDN.Use"]) {
-        for node in state.nodes.keys().filter(|node| state.online(node)) {
+        for node in state.nodes.keys() {
             rows.push(json!({
                 "network": "localnetwork", "type": "network", "id": format!("network/{node}/zone/localnetwork"),
-                "node": node, "network-type": "zone", "status": "ok",
+                "node": node, "network-type": "zone", "status": if state.online(node) { "ok" } else { "unknown" },
             }));
         }
     }
