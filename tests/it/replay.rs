@@ -87,6 +87,10 @@ impl Replay {
                 outcome.0 = data["exitstatus"].as_str().unwrap_or("").into();
             }
             if let Some(rows) = data.as_array() {
+                let whole = exchange.response["body"]["total"].as_u64() == Some(rows.len() as u64);
+                if whole && rows.last().is_some_and(|row| !row["t"].as_str().unwrap_or("").starts_with("TASK ")) {
+                    slow.insert(upid.clone());
+                }
                 let lines: Vec<String> = rows.iter().filter_map(|row| row["t"].as_str()).filter(|line| !line.starts_with("TASK ")).map(String::from).collect();
                 let outcome = outcomes.entry(upid).or_default();
                 if lines.len() > outcome.1.len() {
@@ -125,7 +129,12 @@ impl Replay {
             self.world.cluster(&exchange.cluster).edit(|state| state.end(ours));
         }
         let reply = self.send(exchange);
+        cluster.edit(|state| state.scripts.clear());
         let mut problems = self.compare(exchange, &reply);
+        // What the other end would have refused is begun here: it fails, and leaves nothing behind.
+        if let (None, Some(ours)) = (&upid, reply.data().as_str().filter(|text| text.starts_with("UPID:"))) {
+            cluster_end(&self.world, &exchange.cluster, ours, None);
+        }
         if let (Some(upid), Some(ours)) = (&upid, reply.data().as_str()) {
             self.names.insert(upid.clone(), ours.to_string());
             if !self.slow.contains(upid) {
@@ -214,7 +223,7 @@ impl Replay {
         }
         let body = match &request["body"] {
             Value::Null => String::new(),
-            Value::String(text) => text.replace("<3000 bytes>", &"x".repeat(3000)),
+            Value::String(text) => text.replace("<3000 bytes>", &"\0".repeat(3000)),
             other => self.ours(&other.to_string()),
         };
         let body = if body.contains("FAKESIGNATURE") { json!({"username": "mcp@pve", "password": fake}).to_string() } else { body };

@@ -110,14 +110,33 @@ fn later(id: &str, world: &World) -> Names {
     let b = |change: &dyn Fn(&mut State)| world.cluster("B").edit(|state| change(state));
     let c = |change: &dyn Fn(&mut State)| world.cluster("C").edit(|state| change(state));
     match id {
-        "daemon-down-protected" => c(&|state| state.daemon = Some((595, "Connection refused".into()))),
+        "daemon-down-protected" => c(&|state| {
+            state.guests.remove(&401);
+            state.daemon = Some((595, "Connection refused".into()));
+        }),
         "before-nodes" => c(&|state| state.daemon = None),
         "down-proxied" => {
             world.cluster("B").fault(Fault::NodeOffline("b2".into()));
             b(&|state| state.stale = true);
         }
         "offline-nodes" => b(&|state| state.stale = false),
-        "copy-storage-a" => world.cluster("B").heal(),
+        "rmig2-locked-resize" => {
+            arrive(world, &[502, 503, 504, 505]);
+            a(&|state| set(state, 502, "lock", "migrate"));
+        }
+        "rmig2-padmin" => a(&|state| set(state, 502, "lock", "")),
+        "rmig2-src-none" => a(&|state| set(state, 502, "lock", "")),
+        "rmig2-kill" => arrive(world, &[511, 512, 513, 514]),
+        "rmig2-wait" => arrive(world, &[521, 522, 523]),
+        "rmig2-snap" => a(&|state| {
+            if let Some(guest) = state.guests.get_mut(&522) {
+                guest.config.remove("cores");
+                guest.config.remove("net0");
+                guest.parent = Some("sn1".into());
+            }
+        }),
+        "rmig2-ct" => arrive(world, &[202, 203]),
+        "copy-storage-a" => arrive(world, &[530, 531]),
         "copy-list-b" => share(world, "A", &["B", "C"]),
         "copy-list-a2" => share(world, "B", &["A", "C"]),
         "copy-stub" => c(&|state| place(state, 613, Kind::Qemu, "c1", "lock: create")),
@@ -156,11 +175,13 @@ fn later(id: &str, world: &World) -> Names {
 fn rights(id: &str, world: &World) -> Names {
     let give = |cluster: &str, path: &str, role: &str, token: &str| {
         world.cluster(cluster).edit(|state| {
-            let rule = Rule { path: path.into(), propagate: true, role: role.into(), ugid: token.into(), kind: "user".into() };
+            let rule = Rule { path: path.into(), propagate: role != "RSys", role: role.into(), ugid: token.into(), kind: "user".into() };
             state.access.acl.push(rule);
         });
     };
     match id {
+        "rmig2-delete" => give("A", "/vms/504", "RMig", "rmig@pve"),
+        "rmig2-peronly" => give("A", "/vms/505", "RMig", "rmig@pve"),
         "copy-src-vm" => give("A", "/vms/530", "RBk", "rmig@pve"),
         "copy-src-ok" => give("A", "/storage/xfer", "RSp", "rmig@pve"),
         "copy-restore1" => give("B", "/storage/local", "RSp", "rmig@pve"),
@@ -168,14 +189,24 @@ fn rights(id: &str, world: &World) -> Names {
         "copy-restore3" => give("B", "/storage/xfer", "RSp", "rmig@pve"),
         "copy-list-b-backup" => give("B", "/vms/530", "RBk", "rmig@pve"),
         "copy-override-rights" => give("B", "/vms/636", "RAl", "rmig@pve"),
-        "copy-restore5" => {
-            give("B", "/vms/630", "RAl", "rmig@pve");
-            give("B", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve");
+        "copy-restore5-acl" => give("B", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve"),
+        "copy-restore5" => give("B", "/vms/630", "RAl", "rmig@pve"),
+        "rmig2-priv-perms" => {
+            give("C", "/", "RSys", "rmig@pve");
+            give("C", "/vms", "RVm", "rmig@pve");
+            give("C", "/storage/local", "RSp", "rmig@pve");
+            give("C", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve");
         }
+        "rmig2-peronly-perms" => world.cluster("C").edit(|state| {
+            state.access.acl.iter_mut().filter(|rule| rule.path == "/vms").for_each(|rule| rule.path = "/vms/605".into());
+        }),
         _ => {}
     }
     Names::new()
 }
+
+/// What a guest that arrives from another cluster wants on its new id.
+const MOVED: &str = "VM.Allocate VM.Config.CPU VM.Config.Memory VM.Config.Disk VM.Config.Network VM.Config.HWType VM.Config.Options";
 
 /// The second lab: guest 530, a user with two tokens on every cluster.
 fn copies(world: &World) {
@@ -187,8 +218,8 @@ fn copies(world: &World) {
                 (name.to_string(), Token { secret, ..Token::default() })
             });
             state.access.users.insert("rmig@pve".into(), User { enable: true, tokens: tokens.collect(), ..User::default() });
-            for (role, privilege) in [("RBk", "VM.Backup"), ("RSp", "Datastore.AllocateSpace"), ("RAl", "VM.Allocate"), ("RNet", "SDN.Use")] {
-                state.access.roles.insert(role.into(), [privilege.to_string()].into());
+            for (role, privileges) in [("RSys", "Sys.Audit Sys.Incoming"), ("RVm", MOVED), ("RMig", "VM.Migrate"), ("RBk", "VM.Backup"), ("RSp", "Datastore.AllocateSpace"), ("RAl", "VM.Allocate"), ("RNet", "SDN.Use")] {
+                state.access.roles.insert(role.into(), privileges.split(' ').map(String::from).collect());
             }
         });
     }
@@ -210,6 +241,7 @@ fn share(world: &World, from: &str, to: &[&str]) {
 fn second_lab(world: &World) {
     world.cluster("B").heal();
     copies(world);
+    world.cluster("B").edit(|state| state.guests.remove(&211));
     world.cluster("A").edit(|state| {
         state.pace.round_ms = 0;
         let keep = [100, 101, 201, 9000];
@@ -222,16 +254,23 @@ fn second_lab(world: &World) {
         }
         set(state, 101, "tags", "");
         set(state, 101, "lock", "migrate");
-        for vmid in [501, 502, 503, 504, 505, 511, 512, 513, 514, 521, 531] {
-            let disk = format!("local:{vmid}/vm-{vmid}-disk-0.raw,size=52429K");
-            place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk));
-        }
-        for vmid in [522, 523, 530] {
-            let disk = format!("fast:{vmid}/vm-{vmid}-disk-0.qcow2,size=52429K");
-            place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk));
-        }
-        for vmid in [202, 203] {
-            place(state, vmid, Kind::Lxc, "pve1", &container(&format!("ct{vmid}"), vmid));
+    });
+    arrive(world, &[501]);
+    world.cluster("C").edit(|state| place(state, 401, Kind::Qemu, "c1", ""));
+}
+
+/// Guests that the lab made to be sent away.
+fn arrive(world: &World, vmids: &[u32]) {
+    world.cluster("A").edit(|state| {
+        for vmid in vmids.iter().copied() {
+            let disk = match vmid {
+                522..=530 => format!("fast:{vmid}/vm-{vmid}-disk-0.qcow2,size=52429K"),
+                _ => format!("local:{vmid}/vm-{vmid}-disk-0.raw,size=52429K"),
+            };
+            match vmid {
+                202 | 203 => place(state, vmid, Kind::Lxc, "pve1", &container(&format!("ct{vmid}"), vmid)),
+                _ => place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk)),
+            }
         }
     });
 }

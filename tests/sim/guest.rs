@@ -1,6 +1,7 @@
 //! Guests: virtual machines and containers, their configuration, snapshots and running state.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
@@ -258,8 +259,10 @@ pub fn file(config: &Config) -> String {
 
 /// A value with the type that the API gives it: whole numbers only where the schema says so.
 pub fn typed(kind: Kind, key: &str, value: &str) -> Value {
-    let path = format!("/nodes/x/{}/100/config", kind.word());
-    let found = schema::find("PUT", &path).and_then(|(method, _)| method.param(key).map(|param| param["type"].clone()));
+    static METHODS: OnceLock<[Option<&'static schema::Method>; 2]> = OnceLock::new();
+    let config = |kind: Kind| schema::find("PUT", &format!("/nodes/x/{}/100/config", kind.word())).map(|(method, _)| method);
+    let methods = METHODS.get_or_init(|| [config(Kind::Qemu), config(Kind::Lxc)]);
+    let found = methods[kind as usize].and_then(|method| method.param(key)).map(|param| param["type"].clone());
     let numeric = found.is_some_and(|kind| kind == "integer" || kind == "boolean" || kind == "number") || key == "template";
     match (numeric, value.parse::<i64>(), value.parse::<f64>()) {
         (true, Ok(number), _) => number.into(),

@@ -89,6 +89,10 @@ fn fit(template: &[String], asked: &[String]) -> Option<(usize, Map<String, Valu
     if asked.len() < template.len() || (asked.len() > template.len() && !rest) {
         return None;
     }
+    let literal = template.iter().zip(asked).all(|(part, asked)| part.starts_with('{') || part == asked);
+    if !literal {
+        return None;
+    }
     let (mut slots, mut params) = (0, Map::new());
     for (i, part) in template.iter().enumerate() {
         let last = i + 1 == template.len();

@@ -198,7 +198,9 @@ impl State {
         if let Some(undo) = undo {
             undo(self);
         }
-        self.close(index, Vec::new(), Err("received interrupt".into()), 0);
+        let script = self.tasks[index].script.take();
+        let exit = script.map_or("received interrupt".into(), |script| script.exit);
+        self.close(index, Vec::new(), Err(exit), 0);
     }
 
     /// A finished task of the past, as the world's story has it.

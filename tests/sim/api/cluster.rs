@@ -107,7 +107,7 @@ fn log(call: &mut Call) -> Answer {
     let ended = call.state.tasks.iter().rev().filter(|task| task.end.is_some()).take(most);
     let rows = ended.enumerate().map(|(i, task)| {
         json!({
-            "uid": 1000 - i, "time": task.end, "pri": 6, "tag": "pvedaemon", "pid": task.pid, "node": task.node, "user": task.who.id(),
+            "uid": (1000 - i).to_string(), "id": format!("{}:{}", 1000 - i, task.node), "time": task.end, "pri": 6, "tag": "pvedaemon", "pid": task.pid, "node": task.node, "user": task.who.id(),
             "msg": format!("end task {} {}", task.upid, task.exit.clone().unwrap_or_default()),
         })
     });

@@ -40,6 +40,9 @@ fn get(call: &mut Call) -> Answer {
         config = whole.config;
     }
     let mut all = object(guest.kind, &config);
+    if let Some(parent) = guest.parent.as_ref().filter(|_| !call.params.contains_key("snapshot")) {
+        all.insert("parent".into(), parent.clone().into());
+    }
     all.insert("digest".into(), guest.digest().into());
     Ok(all.into())
 }

@@ -56,6 +56,9 @@ fn destroy(call: &mut Call) -> Answer {
         let text = if short == "VM" { format!("VM {vmid} is running - destroy failed") } else { format!("unable to destroy CT {vmid} - container is running") };
         return Err(Refusal::die(text));
     }
+    if short == "CT" {
+        locked(guest).map_err(Refusal::die)?;
+    }
     let plan = Plan::new(&node, kind.task("qmdestroy", "vzdestroy"), vmid).holds(vmid).length(2);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
