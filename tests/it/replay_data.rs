@@ -88,9 +88,18 @@ const OTHER_END: &str = "the other end of a remote migration is not modelled: it
 
 /// Id and reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
-    ("down-proxied", "the first call on a proxy connection that was open when the node died; the lab's timing"),
-    ("sdn-apply.status", "PUT /cluster/sdn is not modelled, so there is no task"),
-    ("sdn-apply.log", "PUT /cluster/sdn is not modelled, so there is no task"),
+    (
+        "down-proxied",
+        "the first call on a proxy connection that was open when the node died; the lab's timing",
+    ),
+    (
+        "sdn-apply.status",
+        "PUT /cluster/sdn is not modelled, so there is no task",
+    ),
+    (
+        "sdn-apply.log",
+        "PUT /cluster/sdn is not modelled, so there is no task",
+    ),
     ("rmig2-dead-stub", OTHER_END),
     ("rmig2-dead-tasks", OTHER_END),
     ("rmig2-dead-stub-destroy", OTHER_END),

@@ -13,12 +13,20 @@ use crate::sim::{Fault, World};
 type Names = Vec<(String, String)>;
 
 fn script(state: &mut State, kind: &str, exit: &str) {
-    state.scripts.push_back(Script { kind: kind.into(), exit: exit.into(), log: Vec::new() });
+    state.scripts.push_back(Script {
+        kind: kind.into(),
+        exit: exit.into(),
+        log: Vec::new(),
+    });
 }
 
 fn set(state: &mut State, vmid: u32, key: &str, value: &str) {
     if let Some(guest) = state.guests.get_mut(&vmid) {
-        if value.is_empty() { guest.config.remove(key) } else { guest.config.insert(key.into(), value.into()) };
+        if value.is_empty() {
+            guest.config.remove(key)
+        } else {
+            guest.config.insert(key.into(), value.into())
+        };
     }
 }
 
@@ -32,9 +40,15 @@ fn obeys(state: &mut State, vmid: u32, obeys: bool) {
 /// Only these guests are so new that no statistics know them.
 fn fresh(state: &mut State, vmid: u32) {
     state.pace.round_ms = 10_000;
-    let long_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap_or_else(Instant::now);
+    let long_ago = Instant::now()
+        .checked_sub(Duration::from_secs(60))
+        .unwrap_or_else(Instant::now);
     for guest in state.guests.values_mut() {
-        guest.made = if guest.vmid == vmid { Instant::now() } else { long_ago };
+        guest.made = if guest.vmid == vmid {
+            Instant::now()
+        } else {
+            long_ago
+        };
     }
 }
 
@@ -43,10 +57,14 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
     let a = |change: &dyn Fn(&mut State)| world.cluster("A").edit(|state| change(state));
     let b = |change: &dyn Fn(&mut State)| world.cluster("B").edit(|state| change(state));
     match id {
-        "cluster-tasks-a" => a(&|state| state.past(&root(), Plan::new("pve1", "startall", ""), 90, 1, "OK")),
+        "cluster-tasks-a" => {
+            a(&|state| state.past(&root(), Plan::new("pve1", "startall", ""), 90, 1, "OK"))
+        }
         "cluster-res-created" => a(&|state| fresh(state, 112)),
         "cfg-get" => a(&|state| state.pace.round_ms = 0),
-        "start-fail" => a(&|state| script(state, "qmstart", "start failed: QEMU exited with code 1")),
+        "start-fail" => {
+            a(&|state| script(state, "qmstart", "start failed: QEMU exited with code 1"))
+        }
         "shutdown-timeout" => a(&|state| obeys(state, 100, false)),
         "agent-index" => a(&|state| obeys(state, 100, true)),
         "agent-notrunning" => a(&|state| {
@@ -62,7 +80,14 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
         "clone-snap" => a(&|state| {
             if let Some(guest) = state.guests.get_mut(&111) {
                 let config = guest.config.clone();
-                guest.snapshots.push(Snapshot { name: "s1".into(), parent: None, time: 1, description: String::new(), vmstate: false, config });
+                guest.snapshots.push(Snapshot {
+                    name: "s1".into(),
+                    parent: None,
+                    time: 1,
+                    description: String::new(),
+                    vmstate: false,
+                    config,
+                });
             }
         }),
         "mig-running" => b(&|state| state.power_on(100)),
@@ -83,18 +108,40 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
         }),
         // The lab's archives were empty files.
         "backup-content" => a(&|state| {
-            let archives = state.storages.iter_mut().flat_map(|storage| &mut storage.volumes).filter(|volume| volume.volid.ends_with(".vma"));
+            let archives = state
+                .storages
+                .iter_mut()
+                .flat_map(|storage| &mut storage.volumes)
+                .filter(|volume| volume.volid.ends_with(".vma"));
             archives.for_each(|volume| volume.size = 0);
         }),
         "restore" => a(&|state| {
             let volid = "local:150/vm-150-disk-0.raw".to_string();
             if let Some(local) = state.storage_mut("local") {
-                local.volumes.push(Volume { volid, node: "pve1".into(), content: "images".into(), format: "raw".into(), size: 1 << 30, vmid: Some(150), ..Volume::default() });
+                local.volumes.push(Volume {
+                    volid,
+                    node: "pve1".into(),
+                    content: "images".into(),
+                    format: "raw".into(),
+                    size: 1 << 30,
+                    vmid: Some(150),
+                    ..Volume::default()
+                });
             }
         }),
-        "pools" => a(&|state| state.pools.values_mut().for_each(|pool| pool.vms = [100].into())),
+        "pools" => a(&|state| {
+            state
+                .pools
+                .values_mut()
+                .for_each(|pool| pool.vms = [100].into())
+        }),
         "perms-full" => a(&|state| {
-            state.pools.entry("prod".into()).or_default().vms.insert(111);
+            state
+                .pools
+                .entry("prod".into())
+                .or_default()
+                .vms
+                .insert(111);
         }),
         "tasks" => a(&|state| killed(state)),
         "poll-post" | "int-post" => a(&|state| obeys(state, 100, false)),
@@ -159,7 +206,12 @@ fn later(id: &str, world: &World) -> Names {
         "daemon-hung" => a(&|state| state.daemon = Some((596, "Connection timed out".into()))),
         "daemon-hung-after" => a(&|state| state.daemon = None),
         "res-fresh" => a(&|state| {
-            state.pools.entry("prod".into()).or_default().vms.insert(123);
+            state
+                .pools
+                .entry("prod".into())
+                .or_default()
+                .vms
+                .insert(123);
             state.guests.remove(&170);
             place(state, 180, Kind::Qemu, "pve1", "");
             fresh(state, 180);
@@ -175,7 +227,13 @@ fn later(id: &str, world: &World) -> Names {
 fn rights(id: &str, world: &World) -> Names {
     let give = |cluster: &str, path: &str, role: &str, token: &str| {
         world.cluster(cluster).edit(|state| {
-            let rule = Rule { path: path.into(), propagate: role != "RSys", role: role.into(), ugid: token.into(), kind: "user".into() };
+            let rule = Rule {
+                path: path.into(),
+                propagate: role != "RSys",
+                role: role.into(),
+                ugid: token.into(),
+                kind: "user".into(),
+            };
             state.access.acl.push(rule);
         });
     };
@@ -198,7 +256,12 @@ fn rights(id: &str, world: &World) -> Names {
             give("C", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve");
         }
         "rmig2-peronly-perms" => world.cluster("C").edit(|state| {
-            state.access.acl.iter_mut().filter(|rule| rule.path == "/vms").for_each(|rule| rule.path = "/vms/605".into());
+            state
+                .access
+                .acl
+                .iter_mut()
+                .filter(|rule| rule.path == "/vms")
+                .for_each(|rule| rule.path = "/vms/605".into());
         }),
         _ => {}
     }
@@ -212,14 +275,42 @@ const MOVED: &str = "VM.Allocate VM.Config.CPU VM.Config.Memory VM.Config.Disk V
 fn copies(world: &World) {
     for cluster in ["A", "B", "C"] {
         world.cluster(cluster).edit(|state| {
-            let tokens = [("out", "rsrc"), ("in", "rin")].into_iter().map(|(name, role)| {
-                let whole = crate::sim::replay::token(cluster, role).unwrap_or_default();
-                let secret = whole.split_once('=').map_or(String::new(), |(_, secret)| secret.to_string());
-                (name.to_string(), Token { secret, ..Token::default() })
-            });
-            state.access.users.insert("rmig@pve".into(), User { enable: true, tokens: tokens.collect(), ..User::default() });
-            for (role, privileges) in [("RSys", "Sys.Audit Sys.Incoming"), ("RVm", MOVED), ("RMig", "VM.Migrate"), ("RBk", "VM.Backup"), ("RSp", "Datastore.AllocateSpace"), ("RAl", "VM.Allocate"), ("RNet", "SDN.Use")] {
-                state.access.roles.insert(role.into(), privileges.split(' ').map(String::from).collect());
+            let tokens = [("out", "rsrc"), ("in", "rin")]
+                .into_iter()
+                .map(|(name, role)| {
+                    let whole = crate::sim::replay::token(cluster, role).unwrap_or_default();
+                    let secret = whole
+                        .split_once('=')
+                        .map_or(String::new(), |(_, secret)| secret.to_string());
+                    (
+                        name.to_string(),
+                        Token {
+                            secret,
+                            ..Token::default()
+                        },
+                    )
+                });
+            state.access.users.insert(
+                "rmig@pve".into(),
+                User {
+                    enable: true,
+                    tokens: tokens.collect(),
+                    ..User::default()
+                },
+            );
+            for (role, privileges) in [
+                ("RSys", "Sys.Audit Sys.Incoming"),
+                ("RVm", MOVED),
+                ("RMig", "VM.Migrate"),
+                ("RBk", "VM.Backup"),
+                ("RSp", "Datastore.AllocateSpace"),
+                ("RAl", "VM.Allocate"),
+                ("RNet", "SDN.Use"),
+            ] {
+                state.access.roles.insert(
+                    role.into(),
+                    privileges.split(' ').map(String::from).collect(),
+                );
             }
         });
     }
@@ -227,7 +318,12 @@ fn copies(world: &World) {
 
 /// The directory that all clusters mount as `xfer`.
 fn share(world: &World, from: &str, to: &[&str]) {
-    let volumes = world.cluster(from).edit(|state| state.storage("xfer").map(|storage| storage.volumes.clone()).unwrap_or_default());
+    let volumes = world.cluster(from).edit(|state| {
+        state
+            .storage("xfer")
+            .map(|storage| storage.volumes.clone())
+            .unwrap_or_default()
+    });
     for cluster in to {
         world.cluster(cluster).edit(|state| {
             if let Some(storage) = state.storage_mut("xfer") {
@@ -245,7 +341,12 @@ fn second_lab(world: &World) {
     world.cluster("A").edit(|state| {
         state.pace.round_ms = 0;
         let keep = [100, 101, 201, 9000];
-        let gone: Vec<u32> = state.guests.keys().copied().filter(|vmid| !keep.contains(vmid)).collect();
+        let gone: Vec<u32> = state
+            .guests
+            .keys()
+            .copied()
+            .filter(|vmid| !keep.contains(vmid))
+            .collect();
         for vmid in gone {
             for volume in state.guests[&vmid].volumes() {
                 state.free(&volume, "pve1");
@@ -256,7 +357,9 @@ fn second_lab(world: &World) {
         set(state, 101, "lock", "migrate");
     });
     arrive(world, &[501]);
-    world.cluster("C").edit(|state| place(state, 401, Kind::Qemu, "c1", ""));
+    world
+        .cluster("C")
+        .edit(|state| place(state, 401, Kind::Qemu, "c1", ""));
 }
 
 /// Guests that the lab made to be sent away.
@@ -268,7 +371,13 @@ fn arrive(world: &World, vmids: &[u32]) {
                 _ => format!("local:{vmid}/vm-{vmid}-disk-0.raw,size=52429K"),
             };
             match vmid {
-                202 | 203 => place(state, vmid, Kind::Lxc, "pve1", &container(&format!("ct{vmid}"), vmid)),
+                202 | 203 => place(
+                    state,
+                    vmid,
+                    Kind::Lxc,
+                    "pve1",
+                    &container(&format!("ct{vmid}"), vmid),
+                ),
                 _ => place(state, vmid, Kind::Qemu, "pve1", &sent(vmid, &disk)),
             }
         }
@@ -283,19 +392,39 @@ fn sent(vmid: u32, disk: &str) -> String {
 }
 
 fn root() -> Who {
-    Who { user: "root@pam".into(), token: Some("full".into()), lacks: Vec::new() }
+    Who {
+        user: "root@pam".into(),
+        token: Some("full".into()),
+        lacks: Vec::new(),
+    }
 }
 
 /// A task of an earlier run whose worker was killed.
 fn killed(state: &mut State) {
-    let who = Who { user: "mcp@pve".into(), token: Some("full".into()), lacks: Vec::new() };
-    state.past(&who, Plan::new("pve1", "qmshutdown", 100), 500, 3, "unexpected status");
+    let who = Who {
+        user: "mcp@pve".into(),
+        token: Some("full".into()),
+        lacks: Vec::new(),
+    };
+    state.past(
+        &who,
+        Plan::new("pve1", "qmshutdown", 100),
+        500,
+        3,
+        "unexpected status",
+    );
 }
 
 /// The backup of two guests, one missing, of an earlier run.
 fn vzdump_of_two(world: &World) -> (String, String) {
     let ours = world.cluster("A").edit(|state| {
-        state.past(&root(), Plan::new("pve1", "vzdump", ""), 500, 3, "job errors");
+        state.past(
+            &root(),
+            Plan::new("pve1", "vzdump", ""),
+            500,
+            3,
+            "job errors",
+        );
         let task = state.tasks.last_mut();
         task.map(|task| {
             let last = task.log.pop();
@@ -304,5 +433,8 @@ fn vzdump_of_two(world: &World) -> (String, String) {
             task.upid.clone()
         })
     });
-    ("UPID:pve1:00001528:000770A6:6AC275FF:vzdump::root@pam!full:".into(), ours.unwrap_or_default())
+    (
+        "UPID:pve1:00001528:000770A6:6AC275FF:vzdump::root@pam!full:".into(),
+        ours.unwrap_or_default(),
+    )
 }

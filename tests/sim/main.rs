@@ -15,13 +15,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match arg.as_str() {
             "--env-file" => file = Some(args.next().ok_or("--env-file wants a path")?),
             "--until-eof" => until_eof = true,
-            other => return Err(format!("unknown argument `{other}`: [--env-file PATH] [--until-eof]").into()),
+            other => {
+                return Err(
+                    format!("unknown argument `{other}`: [--env-file PATH] [--until-eof]").into(),
+                );
+            }
         }
     }
     let world = sim::World::three();
     match file {
         Some(path) => {
-            let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)?;
             file.write_all(world.env().as_bytes())?;
             eprintln!("three simulated clusters are up; {path} holds their configuration");
         }

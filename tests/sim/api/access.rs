@@ -18,18 +18,37 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/access/users/{userid}/token", tokens),
     ("GET", "/access/users/{userid}/token/{tokenid}", token),
     ("POST", "/access/users/{userid}/token/{tokenid}", add_token),
-    ("PUT", "/access/users/{userid}/token/{tokenid}", change_token),
-    ("DELETE", "/access/users/{userid}/token/{tokenid}", remove_token),
+    (
+        "PUT",
+        "/access/users/{userid}/token/{tokenid}",
+        change_token,
+    ),
+    (
+        "DELETE",
+        "/access/users/{userid}/token/{tokenid}",
+        remove_token,
+    ),
     ("GET", "/access/acl", acl),
     ("PUT", "/access/acl", change_acl),
     ("GET", "/access/domains", |_| {
-        Ok(json!([{"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"}, {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"}]))
+        Ok(
+            json!([{"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"}, {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"}]),
+        )
     }),
     ("GET", "/access/ticket", |_| NULL),
     ("POST", "/access/ticket", login),
 ];
 
-const ROOTS: &[&str] = &["/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms"];
+const ROOTS: &[&str] = &[
+    "/",
+    "/access",
+    "/access/groups",
+    "/nodes",
+    "/pool",
+    "/sdn",
+    "/storage",
+    "/vms",
+];
 
 fn permissions(call: &mut Call) -> Answer {
     let state = &*call.state;
@@ -42,22 +61,41 @@ fn permissions(call: &mut Call) -> Answer {
                     return Err(Refusal::forbidden("/access, Sys.Audit"));
                 }
             }
-            let (user, token) = id.split_once('!').map_or((id.clone(), None), |(user, token)| (user.into(), Some(token.into())));
-            Who { user, token, lacks: Vec::new() }
+            let (user, token) = id
+                .split_once('!')
+                .map_or((id.clone(), None), |(user, token)| {
+                    (user.into(), Some(token.into()))
+                });
+            Who {
+                user,
+                token,
+                lacks: Vec::new(),
+            }
         }
         _ => call.who.clone(),
     };
     let row = |path: &str| -> Value {
         let held = state.privileges(&who, path);
-        held.into_iter().map(|(privilege, propagate)| (privilege, Value::from(u8::from(propagate)))).collect::<Map<_, _>>().into()
+        held.into_iter()
+            .map(|(privilege, propagate)| (privilege, Value::from(u8::from(propagate))))
+            .collect::<Map<_, _>>()
+            .into()
     };
     if let Some(path) = given(&call.params, "path") {
         return Ok(Value::Object(Map::from_iter([(path.clone(), row(&path))])));
     }
     let mut all = Map::new();
-    let pooled = state.pools.values().flat_map(|pool| pool.vms.iter().map(|vmid| format!("/vms/{vmid}")));
+    let pooled = state
+        .pools
+        .values()
+        .flat_map(|pool| pool.vms.iter().map(|vmid| format!("/vms/{vmid}")));
     let ruled = state.access.acl.iter().map(|rule| rule.path.clone());
-    for path in ROOTS.iter().map(|path| path.to_string()).chain(ruled).chain(pooled) {
+    for path in ROOTS
+        .iter()
+        .map(|path| path.to_string())
+        .chain(ruled)
+        .chain(pooled)
+    {
         let held = row(&path);
         if held.as_object().is_some_and(|held| !held.is_empty()) {
             all.insert(path, held);
@@ -77,7 +115,11 @@ fn user_row(id: &str, user: &User, full: bool) -> Value {
     }
     if full {
         row["groups"] = user.groups.join(",").into();
-        row["tokens"] = user.tokens.iter().map(|(id, token)| token_row(Some(id), token)).collect();
+        row["tokens"] = user
+            .tokens
+            .iter()
+            .map(|(id, token)| token_row(Some(id), token))
+            .collect();
     }
     row
 }
@@ -86,7 +128,11 @@ fn users(call: &mut Call) -> Answer {
     let state = &*call.state;
     let all = state.may(&call.who, "/access/groups", &["User.Modify", "Sys.Audit"]);
     let full = flag(&call.params, "full");
-    let seen = state.access.users.iter().filter(|(id, _)| all || (**id == call.who.user && call.who.token.is_none()));
+    let seen = state
+        .access
+        .users
+        .iter()
+        .filter(|(id, _)| all || (**id == call.who.user && call.who.token.is_none()));
     Ok(seen.map(|(id, user)| user_row(id, user, full)).collect())
 }
 
@@ -95,7 +141,13 @@ fn no_user(id: &str) -> Refusal {
 }
 
 fn writable(call: &Call, what: &str) -> Result<(), Refusal> {
-    if call.state.has_quorum() { Ok(()) } else { Err(Refusal::die(format!("{what} failed: cfs-lock 'file-user_cfg' error: no quorum!"))) }
+    if call.state.has_quorum() {
+        Ok(())
+    } else {
+        Err(Refusal::die(format!(
+            "{what} failed: cfs-lock 'file-user_cfg' error: no quorum!"
+        )))
+    }
 }
 
 fn fill(user: &mut User, params: &Params) {
@@ -116,13 +168,21 @@ fn fill(user: &mut User, params: &Params) {
 fn add_user(call: &mut Call) -> Answer {
     let id = call.text("userid");
     if !id.contains('@') {
-        return Err(Refusal::die(format!("value '{id}' does not look like a valid user name")));
+        return Err(Refusal::die(format!(
+            "value '{id}' does not look like a valid user name"
+        )));
     }
     writable(call, "create user")?;
     if call.state.access.users.contains_key(&id) {
-        return Err(Refusal::die(format!("create user failed: user '{id}' already exists")));
+        return Err(Refusal::die(format!(
+            "create user failed: user '{id}' already exists"
+        )));
     }
-    let mut user = User { enable: true, password: call.text("password"), ..User::default() };
+    let mut user = User {
+        enable: true,
+        password: call.text("password"),
+        ..User::default()
+    };
     fill(&mut user, &call.params);
     call.state.access.users.insert(id, user);
     NULL
@@ -130,13 +190,21 @@ fn add_user(call: &mut Call) -> Answer {
 
 fn user(call: &mut Call) -> Answer {
     let id = call.text("userid");
-    let user = call.state.access.users.get(&id).ok_or_else(|| no_user(&id))?;
+    let user = call
+        .state
+        .access
+        .users
+        .get(&id)
+        .ok_or_else(|| no_user(&id))?;
     let mut row = json!({"enable": u8::from(user.enable), "expire": user.expire, "groups": user.groups, "tokens": null});
     for (key, value) in &user.fields {
         row[key.as_str()] = value.clone().into();
     }
     if !user.tokens.is_empty() {
-        let tokens = user.tokens.iter().map(|(id, token)| (id.clone(), token_row(None, token)));
+        let tokens = user
+            .tokens
+            .iter()
+            .map(|(id, token)| (id.clone(), token_row(None, token)));
         row["tokens"] = tokens.collect::<Map<_, _>>().into();
     }
     Ok(row)
@@ -145,14 +213,28 @@ fn user(call: &mut Call) -> Answer {
 fn change_user(call: &mut Call) -> Answer {
     let (id, params) = (call.text("userid"), call.params.clone());
     writable(call, "update user")?;
-    fill(call.state.access.users.get_mut(&id).ok_or_else(|| no_user(&id))?, &params);
+    fill(
+        call.state
+            .access
+            .users
+            .get_mut(&id)
+            .ok_or_else(|| no_user(&id))?,
+        &params,
+    );
     NULL
 }
 
 fn remove_user(call: &mut Call) -> Answer {
     let id = call.text("userid");
-    call.state.access.users.remove(&id).ok_or_else(|| no_user(&id))?;
-    call.state.access.acl.retain(|rule| rule.ugid != id && !rule.ugid.starts_with(&format!("{id}!")));
+    call.state
+        .access
+        .users
+        .remove(&id)
+        .ok_or_else(|| no_user(&id))?;
+    call.state
+        .access
+        .acl
+        .retain(|rule| rule.ugid != id && !rule.ugid.starts_with(&format!("{id}!")));
     NULL
 }
 
@@ -169,8 +251,17 @@ fn token_row(id: Option<&str>, token: &Token) -> Value {
 
 fn tokens(call: &mut Call) -> Answer {
     let id = call.text("userid");
-    let user = call.state.access.users.get(&id).ok_or_else(|| no_user(&id))?;
-    Ok(user.tokens.iter().map(|(id, token)| token_row(Some(id), token)).collect())
+    let user = call
+        .state
+        .access
+        .users
+        .get(&id)
+        .ok_or_else(|| no_user(&id))?;
+    Ok(user
+        .tokens
+        .iter()
+        .map(|(id, token)| token_row(Some(id), token))
+        .collect())
 }
 
 fn no_token(user: &str, id: &str) -> Refusal {
@@ -179,20 +270,43 @@ fn no_token(user: &str, id: &str) -> Refusal {
 
 fn token(call: &mut Call) -> Answer {
     let (user, id) = (call.text("userid"), call.text("tokenid"));
-    let known = call.state.access.users.get(&user).ok_or_else(|| no_user(&user))?;
-    known.tokens.get(&id).map(|token| token_row(None, token)).ok_or_else(|| no_token(&user, &id))
+    let known = call
+        .state
+        .access
+        .users
+        .get(&user)
+        .ok_or_else(|| no_user(&user))?;
+    known
+        .tokens
+        .get(&id)
+        .map(|token| token_row(None, token))
+        .ok_or_else(|| no_token(&user, &id))
 }
 
 fn add_token(call: &mut Call) -> Answer {
-    let (user, id, params) = (call.text("userid"), call.text("tokenid"), call.params.clone());
+    let (user, id, params) = (
+        call.text("userid"),
+        call.text("tokenid"),
+        call.params.clone(),
+    );
     writable(call, "generating token")?;
     let secret = call.state.uuid();
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
+    let known = call
+        .state
+        .access
+        .users
+        .get_mut(&user)
+        .ok_or_else(|| no_user(&user))?;
     if known.tokens.contains_key(&id) {
         return Err(Refusal::param("tokenid", "Token already exists."));
     }
     let privsep = given(&params, "privsep").is_none_or(|privsep| privsep == "1");
-    let token = Token { secret: secret.clone(), privsep, expire: number(&params, "expire").unwrap_or(0), comment: given(&params, "comment") };
+    let token = Token {
+        secret: secret.clone(),
+        privsep,
+        expire: number(&params, "expire").unwrap_or(0),
+        comment: given(&params, "comment"),
+    };
     let mut info = json!({"privsep": u8::from(privsep).to_string()});
     for key in ["expire", "comment"] {
         if let Some(value) = given(&params, key) {
@@ -204,10 +318,22 @@ fn add_token(call: &mut Call) -> Answer {
 }
 
 fn change_token(call: &mut Call) -> Answer {
-    let (user, id, params) = (call.text("userid"), call.text("tokenid"), call.params.clone());
+    let (user, id, params) = (
+        call.text("userid"),
+        call.text("tokenid"),
+        call.params.clone(),
+    );
     let secret = call.state.uuid();
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
-    let token = known.tokens.get_mut(&id).ok_or_else(|| no_token(&user, &id))?;
+    let known = call
+        .state
+        .access
+        .users
+        .get_mut(&user)
+        .ok_or_else(|| no_user(&user))?;
+    let token = known
+        .tokens
+        .get_mut(&id)
+        .ok_or_else(|| no_token(&user, &id))?;
     let mut row = json!({});
     if params.contains_key("privsep") {
         token.privsep = flag(&params, "privsep");
@@ -229,17 +355,32 @@ fn change_token(call: &mut Call) -> Answer {
 
 fn remove_token(call: &mut Call) -> Answer {
     let (user, id) = (call.text("userid"), call.text("tokenid"));
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
-    known.tokens.remove(&id).map(|_| Value::Null).ok_or_else(|| no_token(&user, &id))
+    let known = call
+        .state
+        .access
+        .users
+        .get_mut(&user)
+        .ok_or_else(|| no_user(&user))?;
+    known
+        .tokens
+        .remove(&id)
+        .map(|_| Value::Null)
+        .ok_or_else(|| no_token(&user, &id))
 }
 
 fn acl(call: &mut Call) -> Answer {
     let state = &*call.state;
-    let rows = state.access.acl.iter().filter(|rule| state.may(&call.who, &rule.path, &["Permissions.Modify", "Sys.Audit"]));
+    let rows = state
+        .access
+        .acl
+        .iter()
+        .filter(|rule| state.may(&call.who, &rule.path, &["Permissions.Modify", "Sys.Audit"]));
     Ok(rows.map(|rule| json!({"path": rule.path, "propagate": u8::from(rule.propagate), "roleid": rule.role, "ugid": rule.ugid, "type": rule.kind})).collect())
 }
 
-const TREES: &[&str] = &["access", "mapping", "nodes", "pool", "sdn", "storage", "vms"];
+const TREES: &[&str] = &[
+    "access", "mapping", "nodes", "pool", "sdn", "storage", "vms",
+];
 
 fn change_acl(call: &mut Call) -> Answer {
     let params = call.params.clone();
@@ -252,7 +393,9 @@ fn change_acl(call: &mut Call) -> Answer {
     let kinds = [("users", "user"), ("groups", "group"), ("tokens", "token")];
     if kinds.iter().all(|(key, _)| !params.contains_key(*key)) {
         let text = "either 'users', 'groups' or 'tokens' is required.";
-        let errors = kinds.iter().map(|(key, _)| (key.to_string(), Value::from(text)));
+        let errors = kinds
+            .iter()
+            .map(|(key, _)| (key.to_string(), Value::from(text)));
         return Err(Refusal::params(errors.collect()));
     }
     let propagate = given(&params, "propagate").is_none_or(|propagate| propagate == "1");
@@ -265,9 +408,17 @@ fn change_acl(call: &mut Call) -> Answer {
                 if !known(call.state, kind, &ugid) {
                     return Err(fail(format!("{kind} '{ugid}' does not exist")));
                 }
-                let rule = Rule { path: path.clone(), propagate, role: role.clone(), ugid, kind: kind.into() };
+                let rule = Rule {
+                    path: path.clone(),
+                    propagate,
+                    role: role.clone(),
+                    ugid,
+                    kind: kind.into(),
+                };
                 let acl = &mut call.state.access.acl;
-                acl.retain(|old| !(old.path == rule.path && old.role == rule.role && old.ugid == rule.ugid));
+                acl.retain(|old| {
+                    !(old.path == rule.path && old.role == rule.role && old.ugid == rule.ugid)
+                });
                 if !flag(&params, "delete") {
                     acl.push(rule);
                 }
@@ -282,7 +433,12 @@ fn known(state: &State, kind: &str, id: &str) -> bool {
     match kind {
         "user" => access.users.contains_key(id),
         "group" => access.groups.contains_key(id),
-        _ => id.split_once('!').is_some_and(|(user, token)| access.users.get(user).is_some_and(|user| user.tokens.contains_key(token))),
+        _ => id.split_once('!').is_some_and(|(user, token)| {
+            access
+                .users
+                .get(user)
+                .is_some_and(|user| user.tokens.contains_key(token))
+        }),
     }
 }
 
@@ -294,18 +450,40 @@ fn login(call: &mut Call) -> Answer {
     };
     let password = call.text("password");
     let state = &*call.state;
-    let fits = state.access.users.get(&id).is_some_and(|user| user.enable && !user.password.is_empty() && user.password == password);
+    let fits =
+        state.access.users.get(&id).is_some_and(|user| {
+            user.enable && !user.password.is_empty() && user.password == password
+        });
     if !fits && state.ticket_user(&password).as_deref() != Some(id.as_str()) {
         return Err(Refusal::http(401, "authentication failure\n"));
     }
-    let who = Who { user: id.clone(), ..Who::default() };
+    let who = Who {
+        user: id.clone(),
+        ..Who::default()
+    };
     let mut cap = Map::new();
     for (area, path, stems) in [
-        ("vms", "/vms", &["VM."][..]), ("storage", "/storage", &["Datastore."]), ("nodes", "/nodes", &["Sys."]),
-        ("access", "/access", &["User.", "Group."]), ("dc", "/", &["Sys.Audit", "Sys.Modify", "SDN."]), ("sdn", "/sdn", &["SDN."]), ("mapping", "/mapping", &["Mapping."]),
+        ("vms", "/vms", &["VM."][..]),
+        ("storage", "/storage", &["Datastore."]),
+        ("nodes", "/nodes", &["Sys."]),
+        ("access", "/access", &["User.", "Group."]),
+        ("dc", "/", &["Sys.Audit", "Sys.Modify", "SDN."]),
+        ("sdn", "/sdn", &["SDN."]),
+        ("mapping", "/mapping", &["Mapping."]),
     ] {
-        let held = state.privileges(&who, path).into_keys().filter(|privilege| stems.iter().any(|stem| privilege.starts_with(stem)) || (privilege == "Permissions.Modify" && area != "dc"));
-        cap.insert(area.into(), held.map(|privilege| (privilege, Value::from(1))).collect::<Map<_, _>>().into());
+        let held = state
+            .privileges(&who, path)
+            .into_keys()
+            .filter(|privilege| {
+                stems.iter().any(|stem| privilege.starts_with(stem))
+                    || (privilege == "Permissions.Modify" && area != "dc")
+            });
+        cap.insert(
+            area.into(),
+            held.map(|privilege| (privilege, Value::from(1)))
+                .collect::<Map<_, _>>()
+                .into(),
+        );
     }
     let mut answer = json!({"username": id, "ticket": state.ticket(&id), "CSRFPreventionToken": state.csrf(&id), "cap": cap});
     if !state.standalone {

@@ -25,8 +25,13 @@ fn conditions(call: &mut Call) -> Answer {
     let (mut allowed, mut refused) = (Vec::new(), Map::new());
     for node in state.nodes.keys().filter(|node| **node != guest.node) {
         let volumes = guest.disks();
-        let storages = volumes.iter().filter_map(|(_, value)| volume(value).split_once(':'));
-        let missing: Vec<&str> = storages.map(|(id, _)| id).filter(|id| state.storage(id).is_some_and(|storage| !storage.on(node))).collect();
+        let storages = volumes
+            .iter()
+            .filter_map(|(_, value)| volume(value).split_once(':'));
+        let missing: Vec<&str> = storages
+            .map(|(id, _)| id)
+            .filter(|id| state.storage(id).is_some_and(|storage| !storage.on(node)))
+            .collect();
         if missing.is_empty() {
             allowed.push(node.clone());
             if guest.kind == Kind::Qemu {
@@ -37,7 +42,9 @@ fn conditions(call: &mut Call) -> Answer {
         }
     }
     if guest.kind == Kind::Lxc {
-        return Ok(json!({"running": running, "allowed-nodes": allowed, "not-allowed-nodes": refused}));
+        return Ok(
+            json!({"running": running, "allowed-nodes": allowed, "not-allowed-nodes": refused}),
+        );
     }
     let disks: Vec<Value> = state.local_disks(guest).into_iter().map(|(key, value)| {
         json!({
@@ -57,7 +64,12 @@ fn stamp(seconds: i64) -> String {
 }
 
 fn migrate(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let (target, params) = (call.text("target"), call.params.clone());
     call.quorate()?;
     if target == node {
@@ -77,46 +89,92 @@ fn migrate(call: &mut Call) -> Answer {
         return Err(Refusal::die("can't migrate running VM without --online"));
     }
     if running && kind == Kind::Lxc && !flag(&params, "restart") {
-        return Err(Refusal::die("lxc live migration is currently not implemented"));
+        return Err(Refusal::die(
+            "lxc live migration is currently not implemented",
+        ));
     }
-    if running && kind == Kind::Qemu && !call.state.local_disks(guest).is_empty() && !flag(&params, "with-local-disks") {
-        return Err(Refusal::die("can't live migrate attached local disks without with-local-disks option"));
+    if running
+        && kind == Kind::Qemu
+        && !call.state.local_disks(guest).is_empty()
+        && !flag(&params, "with-local-disks")
+    {
+        return Err(Refusal::die(
+            "can't live migrate attached local disks without with-local-disks option",
+        ));
     }
-    if running && kind == Kind::Qemu && guest.config.iter().any(|(_, value)| value.contains("media=cdrom") && volume(value).starts_with("local:")) {
+    if running
+        && kind == Kind::Qemu
+        && guest
+            .config
+            .iter()
+            .any(|(_, value)| value.contains("media=cdrom") && volume(value).starts_with("local:"))
+    {
         return Err(Refusal::die("can't migrate VM with local cdrom image"));
     }
     if let Some(guest) = call.state.guests.get_mut(&vmid) {
         guest.set("lock", "migrate");
     }
-    let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4).undo(move |state| {
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            guest.config.remove("lock");
-        }
-    });
+    let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid)
+        .length(4)
+        .undo(move |state| {
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                guest.config.remove("lock");
+            }
+        });
     let word = if kind == Kind::Qemu { "VM" } else { "CT" };
     Ok(call.state.spawn(&who, plan, move |state, log| {
-        log.push(format!("{} starting migration of {word} {vmid} to node '{target}' ({ip})", stamp(state.now() - 1)));
-        let mut guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?.clone();
-        let storage = given(&params, if kind == Kind::Qemu { "targetstorage" } else { "target-storage" });
+        log.push(format!(
+            "{} starting migration of {word} {vmid} to node '{target}' ({ip})",
+            stamp(state.now() - 1)
+        ));
+        let mut guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?
+            .clone();
+        let storage = given(
+            &params,
+            if kind == Kind::Qemu {
+                "targetstorage"
+            } else {
+                "target-storage"
+            },
+        );
         for (key, value) in state.local_disks(&guest) {
             let id = volume(&value).to_string();
             let own = id.split(':').next().unwrap_or("").to_string();
-            let size = state.volume(&id, &node).map(|volume| volume.size).unwrap_or(0);
+            let size = state
+                .volume(&id, &node)
+                .map(|volume| volume.size)
+                .unwrap_or(0);
             let format = state.volume(&id, &node).map(|volume| volume.format.clone());
-            let to = storage.clone().filter(|storage| storage != "1").unwrap_or(own);
+            let to = storage
+                .clone()
+                .filter(|storage| storage != "1")
+                .unwrap_or(own);
             let new = state.allocate(&to, &target, vmid, kind, size, format.as_deref())?;
-            log.push(format!("{} copying local disk image '{id}'", stamp(state.now())));
+            log.push(format!(
+                "{} copying local disk image '{id}'",
+                stamp(state.now())
+            ));
             state.free(&id, &node);
             guest.set(&key, &value.replacen(&id, &new, 1));
         }
         guest.config.remove("lock");
         guest.node = target;
-        let nets = guest.config.iter().filter(|(key, _)| key.starts_with("net"));
-        let bridge = nets.filter_map(|(_, value)| option(value, "bridge")).find(|bridge| !state.nodes[&guest.node].interfaces.contains_key(*bridge));
+        let nets = guest
+            .config
+            .iter()
+            .filter(|(key, _)| key.starts_with("net"));
+        let bridge = nets
+            .filter_map(|(_, value)| option(value, "bridge"))
+            .find(|bridge| !state.nodes[&guest.node].interfaces.contains_key(*bridge));
         if let Some(bridge) = bridge {
             return Err(format!("bridge '{bridge}' does not exist"));
         }
-        log.push(format!("{} migration finished successfully (duration 00:00:01)", stamp(state.now())));
+        log.push(format!(
+            "{} migration finished successfully (duration 00:00:01)",
+            stamp(state.now())
+        ));
         state.guests.insert(vmid, guest);
         Ok(())
     }))

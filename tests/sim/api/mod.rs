@@ -37,9 +37,29 @@ pub type Handler = fn(&mut Call) -> Answer;
 /// Every modelled method.
 pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Handler)> {
     [
-        access::TABLE, agent::TABLE, backup::TABLE, clone::TABLE, cluster::TABLE, config::TABLE, content::TABLE, create::TABLE,
-        destroy::TABLE, disk::TABLE, groups::TABLE, ha::TABLE, list::TABLE, migrate::TABLE, network::TABLE, node::TABLE, pool::TABLE,
-        power::TABLE, resources::TABLE, snapshot::TABLE, storage::TABLE, task::TABLE, transfer::TABLE,
+        access::TABLE,
+        agent::TABLE,
+        backup::TABLE,
+        clone::TABLE,
+        cluster::TABLE,
+        config::TABLE,
+        content::TABLE,
+        create::TABLE,
+        destroy::TABLE,
+        disk::TABLE,
+        groups::TABLE,
+        ha::TABLE,
+        list::TABLE,
+        migrate::TABLE,
+        network::TABLE,
+        node::TABLE,
+        pool::TABLE,
+        power::TABLE,
+        resources::TABLE,
+        snapshot::TABLE,
+        storage::TABLE,
+        task::TABLE,
+        transfer::TABLE,
     ]
     .into_iter()
     .flatten()
@@ -56,7 +76,10 @@ pub fn handle(call: &mut Call) -> Answer {
     if path.contains("/firewall") {
         return firewall::handle(call);
     }
-    Err(Refusal::http(501, format!("{verb} {path}: not modelled by the simulator")))
+    Err(Refusal::http(
+        501,
+        format!("{verb} {path}: not modelled by the simulator"),
+    ))
 }
 
 impl Call<'_> {
@@ -70,24 +93,37 @@ impl Call<'_> {
 
     /// The kind of guest that the path is about.
     pub fn kind(&self) -> Kind {
-        if self.method.path.contains("/lxc") { Kind::Lxc } else { Kind::Qemu }
+        if self.method.path.contains("/lxc") {
+            Kind::Lxc
+        } else {
+            Kind::Qemu
+        }
     }
 
     /// The guest of the path, or what Proxmox says where there is none.
     pub fn guest(&self) -> Result<&Guest, Refusal> {
         let (kind, vmid) = (self.kind(), self.vmid());
-        self.state.guest(&self.node, kind, vmid).ok_or_else(|| Refusal::die(missing(&self.node, kind, vmid)))
+        self.state
+            .guest(&self.node, kind, vmid)
+            .ok_or_else(|| Refusal::die(missing(&self.node, kind, vmid)))
     }
 
     pub fn guest_mut(&mut self) -> Result<&mut Guest, Refusal> {
         self.guest()?;
         let vmid = self.vmid();
-        self.state.guests.get_mut(&vmid).ok_or_else(|| Refusal::die("gone"))
+        self.state
+            .guests
+            .get_mut(&vmid)
+            .ok_or_else(|| Refusal::die("gone"))
     }
 
     /// Refuses while the cluster has no quorum.
     pub fn quorate(&self) -> Result<(), Refusal> {
-        if self.state.has_quorum() { Ok(()) } else { Err(Refusal::die("cluster not ready - no quorum?")) }
+        if self.state.has_quorum() {
+            Ok(())
+        } else {
+            Err(Refusal::die("cluster not ready - no quorum?"))
+        }
     }
 
     /// Waits for a lock file that a task holds.
@@ -105,7 +141,10 @@ impl Call<'_> {
 }
 
 pub fn missing(node: &str, kind: Kind, vmid: u32) -> String {
-    format!("Configuration file 'nodes/{node}/{}/{vmid}.conf' does not exist", kind.conf())
+    format!(
+        "Configuration file 'nodes/{node}/{}/{vmid}.conf' does not exist",
+        kind.conf()
+    )
 }
 
 pub fn locked(guest: &Guest) -> Result<(), String> {
