@@ -5,5 +5,7 @@ mod of_sim;
 mod replay;
 mod replay_data;
 mod replay_scenes;
+mod replay_text;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_wire;

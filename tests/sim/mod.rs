@@ -18,6 +18,7 @@ pub mod replay;
 pub mod rights;
 mod roles;
 mod schema;
+pub mod shape;
 pub mod spec;
 pub mod state;
 pub mod storage;

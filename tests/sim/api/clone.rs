@@ -5,7 +5,8 @@ use super::super::gate::Call;
 use super::super::guest::{Guest, Kind, Status, drive_size, is_disk_key, size_text, volume};
 use super::super::state::State;
 use super::super::task::Plan;
-use super::create::{new_mac, taken};
+use super::create::taken;
+use super::restore::new_mac;
 use super::{Handler, locked, missing};
 
 pub const TABLE: &[(&str, &str, Handler)] = &[

@@ -3,6 +3,7 @@
 mod access;
 mod agent;
 mod backup;
+mod change;
 mod clone;
 mod cluster;
 mod config;
@@ -10,6 +11,7 @@ mod content;
 mod create;
 mod destroy;
 mod disk;
+mod files;
 pub mod firewall;
 mod groups;
 mod ha;
@@ -21,10 +23,12 @@ mod node;
 mod pool;
 mod power;
 mod resources;
+mod restore;
 mod snapshot;
 mod storage;
 mod task;
 mod transfer;
+mod users;
 
 use serde_json::Value;
 
@@ -60,6 +64,8 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Han
         storage::TABLE,
         task::TABLE,
         transfer::TABLE,
+        files::TABLE,
+        users::TABLE,
     ]
     .into_iter()
     .flatten()
