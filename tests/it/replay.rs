@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use crate::replay_data::{EXCEPTIONS, FAMILIES};
+use crate::replay_data::{EXCEPTIONS, FAMILIES, excuse};
 use crate::replay_scenes::before;
-use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady};
+use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
 use crate::sim::client::{Connection, Reply};
 use crate::sim::replay::{Exchange, family, recordings, seconds, token, world};
@@ -109,20 +109,6 @@ fn recordings_are_replayed() {
         "under {PERCENT_MIN} %:\n{}",
         thin.join("\n")
     );
-}
-
-fn excuse(line: &str) -> Option<&'static str> {
-    let id = line.split(' ').next().unwrap_or("");
-    EXCEPTIONS
-        .iter()
-        .find(|(known, _)| *known == id)
-        .map(|(_, reason)| *reason)
-}
-
-fn upid_in(exchange: &Exchange) -> Option<String> {
-    let path = decode(exchange.request["path"].as_str()?);
-    let at = path.find("/tasks/UPID:")? + 7;
-    Some(path[at..].split('/').next()?.to_string())
 }
 
 impl Replay {

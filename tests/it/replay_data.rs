@@ -155,3 +155,12 @@ pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     ("rmig2-retry-target", OTHER_END),
     ("rmig2-multi-target", OTHER_END),
 ];
+
+/// Why a line of differences, which begins with its id, is excepted.
+pub(crate) fn excuse(line: &str) -> Option<&'static str> {
+    let id = line.split(' ').next().unwrap_or("");
+    EXCEPTIONS
+        .iter()
+        .find(|(known, _)| *known == id)
+        .map(|(_, reason)| *reason)
+}

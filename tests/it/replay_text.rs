@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sim::client::Reply;
-use crate::sim::replay::{seconds, token};
+use crate::sim::replay::{Exchange, seconds, token};
 
 /// `2026-10-04 15:52:40` in seconds.
 pub(crate) fn stamp_of(text: &str) -> Option<i64> {
@@ -109,4 +109,10 @@ pub(crate) fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+pub(crate) fn upid_in(exchange: &Exchange) -> Option<String> {
+    let path = decode(exchange.request["path"].as_str()?);
+    let at = path.find("/tasks/UPID:")? + 7;
+    Some(path[at..].split('/').next()?.to_string())
 }
