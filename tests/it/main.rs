@@ -29,7 +29,9 @@ mod peer;
 mod renamed;
 mod replay;
 mod replay_data;
+mod replay_labs;
 mod replay_scenes;
+mod replay_text;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;
@@ -40,6 +42,7 @@ mod session;
 mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_wire;
 mod table;
 mod times;
 mod tls;

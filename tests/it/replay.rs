@@ -1,15 +1,17 @@
 //! Recorded exchanges with real clusters, replayed against simulated ones: status, reason phrase and
 //! `errors` word for word, a task's exit status too, bodies by shape.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use crate::replay_data::{EXCEPTIONS, FAMILIES};
+use crate::replay_data::{EXCEPTIONS, FAMILIES, excuse};
 use crate::replay_scenes::before;
+use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
 use crate::sim::client::{Connection, Reply};
-use crate::sim::replay::{Exchange, differences, family, recordings, seconds, token, world};
+use crate::sim::replay::{Exchange, family, recordings, seconds, token, world};
+use crate::sim::shape::differences;
 use crate::sim::task::Script;
 
 const PERCENT_MIN: usize = 90;
@@ -18,8 +20,8 @@ struct Replay {
     world: World,
     /// Recorded texts (UPIDs, digests) and ours.
     names: HashMap<String, String>,
-    /// Where in the sequence a recorded task is first seen to have ended.
-    ends: HashMap<String, usize>,
+    /// Recorded tasks that were seen running, or stopped from outside.
+    slow: HashSet<String>,
     outcomes: HashMap<String, (String, Vec<String>)>,
 }
 
@@ -29,81 +31,140 @@ fn recordings_are_replayed() {
     let mut replay = Replay::new(&all);
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut failed: Vec<String> = Vec::new();
-    for (i, exchange) in all.iter().enumerate() {
-        before(&exchange.id, &replay.world);
+    for exchange in &all {
+        replay.names.extend(before(&exchange.id, &replay.world));
         if exchange.request.is_null() || exchange.response.is_null() {
             continue;
         }
-        let begun = std::time::Instant::now();
-        let problems = replay.step(i, exchange);
-        if begun.elapsed().as_secs_f64() > 1.0 {
-            eprintln!("slow: {} {:?}", exchange.id, begun.elapsed());
-        }
+        let problems = replay.step(exchange);
         let family = family(exchange).unwrap_or("(raw)".into());
         let count = counts.entry(family.clone()).or_default();
         count.1 += 1;
         if problems.is_empty() {
             count.0 += 1;
         } else {
-            failed.push(format!("{} [{family}]: {}", exchange.id, problems.join("; ")));
+            failed.push(format!(
+                "{} [{family}]: {}",
+                exchange.id,
+                problems.join("; ")
+            ));
         }
     }
     let mut thin = Vec::new();
     for (family, (modelled, recorded)) in &counts {
         let used = FAMILIES.contains(&family.as_str());
-        println!("{modelled:4} of {recorded:4} {} {family}", if used { '*' } else { ' ' });
-        let excused = failed.iter().filter(|line| line.contains(&format!("[{family}]"))).filter(|line| excuse(line).is_some()).count();
+        println!(
+            "{modelled:4} of {recorded:4} {} {family}",
+            if used { '*' } else { ' ' }
+        );
+        let excused = failed
+            .iter()
+            .filter(|line| line.contains(&format!("[{family}]")))
+            .filter(|line| excuse(line).is_some())
+            .count();
         if used && modelled * 100 < (recorded - excused) * PERCENT_MIN {
-            thin.push(format!("{family}: {modelled} of {recorded}, {excused} excepted"));
+            thin.push(format!(
+                "{family}: {modelled} of {recorded}, {excused} excepted"
+            ));
         }
     }
     for line in &failed {
-        println!("{} {line}", if excuse(line).is_some() { "excepted" } else { "differs " });
+        println!(
+            "{} {line}",
+            if excuse(line).is_some() {
+                "excepted"
+            } else {
+                "differs "
+            }
+        );
     }
-    let sum = |used: bool| counts.iter().filter(|(family, _)| !used || FAMILIES.contains(&family.as_str())).fold((0, 0), |sum, (_, count)| (sum.0 + count.0, sum.1 + count.1));
-    println!("modelled {} of {}; in the families of the tools {} of {}", sum(false).0, sum(false).1, sum(true).0, sum(true).1);
-    let stale: Vec<&str> = EXCEPTIONS.iter().map(|(id, _)| *id).filter(|id| !failed.iter().any(|line| line.split(' ').next().is_some_and(|failed| failed == *id))).collect();
-    assert!(stale.is_empty(), "exceptions that are none any more: {stale:?}");
-    assert!(thin.is_empty(), "under {PERCENT_MIN} %:\n{}", thin.join("\n"));
-}
-
-fn excuse(line: &str) -> Option<&'static str> {
-    let id = line.split(' ').next().unwrap_or("");
-    EXCEPTIONS.iter().find(|(known, _)| *known == id).map(|(_, reason)| *reason)
-}
-
-fn upid_in(exchange: &Exchange) -> Option<String> {
-    let path = decode(exchange.request["path"].as_str()?);
-    let at = path.find("/tasks/UPID:")? + 7;
-    Some(path[at..].split('/').next()?.to_string())
+    let sum = |used: bool| {
+        counts
+            .iter()
+            .filter(|(family, _)| !used || FAMILIES.contains(&family.as_str()))
+            .fold((0, 0), |sum, (_, count)| (sum.0 + count.0, sum.1 + count.1))
+    };
+    println!(
+        "modelled {} of {}; in the families of the tools {} of {}",
+        sum(false).0,
+        sum(false).1,
+        sum(true).0,
+        sum(true).1
+    );
+    let stale: Vec<&str> = EXCEPTIONS
+        .iter()
+        .map(|(id, _)| *id)
+        .filter(|id| {
+            !failed
+                .iter()
+                .any(|line| line.split(' ').next().is_some_and(|failed| failed == *id))
+        })
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "exceptions that are none any more: {stale:?}"
+    );
+    assert!(
+        thin.is_empty(),
+        "under {PERCENT_MIN} %:\n{}",
+        thin.join("\n")
+    );
 }
 
 impl Replay {
     fn new(all: &[Exchange]) -> Replay {
-        let (mut ends, mut outcomes) = (HashMap::new(), HashMap::new());
-        for (i, exchange) in all.iter().enumerate() {
-            let (Some(upid), data) = (upid_in(exchange), &exchange.response["body"]["data"]) else { continue };
+        let (mut slow, mut outcomes) = (HashSet::new(), HashMap::new());
+        for exchange in all {
+            let (Some(upid), data) = (upid_in(exchange), &exchange.response["body"]["data"]) else {
+                continue;
+            };
+            if data["status"] == "running"
+                || data["exitstatus"] == "received interrupt"
+                || data["exitstatus"] == "unexpected status"
+            {
+                slow.insert(upid.clone());
+            }
             if data["status"] == "stopped" {
-                ends.entry(upid.clone()).or_insert(i);
                 let outcome: &mut (String, Vec<String>) = outcomes.entry(upid.clone()).or_default();
                 outcome.0 = data["exitstatus"].as_str().unwrap_or("").into();
             }
             if let Some(rows) = data.as_array() {
-                let lines: Vec<String> = rows.iter().filter_map(|row| row["t"].as_str()).filter(|line| !line.starts_with("TASK ")).map(String::from).collect();
+                let whole = exchange.response["body"]["total"].as_u64() == Some(rows.len() as u64);
+                if whole
+                    && rows
+                        .last()
+                        .is_some_and(|row| !row["t"].as_str().unwrap_or("").starts_with("TASK "))
+                {
+                    slow.insert(upid.clone());
+                }
+                let lines: Vec<String> = rows
+                    .iter()
+                    .filter_map(|row| row["t"].as_str())
+                    .filter(|line| !line.starts_with("TASK "))
+                    .map(String::from)
+                    .collect();
                 let outcome = outcomes.entry(upid).or_default();
                 if lines.len() > outcome.1.len() {
                     outcome.1 = lines;
                 }
             }
         }
-        Replay { world: world(), names: HashMap::new(), ends, outcomes }
+        Replay {
+            world: world(),
+            names: HashMap::new(),
+            slow,
+            outcomes,
+        }
     }
 
-    fn step(&mut self, i: usize, exchange: &Exchange) -> Vec<String> {
+    fn step(&mut self, exchange: &Exchange) -> Vec<String> {
         let cluster = self.world.cluster(&exchange.cluster);
         let recorded = &exchange.response;
         let stamp = recorded["headers"]["Date"].as_str().and_then(seconds);
-        let upid = recorded["body"]["data"].as_str().filter(|text| text.starts_with("UPID:")).map(String::from);
+        let upid = recorded["body"]["data"]
+            .as_str()
+            .filter(|text| text.starts_with("UPID:"))
+            .map(String::from);
         // A task's outcome that hangs on the lab, or on a tunnel to another cluster, is handed over.
         let path = exchange.request["path"].as_str().unwrap_or("");
         if let Some(upid) = &upid
@@ -111,7 +172,11 @@ impl Replay {
             && let Some((exit, log)) = self.outcomes.get(upid).filter(|(exit, _)| !exit.is_empty())
         {
             let kind = upid.split(':').nth(5).unwrap_or("").to_string();
-            let script = Script { kind, exit: exit.clone(), log: log.clone() };
+            let script = Script {
+                kind,
+                exit: exit.clone(),
+                log: log.clone(),
+            };
             cluster.edit(|state| state.scripts.push_back(script));
         }
         cluster.edit(|state| {
@@ -124,22 +189,44 @@ impl Replay {
             && recorded["body"]["data"]["status"] == "stopped"
             && let Some(ours) = self.names.get(&known)
         {
-            self.world.cluster(&exchange.cluster).edit(|state| state.end(ours));
+            self.world
+                .cluster(&exchange.cluster)
+                .edit(|state| state.end(ours));
         }
         let reply = self.send(exchange);
+        cluster.edit(|state| state.scripts.clear());
         let mut problems = self.compare(exchange, &reply);
+        // What the other end would have refused is begun here: it fails, and leaves nothing behind.
+        if let (None, Some(ours)) = (
+            &upid,
+            reply
+                .data()
+                .as_str()
+                .filter(|text| text.starts_with("UPID:")),
+        ) {
+            cluster_end(&self.world, &exchange.cluster, ours, None);
+        }
         if let (Some(upid), Some(ours)) = (&upid, reply.data().as_str()) {
             self.names.insert(upid.clone(), ours.to_string());
-            let running = self.ends.get(upid).is_some_and(|end| *end > i + 1);
-            if !running {
-                let text = self.outcomes.get(upid).and_then(|(_, log)| log.iter().find_map(|line| line.strip_prefix("INFO: Backup started at ")));
+            if !self.slow.contains(upid) {
+                let text = self.outcomes.get(upid).and_then(|(_, log)| {
+                    log.iter()
+                        .find_map(|line| line.strip_prefix("INFO: Backup started at "))
+                });
                 let started = text.and_then(stamp_of);
                 cluster_end(&self.world, &exchange.cluster, ours, started);
             }
         }
         self.learn(recorded, &reply);
         if recorded["body"]["data"]["exitstatus"].is_string() {
-            let (theirs, ours) = (self.ours(recorded["body"]["data"]["exitstatus"].as_str().unwrap_or("")), reply.data()["exitstatus"].clone());
+            let (theirs, ours) = (
+                self.ours(
+                    recorded["body"]["data"]["exitstatus"]
+                        .as_str()
+                        .unwrap_or(""),
+                ),
+                reply.data()["exitstatus"].clone(),
+            );
             if steady(&theirs) != steady(ours.as_str().unwrap_or("")) {
                 problems.push(format!("exit status {ours} instead of '{theirs}'"));
             }
@@ -150,7 +237,10 @@ impl Replay {
     /// A digest that both answers carry is the same thing.
     fn learn(&mut self, recorded: &Value, reply: &Reply) {
         for key in ["digest"] {
-            if let (Some(theirs), Some(ours)) = (recorded["body"]["data"][key].as_str(), reply.data()[key].as_str()) {
+            if let (Some(theirs), Some(ours)) = (
+                recorded["body"]["data"][key].as_str(),
+                reply.data()[key].as_str(),
+            ) {
                 self.names.insert(theirs.into(), ours.into());
             }
         }
@@ -168,7 +258,9 @@ impl Replay {
     }
 
     fn ticket(&self, cluster: &str, user: &str) -> (String, String) {
-        self.world.cluster(cluster).edit(|state| (state.ticket(user), state.csrf(user)))
+        self.world
+            .cluster(cluster)
+            .edit(|state| (state.ticket(user), state.csrf(user)))
     }
 
     fn send(&self, exchange: &Exchange) -> Reply {
@@ -178,11 +270,19 @@ impl Replay {
             Some(raw) => spelled_out(&exchange.id, raw),
             None => self.bytes(exchange),
         };
-        if exchange.id.contains("-plain") {
+        if exchange.id.starts_with("http-plain") || exchange.id == "garbage-plain" {
             return plain(cluster.port(&exchange.entry), &bytes);
         }
-        cluster.edit(|state| state.pace.idle_ms = if exchange.response["status"].is_null() { 50 } else { 5000 });
-        Connection::open(cluster, &exchange.entry).map(|mut connection| connection.raw(&bytes)).unwrap_or_default()
+        cluster.edit(|state| {
+            state.pace.idle_ms = if exchange.response["status"].is_null() {
+                50
+            } else {
+                5000
+            }
+        });
+        Connection::open(cluster, &exchange.entry)
+            .map(|mut connection| connection.raw(&bytes))
+            .unwrap_or_default()
     }
 
     fn bytes(&self, exchange: &Exchange) -> Vec<u8> {
@@ -191,36 +291,70 @@ impl Replay {
         let method = request["method"].as_str().unwrap_or("GET");
         let path = request["path"].as_str().unwrap_or("/");
         let path = match upid_in(exchange) {
-            Some(upid) => decode(path).replace(&upid, &self.ours(&upid)).replace('!', "%21").replace('@', "%40"),
+            Some(upid) => decode(path)
+                .replace(&upid, &self.ours(&upid))
+                .replace('!', "%21")
+                .replace('@', "%40"),
             None => path.into(),
         };
         let mut query: Vec<String> = Vec::new();
         for (key, value) in request["query"].as_object().into_iter().flatten() {
-            query.push(format!("{key}={}", encode(&self.ours(value.as_str().unwrap_or("")))));
+            query.push(format!(
+                "{key}={}",
+                encode(&self.ours(value.as_str().unwrap_or("")))
+            ));
         }
-        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-        let prefix = if path.starts_with("/pve-docs") { "" } else { "/api2/json" };
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", query.join("&"))
+        };
+        let prefix = if path.starts_with("/pve-docs") {
+            ""
+        } else {
+            "/api2/json"
+        };
         let mut head = format!("{method} {prefix}{path}{query} HTTP/1.1\r\nHost: localhost\r\n");
         let headers = request["headers"].as_object().cloned().unwrap_or_default();
         for (name, value) in &headers {
             let value = value.as_str().unwrap_or("");
-            let value = if value.contains("FAKESIGNATURE") { format!("PVEAuthCookie={}", encode(&fake)) } else { value.into() };
+            let value = if value.contains("FAKESIGNATURE") {
+                format!("PVEAuthCookie={}", encode(&fake))
+            } else {
+                value.into()
+            };
             head += &format!("{name}: {value}\r\n");
         }
-        let explicit = headers.keys().any(|name| name == "Authorization" || name == "Cookie");
+        let explicit = headers
+            .keys()
+            .any(|name| name == "Authorization" || name == "Cookie");
         if let Some(token) = token(&exchange.cluster, &exchange.role).filter(|_| !explicit) {
             head += &format!("Authorization: PVEAPIToken={token}\r\n");
         }
         if exchange.role.starts_with("ticket") && !explicit {
-            let (ticket, csrf) = self.ticket(&exchange.cluster, if exchange.role == "ticket" { "mcp@pve" } else { "root@pam" });
-            head += &format!("Cookie: PVEAuthCookie={}\r\nCSRFPreventionToken: {csrf}\r\n", encode(&ticket));
+            let (ticket, csrf) = self.ticket(
+                &exchange.cluster,
+                if exchange.role == "ticket" {
+                    "mcp@pve"
+                } else {
+                    "root@pam"
+                },
+            );
+            head += &format!(
+                "Cookie: PVEAuthCookie={}\r\nCSRFPreventionToken: {csrf}\r\n",
+                encode(&ticket)
+            );
         }
         let body = match &request["body"] {
             Value::Null => String::new(),
-            Value::String(text) => text.replace("<3000 bytes>", &"x".repeat(3000)),
+            Value::String(text) => text.replace("<3000 bytes>", &"\0".repeat(3000)),
             other => self.ours(&other.to_string()),
         };
-        let body = if body.contains("FAKESIGNATURE") { json!({"username": "mcp@pve", "password": fake}).to_string() } else { body };
+        let body = if body.contains("FAKESIGNATURE") {
+            json!({"username": "mcp@pve", "password": fake}).to_string()
+        } else {
+            body
+        };
         if let Some(kind) = request["content_type"].as_str() {
             head += &format!("Content-Type: {kind}\r\n");
         }
@@ -236,11 +370,17 @@ impl Replay {
         let status = recorded["status"].as_u64().unwrap_or(0) as u16;
         let reason = self.ours(recorded["reason"].as_str().unwrap_or(""));
         if (status, steady(&reason)) != (reply.status, steady(&reply.reason)) {
-            return vec![format!("{} {} instead of {status} {reason}", reply.status, reply.reason)];
+            return vec![format!(
+                "{} {} instead of {status} {reason}",
+                reply.status, reply.reason
+            )];
         }
         let (body, ours) = (&recorded["body"], reply.json());
         if body["errors"] != ours["errors"] {
-            problems.push(format!("errors {} instead of {}", ours["errors"], body["errors"]));
+            problems.push(format!(
+                "errors {} instead of {}",
+                ours["errors"], body["errors"]
+            ));
         }
         if body.is_object() {
             let whole = recorded.get("trimmed").is_none();
@@ -257,76 +397,4 @@ fn cluster_end(world: &World, cluster: &str, upid: &str, started: Option<i64>) {
         }
         state.end(upid);
     });
-}
-
-/// `2026-10-04 15:52:40` in seconds.
-fn stamp_of(text: &str) -> Option<i64> {
-    let (date, time) = text.split_once(' ')?;
-    let parts: Vec<&str> = date.split('-').collect();
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month = months.get(parts.get(1)?.parse::<usize>().ok()? - 1)?;
-    seconds(&format!("Day, {} {month} {} {time} GMT", parts.get(2)?, parts.first()?))
-}
-
-/// Without numbers of processes and temporary files, which no two runs share.
-fn steady(text: &str) -> String {
-    let pattern = regex::Regex::new(r"(vzdumptmp|conf\.tmp\.)\d+").expect("the pattern is valid");
-    pattern.replace_all(text, "$1").into_owned()
-}
-
-/// Requests that are only described.
-fn spelled_out(id: &str, raw: &str) -> Vec<u8> {
-    let token = token("A", "full").unwrap_or_default();
-    let auth = format!("Authorization: PVEAPIToken={token}\r\n");
-    let put = "PUT /api2/json/nodes/pve1/qemu/101/config HTTP/1.1\r\n";
-    let get = "GET /api2/json/version HTTP/1.1\r\n";
-    match id {
-        "body-large" => format!("{put}{auth}Content-Type: application/json\r\nContent-Length: 600018\r\n\r\n"),
-        "desc-large" => {
-            let body = json!({"description": "x".repeat(9000)}).to_string();
-            format!("{put}{auth}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-        }
-        "headers-many" => format!("{get}{auth}{}\r\n", (0..70).map(|i| format!("X-{i}: 1\r\n")).collect::<String>()),
-        "header-long" => format!("{get}{auth}X-Long: {}\r\n\r\n", "x".repeat(9000)),
-        "url-long" => format!("GET /api2/json/version?_dc={} HTTP/1.1\r\n{auth}\r\n", "1".repeat(9000)),
-        "apidoc-304" => raw.replace("Sun, 04 Oct 2026 14:51:52 GMT", "Mon, 21 Sep 2026 14:13:20 GMT"),
-        _ => raw.into(),
-    }
-    .into_bytes()
-}
-
-fn plain(port: u16, bytes: &[u8]) -> Reply {
-    use std::io::{Read, Write};
-    let mut text = Vec::new();
-    let sent = std::net::TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
-        stream.write_all(bytes)?;
-        stream.read_to_end(&mut text)
-    });
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let mut words = text.lines().next().unwrap_or("").splitn(3, ' ').skip(1);
-    let status = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-    let _ = sent;
-    Reply { status, reason: words.next().unwrap_or("").into(), ..Reply::default() }
-}
-
-fn encode(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
-fn decode(text: &str) -> String {
-    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::new(), 0);
-    while at < bytes.len() {
-        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], hex) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

@@ -21,7 +21,13 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(status: u16, message: String) -> Refusal {
-        Refusal { status, message, errors: Map::new(), bare: false, wait_s: 0.0 }
+        Refusal {
+            status,
+            message,
+            errors: Map::new(),
+            bare: false,
+            wait_s: 0.0,
+        }
     }
 
     /// Status 500 and a text: nearly everything that goes wrong behind the parameter check.
@@ -36,7 +42,10 @@ impl Refusal {
 
     /// A status without a body.
     pub fn bare(status: u16, reason: impl Into<String>) -> Refusal {
-        Refusal { bare: true, ..Refusal::new(status, reason.into()) }
+        Refusal {
+            bare: true,
+            ..Refusal::new(status, reason.into())
+        }
     }
 
     /// Status 400 and one parameter's error.
@@ -47,13 +56,23 @@ impl Refusal {
     }
 
     pub fn params(errors: Map<String, Value>) -> Refusal {
-        Refusal { errors, ..Refusal::new(400, "Parameter verification failed.\n".into()) }
+        Refusal {
+            errors,
+            ..Refusal::new(400, "Parameter verification failed.\n".into())
+        }
     }
 
     /// Status 403; `what` is the text between the brackets, or empty.
     pub fn forbidden(what: &str) -> Refusal {
         let text = "Permission check failed".to_string();
-        Refusal::new(403, if what.is_empty() { text + "\n" } else { format!("{text} ({what})\n") })
+        Refusal::new(
+            403,
+            if what.is_empty() {
+                text + "\n"
+            } else {
+                format!("{text} ({what})\n")
+            },
+        )
     }
 
     pub fn waiting(mut self, seconds: f64) -> Refusal {
@@ -80,7 +99,10 @@ pub fn number(params: &Params, name: &str) -> Option<i64> {
 }
 
 pub fn flag(params: &Params, name: &str) -> bool {
-    matches!(given(params, name).as_deref(), Some("1" | "true" | "on" | "yes"))
+    matches!(
+        given(params, name).as_deref(),
+        Some("1" | "true" | "on" | "yes")
+    )
 }
 
 pub fn scalar(value: &Value) -> String {
@@ -95,5 +117,8 @@ pub fn scalar(value: &Value) -> String {
 
 /// Splits a Proxmox list: commas, semicolons, blanks and NUL all separate.
 pub fn list(text: &str) -> Vec<String> {
-    text.split([',', ';', ' ', '\0']).filter(|part| !part.is_empty()).map(String::from).collect()
+    text.split([',', ';', ' ', '\0'])
+        .filter(|part| !part.is_empty())
+        .map(String::from)
+        .collect()
 }

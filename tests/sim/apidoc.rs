@@ -16,9 +16,15 @@ pub fn text() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {
         let plain = tree(0).to_string().len();
-        let count: usize = schema::methods().iter().map(|method| method.params.len() + 1).sum();
+        let count: usize = schema::methods()
+            .iter()
+            .map(|method| method.params.len() + 1)
+            .sum();
         let pad = SIZE_MIN_BYTES.saturating_sub(plain) / count + 1;
-        format!("const apiSchema = {}\n;\n\n{VIEWER}", serde_json::to_string_pretty(&tree(pad)).unwrap_or_default())
+        format!(
+            "const apiSchema = {}\n;\n\n{VIEWER}",
+            serde_json::to_string_pretty(&tree(pad)).unwrap_or_default()
+        )
     })
 }
 
@@ -37,17 +43,29 @@ fn tree(pad: usize) -> Value {
         }
         at.methods.push(method);
     }
-    Value::Array(root.children.iter().map(|(name, leaf)| node(name, "", leaf, pad)).collect())
+    Value::Array(
+        root.children
+            .iter()
+            .map(|(name, leaf)| node(name, "", leaf, pad))
+            .collect(),
+    )
 }
 
 fn node(name: &str, above: &str, leaf: &Leaf, pad: usize) -> Value {
     let path = format!("{above}/{name}");
     let mut out = Map::new();
     if !leaf.children.is_empty() {
-        let children = leaf.children.iter().map(|(name, leaf)| node(name, &path, leaf, pad));
+        let children = leaf
+            .children
+            .iter()
+            .map(|(name, leaf)| node(name, &path, leaf, pad));
         out.insert("children".into(), children.collect());
     }
-    let info: Map<String, Value> = leaf.methods.iter().map(|method| (method.verb.clone(), info(method, pad))).collect();
+    let info: Map<String, Value> = leaf
+        .methods
+        .iter()
+        .map(|method| (method.verb.clone(), info(method, pad)))
+        .collect();
     if !info.is_empty() {
         out.insert("info".into(), info.into());
     }
@@ -64,7 +82,10 @@ fn info(method: &Method, pad: usize) -> Value {
         schema["description"] = words(name, pad).into();
         schema["typetext"] = format!("<{}>", schema["type"].as_str().unwrap_or("string")).into();
         // A big number is a string in the original, now and then.
-        if let Some(most) = schema["maximum"].as_u64().filter(|most| *most > 100_000_000) {
+        if let Some(most) = schema["maximum"]
+            .as_u64()
+            .filter(|most| *most > 100_000_000)
+        {
             schema["maximum"] = most.to_string().into();
         }
         properties.insert(name.clone(), schema);
@@ -77,7 +98,11 @@ fn info(method: &Method, pad: usize) -> Value {
         "parameters": {"additionalProperties": u8::from(method.extra), "properties": properties},
         "returns": method.returns,
     });
-    if method.perms.as_object().is_some_and(|perms| !perms.is_empty()) {
+    if method
+        .perms
+        .as_object()
+        .is_some_and(|perms| !perms.is_empty())
+    {
         info["permissions"] = method.perms.clone();
     }
     if method.protected {
@@ -93,7 +118,10 @@ fn info(method: &Method, pad: usize) -> Value {
 }
 
 fn properties_of(info: &Value) -> Map<String, Value> {
-    info["parameters"]["properties"].as_object().cloned().unwrap_or_default()
+    info["parameters"]["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// A description of about the wanted length.

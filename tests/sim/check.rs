@@ -7,7 +7,8 @@ use super::answer::{Params, Refusal, scalar};
 use super::format;
 use super::schema::Method;
 
-const UNKNOWN: &str = "property is not defined in schema and the schema does not allow additional properties";
+const UNKNOWN: &str =
+    "property is not defined in schema and the schema does not allow additional properties";
 const MISSING: &str = "property is missing and it is not optional";
 
 /// Checks all parameters at once. Values of `-list` formats and booleans come out normalised.
@@ -37,7 +38,8 @@ pub fn parameters(method: &Method, params: Params) -> Result<Params, Refusal> {
         }
     }
     for (name, schema) in &method.params {
-        let missing = schema["optional"] != 1 && !name.ends_with("[n]") && !checked.contains_key(name);
+        let missing =
+            schema["optional"] != 1 && !name.ends_with("[n]") && !checked.contains_key(name);
         if missing && !errors.contains_key(name) {
             errors.insert(name.clone(), MISSING.into());
         }
@@ -45,10 +47,17 @@ pub fn parameters(method: &Method, params: Params) -> Result<Params, Refusal> {
             && checked.contains_key(name)
             && !checked.contains_key(other)
         {
-            errors.insert(other.into(), format!("missing property - '{name}' requires this property").into());
+            errors.insert(
+                other.into(),
+                format!("missing property - '{name}' requires this property").into(),
+            );
         }
     }
-    if errors.is_empty() { Ok(checked) } else { Err(Refusal::params(errors)) }
+    if errors.is_empty() {
+        Ok(checked)
+    } else {
+        Err(Refusal::params(errors))
+    }
 }
 
 fn value_of(schema: &Value, name: &str, value: Value) -> Result<Value, String> {
@@ -57,17 +66,21 @@ fn value_of(schema: &Value, name: &str, value: Value) -> Result<Value, String> {
     match value {
         Value::Array(items) if kind == "array" => {
             let inner = &schema["items"];
-            return items.into_iter().map(|item| value_of(inner, name, item)).collect::<Result<Vec<_>, _>>().map(Value::Array);
+            items
+                .into_iter()
+                .map(|item| value_of(inner, name, item))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::Array)
         }
         Value::Array(items) => {
             if kind == "string" && format.as_str().is_some_and(|f| f.ends_with("-list")) {
                 let joined = items.iter().map(scalar).collect::<Vec<_>>().join(",");
                 return value_of(schema, name, joined.into());
             }
-            return Err(format!("type check ('{kind}') failed - got ARRAY"));
+            Err(format!("type check ('{kind}') failed - got ARRAY"))
         }
-        Value::Object(_) => return Err(format!("type check ('{kind}') failed - got HASH")),
-        value if kind == "array" => return Ok(Value::Array(vec![value])),
+        Value::Object(_) => Err(format!("type check ('{kind}') failed - got HASH")),
+        value if kind == "array" => Ok(Value::Array(vec![value])),
         value => {
             let text = scalar(&value);
             plain(schema, name, &text)?;
@@ -91,8 +104,11 @@ pub fn plain(schema: &Value, name: &str, text: &str) -> Result<(), String> {
     let kind = schema["type"].as_str().unwrap_or("string");
     type_of(kind, text)?;
     match &schema["format"] {
-        Value::String(wanted) => format::named(wanted, name, text).map_err(|e| format!("invalid format - {e}"))?,
-        inner @ Value::Object(_) => format::property_string(inner, name, text).map_err(|e| format!("invalid format - {e}"))?,
+        Value::String(wanted) => {
+            format::named(wanted, name, text).map_err(|e| format!("invalid format - {e}"))?
+        }
+        inner @ Value::Object(_) => format::property_string(inner, name, text)
+            .map_err(|e| format!("invalid format - {e}"))?,
         _ => {}
     }
     let length = text.chars().count() as u64;
@@ -115,7 +131,10 @@ pub fn plain(schema: &Value, name: &str, text: &str) -> Result<(), String> {
         && !words.iter().any(|word| scalar(word) == text)
     {
         let words: Vec<String> = words.iter().map(scalar).collect();
-        return Err(format!("value '{text}' does not have a value in the enumeration '{}'", words.join(", ")));
+        return Err(format!(
+            "value '{text}' does not have a value in the enumeration '{}'",
+            words.join(", ")
+        ));
     }
     range(schema, text)
 }
@@ -123,29 +142,53 @@ pub fn plain(schema: &Value, name: &str, text: &str) -> Result<(), String> {
 fn type_of(kind: &str, text: &str) -> Result<(), String> {
     let fits = match kind {
         "boolean" => truth(text).is_some(),
-        "integer" => text.strip_prefix(['-', '+']).unwrap_or(text).chars().all(|c| c.is_ascii_digit()) && text.contains(|c: char| c.is_ascii_digit()),
+        "integer" => {
+            text.strip_prefix(['-', '+'])
+                .unwrap_or(text)
+                .chars()
+                .all(|c| c.is_ascii_digit())
+                && text.contains(|c: char| c.is_ascii_digit())
+        }
         "number" => text.parse::<f64>().is_ok(),
         _ => true,
     };
-    if fits { Ok(()) } else { Err(format!("type check ('{kind}') failed - got '{text}'")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("type check ('{kind}') failed - got '{text}'"))
+    }
 }
 
 fn range(schema: &Value, text: &str) -> Result<(), String> {
     if !matches!(schema["type"].as_str(), Some("integer" | "number")) {
         return Ok(());
     }
-    let Ok(value) = text.parse::<f64>() else { return Ok(()) };
-    if schema["minimum"].as_f64().is_some_and(|least| value < least) {
-        return Err(format!("value must have a minimum value of {}", schema["minimum"]));
+    let Ok(value) = text.parse::<f64>() else {
+        return Ok(());
+    };
+    if schema["minimum"]
+        .as_f64()
+        .is_some_and(|least| value < least)
+    {
+        return Err(format!(
+            "value must have a minimum value of {}",
+            schema["minimum"]
+        ));
     }
     if schema["maximum"].as_f64().is_some_and(|most| value > most) {
-        return Err(format!("value must have a maximum value of {}", schema["maximum"]));
+        return Err(format!(
+            "value must have a maximum value of {}",
+            schema["maximum"]
+        ));
     }
     Ok(())
 }
 
 /// A Perl pattern, anchored at both ends; what this engine cannot compile is let through.
 fn matches(pattern: &str, text: &str) -> bool {
-    let ours = pattern.replace("(?^i:", "(?i:").replace("(?^:", "(?:").replace("{,", "{0,");
+    let ours = pattern
+        .replace("(?^i:", "(?i:")
+        .replace("(?^:", "(?:")
+        .replace("{,", "{0,");
     Regex::new(&format!("^(?:{ours})$")).map_or(true, |regex| regex.is_match(text))
 }

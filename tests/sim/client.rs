@@ -37,29 +37,45 @@ impl Reply {
     }
 
     pub fn header(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 }
 
 impl Connection {
     pub fn open(cluster: &SimCluster, node: &str) -> std::io::Result<Connection> {
         let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(cluster.ca.as_bytes()).map_err(std::io::Error::other)?;
+        let ca =
+            CertificateDer::from_pem_slice(cluster.ca.as_bytes()).map_err(std::io::Error::other)?;
         roots.add(ca).map_err(std::io::Error::other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(std::io::Error::other)?;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(std::io::Error::other)?;
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let name = ServerName::try_from("127.0.0.1").map_err(std::io::Error::other)?;
-        let connection = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
+        let connection =
+            ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
         let stream = TcpStream::connect(("127.0.0.1", cluster.port(node)))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(3)))?;
-        Ok(Connection { tls: StreamOwned::new(connection, stream), buffer: Vec::new() })
+        Ok(Connection {
+            tls: StreamOwned::new(connection, stream),
+            buffer: Vec::new(),
+        })
     }
 
     /// Sends bytes as they are and reads one answer.
     pub fn raw(&mut self, bytes: &[u8]) -> Reply {
-        if self.tls.write_all(bytes).and_then(|()| self.tls.flush()).is_err() {
+        if self
+            .tls
+            .write_all(bytes)
+            .and_then(|()| self.tls.flush())
+            .is_err()
+        {
             return Reply::default();
         }
         self.read()
@@ -71,7 +87,11 @@ impl Connection {
         if !token.is_empty() {
             head += &format!("Authorization: PVEAPIToken={token}\r\n");
         }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         if !body.is_empty() {
             head += "Content-Type: application/json\r\n";
         }
@@ -111,13 +131,22 @@ impl Connection {
         let mut lines = head.trim_end().split("\r\n");
         let first = lines.next().unwrap_or("");
         let mut words = first.splitn(3, ' ').skip(1);
-        let mut reply = Reply { status: words.next().and_then(|word| word.parse().ok()).unwrap_or(0), ..Reply::default() };
+        let mut reply = Reply {
+            status: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
+            ..Reply::default()
+        };
         reply.reason = words.next().unwrap_or("").into();
-        reply.headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect();
+        reply.headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
         if reply.status == 304 {
             return reply;
         }
-        let length = reply.header("content-length").first().and_then(|length| length.parse::<usize>().ok());
+        let length = reply
+            .header("content-length")
+            .first()
+            .and_then(|length| length.parse::<usize>().ok());
         while length.is_none_or(|length| self.buffer.len() < length) && self.more() {}
         let take = length.unwrap_or(usize::MAX).min(self.buffer.len());
         reply.body = self.buffer.drain(..take).collect();
@@ -130,16 +159,26 @@ impl SimCluster {
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
         let token = format!("{}={}", self.spec.token_id, self.spec.token_secret);
         let node = self.spec.nodes[0].name.clone();
-        Connection::open(self, &node).map(|mut connection| connection.send(method, path, &token, body)).unwrap_or_default()
+        Connection::open(self, &node)
+            .map(|mut connection| connection.send(method, path, &token, body))
+            .unwrap_or_default()
     }
 
     /// A request that starts a task; waits for its end and gives its exit status.
     pub fn task(&self, method: &str, path: &str, body: &Value) -> String {
         let reply = self.ask(method, path, body);
-        let Some(upid) = reply.data().as_str().map(String::from) else { return format!("{} {}", reply.status, reply.reason) };
+        let Some(upid) = reply.data().as_str().map(String::from) else {
+            return format!("{} {}", reply.status, reply.reason);
+        };
         let node = upid.split(':').nth(1).unwrap_or("").to_string();
         for _ in 0..2000 {
-            let status = self.ask("GET", &format!("/nodes/{node}/tasks/{upid}/status"), &Value::Null).data();
+            let status = self
+                .ask(
+                    "GET",
+                    &format!("/nodes/{node}/tasks/{upid}/status"),
+                    &Value::Null,
+                )
+                .data();
             if status["status"] == "stopped" {
                 return status["exitstatus"].as_str().unwrap_or("").into();
             }

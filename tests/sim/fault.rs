@@ -64,7 +64,13 @@ pub struct Limited {
 
 impl From<Fault> for Limited {
     fn from(fault: Fault) -> Limited {
-        Limited { fault, node: None, method: None, path: None, times: None }
+        Limited {
+            fault,
+            node: None,
+            method: None,
+            path: None,
+            times: None,
+        }
     }
 }
 
@@ -113,7 +119,10 @@ impl Limited {
     fn fits(&self, node: &str, method: &str, path: &str) -> bool {
         self.node.as_deref().is_none_or(|only| only == node)
             && self.method.as_deref().is_none_or(|only| only == method)
-            && self.path.as_deref().is_none_or(|prefix| path.starts_with(prefix))
+            && self
+                .path
+                .as_deref()
+                .is_none_or(|prefix| path.starts_with(prefix))
             && self.times != Some(0)
     }
 }
@@ -121,7 +130,10 @@ impl Limited {
 /// The faults that hit a request, each counted down.
 pub fn hits(active: &mut Vec<Limited>, node: &str, method: &str, path: &str) -> Vec<Fault> {
     let mut found = Vec::new();
-    for limited in active.iter_mut().filter(|limited| limited.fits(node, method, path)) {
+    for limited in active
+        .iter_mut()
+        .filter(|limited| limited.fits(node, method, path))
+    {
         found.push(limited.fault.clone());
         if let Some(left) = &mut limited.times {
             *left -= 1;

@@ -12,73 +12,173 @@ type Checked = Result<(), String>;
 /// Checks a value against a named format; the error carries Perl's newline.
 pub fn named(format: &str, name: &str, text: &str) -> Checked {
     if let Some(item) = format.strip_suffix("-opt") {
-        return if text.is_empty() { Ok(()) } else { named(item, name, text) };
+        return if text.is_empty() {
+            Ok(())
+        } else {
+            named(item, name, text)
+        };
     }
     if let Some(item) = format.strip_suffix("-list") {
-        return list(text).iter().try_for_each(|part| named(item, name, part));
+        return list(text)
+            .iter()
+            .try_for_each(|part| named(item, name, part));
     }
     match format {
         "pve-vmid" => need(vmid(text), "value does not look like a valid VM ID"),
         "pve-node" => need(node(text), "value does not look like a valid node name"),
         "dns-name" => need(dns(text), "value does not look like a valid DNS name"),
-        "ip" => need(text.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address"),
-        "ipv4" => need(text.parse::<Ipv4Addr>().is_ok(), "value does not look like a valid IPv4 address"),
-        "ipv6" => need(text.parse::<Ipv6Addr>().is_ok(), "value does not look like a valid IPv6 address"),
-        "CIDRv4" => need(cidr(text, false), "value does not look like a valid IPv4 CIDR network"),
-        "CIDRv6" => need(cidr(text, true), "value does not look like a valid IPv6 CIDR network"),
-        "CIDR" => need(cidr(text, false) || cidr(text, true), "value does not look like a valid CIDR network"),
-        "address" => need(dns(text) || text.parse::<IpAddr>().is_ok(), "value does not look like a valid IP address or DNS name"),
-        "mac-addr" => need(mac(text), "value does not look like a valid unicast MAC address"),
-        "pve-configid" => need(word(text, "_-"), &format!("invalid configuration ID '{text}'")),
-        "pve-storage-id" => need(storage(text), &format!("storage ID '{text}' contains illegal characters")),
-        "pve-iface" => need(iface(text), &format!("invalid network interface name '{text}'")),
-        "pve-storage-content" => need(CONTENT.contains(&text), &format!("invalid content type '{text}'")),
-        "pve-priv" => need(super::roles::PRIVILEGES.contains(&text), &format!("invalid privilege '{text}'")),
-        "pve-groupid" => need(word(text, "._-"), &format!("group name '{text}' contains invalid characters")),
-        "pve-roleid" => need(word(text, "._-"), &format!("role name '{text}' contains invalid characters")),
-        "pve-poolid" => need(word(text, "/._-"), &format!("pool name '{text}' contains invalid characters")),
+        "ip" => need(
+            text.parse::<IpAddr>().is_ok(),
+            "value does not look like a valid IP address",
+        ),
+        "ipv4" => need(
+            text.parse::<Ipv4Addr>().is_ok(),
+            "value does not look like a valid IPv4 address",
+        ),
+        "ipv6" => need(
+            text.parse::<Ipv6Addr>().is_ok(),
+            "value does not look like a valid IPv6 address",
+        ),
+        "CIDRv4" => need(
+            cidr(text, false),
+            "value does not look like a valid IPv4 CIDR network",
+        ),
+        "CIDRv6" => need(
+            cidr(text, true),
+            "value does not look like a valid IPv6 CIDR network",
+        ),
+        "CIDR" => need(
+            cidr(text, false) || cidr(text, true),
+            "value does not look like a valid CIDR network",
+        ),
+        "address" => need(
+            dns(text) || text.parse::<IpAddr>().is_ok(),
+            "value does not look like a valid IP address or DNS name",
+        ),
+        "mac-addr" => need(
+            mac(text),
+            "value does not look like a valid unicast MAC address",
+        ),
+        "pve-configid" => need(
+            word(text, "_-"),
+            &format!("invalid configuration ID '{text}'"),
+        ),
+        "pve-storage-id" => need(
+            storage(text),
+            &format!("storage ID '{text}' contains illegal characters"),
+        ),
+        "pve-iface" => need(
+            iface(text),
+            &format!("invalid network interface name '{text}'"),
+        ),
+        "pve-storage-content" => need(
+            CONTENT.contains(&text),
+            &format!("invalid content type '{text}'"),
+        ),
+        "pve-priv" => need(
+            super::roles::PRIVILEGES.contains(&text),
+            &format!("invalid privilege '{text}'"),
+        ),
+        "pve-groupid" => need(
+            word(text, "._-"),
+            &format!("group name '{text}' contains invalid characters"),
+        ),
+        "pve-roleid" => need(
+            word(text, "._-"),
+            &format!("role name '{text}' contains invalid characters"),
+        ),
+        "pve-poolid" => need(
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)),
+            &format!("pool name '{text}' contains invalid characters"),
+        ),
         "pve-tag" => need(tag(text), &format!("invalid characters in tag {text}")),
         "pve-volume-id" => need(volume(text), &format!("unable to parse volume ID '{text}'")),
-        "urlencoded" => need(!text.contains([' ', '+', '/', '\n']), &format!("invalid urlencoded string: {text}")),
-        "storage-pair" => need(text.split(':').all(storage), &format!("invalid storage pair '{text}'")),
+        "urlencoded" => need(
+            !text.contains([' ', '+', '/', '\n']),
+            &format!("invalid urlencoded string: {text}"),
+        ),
+        "storage-pair" => need(
+            text.split(':').all(storage),
+            &format!("invalid storage pair '{text}'"),
+        ),
         "prune-backups" => property_string(&prune(), name, text),
         "proxmox-remote" => property_string(&remote(), name, text),
         "pve-qm-ide" => property_string(&drive(), name, text),
-        "pve-task-status-type" => need(STATES.contains(&text), &format!("unable to parse status type '{text}'")),
+        "pve-task-status-type" => need(
+            STATES.contains(&text),
+            &format!("unable to parse status type '{text}'"),
+        ),
         "pve-calendar-event" => Ok(()),
         _ => firewall(format, text),
     }
 }
 
-const CONTENT: &[&str] = &["images", "rootdir", "vztmpl", "iso", "backup", "snippets", "none", "import"];
+const CONTENT: &[&str] = &[
+    "images", "rootdir", "vztmpl", "iso", "backup", "snippets", "none", "import",
+];
 const STATES: &[&str] = &["ok", "error", "warning", "unknown"];
 
 fn firewall(format: &str, text: &str) -> Checked {
     match format {
         "pve-fw-protocol-spec" => {
-            const KNOWN: &[&str] = &["tcp", "udp", "icmp", "icmpv6", "ipv6-icmp", "esp", "gre", "igmp", "sctp", "ah", "ospf", "vrrp"];
+            const KNOWN: &[&str] = &[
+                "tcp",
+                "udp",
+                "icmp",
+                "icmpv6",
+                "ipv6-icmp",
+                "esp",
+                "gre",
+                "igmp",
+                "sctp",
+                "ah",
+                "ospf",
+                "vrrp",
+            ];
             let fits = KNOWN.contains(&text) || text.parse::<u8>().is_ok();
             need(fits, &format!("unknown protocol '{text}'"))
         }
-        "pve-fw-dport-spec" | "pve-fw-sport-spec" => list(text).iter().flat_map(|part| part.split(':')).try_for_each(|port| {
-            let fits = port.parse::<u16>().is_ok() || !port.starts_with(|c: char| c.is_ascii_digit());
-            need(fits, &format!("invalid port '{port}'"))
-        }),
+        "pve-fw-dport-spec" | "pve-fw-sport-spec" => list(text)
+            .iter()
+            .flat_map(|part| part.split(':'))
+            .try_for_each(|port| {
+                let fits =
+                    port.parse::<u16>().is_ok() || !port.starts_with(|c: char| c.is_ascii_digit());
+                need(fits, &format!("invalid port '{port}'"))
+            }),
         "pve-fw-addr-spec" => {
-            let alias = text.starts_with(['+', '@']) || text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
-            let fits = alias || text.split([',', '-']).all(|part| part.parse::<IpAddr>().is_ok() || cidr(part, false) || cidr(part, true));
-            need(fits, &format!("invalid IP address: Invalid chars in IP {text}"))
+            let alias = text.starts_with(['+', '@'])
+                || text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
+            let fits = alias
+                || text.split([',', '-']).all(|part| {
+                    part.parse::<IpAddr>().is_ok() || cidr(part, false) || cidr(part, true)
+                });
+            need(
+                fits,
+                &format!("invalid IP address: Invalid chars in IP {text}"),
+            )
         }
         _ => Ok(()),
     }
 }
 
 fn need(fits: bool, text: &str) -> Checked {
-    if fits { Ok(()) } else { Err(format!("{text}\n")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("{text}\n"))
+    }
 }
 
 fn vmid(text: &str) -> bool {
-    !text.starts_with('0') && (3..=9).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
+    !text.starts_with('0')
+        && (3..=9).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_digit())
 }
 
 pub fn dns(text: &str) -> bool {
@@ -92,11 +192,18 @@ fn node(text: &str) -> bool {
 fn label(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let chars = text.chars();
-    edge(chars.clone().next()) && edge(chars.clone().last()) && text.len() <= 63 && chars.clone().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    edge(chars.clone().next())
+        && edge(chars.clone().last())
+        && text.len() <= 63
+        && chars.clone().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 fn word(text: &str, more: &str) -> bool {
-    text.len() > 1 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    text.len() > 1
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 fn storage(text: &str) -> bool {
@@ -104,25 +211,45 @@ fn storage(text: &str) -> bool {
 }
 
 fn volume(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(id, rest)| storage(id) && !rest.is_empty())
+    text.split_once(':')
+        .is_some_and(|(id, rest)| storage(id) && !rest.is_empty())
 }
 
 fn iface(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic()) && (2..=20).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.:".contains(c))
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && (2..=20).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.:".contains(c))
 }
 
 fn tag(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+.".contains(c))
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-+.".contains(c))
 }
 
 fn mac(text: &str) -> bool {
-    text.len() == 17 && text.split(':').count() == 6 && text.split(':').all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok())
+    text.len() == 17
+        && text.split(':').count() == 6
+        && text
+            .split(':')
+            .all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok())
 }
 
 fn cidr(text: &str, six: bool) -> bool {
-    let Some((address, bits)) = text.split_once('/') else { return false };
-    let Ok(bits) = bits.parse::<u8>() else { return false };
-    if six { bits <= 128 && address.parse::<Ipv6Addr>().is_ok() } else { bits <= 32 && address.parse::<Ipv4Addr>().is_ok() }
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let Ok(bits) = bits.parse::<u8>() else {
+        return false;
+    };
+    if six {
+        bits <= 128 && address.parse::<Ipv6Addr>().is_ok()
+    } else {
+        bits <= 32 && address.parse::<Ipv4Addr>().is_ok()
+    }
 }
 
 fn prune() -> Value {
@@ -131,7 +258,10 @@ fn prune() -> Value {
         .iter()
         .map(|when| (format!("keep-{when}"), keep.clone()))
         .collect();
-    all.insert("keep-all".into(), serde_json::json!({"type": "boolean", "optional": 1}));
+    all.insert(
+        "keep-all".into(),
+        serde_json::json!({"type": "boolean", "optional": 1}),
+    );
     Value::Object(all)
 }
 
@@ -144,14 +274,19 @@ fn remote() -> Value {
 }
 
 fn drive() -> Value {
-    super::schema::find("POST", "/nodes/x/qemu").map(|(method, _)| method.params["scsi[n]"]["format"].clone()).unwrap_or_default()
+    super::schema::find("POST", "/nodes/x/qemu")
+        .map(|(method, _)| method.params["scsi[n]"]["format"].clone())
+        .unwrap_or_default()
 }
 
 /// Splits a property string into its parts, short forms resolved, without checking the values.
 pub fn parse(format: &Value, text: &str) -> Result<Vec<(String, String)>, String> {
     let empty = Map::new();
     let keys = format.as_object().unwrap_or(&empty);
-    let default = keys.iter().find(|(_, schema)| schema["default_key"] == 1).map(|(key, _)| key.clone());
+    let default = keys
+        .iter()
+        .find(|(_, schema)| schema["default_key"] == 1)
+        .map(|(key, _)| key.clone());
     let mut parts: Vec<(String, String)> = Vec::new();
     for part in text.split(',').filter(|part| !part.trim().is_empty()) {
         match part.split_once('=') {
@@ -162,17 +297,25 @@ pub fn parse(format: &Value, text: &str) -> Result<Vec<(String, String)>, String
                 }
                 let name = schema["alias"].as_str().unwrap_or(key);
                 if parts.iter().any(|(known, _)| known == name) {
-                    return Err(format!("duplicate key in comma-separated list property: {name}\n"));
+                    return Err(format!(
+                        "duplicate key in comma-separated list property: {name}\n"
+                    ));
                 }
                 parts.push((name.into(), value.into()));
             }
             Some(_) => return Err("missing key in comma-separated list property\n".into()),
             None => match &default {
                 Some(key) if parts.iter().any(|(known, _)| known == key) => {
-                    return Err(format!("duplicate key in comma-separated list property: {key}\n"));
+                    return Err(format!(
+                        "duplicate key in comma-separated list property: {key}\n"
+                    ));
                 }
                 Some(key) => parts.push((key.clone(), part.into())),
-                None => return Err("value without key, but schema does not define a default key\n".into()),
+                None => {
+                    return Err(
+                        "value without key, but schema does not define a default key\n".into(),
+                    );
+                }
             },
         }
     }
@@ -195,9 +338,13 @@ pub fn property_string(format: &Value, name: &str, text: &str) -> Checked {
         }
     }
     for (key, schema) in format.as_object().into_iter().flatten() {
-        let needed = schema["optional"] != 1 && schema.get("alias").is_none() && schema.get("default").is_none();
+        let needed = schema["optional"] != 1
+            && schema.get("alias").is_none()
+            && schema.get("default").is_none();
         if needed && !parts.iter().any(|(known, _)| known == key) {
-            errors.push(format!("{name}.{key}: property is missing and it is not optional"));
+            errors.push(format!(
+                "{name}.{key}: property is missing and it is not optional"
+            ));
         }
     }
     if errors.is_empty() {

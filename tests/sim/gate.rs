@@ -36,14 +36,26 @@ pub struct Asked {
 }
 
 /// Everything before the handler.
-pub fn ask(state: &mut State, entry: &str, request: &Request, lacks: &[String]) -> Result<Asked, Response> {
+pub fn ask(
+    state: &mut State,
+    entry: &str,
+    request: &Request,
+    lacks: &[String],
+) -> Result<Asked, Response> {
     let path = decode(&request.path, false);
     let Some(rest) = path.strip_prefix("/api2/") else {
         return Err(Response::text(501, &format!("no handler for '{path}'")));
     };
-    let (formatter, path) = rest.split_once('/').map_or((rest, "/".into()), |(formatter, path)| (formatter, format!("/{path}")));
+    let (formatter, path) = rest
+        .split_once('/')
+        .map_or((rest, "/".into()), |(formatter, path)| {
+            (formatter, format!("/{path}"))
+        });
     if !matches!(formatter, "json" | "extjs") {
-        return Err(Response::text(501, &format!("no formatter for uri {path}, {formatter}")));
+        return Err(Response::text(
+            501,
+            &format!("no formatter for uri {path}, {formatter}"),
+        ));
     }
     let extjs = formatter == "extjs";
     let refuse = |refusal: Refusal| response(Err(refusal), Params::new(), false, extjs);
@@ -56,17 +68,34 @@ pub fn ask(state: &mut State, entry: &str, request: &Request, lacks: &[String]) 
         }
         Err(refusal) => return Err(refuse(refusal)),
     };
-    who.lacks = if who.token.is_some() { lacks.to_vec() } else { Vec::new() };
+    who.lacks = if who.token.is_some() {
+        lacks.to_vec()
+    } else {
+        Vec::new()
+    };
     let unknown = || {
         let path = path.trim_end_matches('/').replace("//", "/");
-        refuse(Refusal::http(501, format!("Method '{} {path}' not implemented", request.verb)))
+        refuse(Refusal::http(
+            501,
+            format!("Method '{} {path}' not implemented", request.verb),
+        ))
     };
     let body = body(request)?;
-    let Some((method, slots)) = found else { return Err(unknown()) };
+    let Some((method, slots)) = found else {
+        return Err(unknown());
+    };
     let (params, node) = merge(slots, body, &request.query).map_err(&refuse)?;
-    let node = if node.is_empty() || node == "localhost" { entry.to_string() } else { node };
+    let node = if node.is_empty() || node == "localhost" {
+        entry.to_string()
+    } else {
+        node
+    };
     let away = method.proxyto.is_some() && node != entry;
-    let node = if method.proxyto.is_some() { node } else { entry.to_string() };
+    let node = if method.proxyto.is_some() {
+        node
+    } else {
+        entry.to_string()
+    };
     if away {
         reach(state, &node).map_err(&refuse)?;
     }
@@ -77,7 +106,9 @@ pub fn ask(state: &mut State, entry: &str, request: &Request, lacks: &[String]) 
         let text = format!("URI '{path}' not available with API token, need proper ticket.\n");
         return Err(refuse(Refusal::forbidden(&text)));
     }
-    state.permitted(&who, &method.perms, &params).map_err(&refuse)?;
+    state
+        .permitted(&who, &method.perms, &params)
+        .map_err(&refuse)?;
     let params = check::parameters(method, params).map_err(&refuse)?;
     let passed_on = match (method.protected, away) {
         (true, true) => Some("close,Keep-Alive"),
@@ -85,7 +116,14 @@ pub fn ask(state: &mut State, entry: &str, request: &Request, lacks: &[String]) 
         (false, true) => Some("Keep-Alive"),
         _ => None,
     };
-    Ok(Asked { who, method, params, node, extjs, passed_on })
+    Ok(Asked {
+        who,
+        method,
+        params,
+        node,
+        extjs,
+        passed_on,
+    })
 }
 
 /// Runs the handler. With a waiting time the caller should try again until it has passed.
@@ -114,7 +152,13 @@ pub fn response(answer: Answer, beside: Params, old: bool, extjs: bool) -> Respo
             let mut body = beside;
             if let Some(text) = body.remove("download") {
                 let body = Some(scalar(&text).into_bytes());
-                return Response { status: 200, reason: "OK".into(), content_type: Some("text/plain".into()), body, ..Response::default() };
+                return Response {
+                    status: 200,
+                    reason: "OK".into(),
+                    content_type: Some("text/plain".into()),
+                    body,
+                    ..Response::default()
+                };
             }
             body.insert("data".into(), data);
             if extjs {
@@ -157,17 +201,28 @@ fn open(method: &Method) -> bool {
 
 fn authenticate(state: &State, request: &Request) -> Result<Who, Refusal> {
     let failed = || Refusal::bare(401, "Authentication failed!");
-    let cookie = request.header("cookie").and_then(|cookie| cookie.split("PVEAuthCookie=").nth(1)).map(|rest| rest.split(';').next().unwrap_or(""));
+    let cookie = request
+        .header("cookie")
+        .and_then(|cookie| cookie.split("PVEAuthCookie=").nth(1))
+        .map(|rest| rest.split(';').next().unwrap_or(""));
     if let Some(ticket) = cookie {
-        let user = state.ticket_user(&decode(ticket, false)).ok_or_else(failed)?;
+        let user = state
+            .ticket_user(&decode(ticket, false))
+            .ok_or_else(failed)?;
         let csrf = request.header("csrfpreventiontoken").unwrap_or("");
         if request.verb != "GET" && csrf != state.csrf(&user) {
             return Err(Refusal::bare(401, "Permission denied - invalid csrf token"));
         }
-        return Ok(Who { user, ..Who::default() });
+        return Ok(Who {
+            user,
+            ..Who::default()
+        });
     }
     let header = request.header("authorization").unwrap_or("");
-    let Some(token) = header.strip_prefix("PVEAPIToken").and_then(|rest| rest.strip_prefix(['=', ' '])) else {
+    let Some(token) = header
+        .strip_prefix("PVEAPIToken")
+        .and_then(|rest| rest.strip_prefix(['=', ' ']))
+    else {
         return Err(Refusal::bare(401, "No ticket"));
     };
     let token = decode(token, false);
@@ -188,8 +243,11 @@ impl State {
 
     pub fn ticket_user(&self, ticket: &str) -> Option<String> {
         let parts: Vec<&str> = ticket.split(':').collect();
-        let [_, user, time, _, signature] = parts[..] else { return None };
-        (signature == self.signature(user, time) && self.access.users.contains_key(user)).then(|| user.to_string())
+        let [_, user, time, _, signature] = parts[..] else {
+            return None;
+        };
+        (signature == self.signature(user, time) && self.access.users.contains_key(user))
+            .then(|| user.to_string())
     }
 
     pub fn csrf(&self, user: &str) -> String {
@@ -201,12 +259,25 @@ fn reach(state: &State, node: &str) -> Result<(), Refusal> {
     match state.nodes.get(node) {
         Some(known) if known.online => Ok(()),
         Some(_) => Err(Refusal::bare(595, "No route to host")),
-        None if state.nodes.keys().any(|known| known.eq_ignore_ascii_case(node)) => {
-            Err(Refusal::bare(596, "error:0A000086:SSL routines::certificate verify failed"))
+        None if state
+            .nodes
+            .keys()
+            .any(|known| known.eq_ignore_ascii_case(node)) =>
+        {
+            Err(Refusal::bare(
+                596,
+                "error:0A000086:SSL routines::certificate verify failed",
+            ))
         }
         None => {
-            let why = if node.starts_with('.') { "Name or service not known" } else { "Temporary failure in name resolution" };
-            Err(Refusal::die(format!("hostname lookup '{node}' failed - failed to get address info for: {node}: {why}")))
+            let why = if node.starts_with('.') {
+                "Name or service not known"
+            } else {
+                "Temporary failure in name resolution"
+            };
+            Err(Refusal::die(format!(
+                "hostname lookup '{node}' failed - failed to get address info for: {node}: {why}"
+            )))
         }
     }
 }
@@ -215,20 +286,31 @@ fn body(request: &Request) -> Result<Params, Response> {
     if request.body.is_empty() {
         return Ok(Params::new());
     }
-    let Some(kind) = request.header("content-type") else { return Ok(Params::new()) };
+    let kind = request
+        .header("content-type")
+        .unwrap_or("application/x-www-form-urlencoded");
     match kind.split(';').next().unwrap_or("").trim() {
         "application/x-www-form-urlencoded" => Ok(form(&String::from_utf8_lossy(&request.body))),
         "application/json" => match serde_json::from_slice(&request.body) {
             Ok(Value::Object(params)) => Ok(params),
-            Ok(_) => Err(Response::text(500, "Not a HASH reference at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 978.")),
+            Ok(_) => Err(Response::text(
+                500,
+                "Not a HASH reference at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 978.",
+            )),
             Err(error) => {
                 let what = "malformed JSON string, neither tag, array, object, number, string or atom, at character offset";
                 let near = "(before \"(end of string)\") at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 934.";
-                Err(Response::text(500, &format!("{what} {} {near}", error.column())))
+                Err(Response::text(
+                    500,
+                    &format!("{what} {} {near}", error.column()),
+                ))
             }
         },
         "multipart/form-data" => super::upload::parse(request),
-        other => Err(Response::text(506, &format!("upload 'Content-Type '{other}' not implemented"))),
+        other => Err(Response::text(
+            506,
+            &format!("upload 'Content-Type '{other}' not implemented"),
+        )),
     }
 }
 
@@ -261,8 +343,14 @@ fn merge(slots: Params, body: Params, query: &str) -> Result<(Params, String), R
     params.extend(form(query));
     params.remove("_dc");
     for (name, value) in slots {
-        if params.get(&name).is_some_and(|given| scalar(given) != scalar(&value)) {
-            return Err(Refusal::param(&name, "duplicate parameter (already defined in URI) with conflicting values!"));
+        if params
+            .get(&name)
+            .is_some_and(|given| scalar(given) != scalar(&value))
+        {
+            return Err(Refusal::param(
+                &name,
+                "duplicate parameter (already defined in URI) with conflicting values!",
+            ));
         }
         params.insert(name, value);
     }

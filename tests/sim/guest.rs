@@ -1,6 +1,7 @@
 //! Guests: virtual machines and containers, their configuration, snapshots and running state.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use serde_json::{Map, Value};
@@ -127,8 +128,18 @@ impl Guest {
     }
 
     pub fn name(&self) -> String {
-        let key = if self.kind == Kind::Qemu { "name" } else { "hostname" };
-        let unnamed = || format!("{}{}", if self.kind == Kind::Qemu { "VM " } else { "CT" }, self.vmid);
+        let key = if self.kind == Kind::Qemu {
+            "name"
+        } else {
+            "hostname"
+        };
+        let unnamed = || {
+            format!(
+                "{}{}",
+                if self.kind == Kind::Qemu { "VM " } else { "CT" },
+                self.vmid
+            )
+        };
         self.get(key).map(String::from).unwrap_or_else(unnamed)
     }
 
@@ -148,7 +159,12 @@ impl Guest {
             text += &file(&self.pending);
         }
         for snapshot in &self.snapshots {
-            text += &format!("[{}]\n{}\nsnaptime: {}\n", snapshot.name, file(&snapshot.config), snapshot.time);
+            text += &format!(
+                "[{}]\n{}\nsnaptime: {}\n",
+                snapshot.name,
+                file(&snapshot.config),
+                snapshot.time
+            );
         }
         if let Some(parent) = &self.parent {
             text += &format!("parent: {parent}\n");
@@ -166,32 +182,56 @@ impl Guest {
 
     pub fn memory(&self) -> u64 {
         let text = self.get("memory").unwrap_or("512");
-        let number: u64 = text.trim_start_matches("current=").split(',').next().and_then(|n| n.parse().ok()).unwrap_or(512);
+        let number: u64 = text
+            .trim_start_matches("current=")
+            .split(',')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(512);
         number << 20
     }
 
     pub fn maxdisk(&self) -> u64 {
         match self.kind {
             Kind::Qemu => {
-                let boot = self.get("boot").unwrap_or("").trim_start_matches("order=").split(';');
-                let first = boot.filter_map(|key| self.get(key).filter(|_| is_disk_key(key, Kind::Qemu))).find(|drive| !drive.contains("media=cdrom"));
+                let boot = self
+                    .get("boot")
+                    .unwrap_or("")
+                    .trim_start_matches("order=")
+                    .split(';');
+                let first = boot
+                    .filter_map(|key| self.get(key).filter(|_| is_disk_key(key, Kind::Qemu)))
+                    .find(|drive| !drive.contains("media=cdrom"));
                 first.and_then(drive_size).unwrap_or(0)
             }
-            Kind::Lxc => self.get("rootfs").and_then(drive_size).filter(|size| *size > 0).unwrap_or(4 << 30),
+            Kind::Lxc => self
+                .get("rootfs")
+                .and_then(drive_size)
+                .filter(|size| *size > 0)
+                .unwrap_or(4 << 30),
         }
     }
 
     /// Disks and mount points: key and value, without CD-ROM drives and `unused`.
     pub fn disks(&self) -> Vec<(String, String)> {
-        let all = self.config.iter().filter(|(key, _)| is_disk_key(key, self.kind));
-        all.filter(|(_, value)| !value.contains("media=cdrom")).map(|(key, value)| (key.clone(), value.clone())).collect()
+        let all = self
+            .config
+            .iter()
+            .filter(|(key, _)| is_disk_key(key, self.kind));
+        all.filter(|(_, value)| !value.contains("media=cdrom"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 
     /// All volumes that the configuration names, `unused` included.
     pub fn volumes(&self) -> Vec<String> {
         let named = |config: &Config| -> Vec<String> {
-            let keys = config.iter().filter(|(key, _)| is_disk_key(key, self.kind) || key.starts_with("unused"));
-            keys.map(|(_, value)| volume(value).to_string()).filter(|id| id.contains(':')).collect()
+            let keys = config
+                .iter()
+                .filter(|(key, _)| is_disk_key(key, self.kind) || key.starts_with("unused"));
+            keys.map(|(_, value)| volume(value).to_string())
+                .filter(|id| id.contains(':'))
+                .collect()
         };
         let mut all = named(&self.config);
         for snapshot in &self.snapshots {
@@ -206,12 +246,17 @@ impl Guest {
 /// The volume of a drive's or mount point's value.
 pub fn volume(value: &str) -> &str {
     let first = value.split(',').next().unwrap_or("");
-    first.strip_prefix("file=").or_else(|| first.strip_prefix("volume=")).unwrap_or(first)
+    first
+        .strip_prefix("file=")
+        .or_else(|| first.strip_prefix("volume="))
+        .unwrap_or(first)
 }
 
 /// One option of a drive's value.
 pub fn option<'a>(value: &'a str, key: &str) -> Option<&'a str> {
-    value.split(',').find_map(|part| part.strip_prefix(key)?.strip_prefix('='))
+    value
+        .split(',')
+        .find_map(|part| part.strip_prefix(key)?.strip_prefix('='))
 }
 
 pub fn drive_size(value: &str) -> Option<u64> {
@@ -227,13 +272,21 @@ pub fn bytes(text: &str) -> Option<u64> {
         (at, 'T') => (&text[..at], 1 << 40),
         _ => (text, 1),
     };
-    number.parse::<f64>().ok().map(|number| (number * unit as f64) as u64)
+    number
+        .parse::<f64>()
+        .ok()
+        .map(|number| (number * unit as f64) as u64)
 }
 
 /// Bytes as a drive's `size` writes them.
 pub fn size_text(bytes: u64) -> String {
-    for (unit, letter) in [(1u64 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')] {
-        if bytes % unit == 0 && bytes >= unit {
+    for (unit, letter) in [
+        (1u64 << 40, 'T'),
+        (1 << 30, 'G'),
+        (1 << 20, 'M'),
+        (1 << 10, 'K'),
+    ] {
+        if bytes.is_multiple_of(unit) && bytes >= unit {
             return format!("{}{letter}", bytes / unit);
         }
     }
@@ -243,7 +296,13 @@ pub fn size_text(bytes: u64) -> String {
 pub fn is_disk_key(key: &str, kind: Kind) -> bool {
     let stem = key.trim_end_matches(|c: char| c.is_ascii_digit());
     match kind {
-        Kind::Qemu => stem != key && matches!(stem, "ide" | "sata" | "scsi" | "virtio" | "efidisk" | "tpmstate"),
+        Kind::Qemu => {
+            stem != key
+                && matches!(
+                    stem,
+                    "ide" | "sata" | "scsi" | "virtio" | "efidisk" | "tpmstate"
+                )
+        }
         Kind::Lxc => key == "rootfs" || (stem != key && stem == "mp"),
     }
 }
@@ -251,16 +310,28 @@ pub fn is_disk_key(key: &str, kind: Kind) -> bool {
 /// A configuration as its file has it.
 pub fn file(config: &Config) -> String {
     let lines = config.iter().filter(|(key, _)| *key != "description");
-    let mut text: String = config.get("description").map(|notes| notes.lines().map(|line| format!("#{line}\n")).collect()).unwrap_or_default();
+    let mut text: String = config
+        .get("description")
+        .map(|notes| notes.lines().map(|line| format!("#{line}\n")).collect())
+        .unwrap_or_default();
     text.extend(lines.map(|(key, value)| format!("{key}: {value}\n")));
     text
 }
 
 /// A value with the type that the API gives it: whole numbers only where the schema says so.
 pub fn typed(kind: Kind, key: &str, value: &str) -> Value {
-    let path = format!("/nodes/x/{}/100/config", kind.word());
-    let found = schema::find("PUT", &path).and_then(|(method, _)| method.param(key).map(|param| param["type"].clone()));
-    let numeric = found.is_some_and(|kind| kind == "integer" || kind == "boolean" || kind == "number") || key == "template";
+    static METHODS: OnceLock<[Option<&'static schema::Method>; 2]> = OnceLock::new();
+    let config = |kind: Kind| {
+        schema::find("PUT", &format!("/nodes/x/{}/100/config", kind.word()))
+            .map(|(method, _)| method)
+    };
+    let methods = METHODS.get_or_init(|| [config(Kind::Qemu), config(Kind::Lxc)]);
+    let found = methods[kind as usize]
+        .and_then(|method| method.param(key))
+        .map(|param| param["type"].clone());
+    let numeric = found
+        .is_some_and(|kind| kind == "integer" || kind == "boolean" || kind == "number")
+        || key == "template";
     match (numeric, value.parse::<i64>(), value.parse::<f64>()) {
         (true, Ok(number), _) => number.into(),
         (true, _, Ok(number)) => number.into(),
@@ -272,7 +343,11 @@ pub fn typed(kind: Kind, key: &str, value: &str) -> Value {
 pub fn object(kind: Kind, config: &Config) -> Map<String, Value> {
     let mut all = Map::new();
     for (key, value) in config {
-        let shown = if key == "cipassword" { "**********".into() } else { typed(kind, key, value) };
+        let shown = if key == "cipassword" {
+            "**********".into()
+        } else {
+            typed(kind, key, value)
+        };
         all.insert(key.clone(), shown);
     }
     all

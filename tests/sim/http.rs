@@ -25,7 +25,10 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -46,11 +49,20 @@ pub struct Response {
 
 impl Response {
     pub fn text(status: u16, reason: &str) -> Response {
-        Response { status, reason: reason.into(), body: Some(reason.as_bytes().to_vec()), ..Response::default() }
+        Response {
+            status,
+            reason: reason.into(),
+            body: Some(reason.as_bytes().to_vec()),
+            ..Response::default()
+        }
     }
 
     pub fn bare(status: u16, reason: &str) -> Response {
-        Response { status, reason: reason.into(), ..Response::default() }
+        Response {
+            status,
+            reason: reason.into(),
+            ..Response::default()
+        }
     }
 
     pub fn head(&self, keep: bool) -> String {
@@ -117,17 +129,32 @@ pub fn read(tls: &mut Tls, buffer: &mut Vec<u8>, idle: Duration) -> Heard {
         }
     };
     if !matches!(request.verb.as_str(), "GET" | "POST" | "PUT" | "DELETE") {
-        return Heard::Refused(Response::bare(501, &format!("method '{}' not available", request.verb)));
+        return Heard::Refused(Response::bare(
+            501,
+            &format!("method '{}' not available", request.verb),
+        ));
     }
     if chunked {
-        return Heard::Refused(Response::text(501, "chunked transfer encoding not supported"));
+        return Heard::Refused(Response::text(
+            501,
+            "chunked transfer encoding not supported",
+        ));
     }
     if length > 0 && matches!(request.verb.as_str(), "GET" | "DELETE") {
-        return Heard::Refused(Response::text(501, &format!("Unexpected content for method '{}'", request.verb)));
+        return Heard::Refused(Response::text(
+            501,
+            &format!("Unexpected content for method '{}'", request.verb),
+        ));
     }
-    let upload = request.header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    let upload = request
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("multipart/form-data"));
     if length > BODY_MAX_BYTES && !upload {
         return Heard::Refused(Response::text(501, "for data too large"));
+    }
+    if request.path.ends_with("/upload") && request.verb == "POST" && !upload {
+        while more(tls, &mut Vec::new(), Instant::now() + idle) {}
+        return Heard::Gone;
     }
     while buffer.len() < length {
         if !more(tls, buffer, Instant::now() + idle) {
@@ -147,8 +174,12 @@ enum Header {
 
 fn header(buffer: &[u8]) -> Header {
     let end = buffer.windows(4).position(|four| four == b"\r\n\r\n");
-    let lines = buffer[..end.unwrap_or(buffer.len())].split(|byte| *byte == b'\n').skip(1);
-    if lines.clone().any(|line| line.len() > HEADER_LINE_MAX_BYTES) || lines.count() > HEADER_LINES_MAX {
+    let lines = buffer[..end.unwrap_or(buffer.len())]
+        .split(|byte| *byte == b'\n')
+        .skip(1);
+    if lines.clone().any(|line| line.len() > HEADER_LINE_MAX_BYTES)
+        || lines.count() > HEADER_LINES_MAX
+    {
         return Header::TooLong;
     }
     let mut headers = [httparse::EMPTY_HEADER; 128];
@@ -164,14 +195,31 @@ fn header(buffer: &[u8]) -> Header {
         None => target,
     };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let mut request = Request { verb: parsed.method.unwrap_or("").into(), path: path.into(), query: query.into(), ..Request::default() };
+    let mut request = Request {
+        verb: parsed.method.unwrap_or("").into(),
+        path: path.into(),
+        query: query.into(),
+        ..Request::default()
+    };
     for header in parsed.headers.iter() {
-        request.headers.push((header.name.into(), String::from_utf8_lossy(header.value).trim().to_string()));
+        request.headers.push((
+            header.name.into(),
+            String::from_utf8_lossy(header.value).trim().to_string(),
+        ));
     }
     let connection = request.header("connection").unwrap_or("").to_lowercase();
-    request.keep_alive = if parsed.version == Some(0) { connection.contains("keep-alive") } else { !connection.contains("close") };
-    let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let chunked = request.header("transfer-encoding").is_some_and(|coding| coding.to_lowercase().contains("chunked"));
+    request.keep_alive = if parsed.version == Some(0) {
+        connection.contains("keep-alive")
+    } else {
+        !connection.contains("close")
+    };
+    let length = request
+        .header("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
+    let chunked = request
+        .header("transfer-encoding")
+        .is_some_and(|coding| coding.to_lowercase().contains("chunked"));
     Header::Whole(size, request, length, chunked)
 }
 
@@ -189,7 +237,11 @@ fn more(tls: &mut Tls, buffer: &mut Vec<u8>, until: Instant) -> bool {
                 buffer.extend(&chunk[..size]);
                 return true;
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(_) => return false,
         }
     }
@@ -197,7 +249,11 @@ fn more(tls: &mut Tls, buffer: &mut Vec<u8>, until: Instant) -> bool {
 
 /// Waits until the peer goes away.
 pub fn drain(tls: &mut Tls) {
-    while more(tls, &mut Vec::new(), Instant::now() + Duration::from_secs(600)) {}
+    while more(
+        tls,
+        &mut Vec::new(),
+        Instant::now() + Duration::from_secs(600),
+    ) {}
 }
 
 /// Writes and flushes; false if the peer is gone.
@@ -208,7 +264,9 @@ pub fn write(tls: &mut Tls, bytes: &[u8]) -> bool {
 /// Seconds since 1970 as HTTP writes them.
 pub fn date(seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let [year, month, day, hour, minute, second] = civil(seconds);
     let weekday = DAYS[seconds.div_euclid(86400).rem_euclid(7) as usize];
     let month = MONTHS[(month - 1) as usize];
@@ -217,14 +275,31 @@ pub fn date(seconds: i64) -> String {
 
 /// Year, month, day, hour, minute, second in UTC.
 pub fn civil(seconds: i64) -> [i64; 6] {
-    let (days, rest) = (seconds.div_euclid(86400) + 719_468, seconds.rem_euclid(86400));
+    let (days, rest) = (
+        seconds.div_euclid(86400) + 719_468,
+        seconds.rem_euclid(86400),
+    );
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
-    [year + era * 400 + i64::from(month <= 2), month, day, rest / 3600, rest / 60 % 60, rest % 60]
+    let (day, month) = (
+        of_year - (153 * shifted + 2) / 5 + 1,
+        if shifted < 10 {
+            shifted + 3
+        } else {
+            shifted - 9
+        },
+    );
+    [
+        year + era * 400 + i64::from(month <= 2),
+        month,
+        day,
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60,
+    ]
 }
 
 /// Percent-decoding; in forms and queries `+` is a blank.

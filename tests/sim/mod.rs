@@ -1,11 +1,12 @@
 //! Simulated Proxmox clusters on loopback, over TLS, with state: what the tests and the demo talk to.
 //! `world` starts them, `wire`, `http` and `gate` take a request to its handler in `api`,
 //! `state`, `guest`, `storage`, `task` and `rights` are what the handlers work on.
-#![allow(dead_code, unused_imports, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)]
 
 mod answer;
 pub mod api;
 mod apidoc;
+mod authority;
 mod check;
 pub mod client;
 mod digest;
@@ -15,10 +16,13 @@ mod gate;
 pub mod guest;
 mod http;
 mod order;
+mod place;
+mod recording;
 pub mod replay;
 pub mod rights;
 mod roles;
 mod schema;
+pub mod shape;
 pub mod spec;
 pub mod state;
 pub mod storage;
@@ -28,9 +32,13 @@ mod upload;
 mod wire;
 mod world;
 
+#[allow(unused_imports)]
 pub use fault::{Fault, Limited};
+#[allow(unused_imports)]
 pub use spec::{ClusterSpec, GuestSpec, NodeSpec, StorageSpec};
+#[allow(unused_imports)]
 pub use state::State;
+#[allow(unused_imports)]
 pub use world::{Seen, SimCluster, World};
 
 /// The real time, for the headers.

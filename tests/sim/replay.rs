@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use super::recording::{Exchange, family, recordings, seconds, token};
 use serde_json::{Map, Value};
 
 use super::guest::{Guest, Kind, bytes, drive_size, is_disk_key, option, volume};
@@ -11,64 +12,14 @@ use super::state::{Pool, State};
 use super::storage::{Storage, Volume};
 use super::world::World;
 
-/// One line of `recordings.jsonl`.
-pub struct Exchange {
-    pub id: String,
-    /// `A`, `B` or `C`
-    pub cluster: String,
-    pub entry: String,
-    pub role: String,
-    pub lab: bool,
-    pub request: Value,
-    pub response: Value,
-    pub ms: i64,
-}
-
-pub fn recordings() -> Vec<Exchange> {
-    let lines = include_str!("recordings.jsonl").lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let word = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_string();
-    lines.map(|row| Exchange {
-        id: word(&row, "id"),
-        cluster: word(&row, "cluster"),
-        entry: word(&row, "entry"),
-        role: word(&row, "as"),
-        lab: row.get("lab").is_some(),
-        request: row["request"].clone(),
-        response: row["response"].clone(),
-        ms: row["ms"].as_i64().unwrap_or(0),
-    }).collect()
-}
-
-/// Method and path template.
-pub fn family(exchange: &Exchange) -> Option<String> {
-    let method = exchange.request["method"].as_str()?;
-    let path = super::http::decode(exchange.request["path"].as_str()?, false);
-    if path.starts_with("/pve-docs") {
-        return Some(format!("{method} {path}"));
-    }
-    let found = super::schema::find(method, &path)?;
-    Some(format!("{method} {}", found.0.path))
-}
-
-/// The token of a role, as it was recorded.
-pub fn token(cluster: &str, role: &str) -> Option<String> {
-    let n = match cluster { "A" => 1, "B" => 2, _ => 3 };
-    let (id, letter) = match role {
-        "root" => ("root@pam!full", 'd'),
-        "full" => ("mcp@pve!full", 'b'),
-        "priv" => ("mcp@pve!priv", 'c'),
-        "ro" => ("aud@pve!ro", 'a'),
-        "rsrc" => ("rmig@pve!out", 'e'),
-        "rin" => ("rmig@pve!in", 'f'),
-        _ => return None,
-    };
-    let eight: String = std::iter::repeat_n(letter, 8).collect();
-    Some(format!("{id}={eight}-0000-0000-0000-00000000000{n}"))
-}
-
 /// The clusters as they were before the first exchange.
 pub fn world() -> World {
-    let node = |name: &str| NodeSpec { name: name.into(), cpus: 2, memory_gib: 24, uptime_s: 3900 };
+    let node = |name: &str| NodeSpec {
+        name: name.into(),
+        cpus: 2,
+        memory_gib: 24,
+        uptime_s: 3900,
+    };
     let spec = |name: &str, nodes: &[&str]| ClusterSpec {
         name: name.into(),
         standalone: nodes.len() == 1,
@@ -76,16 +27,37 @@ pub fn world() -> World {
         token_id: "mcp@pve!full".into(),
         ..ClusterSpec::default()
     };
-    let world = World::start(vec![spec("A", &["pve1"]), spec("B", &["b1", "b2"]), spec("C", &["c1"])]);
-    for (cluster, fill) in [("A", first_a as fn(&mut State)), ("B", first_b), ("C", first_c)] {
+    let world = World::start(vec![
+        spec("A", &["pve1"]),
+        spec("B", &["b1", "b2"]),
+        spec("C", &["c1"]),
+    ]);
+    for (cluster, fill) in [
+        ("A", first_a as fn(&mut State)),
+        ("B", first_b),
+        ("C", first_c),
+    ] {
         world.cluster(cluster).edit(|state| {
             people(state, cluster);
             storages(state);
             fill(state);
             state.options.clear();
             (state.hold, state.pace.refuse_ms, state.pace.lock_ms) = (true, 0, 10);
-            let past = super::task::Plan::new(&state.nodes.keys().next().cloned().unwrap_or_default(), "qmcreate", 100);
-            state.past(&super::rights::Who { user: "root@pam".into(), ..Default::default() }, past, 60, 1, "OK");
+            let past = super::task::Plan::new(
+                &state.nodes.keys().next().cloned().unwrap_or_default(),
+                "qmcreate",
+                100,
+            );
+            state.past(
+                &super::rights::Who {
+                    user: "root@pam".into(),
+                    ..Default::default()
+                },
+                past,
+                60,
+                1,
+                "OK",
+            );
         });
     }
     world
@@ -100,28 +72,67 @@ fn people(state: &mut State, cluster: &str) {
         let whole = token(cluster, role).unwrap_or_default();
         let (id, secret) = whole.split_once('=').unwrap_or_default();
         let (user, name) = id.split_once('!').unwrap_or_default();
-        let known = access.users.entry(user.into()).or_insert_with(|| User { enable: true, ..User::default() });
-        known.tokens.insert(name.into(), Token { secret: secret.into(), privsep: role == "priv", ..Token::default() });
+        let known = access.users.entry(user.into()).or_insert_with(|| User {
+            enable: true,
+            ..User::default()
+        });
+        known.tokens.insert(
+            name.into(),
+            Token {
+                secret: secret.into(),
+                privsep: role == "priv",
+                ..Token::default()
+            },
+        );
     }
-    for (id, password) in [("mcp@pve", "mcppass123"), ("aud@pve", "audpass123"), ("root@pam", "rootpass1")] {
+    for (id, password) in [
+        ("mcp@pve", "mcppass123"),
+        ("aud@pve", "audpass123"),
+        ("root@pam", "rootpass1"),
+    ] {
         if let Some(user) = access.users.get_mut(id) {
             user.password = password.into();
         }
     }
     if let Some(user) = access.users.get_mut("mcp@pve") {
-        user.fields = BTreeMap::from([("comment".into(), "MCP test".into()), ("email".into(), String::new())]);
+        user.fields = BTreeMap::from([
+            ("comment".into(), "MCP test".into()),
+            ("email".into(), String::new()),
+        ]);
     }
     for (ugid, role) in [("mcp@pve", "PVEAdmin"), ("aud@pve", "PVEAuditor")] {
-        access.acl.push(Rule { path: "/".into(), propagate: true, role: role.into(), ugid: ugid.into(), kind: "user".into() });
+        access.acl.push(Rule {
+            path: "/".into(),
+            propagate: true,
+            role: role.into(),
+            ugid: ugid.into(),
+            kind: "user".into(),
+        });
     }
 }
 
 fn storages(state: &mut State) {
-    let mut local = Storage::new("local", "dir", "iso,vztmpl,snippets,images,backup,import,rootdir", false);
+    let mut local = Storage::new(
+        "local",
+        "dir",
+        "iso,vztmpl,snippets,images,backup,import,rootdir",
+        false,
+    );
     for node in state.nodes.keys() {
-        for (name, format, size) in [("iso/tiny.iso", "iso", 1 << 20), ("vztmpl/debian-12-tiny_12.5_amd64.tar.gz", "tgz", 282)] {
+        for (name, format, size) in [
+            ("iso/tiny.iso", "iso", 1 << 20),
+            ("vztmpl/debian-12-tiny_12.5_amd64.tar.gz", "tgz", 282),
+        ] {
             let content = name.split('/').next().unwrap_or("").to_string();
-            local.volumes.push(Volume { volid: format!("local:{name}"), node: node.clone(), content, format: format.into(), size, used: size, ..Volume::default() });
+            local.volumes.push(Volume {
+                volid: format!("local:{name}"),
+                node: node.clone(),
+                content,
+                format: format.into(),
+                size,
+                used: size,
+                ..Volume::default()
+            });
         }
     }
     let mut nas = Storage::new("nas", "dir", "iso,vztmpl,images,backup", true);
@@ -139,20 +150,55 @@ pub fn place(state: &mut State, vmid: u32, kind: Kind, node: &str, lines: &str) 
             guest.set(key, value);
         }
     }
-    for (key, value) in guest.config.iter().filter(|(key, _)| is_disk_key(key, kind)) {
+    for (key, value) in guest
+        .config
+        .iter()
+        .filter(|(key, _)| is_disk_key(key, kind))
+    {
         let id = volume(value);
         let _ = key;
-        let Some((storage, name)) = id.split_once(':') else { continue };
+        let Some((storage, name)) = id.split_once(':') else {
+            continue;
+        };
         if value.contains("media=cdrom") && !id.contains("cloudinit") {
             continue;
         }
-        let Some(storage) = state.storage_mut(storage) else { continue };
+        let Some(storage) = state.storage_mut(storage) else {
+            continue;
+        };
         let subvol = name.ends_with(".subvol");
-        let format = name.rsplit_once('.').map_or("raw", |(_, format)| format).to_string();
-        let size = if subvol { 0 } else { option(value, "size").and_then(bytes).or(drive_size(value)).unwrap_or(1 << 30) };
-        let content = if kind == Kind::Lxc { "rootdir" } else { "images" };
-        let node = if storage.shared { String::new() } else { node.into() };
-        storage.volumes.push(Volume { volid: id.into(), node, content: content.into(), format, size, used: 4096, vmid: Some(vmid), ..Volume::default() });
+        let format = name
+            .rsplit_once('.')
+            .map_or("raw", |(_, format)| format)
+            .to_string();
+        let size = if subvol {
+            0
+        } else {
+            option(value, "size")
+                .and_then(bytes)
+                .or(drive_size(value))
+                .unwrap_or(1 << 30)
+        };
+        let content = if kind == Kind::Lxc {
+            "rootdir"
+        } else {
+            "images"
+        };
+        let node = if storage.shared {
+            String::new()
+        } else {
+            node.into()
+        };
+        storage.volumes.push(Volume {
+            volid: id.into(),
+            node,
+            content: content.into(),
+            format,
+            size,
+            used: 4096,
+            vmid: Some(vmid),
+            ..Volume::default()
+        });
     }
     guest.made = std::time::Instant::now();
     state.guests.insert(vmid, guest);
@@ -168,112 +214,121 @@ fn qemu(name: &str, disk: &str, more: &str) -> String {
 const NET: &str = "net0: virtio=BC:24:11:B6:50:01,bridge=vmbr0";
 
 pub fn first_a(state: &mut State) {
-    place(state, 100, Kind::Qemu, "pve1", &qemu("web1", "local:100/vm-100-disk-0.raw,size=1G", &format!("{NET}\nagent: 1\ncores: 1\ntags: prod;web\nscsihw: virtio-scsi-single")));
-    place(state, 101, Kind::Qemu, "pve1", &qemu("db1", "fast:101/vm-101-disk-0.qcow2,size=2G", &format!("{NET},firewall=1\ncores: 2\ndescription: db host\nagent: 1")).replace("256", "512"));
-    let template = qemu("tmpl", "local:9000/base-9000-disk-0.raw,size=1G", "template: 1").replace("boot: order=scsi0;net0", "boot: order=scsi0");
+    place(
+        state,
+        100,
+        Kind::Qemu,
+        "pve1",
+        &qemu(
+            "web1",
+            "local:100/vm-100-disk-0.raw,size=1G",
+            &format!("{NET}\nagent: 1\ncores: 1\ntags: prod;web\nscsihw: virtio-scsi-single"),
+        ),
+    );
+    if let Some(guest) = state.guests.get_mut(&100) {
+        guest.addresses = vec![("ens18".into(), "192.0.2.100/24".into())];
+    }
+    place(
+        state,
+        101,
+        Kind::Qemu,
+        "pve1",
+        &qemu(
+            "db1",
+            "fast:101/vm-101-disk-0.qcow2,size=2G",
+            &format!("{NET},firewall=1\ncores: 2\ndescription: db host\nagent: 1"),
+        )
+        .replace("256", "512"),
+    );
+    let template = qemu(
+        "tmpl",
+        "local:9000/base-9000-disk-0.raw,size=1G",
+        "template: 1",
+    )
+    .replace("boot: order=scsi0;net0", "boot: order=scsi0");
     place(state, 9000, Kind::Qemu, "pve1", &template);
     place(state, 201, Kind::Lxc, "pve1", &container("ct201", 201));
-    state.pools.insert("prod".into(), Pool { comment: Some("production".into()), vms: [100].into(), ..Pool::default() });
+    state.pools.insert(
+        "prod".into(),
+        Pool {
+            comment: Some("production".into()),
+            vms: [100].into(),
+            ..Pool::default()
+        },
+    );
 }
 
 pub fn container(name: &str, vmid: u32) -> String {
-    format!("arch: amd64\nhostname: {name}\nmemory: 128\nswap: 512\nostype: unmanaged\nrootfs: local:{vmid}/subvol-{vmid}-disk-0.subvol,size=0T\nnet0: name=eth0,bridge=vmbr0,hwaddr=BC:24:11:6A:F9:28,ip=dhcp,type=veth")
+    format!(
+        "arch: amd64\nhostname: {name}\nmemory: 128\nswap: 512\nostype: unmanaged\nrootfs: local:{vmid}/subvol-{vmid}-disk-0.subvol,size=0T\nnet0: name=eth0,bridge=vmbr0,hwaddr=BC:24:11:6A:F9:28,ip=dhcp,type=veth"
+    )
 }
 
 pub fn first_b(state: &mut State) {
-    place(state, 100, Kind::Qemu, "b1", &qemu("b-web1", "nas:100/vm-100-disk-6.raw,size=1G", &format!("{NET}\nagent: 1\ntags: prod;web\nscsihw: virtio-scsi-single")));
+    place(
+        state,
+        100,
+        Kind::Qemu,
+        "b1",
+        &qemu(
+            "b-web1",
+            "nas:100/vm-100-disk-6.raw,size=1G",
+            &format!("{NET}\nagent: 1\ntags: prod;web\nscsihw: virtio-scsi-single"),
+        ),
+    );
     if let Some(nas) = state.storage_mut("nas") {
-        for n in 0..6 {
+        for (vmid, n) in [100, 200]
+            .into_iter()
+            .flat_map(|vmid| (0..6).map(move |n| (vmid, n)))
+        {
             let mut left = nas.volumes[0].clone();
-            left.volid = format!("nas:100/vm-100-disk-{n}.raw");
+            left.volid = format!("nas:{vmid}/vm-{vmid}-disk-{n}.raw");
+            left.vmid = Some(vmid);
             nas.volumes.push(left);
         }
     }
-    place(state, 200, Kind::Qemu, "b2", &qemu("b-db1", "local:200/vm-200-disk-0.raw,size=1G", NET));
+    place(
+        state,
+        200,
+        Kind::Qemu,
+        "b2",
+        &qemu("b-db1", "nas:200/vm-200-disk-6.raw,size=1G", NET),
+    );
     place(state, 210, Kind::Lxc, "b1", &container("ct210", 210));
-    place(state, 9000, Kind::Qemu, "b1", &qemu("tmpl", "local:9000/base-9000-disk-0.raw,size=1G", "template: 1"));
-    state.pools.insert("prod".into(), Pool { comment: Some("production".into()), vms: [100].into(), ..Pool::default() });
+    place(
+        state,
+        9000,
+        Kind::Qemu,
+        "b1",
+        &qemu(
+            "tmpl",
+            "local:9000/base-9000-disk-0.raw,size=1G",
+            "template: 1",
+        ),
+    );
+    state.pools.insert(
+        "prod".into(),
+        Pool {
+            comment: Some("production".into()),
+            vms: [100].into(),
+            ..Pool::default()
+        },
+    );
 }
 
 pub fn first_c(state: &mut State) {
-    place(state, 300, Kind::Qemu, "c1", &qemu("c-app", "local:300/vm-300-disk-0.raw,size=1G", NET));
-    state.pools.insert("prod".into(), Pool { comment: Some("production".into()), ..Pool::default() });
-}
-
-/// Seconds since 1970 of an HTTP date.
-pub fn seconds(date: &str) -> Option<i64> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let parts: Vec<&str> = date.split([' ', ':']).collect();
-    let [_, day, month, year, hour, minute, second, _] = parts[..] else { return None };
-    let number = |text: &str| text.parse::<i64>().ok();
-    let (month, year) = (MONTHS.find(month)? as i64 / 3 + 1, number(year)?);
-    let (shifted_year, shifted) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = shifted_year * 365 + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 + (153 * shifted + 2) / 5 + number(day)? - 719_469;
-    Some(days * 86_400 + number(hour)? * 3600 + number(minute)? * 60 + number(second)?)
-}
-
-/// What rows of a list are told apart by.
-const KEYS: &[&str] = &["volid", "id", "key", "vmid", "iface", "subdir", "poolid", "roleid", "storage", "userid", "rule", "sid", "name", "tokenid", "cmd"];
-
-/// How the shape of a value differs from the recorded one: keys, types, rows of lists. `whole`: nothing was trimmed.
-pub fn differences(at: &str, recorded: &Value, ours: &Value, whole: bool, out: &mut Vec<String>) {
-    match (recorded, ours) {
-        (Value::Object(recorded), Value::Object(ours)) => {
-            for (key, value) in recorded {
-                match ours.get(key) {
-                    Some(other) => differences(&format!("{at}.{key}"), value, other, whole, out),
-                    None => out.push(format!("{at}.{key} is missing")),
-                }
-            }
-            out.extend(ours.keys().filter(|key| !recorded.contains_key(*key)).map(|key| format!("{at}.{key} is not in the recording")));
-        }
-        (Value::Array(recorded), Value::Array(ours)) => rows(at, recorded, ours, whole, out),
-        _ if kind(recorded) == kind(ours) => {}
-        _ => out.push(format!("{at} is {} instead of {}", kind(ours), kind(recorded))),
-    }
-}
-
-fn rows(at: &str, recorded: &[Value], ours: &[Value], whole: bool, out: &mut Vec<String>) {
-    let tasks = recorded.iter().chain(ours).any(|row| row.get("upid").is_some());
-    let key = KEYS.iter().find(|key| !tasks && !recorded.is_empty() && recorded.iter().all(|row| row.get(**key).is_some()));
-    if recorded.is_empty() != ours.is_empty() {
-        out.push(format!("{at} has {} rows instead of {}", ours.len(), recorded.len()));
-        return;
-    }
-    let Some(key) = key else {
-        return differences(&format!("{at}[]"), &union(recorded), &union(ours), whole, out);
-    };
-    for row in recorded {
-        match ours.iter().find(|other| other.get(*key) == row.get(*key)) {
-            Some(other) => differences(&format!("{at}[{}]", row[*key]), row, other, whole, out),
-            None => out.push(format!("{at}[{}] is missing", row[*key])),
-        }
-    }
-    if whole {
-        let extra = ours.iter().filter(|other| !recorded.iter().any(|row| row.get(*key) == other.get(*key)));
-        out.extend(extra.map(|other| format!("{at}[{}] is not in the recording", other[*key])));
-    }
-}
-
-/// All keys of all rows, each with one of its values.
-fn union(rows: &[Value]) -> Value {
-    let mut all = Map::new();
-    for row in rows {
-        match row {
-            Value::Object(row) => all.extend(row.clone()),
-            other => return other.clone(),
-        }
-    }
-    all.into()
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
+    place(
+        state,
+        300,
+        Kind::Qemu,
+        "c1",
+        &qemu("c-app", "local:300/vm-300-disk-0.raw,size=1G", NET),
+    );
+    state.pools.insert(
+        "prod".into(),
+        Pool {
+            comment: Some("production".into()),
+            ..Pool::default()
+        },
+    );
 }

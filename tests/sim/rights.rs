@@ -82,18 +82,30 @@ impl Access {
         if let Some((_, privileges)) = roles::BUILT_IN.iter().find(|(role, _)| *role == name) {
             return Some(list(privileges));
         }
-        self.roles.get(name).map(|privileges| privileges.iter().cloned().collect())
+        self.roles
+            .get(name)
+            .map(|privileges| privileges.iter().cloned().collect())
     }
 
     /// The roles that hold for a user or token on a path: the deepest level that says anything wins.
     fn roles_on(&self, id: &str, kind: &str, path: &str) -> BTreeMap<String, bool> {
         let mut found = BTreeMap::new();
-        let groups = self.users.get(id).map(|user| user.groups.clone()).unwrap_or_default();
+        let groups = self
+            .users
+            .get(id)
+            .map(|user| user.groups.clone())
+            .unwrap_or_default();
         for level in levels(path) {
             let last = level == path;
             let at = |kind: &str, is: &dyn Fn(&str) -> bool| -> BTreeMap<String, bool> {
-                let rules = self.acl.iter().filter(|rule| rule.path == level && rule.kind == kind && is(&rule.ugid));
-                rules.filter(|rule| last || rule.propagate).map(|rule| (rule.role.clone(), rule.propagate)).collect()
+                let rules = self
+                    .acl
+                    .iter()
+                    .filter(|rule| rule.path == level && rule.kind == kind && is(&rule.ugid));
+                rules
+                    .filter(|rule| last || rule.propagate)
+                    .map(|rule| (rule.role.clone(), rule.propagate))
+                    .collect()
             };
             let mut here = at(kind, &|ugid| ugid == id);
             if here.is_empty() && kind == "user" {
@@ -131,7 +143,12 @@ impl State {
     fn raw_privileges(&self, user: &str, token: Option<&str>, path: &str) -> Privileges {
         if let Some(token) = token {
             let of_user = self.raw_privileges(user, None, path);
-            let separated = self.access.users.get(user).and_then(|user| user.tokens.get(token)).is_some_and(|token| token.privsep);
+            let separated = self
+                .access
+                .users
+                .get(user)
+                .and_then(|user| user.tokens.get(token))
+                .is_some_and(|token| token.privsep);
             if !separated {
                 return of_user;
             }
@@ -140,7 +157,10 @@ impl State {
             return own;
         }
         if user == "root@pam" {
-            return roles::PRIVILEGES.iter().map(|privilege| (privilege.to_string(), true)).collect();
+            return roles::PRIVILEGES
+                .iter()
+                .map(|privilege| (privilege.to_string(), true))
+                .collect();
         }
         self.by_rules(user, "user", path)
     }
@@ -164,11 +184,20 @@ impl State {
 
     fn pools_of(&self, path: &str) -> Vec<String> {
         let pools = self.pools.iter();
-        if let Some(vmid) = path.strip_prefix("/vms/").and_then(|id| id.parse::<u32>().ok()) {
-            return pools.filter(|(_, pool)| pool.vms.contains(&vmid)).map(|(id, _)| id.clone()).collect();
+        if let Some(vmid) = path
+            .strip_prefix("/vms/")
+            .and_then(|id| id.parse::<u32>().ok())
+        {
+            return pools
+                .filter(|(_, pool)| pool.vms.contains(&vmid))
+                .map(|(id, _)| id.clone())
+                .collect();
         }
         match path.strip_prefix("/storage/") {
-            Some(storage) => pools.filter(|(_, pool)| pool.storages.contains(storage)).map(|(id, _)| id.clone()).collect(),
+            Some(storage) => pools
+                .filter(|(_, pool)| pool.storages.contains(storage))
+                .map(|(id, _)| id.clone())
+                .collect(),
             None => Vec::new(),
         }
     }
@@ -182,14 +211,21 @@ impl State {
     /// Every one of the privileges, or a 403 that names the first that is missing.
     pub fn need(&self, who: &Who, path: &str, all_of: &[&str]) -> Result<(), Refusal> {
         let held = self.privileges(who, path);
-        match all_of.iter().find(|privilege| !held.contains_key(**privilege)) {
+        match all_of
+            .iter()
+            .find(|privilege| !held.contains_key(**privilege))
+        {
             Some(missing) => Err(Refusal::forbidden(&format!("{path}, {missing}"))),
             None => Ok(()),
         }
     }
 
     pub fn need_any(&self, who: &Who, path: &str, any_of: &[&str]) -> Result<(), Refusal> {
-        if self.may(who, path, any_of) { Ok(()) } else { Err(Refusal::forbidden(&format!("{path}, {}", any_of.join("|")))) }
+        if self.may(who, path, any_of) {
+            Ok(())
+        } else {
+            Err(Refusal::forbidden(&format!("{path}, {}", any_of.join("|"))))
+        }
     }
 
     /// Evaluates a method's `perms`.
@@ -212,12 +248,24 @@ impl State {
             "perm" => self.perm(who, check, params),
             "perm-modify" => self.need(who, &filled(word(1), params), &["Permissions.Modify"]),
             "userid-param" if word(1) == "self" => {
-                if text(params, "userid") == who.user { Ok(()) } else { Err(Refusal::forbidden("")) }
+                if text(params, "userid") == who.user {
+                    Ok(())
+                } else {
+                    Err(Refusal::forbidden(""))
+                }
             }
             "userid-param" => {
                 let userid = text(params, "userid");
-                let realm = userid.rsplit_once('@').map(|(_, realm)| realm).unwrap_or_default();
-                self.need(who, &format!("/access/realm/{realm}"), &["Realm.AllocateUser"])
+                let Some((_, realm)) = userid.rsplit_once('@') else {
+                    return Err(Refusal::die(format!(
+                        "value '{userid}' does not look like a valid user name"
+                    )));
+                };
+                self.need(
+                    who,
+                    &format!("/access/realm/{realm}"),
+                    &["Realm.AllocateUser"],
+                )
             }
             "userid-group" => self.need_any(who, "/access/groups", &["User.Modify"]),
             _ => Ok(()),
@@ -226,14 +274,28 @@ impl State {
 
     fn perm(&self, who: &Who, check: &[Value], params: &Params) -> Result<(), Refusal> {
         let path = filled(check[1].as_str().unwrap_or_default(), params);
-        let privileges: Vec<&str> = check[2].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let option = |name: &str| check.iter().position(|part| part == name).and_then(|i| check.get(i + 1));
+        let privileges: Vec<&str> = check[2]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let option = |name: &str| {
+            check
+                .iter()
+                .position(|part| part == name)
+                .and_then(|i| check.get(i + 1))
+        };
         if let Some(needed) = option("require_param").and_then(Value::as_str)
             && !params.contains_key(needed)
         {
             return Err(Refusal::forbidden(""));
         }
-        if option("any").is_some_and(|any| any == 1) { self.need_any(who, &path, &privileges) } else { self.need(who, &path, &privileges) }
+        if option("any").is_some_and(|any| any == 1) {
+            self.need_any(who, &path, &privileges)
+        } else {
+            self.need(who, &path, &privileges)
+        }
     }
 
     /// Who a token is, if its secret is right and neither it nor its user is disabled or expired.
@@ -243,8 +305,13 @@ impl State {
         let found = known.tokens.get(token)?;
         let now = self.now();
         let live = |expire: i64| expire == 0 || expire > now;
-        let valid = found.secret == secret && known.enable && live(known.expire) && live(found.expire);
-        valid.then(|| Who { user: user.into(), token: Some(token.into()), lacks: Vec::new() })
+        let valid =
+            found.secret == secret && known.enable && live(known.expire) && live(found.expire);
+        valid.then(|| Who {
+            user: user.into(),
+            token: Some(token.into()),
+            lacks: Vec::new(),
+        })
     }
 }
 

@@ -22,7 +22,10 @@ pub struct Method {
 }
 
 /// The rule that `api.json` leaves open: `POST` and `PUT` of HA rules take more than they list.
-const OPEN: &[(&str, &str)] = &[("POST", "/cluster/ha/rules"), ("PUT", "/cluster/ha/rules/{rule}")];
+const OPEN: &[(&str, &str)] = &[
+    ("POST", "/cluster/ha/rules"),
+    ("PUT", "/cluster/ha/rules/{rule}"),
+];
 
 pub fn methods() -> &'static [Method] {
     static METHODS: OnceLock<Vec<Method>> = OnceLock::new();
@@ -66,7 +69,10 @@ impl Method {
 }
 
 pub fn split(path: &str) -> Vec<String> {
-    path.split('/').filter(|part| !part.is_empty()).map(String::from).collect()
+    path.split('/')
+        .filter(|part| !part.is_empty())
+        .map(String::from)
+        .collect()
 }
 
 /// The method that answers a path, and the parameters that its slots give.
@@ -89,12 +95,27 @@ fn fit(template: &[String], asked: &[String]) -> Option<(usize, Map<String, Valu
     if asked.len() < template.len() || (asked.len() > template.len() && !rest) {
         return None;
     }
+    let literal = template
+        .iter()
+        .zip(asked)
+        .all(|(part, asked)| part.starts_with('{') || part == asked);
+    if !literal {
+        return None;
+    }
     let (mut slots, mut params) = (0, Map::new());
     for (i, part) in template.iter().enumerate() {
         let last = i + 1 == template.len();
-        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        match part
+            .strip_prefix('{')
+            .and_then(|part| part.strip_suffix('}'))
+        {
+            Some(_) if !last && asked[i].contains(char::is_whitespace) => return None,
             Some(slot) => {
-                let value = if last { asked[i..].join("/") } else { asked[i].clone() };
+                let value = if last {
+                    asked[i..].join("/")
+                } else {
+                    asked[i].clone()
+                };
                 params.insert(slot.into(), Value::String(value));
                 slots += 1;
             }

@@ -71,7 +71,12 @@ pub const UPTIME_S: u64 = 864_000;
 impl ClusterSpec {
     /// A cluster of so many nodes and stopped guests, for worlds of many.
     pub fn sized(name: &str, nodes: usize, guests: u32) -> ClusterSpec {
-        let node = |i: usize| NodeSpec { name: format!("{name}-n{}", i + 1), cpus: 16, memory_gib: 64, uptime_s: UPTIME_S };
+        let node = |i: usize| NodeSpec {
+            name: format!("{name}-n{}", i + 1),
+            cpus: 16,
+            memory_gib: 64,
+            uptime_s: UPTIME_S,
+        };
         let guest = |i: u32| GuestSpec {
             vmid: 100 + i,
             name: format!("{name}-guest-{i}"),
@@ -84,7 +89,14 @@ impl ClusterSpec {
             standalone: nodes == 1,
             nodes: (0..nodes).map(node).collect(),
             guests: (0..guests).map(guest).collect(),
-            storages: vec![StorageSpec { id: "local".into(), kind: "dir".into(), content: "iso,vztmpl,backup,images,rootdir".into(), total_gib: 100, used_gib: 10, ..StorageSpec::default() }],
+            storages: vec![StorageSpec {
+                id: "local".into(),
+                kind: "dir".into(),
+                content: "iso,vztmpl,backup,images,rootdir".into(),
+                total_gib: 100,
+                used_gib: 10,
+                ..StorageSpec::default()
+            }],
             token_id: "mcp@pve!mcp".into(),
             token_secret: format!("secret-of-{name}"),
             default_storage: "local".into(),
@@ -95,7 +107,9 @@ impl ClusterSpec {
     pub fn state(&self) -> State {
         let mut state = State::empty(&self.name, self.standalone);
         for (i, node) in self.nodes.iter().enumerate() {
-            state.nodes.insert(node.name.clone(), Node::new(i as u32 + 1, node));
+            state
+                .nodes
+                .insert(node.name.clone(), Node::new(i as u32 + 1, node));
         }
         for spec in &self.storages {
             state.storages.push(self.storage(spec, state.now()));
@@ -104,10 +118,20 @@ impl ClusterSpec {
             state.add(spec);
         }
         for (id, vmids) in &self.pools {
-            state.pools.insert(id.clone(), Pool { comment: None, vms: vmids.iter().copied().collect(), ..Pool::default() });
+            state.pools.insert(
+                id.clone(),
+                Pool {
+                    comment: None,
+                    vms: vmids.iter().copied().collect(),
+                    ..Pool::default()
+                },
+            );
         }
         self.people(&mut state);
-        state.options = json!({"mac_prefix": "BC:24:11", "keyboard": "en-us"}).as_object().cloned().unwrap_or_default();
+        state.options = json!({"mac_prefix": "BC:24:11", "keyboard": "en-us"})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         state
     }
 
@@ -116,12 +140,31 @@ impl ClusterSpec {
         (storage.total, storage.used) = (spec.total_gib << 30, spec.used_gib << 30);
         for (file, size) in &spec.files {
             let (content, name) = file.split_once('/').unwrap_or(("iso", file));
-            let format = if content == "iso" { "iso" } else if name.ends_with(".tar.zst") { "tzst" } else { "tgz" };
-            let nodes: Vec<String> = if spec.shared { vec![String::new()] } else { self.nodes.iter().map(|node| node.name.clone()).collect() };
+            let format = if content == "iso" {
+                "iso"
+            } else if name.ends_with(".tar.zst") {
+                "tzst"
+            } else {
+                "tgz"
+            };
+            let nodes: Vec<String> = if spec.shared {
+                vec![String::new()]
+            } else {
+                self.nodes.iter().map(|node| node.name.clone()).collect()
+            };
             for node in nodes {
                 let volid = format!("{}:{file}", spec.id);
                 let (content, format) = (content.to_string(), format.to_string());
-                storage.volumes.push(Volume { volid, node, content, format, size: *size, used: *size, ctime: now - 5_000_000, ..Volume::default() });
+                storage.volumes.push(Volume {
+                    volid,
+                    node,
+                    content,
+                    format,
+                    size: *size,
+                    used: *size,
+                    ctime: now - 5_000_000,
+                    ..Volume::default()
+                });
             }
         }
         storage
@@ -132,19 +175,57 @@ impl ClusterSpec {
         let access = &mut state.access;
         let mut user = |id: &str, tokens: &[(&str, &str, bool)]| {
             let tokens = tokens.iter().map(|(name, secret, privsep)| {
-                (name.to_string(), Token { secret: secret.to_string(), privsep: *privsep, ..Token::default() })
+                (
+                    name.to_string(),
+                    Token {
+                        secret: secret.to_string(),
+                        privsep: *privsep,
+                        ..Token::default()
+                    },
+                )
             });
-            access.users.insert(id.into(), User { enable: true, password: "sim-password".into(), tokens: tokens.collect(), ..User::default() });
+            access.users.insert(
+                id.into(),
+                User {
+                    enable: true,
+                    password: "sim-password".into(),
+                    tokens: tokens.collect(),
+                    ..User::default()
+                },
+            );
         };
         let (id, token) = self.token_id.split_once('!').unwrap_or(("mcp@pve", "mcp"));
         let bare = format!("bare-{}", self.token_secret);
-        user("root@pam", &[("full", &format!("root-{}", self.token_secret), false)]);
-        user("aud@pve", &[("ro", &format!("aud-{}", self.token_secret), false)]);
-        user(id, &[(token, &self.token_secret, false), ("bare", &bare, true)]);
-        let more = ["Sys.Modify", "Sys.PowerMgmt", "Sys.AccessNetwork", "Sys.Incoming"];
-        access.roles.insert("McpMore".into(), more.iter().map(|privilege| privilege.to_string()).collect());
+        user(
+            "root@pam",
+            &[("full", &format!("root-{}", self.token_secret), false)],
+        );
+        user(
+            "aud@pve",
+            &[("ro", &format!("aud-{}", self.token_secret), false)],
+        );
+        user(
+            id,
+            &[(token, &self.token_secret, false), ("bare", &bare, true)],
+        );
+        let more = [
+            "Sys.Modify",
+            "Sys.PowerMgmt",
+            "Sys.AccessNetwork",
+            "Sys.Incoming",
+        ];
+        access.roles.insert(
+            "McpMore".into(),
+            more.iter().map(|privilege| privilege.to_string()).collect(),
+        );
         for (ugid, role) in [(id, "PVEAdmin"), (id, "McpMore"), ("aud@pve", "PVEAuditor")] {
-            let rule = Rule { path: "/".into(), propagate: true, role: role.into(), ugid: ugid.into(), kind: "user".into() };
+            let rule = Rule {
+                path: "/".into(),
+                propagate: true,
+                role: role.into(),
+                ugid: ugid.into(),
+                kind: "user".into(),
+            };
             access.acl.push(rule);
         }
     }
@@ -180,114 +261,11 @@ fn interfaces(id: u32) -> BTreeMap<String, Map<String, Value>> {
         "gateway": "10.10.1.254", "iface": "vmbr0", "cidr": format!("10.10.1.{id}/24"), "netmask": "24", "priority": 4,
         "bridge_stp": "off", "autostart": 1, "type": "bridge", "active": 1, "address": format!("10.10.1.{id}"),
     });
-    let named = |name: &str, value: Value| (name.to_string(), value.as_object().cloned().unwrap_or_default());
+    let named = |name: &str, value: Value| {
+        (
+            name.to_string(),
+            value.as_object().cloned().unwrap_or_default(),
+        )
+    };
     BTreeMap::from([named("eth0", eth), named("vmbr0", bridge)])
-}
-
-impl State {
-    /// Puts a guest there, with its disks, snapshots, backups and the tasks that made them.
-    pub fn add(&mut self, spec: &GuestSpec) {
-        let kind = if spec.lxc { Kind::Lxc } else { Kind::Qemu };
-        let mut guest = Guest::new(spec.vmid, kind, &spec.node);
-        let made = self.now() - 5_000_000;
-        match kind {
-            Kind::Qemu => {
-                guest.set("name", &spec.name);
-                guest.set("meta", &format!("creation-qemu=10.1.2,ctime={made}"));
-                guest.set("smbios1", &format!("uuid={}", self.uuid()));
-                guest.set("vmgenid", &self.uuid());
-            }
-            Kind::Lxc => {
-                guest.set("hostname", &spec.name);
-                guest.set("arch", "amd64");
-                guest.set("ostype", "debian");
-                guest.set("unprivileged", "1");
-            }
-        }
-        for (key, value) in &spec.config {
-            let value = if is_disk_key(key, kind) { self.disk(&guest, value) } else { self.with_mac(key, value, kind) };
-            guest.set(key, &value);
-        }
-        if kind == Kind::Qemu && guest.get("boot").is_none() {
-            let order: Vec<&str> = ["scsi0", "virtio0", "net0"].into_iter().filter(|key| guest.get(key).is_some()).collect();
-            guest.set("boot", &if order.is_empty() { " ".into() } else { format!("order={}", order.join(";")) });
-        }
-        guest.addresses = spec.addresses.clone();
-        if spec.running {
-            (guest.status, guest.uptime, guest.cpu, guest.pid) = (Status::Running, 86_400, 0.03, 1000 + spec.vmid);
-        }
-        for name in &spec.snapshots {
-            let (time, parent) = (self.now() - 172_800, guest.parent.replace(name.clone()));
-            guest.snapshots.push(Snapshot { name: name.clone(), parent, time, description: String::new(), vmstate: false, config: guest.config.clone() });
-        }
-        for (storage, hours) in &spec.backups {
-            self.archive(&guest, storage, self.now() - hours * 3600, None, false, "vma.zst");
-            let plan = super::task::Plan::new(&guest.node, "vzdump", guest.vmid);
-            self.past(&Who { user: "root@pam".into(), ..Who::default() }, plan, hours * 3600, 60, "OK");
-        }
-        self.guests.insert(spec.vmid, guest);
-    }
-
-    fn disk(&mut self, guest: &Guest, value: &str) -> String {
-        let (first, rest) = value.split_once(',').map_or((value, String::new()), |(first, rest)| (first, format!(",{rest}")));
-        let Some((id, size)) = first.split_once(':') else { return value.into() };
-        let Ok(gib) = size.parse::<u64>() else { return value.into() };
-        let stem = if guest.config.get("template").is_some() { "base" } else { "vm" };
-        match self.allocate_as(id, &guest.node, guest.vmid, guest.kind, gib << 30, None, stem) {
-            Ok(volid) => format!("{volid}{rest},size={}", size_text(gib << 30)),
-            Err(text) => panic!("guest {}: {text}", guest.vmid),
-        }
-    }
-
-    /// `virtio,bridge=vmbr0` gets an address, as a request's would.
-    pub fn with_mac(&mut self, key: &str, value: &str, kind: Kind) -> String {
-        if !key.starts_with("net") || key.trim_start_matches("net").parse::<u32>().is_err() {
-            return value.into();
-        }
-        match kind {
-            Kind::Lxc if !value.contains("hwaddr=") => {
-                let mut parts: Vec<String> = value.split(',').map(String::from).collect();
-                parts.push(format!("hwaddr={}", self.mac()));
-                if !value.contains("type=") {
-                    parts.push("type=veth".into());
-                }
-                let name = parts.iter().position(|part| part.starts_with("name=")).map(|i| parts.remove(i));
-                parts.sort();
-                name.into_iter().chain(parts).collect::<Vec<_>>().join(",")
-            }
-            Kind::Qemu => {
-                let (model, rest) = value.split_once(',').map_or((value, String::new()), |(model, rest)| (model, format!(",{rest}")));
-                let model = model.strip_prefix("model=").unwrap_or(model);
-                if model.contains('=') { value.into() } else { format!("{model}={}{rest}", self.mac()) }
-            }
-            Kind::Lxc => value.into(),
-        }
-    }
-
-    /// A backup's volume. Gives its id.
-    pub fn archive(&mut self, guest: &Guest, storage: &str, time: i64, notes: Option<String>, protected: bool, format: &str) -> String {
-        let [year, month, day, hour, minute, second] = super::http::civil(time);
-        let format = if guest.kind == Kind::Lxc { format.replace("vma", "tar") } else { format.to_string() };
-        let word = guest.kind.word();
-        let volid = format!("{storage}:backup/vzdump-{word}-{}-{year}_{month:02}_{day:02}-{hour:02}_{minute:02}_{second:02}.{format}", guest.vmid);
-        let size: u64 = guest.disks().iter().filter_map(|(_, value)| self.volume(volume(value), &guest.node)).map(|volume| volume.size / 20).sum();
-        if let Some(known) = self.storage_mut(storage) {
-            let node = if known.shared { String::new() } else { guest.node.clone() };
-            known.volumes.push(Volume {
-                volid: volid.clone(),
-                node,
-                content: "backup".into(),
-                format,
-                size: size.max(4096),
-                used: size,
-                ctime: time,
-                vmid: Some(guest.vmid),
-                parent: None,
-                notes,
-                protected,
-                archived: Some((guest.kind, guest.config.clone())),
-            });
-        }
-        volid
-    }
 }

@@ -27,7 +27,13 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { refuse_ms: 30, task_ms: 40, lock_ms: 200, idle_ms: 5000, round_ms: 0 }
+        Pace {
+            refuse_ms: 30,
+            task_ms: 40,
+            lock_ms: 200,
+            idle_ms: 5000,
+            round_ms: 0,
+        }
     }
 }
 
@@ -60,6 +66,8 @@ pub struct State {
     pub born: Instant,
     /// A node was lost a moment ago: lists still show everything as it was before.
     pub stale: bool,
+    /// Guests whose lock file something else than a task holds.
+    pub flocks: BTreeSet<u32>,
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
 }
@@ -112,22 +120,30 @@ impl State {
             scripts: VecDeque::new(),
             clock_s: 0,
             next_pid: 0x400,
-            seed: name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))),
+            seed: name.bytes().fold(7u64, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+            }),
             born: Instant::now(),
             stale: false,
+            flocks: BTreeSet::new(),
             daemon: None,
         }
     }
 
     /// The cluster's clock, in seconds since 1970.
     pub fn now(&self) -> i64 {
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let real = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         real.as_secs() as i64 + self.clock_s
     }
 
     /// A deterministic number: the same calls in the same order give the same identifiers.
     pub fn random(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        self.seed = self
+            .seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         let mixed = (self.seed >> 33) ^ self.seed;
         mixed.wrapping_mul(0xff51afd7ed558ccd) ^ (mixed >> 29)
     }
@@ -135,16 +151,28 @@ impl State {
     pub fn uuid(&mut self) -> String {
         let (a, b) = (self.random(), self.random());
         let (hi, lo) = (a & 0xffff_ffff, b >> 16);
-        format!("{hi:08x}-{:04x}-4{:03x}-a{:03x}-{lo:012x}", (a >> 32) & 0xffff, (a >> 48) & 0xfff, b & 0xfff)
+        format!(
+            "{hi:08x}-{:04x}-4{:03x}-a{:03x}-{lo:012x}",
+            (a >> 32) & 0xffff,
+            (a >> 48) & 0xfff,
+            b & 0xfff
+        )
     }
 
     pub fn mac(&mut self) -> String {
         let n = self.random();
-        format!("BC:24:11:{:02X}:{:02X}:{:02X}", n & 0xff, (n >> 8) & 0xff, (n >> 16) & 0xff)
+        format!(
+            "BC:24:11:{:02X}:{:02X}:{:02X}",
+            n & 0xff,
+            (n >> 8) & 0xff,
+            (n >> 16) & 0xff
+        )
     }
 
     pub fn guest(&self, node: &str, kind: Kind, vmid: u32) -> Option<&Guest> {
-        self.guests.get(&vmid).filter(|guest| guest.node == node && guest.kind == kind)
+        self.guests
+            .get(&vmid)
+            .filter(|guest| guest.node == node && guest.kind == kind)
     }
 
     pub fn storage(&self, id: &str) -> Option<&Storage> {
@@ -156,15 +184,22 @@ impl State {
     }
 
     pub fn pool_of(&self, vmid: u32) -> Option<&str> {
-        self.pools.iter().find(|(_, pool)| pool.vms.contains(&vmid)).map(|(id, _)| id.as_str())
+        self.pools
+            .iter()
+            .find(|(_, pool)| pool.vms.contains(&vmid))
+            .map(|(id, _)| id.as_str())
     }
 
     pub fn next_id(&self) -> u32 {
-        (100..).find(|id| !self.guests.contains_key(id)).unwrap_or(100)
+        (100..)
+            .find(|id| !self.guests.contains_key(id))
+            .unwrap_or(100)
     }
 
     /// What lists say of a node.
     pub fn online(&self, node: &str) -> bool {
-        self.nodes.get(node).is_some_and(|node| node.online || self.stale)
+        self.nodes
+            .get(node)
+            .is_some_and(|node| node.online || self.stale)
     }
 }

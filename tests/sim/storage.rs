@@ -77,7 +77,9 @@ impl Storage {
     }
 
     pub fn seen_from(&self, node: &str) -> impl Iterator<Item = &Volume> {
-        self.volumes.iter().filter(move |volume| self.shared || volume.node == node)
+        self.volumes
+            .iter()
+            .filter(move |volume| self.shared || volume.node == node)
     }
 
     /// Where a volume lies in the file system.
@@ -99,34 +101,70 @@ impl Storage {
 impl State {
     pub fn volume(&self, volid: &str, node: &str) -> Option<&Volume> {
         let (id, _) = volid.split_once(':')?;
-        self.storage(id)?.seen_from(node).find(|volume| volume.volid == volid)
+        self.storage(id)?
+            .seen_from(node)
+            .find(|volume| volume.volid == volid)
     }
 
     pub fn volume_mut(&mut self, volid: &str, node: &str) -> Option<&mut Volume> {
         let (id, _) = volid.split_once(':')?;
         let storage = self.storage_mut(id)?;
         let shared = storage.shared;
-        storage.volumes.iter_mut().find(|volume| volume.volid == volid && (shared || volume.node == node))
+        storage
+            .volumes
+            .iter_mut()
+            .find(|volume| volume.volid == volid && (shared || volume.node == node))
     }
 
     /// Allocates a guest's disk: the next free number, named as the storage's kind names them.
-    pub fn allocate(&mut self, id: &str, node: &str, vmid: u32, kind: Kind, size: u64, format: Option<&str>) -> Result<String, String> {
+    pub fn allocate(
+        &mut self,
+        id: &str,
+        node: &str,
+        vmid: u32,
+        kind: Kind,
+        size: u64,
+        format: Option<&str>,
+    ) -> Result<String, String> {
         self.allocate_as(id, node, vmid, kind, size, format, "vm")
     }
 
     #[allow(clippy::too_many_arguments)]
-    pub fn allocate_as(&mut self, id: &str, node: &str, vmid: u32, kind: Kind, size: u64, format: Option<&str>, stem: &str) -> Result<String, String> {
+    pub fn allocate_as(
+        &mut self,
+        id: &str,
+        node: &str,
+        vmid: u32,
+        kind: Kind,
+        size: u64,
+        format: Option<&str>,
+        stem: &str,
+    ) -> Result<String, String> {
         let now = self.now();
-        let Some(storage) = self.storage_mut(id) else { return Err(format!("storage '{id}' does not exist")) };
-        let content = if kind == Kind::Qemu { "images" } else { "rootdir" };
+        let Some(storage) = self.storage_mut(id) else {
+            return Err(format!("storage '{id}' does not exist"));
+        };
+        let content = if kind == Kind::Qemu {
+            "images"
+        } else {
+            "rootdir"
+        };
         if !storage.holds(content) {
-            return Err(format!("storage '{id}' does not support content-type '{content}'"));
+            return Err(format!(
+                "storage '{id}' does not support content-type '{content}'"
+            ));
         }
         if !storage.on(node) {
             return Err(format!("storage '{id}' is not available on node '{node}'"));
         }
         let subvol = storage.files() && kind == Kind::Lxc && size == 0;
-        let format = if !storage.files() { "raw" } else if subvol { "subvol" } else { format.unwrap_or("raw") };
+        let format = if !storage.files() {
+            "raw"
+        } else if subvol {
+            "subvol"
+        } else {
+            format.unwrap_or("raw")
+        };
         let stem = if subvol { "subvol" } else { stem };
         let name = |number: u32| match storage.files() {
             true => format!("{id}:{vmid}/{stem}-{vmid}-disk-{number}.{format}"),
@@ -157,10 +195,17 @@ impl State {
     }
 
     pub fn free(&mut self, volid: &str, node: &str) -> bool {
-        let Some(storage) = volid.split_once(':').and_then(|(id, _)| self.storage_mut(id)) else { return false };
+        let Some(storage) = volid
+            .split_once(':')
+            .and_then(|(id, _)| self.storage_mut(id))
+        else {
+            return false;
+        };
         let before = storage.volumes.len();
         let shared = storage.shared;
-        storage.volumes.retain(|volume| volume.volid != volid || !(shared || volume.node == node));
+        storage
+            .volumes
+            .retain(|volume| volume.volid != volid || !(shared || volume.node == node));
         storage.volumes.len() < before
     }
 }

@@ -10,6 +10,9 @@ use super::state::State;
 /// What a task does at its end: changes the state, writes its log, fails with a text.
 pub type Work = Box<dyn FnOnce(&mut State, &mut Vec<String>) -> Result<(), String> + Send>;
 
+/// Undoes what a task had prepared.
+pub type Undo = Box<dyn FnOnce(&mut State) + Send>;
+
 pub struct Task {
     pub upid: String,
     pub node: String,
@@ -28,7 +31,7 @@ pub struct Task {
     due: Instant,
     work: Option<Work>,
     /// Undoes what was prepared, if the task is stopped or fails.
-    undo: Option<Box<dyn FnOnce(&mut State) + Send>>,
+    undo: Option<Undo>,
     script: Option<Script>,
 }
 
@@ -50,12 +53,19 @@ pub struct Plan {
     /// In units of `Pace::task_ms`.
     pub length: u64,
     pub holds: Option<u32>,
-    pub undo: Option<Box<dyn FnOnce(&mut State) + Send>>,
+    pub undo: Option<Undo>,
 }
 
 impl Plan {
     pub fn new(node: &str, kind: &'static str, id: impl ToString) -> Plan {
-        Plan { node: node.into(), kind, id: id.to_string(), length: 1, holds: None, undo: None }
+        Plan {
+            node: node.into(),
+            kind,
+            id: id.to_string(),
+            length: 1,
+            holds: None,
+            undo: None,
+        }
     }
 
     pub fn length(mut self, length: u64) -> Plan {
@@ -86,8 +96,18 @@ impl State {
         let (pid, start) = (self.next_pid, self.now());
         let uptime = self.nodes.get(&plan.node).map_or(0, |node| node.uptime);
         let pstart = uptime * 100 + self.born.elapsed().as_millis() as u64 / 10;
-        let upid = format!("UPID:{}:{pid:08X}:{pstart:08X}:{start:08X}:{}:{}:{}:", plan.node, plan.kind, plan.id, who.id());
-        let script = self.scripts.iter().position(|script| script.kind == plan.kind).and_then(|i| self.scripts.remove(i));
+        let upid = format!(
+            "UPID:{}:{pid:08X}:{pstart:08X}:{start:08X}:{}:{}:{}:",
+            plan.node,
+            plan.kind,
+            plan.id,
+            who.id()
+        );
+        let script = self
+            .scripts
+            .iter()
+            .position(|script| script.kind == plan.kind)
+            .and_then(|i| self.scripts.remove(i));
         self.tasks.push(Task {
             upid: upid.clone(),
             node: plan.node,
@@ -101,7 +121,8 @@ impl State {
             exit: None,
             log: Vec::new(),
             holds: plan.holds,
-            due: Instant::now() + Duration::from_millis(self.pace.task_ms.saturating_mul(plan.length)),
+            due: Instant::now()
+                + Duration::from_millis(self.pace.task_ms.saturating_mul(plan.length)),
             work: Some(Box::new(work)),
             undo: plan.undo,
             script,
@@ -118,7 +139,13 @@ impl State {
     pub fn settle(&mut self) {
         while !self.hold {
             let now = Instant::now();
-            let Some(index) = self.tasks.iter().position(|task| task.end.is_none() && task.due <= now) else { return };
+            let Some(index) = self
+                .tasks
+                .iter()
+                .position(|task| task.end.is_none() && task.due <= now)
+            else {
+                return;
+            };
             self.finish(index);
         }
     }
@@ -132,7 +159,11 @@ impl State {
 
     /// Ends one task now.
     pub fn end(&mut self, upid: &str) {
-        if let Some(index) = self.tasks.iter().position(|task| task.upid == upid && task.end.is_none()) {
+        if let Some(index) = self
+            .tasks
+            .iter()
+            .position(|task| task.upid == upid && task.end.is_none())
+        {
             self.finish(index);
         }
     }
@@ -141,13 +172,17 @@ impl State {
         let task = &mut self.tasks[index];
         let (work, undo, script) = (task.work.take(), task.undo.take(), task.script.take());
         let mut log = Vec::new();
-        let scripted = script.as_ref().filter(|script| script.exit != "OK" && !script.exit.starts_with("WARNINGS"));
+        let scripted = script
+            .as_ref()
+            .filter(|script| script.exit != "OK" && !script.exit.starts_with("WARNINGS"));
         let mut result = match (scripted, work) {
             (Some(script), _) => Err(script.exit.clone()),
             (None, Some(work)) => work(self, &mut log),
             (None, None) => Ok(()),
         };
-        if result.is_err()
+        if result
+            .as_ref()
+            .is_err_and(|text| text != "unexpected status")
             && let Some(undo) = undo
         {
             undo(self);
@@ -166,7 +201,13 @@ impl State {
         self.close(index, log, result, warnings);
     }
 
-    fn close(&mut self, index: usize, mut log: Vec<String>, result: Result<(), String>, warnings: usize) {
+    fn close(
+        &mut self,
+        index: usize,
+        mut log: Vec<String>,
+        result: Result<(), String>,
+        warnings: usize,
+    ) {
         let now = self.now();
         let exit = match result {
             Ok(()) if warnings > 0 => {
@@ -177,6 +218,8 @@ impl State {
                 log.push("TASK OK".into());
                 "OK".into()
             }
+            // Its worker was killed: nobody was left to write a line.
+            Err(text) if text == "unexpected status" => text,
             Err(text) => {
                 log.push(format!("TASK ERROR: {text}"));
                 text
@@ -191,12 +234,20 @@ impl State {
 
     /// SIGTERM to a task's worker.
     pub fn interrupt(&mut self, upid: &str) {
-        let Some(index) = self.tasks.iter().position(|task| task.upid == upid && task.end.is_none()) else { return };
+        let Some(index) = self
+            .tasks
+            .iter()
+            .position(|task| task.upid == upid && task.end.is_none())
+        else {
+            return;
+        };
         let undo = self.tasks[index].undo.take();
         if let Some(undo) = undo {
             undo(self);
         }
-        self.close(index, Vec::new(), Err("received interrupt".into()), 0);
+        let script = self.tasks[index].script.take();
+        let exit = script.map_or("received interrupt".into(), |script| script.exit);
+        self.close(index, Vec::new(), Err(exit), 0);
     }
 
     /// A finished task of the past, as the world's story has it.
@@ -207,14 +258,25 @@ impl State {
         self.clock_s += took_s;
         let index = self.tasks.len() - 1;
         self.tasks[index].work = None;
-        let result = if exit == "OK" || exit.starts_with("WARNINGS") { Ok(()) } else { Err(exit.to_string()) };
-        let warnings = exit.strip_prefix("WARNINGS: ").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let result = if exit == "OK" || exit.starts_with("WARNINGS") {
+            Ok(())
+        } else {
+            Err(exit.to_string())
+        };
+        let warnings = exit
+            .strip_prefix("WARNINGS: ")
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
         self.close(index, Vec::new(), result, warnings);
         self.clock_s += ago_s - took_s;
     }
 
     /// Does a running task hold this guest's lock file?
     pub fn held(&self, vmid: u32) -> bool {
-        self.tasks.iter().any(|task| task.end.is_none() && task.holds == Some(vmid))
+        self.flocks.contains(&vmid)
+            || self
+                .tasks
+                .iter()
+                .any(|task| task.end.is_none() && task.holds == Some(vmid))
     }
 }

@@ -35,7 +35,9 @@ pub fn serve(cluster: &Arc<Cluster>, node: &str, stream: TcpStream, tls: Arc<Ser
             return;
         }
     }
-    let Ok(connection) = ServerConnection::new(tls) else { return };
+    let Ok(connection) = ServerConnection::new(tls) else {
+        return;
+    };
     let mut tls = StreamOwned::new(connection, stream);
     let mut buffer = Vec::new();
     for count in 1..=REQUESTS_MAX {
@@ -67,10 +69,20 @@ fn plain(mut stream: TcpStream) {
     let mut words = text.split(' ');
     let response = match (words.next(), words.next()) {
         (Some(verb), Some(path)) if text.contains("HTTP/1") => {
-            let (status, reason) = if verb == "GET" { (301, "Moved Permanently") } else { (308, "Permanent Redirect") };
-            let host = text.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or("localhost").trim();
+            let (status, reason) = if verb == "GET" {
+                (301, "Moved Permanently")
+            } else {
+                (308, "Permanent Redirect")
+            };
+            let host = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Host: "))
+                .unwrap_or("localhost")
+                .trim();
             let mut response = Response::text(status, reason);
-            response.headers.push(("Location".into(), format!("https://{host}{path}")));
+            response
+                .headers
+                .push(("Location".into(), format!("https://{host}{path}")));
             response
         }
         _ => Response::text(400, "bad request"),
@@ -81,7 +93,10 @@ fn plain(mut stream: TcpStream) {
 
 fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     let decoded = decode(&request.path, false);
-    let path = decoded.strip_prefix("/api2/json").unwrap_or(&decoded).to_string();
+    let path = decoded
+        .strip_prefix("/api2/json")
+        .unwrap_or(&decoded)
+        .to_string();
     let faults = cluster.hits(node, &request.verb, &path);
     let mut seen = Seen {
         cluster: cluster.name.clone(),
@@ -99,15 +114,27 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     }
     if faults.contains(&Fault::HangBefore) {
         cluster.note(seen);
-        return Outcome { response: Response::default(), faults };
+        return Outcome {
+            response: Response::default(),
+            faults,
+        };
     }
     let response = if faults.contains(&Fault::Status401) {
         Response::bare(401, "Authentication failed!")
     } else if path.starts_with("/pve-docs/") {
         documents(&path, request, faults.contains(&Fault::NoApiDoc))
-    } else if path == "/" {
-        let body = Some(b"<!DOCTYPE html><html><head><title>Proxmox Virtual Environment</title></head></html>".to_vec());
-        Response { status: 200, reason: "OK".into(), content_type: Some("text/html".into()), body, ..Response::default() }
+    } else if decoded == "/" {
+        let body = Some(
+            b"<!DOCTYPE html><html><head><title>Proxmox Virtual Environment</title></head></html>"
+                .to_vec(),
+        );
+        Response {
+            status: 200,
+            reason: "OK".into(),
+            content_type: Some("text/html".into()),
+            body,
+            ..Response::default()
+        }
     } else {
         api(cluster, node, request, &faults)
     };
@@ -122,7 +149,17 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
 }
 
 fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) -> Response {
-    let lacks: Vec<String> = faults.iter().filter_map(|fault| if let Fault::TokenLacks(lacks) = fault { Some(lacks.clone()) } else { None }).flatten().collect();
+    let lacks: Vec<String> = faults
+        .iter()
+        .filter_map(|fault| {
+            if let Fault::TokenLacks(lacks) = fault {
+                Some(lacks.clone())
+            } else {
+                None
+            }
+        })
+        .flatten()
+        .collect();
     let old = faults.contains(&Fault::OldErrors);
     let asked = {
         let mut state = cluster.state();
@@ -169,11 +206,28 @@ fn documents(path: &str, request: &Request, missing: bool) -> Response {
     }
     let changed = http::date(apidoc::CHANGED);
     let headers = vec![("Last-Modified".to_string(), changed.clone())];
-    if request.header("if-modified-since").is_some_and(|since| since == changed) {
-        return Response { status: 304, reason: "NOT MODIFIED".into(), headers, plain: true, ..Response::default() };
+    if request
+        .header("if-modified-since")
+        .is_some_and(|since| since == changed)
+    {
+        return Response {
+            status: 304,
+            reason: "NOT MODIFIED".into(),
+            headers,
+            plain: true,
+            ..Response::default()
+        };
     }
     let body = Some(apidoc::text().as_bytes().to_vec());
-    Response { status: 200, reason: "OK".into(), content_type: Some("application/javascript".into()), headers, body, plain: true, ..Response::default() }
+    Response {
+        status: 200,
+        reason: "OK".into(),
+        content_type: Some("application/javascript".into()),
+        headers,
+        body,
+        plain: true,
+        ..Response::default()
+    }
 }
 
 /// The answer that a fault puts in place of the right one.
@@ -188,15 +242,24 @@ fn distorted(mut response: Response, faults: &[Fault]) -> Response {
         };
         match fault {
             Fault::Html => {
-                response = json("<!DOCTYPE html><html><body><h1>It works</h1></body></html>".into());
+                response =
+                    json("<!DOCTYPE html><html><body><h1>It works</h1></body></html>".into());
                 response.content_type = Some("text/html".into());
             }
             Fault::BadJson => response = json("{\"data\":[{\"node\":\"".into()),
             Fault::Empty => response = json(String::new()),
-            Fault::DeepJson(depth) => response = json(format!("{{\"data\":{}{}}}", "[".repeat(*depth), "]".repeat(*depth))),
+            Fault::DeepJson(depth) => {
+                response = json(format!(
+                    "{{\"data\":{}{}}}",
+                    "[".repeat(*depth),
+                    "]".repeat(*depth)
+                ))
+            }
             Fault::Redirect => {
                 response = Response::text(301, "Moved Permanently");
-                response.headers.push(("Location".into(), "https://127.0.0.1:1/elsewhere".into()));
+                response
+                    .headers
+                    .push(("Location".into(), "https://127.0.0.1:1/elsewhere".into()));
             }
             _ => {}
         }
@@ -209,7 +272,10 @@ fn send(tls: &mut http::Tls, outcome: Outcome, keep: bool) -> bool {
     let Outcome { response, faults } = outcome;
     let keep = keep && response.status < 400;
     let bytes = response.bytes(keep);
-    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    let head = bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .map_or(bytes.len(), |at| at + 4);
     for fault in &faults {
         match fault {
             Fault::HangBefore | Fault::HangAfter => {
@@ -234,14 +300,28 @@ fn send(tls: &mut http::Tls, outcome: Outcome, keep: bool) -> bool {
             Fault::Huge(size) => return huge(tls, *size, keep),
             Fault::WrongLength => {
                 let body = response.body.clone().unwrap_or_default();
-                http::write(tls, format!("{}Content-Length: {}\r\n\r\n", response.head(keep), body.len() + 100).as_bytes());
+                http::write(
+                    tls,
+                    format!(
+                        "{}Content-Length: {}\r\n\r\n",
+                        response.head(keep),
+                        body.len() + 100
+                    )
+                    .as_bytes(),
+                );
                 http::write(tls, &body);
                 return false;
             }
             Fault::Chunked => {
-                let mut all = format!("{}Transfer-Encoding: chunked\r\n\r\n", response.head(keep)).into_bytes();
+                let mut all = format!("{}Transfer-Encoding: chunked\r\n\r\n", response.head(keep))
+                    .into_bytes();
                 for chunk in response.body.unwrap_or_default().chunks(100) {
-                    all.extend(format!("{:x}\r\n", chunk.len()).bytes().chain(chunk.iter().copied()).chain(*b"\r\n"));
+                    all.extend(
+                        format!("{:x}\r\n", chunk.len())
+                            .bytes()
+                            .chain(chunk.iter().copied())
+                            .chain(*b"\r\n"),
+                    );
                 }
                 all.extend(b"0\r\n\r\n");
                 return http::write(tls, &all) && keep;
@@ -253,8 +333,17 @@ fn send(tls: &mut http::Tls, outcome: Outcome, keep: bool) -> bool {
 }
 
 fn huge(tls: &mut http::Tls, size: u64, keep: bool) -> bool {
-    let response = Response { status: 200, reason: "OK".into(), content_type: Some("application/json;charset=UTF-8".into()), ..Response::default() };
-    let head = format!("{}Content-Length: {}\r\n\r\n{{\"data\":\"", response.head(keep), size.max(11));
+    let response = Response {
+        status: 200,
+        reason: "OK".into(),
+        content_type: Some("application/json;charset=UTF-8".into()),
+        ..Response::default()
+    };
+    let head = format!(
+        "{}Content-Length: {}\r\n\r\n{{\"data\":\"",
+        response.head(keep),
+        size.max(11)
+    );
     let mut left = size.max(11) - 11;
     if !http::write(tls, head.as_bytes()) {
         return false;

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Map, Value};
 
+use super::authority::Authority;
 use super::fault::{Fault, Limited};
 use super::spec::{self, ClusterSpec};
 use super::state::State;
@@ -63,7 +62,9 @@ struct Port {
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Cluster {
@@ -94,13 +95,17 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let clusters: Vec<SimCluster> = specs.into_iter().map(SimCluster::start).collect();
         for cluster in &clusters {
-            std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca).expect("the CA can be written");
+            std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca)
+                .expect("the CA can be written");
         }
         World { clusters, folder }
     }
 
     pub fn cluster(&self, name: &str) -> &SimCluster {
-        self.clusters.iter().find(|cluster| cluster.spec.name == name).expect("the cluster exists")
+        self.clusters
+            .iter()
+            .find(|cluster| cluster.spec.name == name)
+            .expect("the cluster exists")
     }
 
     /// Everything seen by all clusters since the last time, each cluster's in order.
@@ -115,7 +120,11 @@ impl World {
 
     /// A complete `.env`.
     pub fn env(&self) -> String {
-        let names: Vec<&str> = self.clusters.iter().map(|cluster| cluster.spec.name.as_str()).collect();
+        let names: Vec<&str> = self
+            .clusters
+            .iter()
+            .map(|cluster| cluster.spec.name.as_str())
+            .collect();
         let mut text = format!("PROXMOX_CLUSTERS={}\n", names.join(","));
         for cluster in &self.clusters {
             let spec = &cluster.spec;
@@ -127,15 +136,30 @@ impl World {
             line("API_URL", &cluster.urls().join(","));
             line("TOKEN_ID", &spec.token_id);
             line("TOKEN_SECRET", &spec.token_secret);
-            line("CA_FILE", &self.folder.path().join(cluster.ca_name()).display().to_string());
-            line("DEFAULT_NODE", spec.nodes.first().map_or("", |node| node.name.as_str()));
+            line(
+                "CA_FILE",
+                &self
+                    .folder
+                    .path()
+                    .join(cluster.ca_name())
+                    .display()
+                    .to_string(),
+            );
+            line(
+                "DEFAULT_NODE",
+                spec.nodes.first().map_or("", |node| node.name.as_str()),
+            );
             line("DEFAULT_STORAGE", &spec.default_storage);
             line("DEFAULT_BRIDGE", "vmbr0");
             line("REGION", &spec.region);
             line("TIER", &spec.tier);
         }
-        let patterns: Vec<String> = self.clusters.iter().filter(|cluster| !cluster.spec.pattern.is_empty())
-            .map(|cluster| format!("{}:{}", cluster.spec.pattern, cluster.spec.name)).collect();
+        let patterns: Vec<String> = self
+            .clusters
+            .iter()
+            .filter(|cluster| !cluster.spec.pattern.is_empty())
+            .map(|cluster| format!("{}:{}", cluster.spec.pattern, cluster.spec.name))
+            .collect();
         if !patterns.is_empty() {
             text += &format!("PROXMOX_CLUSTER_PATTERNS={}\n", patterns.join(","));
         }
@@ -151,12 +175,21 @@ impl SimCluster {
         let mut listeners = Vec::new();
         for node in &spec.nodes {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be opened");
-            let number = listener.local_addr().map(|address| address.port()).expect("the port has a number");
+            let number = listener
+                .local_addr()
+                .map(|address| address.port())
+                .expect("the port has a number");
             let (config, fingerprint) = authority.server(&node.name);
             if let Some(known) = state.nodes.get_mut(&node.name) {
                 known.fingerprint = fingerprint.clone();
             }
-            let port = Port { node: node.name.clone(), number, fingerprint, closed: AtomicBool::new(false), streams: Mutex::default() };
+            let port = Port {
+                node: node.name.clone(),
+                number,
+                fingerprint,
+                closed: AtomicBool::new(false),
+                streams: Mutex::default(),
+            };
             ports.push(Arc::new(port));
             listeners.push((listener, config));
         }
@@ -171,7 +204,12 @@ impl SimCluster {
             let (shared, port) = (shared.clone(), port.clone());
             thread(move || accept(&shared, &port, listener, config));
         }
-        SimCluster { spec, ca: authority.pem, shared, ports }
+        SimCluster {
+            spec,
+            ca: authority.pem,
+            shared,
+            ports,
+        }
     }
 
     fn ca_name(&self) -> String {
@@ -179,16 +217,27 @@ impl SimCluster {
     }
 
     pub fn urls(&self) -> Vec<String> {
-        self.ports.iter().map(|port| format!("https://127.0.0.1:{}", port.number)).collect()
+        self.ports
+            .iter()
+            .map(|port| format!("https://127.0.0.1:{}", port.number))
+            .collect()
     }
 
     pub fn port(&self, node: &str) -> u16 {
-        self.ports.iter().find(|port| port.node == node).map(|port| port.number).expect("the node exists")
+        self.ports
+            .iter()
+            .find(|port| port.node == node)
+            .map(|port| port.number)
+            .expect("the node exists")
     }
 
     /// SHA-256 of a node's certificate, as Proxmox shows it.
     pub fn fingerprint(&self, node: &str) -> &str {
-        self.ports.iter().find(|port| port.node == node).map(|port| port.fingerprint.as_str()).expect("the node exists")
+        self.ports
+            .iter()
+            .find(|port| port.node == node)
+            .map(|port| port.fingerprint.as_str())
+            .expect("the node exists")
     }
 
     /// What has reached the cluster since the last time, in order.
@@ -279,7 +328,12 @@ fn thread(work: impl FnOnce() + Send + 'static) {
     made.expect("a thread can be started");
 }
 
-fn accept(cluster: &Arc<Cluster>, port: &Arc<Port>, listener: TcpListener, config: Arc<ServerConfig>) {
+fn accept(
+    cluster: &Arc<Cluster>,
+    port: &Arc<Port>,
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+) {
     let mut open = Some(listener);
     while !cluster.stopped() {
         if port.closed.load(Ordering::SeqCst) {
@@ -291,7 +345,9 @@ fn accept(cluster: &Arc<Cluster>, port: &Arc<Port>, listener: TcpListener, confi
             open = TcpListener::bind(("127.0.0.1", port.number)).ok();
             continue;
         };
-        let Ok((stream, _)) = listener.accept() else { continue };
+        let Ok((stream, _)) = listener.accept() else {
+            continue;
+        };
         if cluster.stopped() || port.closed.load(Ordering::SeqCst) {
             continue;
         }
@@ -303,45 +359,4 @@ fn accept(cluster: &Arc<Cluster>, port: &Arc<Port>, listener: TcpListener, confi
         let (cluster, node, config) = (cluster.clone(), port.node.clone(), config.clone());
         thread(move || wire::serve(&cluster, &node, stream, config));
     }
-}
-
-/// A cluster's own CA.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Authority {
-        let mut params = CertificateParams::new(Vec::<String>::new()).expect("an empty list of names is fine");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, format!("{name} cluster CA"));
-        let key = KeyPair::generate().expect("a key can be made");
-        let pem = params.self_signed(&key).expect("the CA can be signed").pem();
-        Authority { pem, issuer: Issuer::new(params, key) }
-    }
-
-    /// A node's certificate, for its name and 127.0.0.1; and its fingerprint.
-    fn server(&self, node: &str) -> (Arc<ServerConfig>, String) {
-        let names = vec![node.to_string(), "localhost".into(), "127.0.0.1".into()];
-        let mut params = CertificateParams::new(names).expect("the names are valid");
-        params.distinguished_name.push(DnType::CommonName, node);
-        let key = KeyPair::generate().expect("a key can be made");
-        let leaf = params.signed_by(&key, &self.issuer).expect("the certificate can be signed");
-        let der = CertificateDer::from(leaf.der().to_vec());
-        let fingerprint = fingerprint(&der);
-        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![der], key))
-            .expect("the certificate fits its key");
-        (Arc::new(config), fingerprint)
-    }
-}
-
-fn fingerprint(der: &[u8]) -> String {
-    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let hash = suite.tls13().expect("it is a TLS 1.3 suite").common.hash_provider.hash(der);
-    hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }

@@ -1,40 +1,36 @@
-//! Users, tokens, roles, groups, access rules, permissions, login.
+//! Permissions, access rules, login.
 
 use serde_json::{Map, Value, json};
 
 use super::super::answer::{Answer, Params, Refusal, flag, given, list, number};
 use super::super::gate::Call;
 use super::super::rights::{Rule, Token, User, Who};
-use super::super::roles;
 use super::super::state::State;
 use super::{Handler, NULL};
 
 pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/access/permissions", permissions),
-    ("GET", "/access/users", users),
-    ("POST", "/access/users", add_user),
-    ("GET", "/access/users/{userid}", user),
-    ("PUT", "/access/users/{userid}", change_user),
-    ("DELETE", "/access/users/{userid}", remove_user),
-    ("GET", "/access/users/{userid}/token", tokens),
-    ("GET", "/access/users/{userid}/token/{tokenid}", token),
-    ("POST", "/access/users/{userid}/token/{tokenid}", add_token),
-    ("PUT", "/access/users/{userid}/token/{tokenid}", change_token),
-    ("DELETE", "/access/users/{userid}/token/{tokenid}", remove_token),
-    ("GET", "/access/groups", groups),
-    ("GET", "/access/roles", all_roles),
-    ("GET", "/access/roles/{roleid}", role),
-    ("POST", "/access/roles", add_role),
     ("GET", "/access/acl", acl),
     ("PUT", "/access/acl", change_acl),
     ("GET", "/access/domains", |_| {
-        Ok(json!([{"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"}, {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"}]))
+        Ok(
+            json!([{"realm": "pam", "type": "pam", "comment": "Linux PAM standard authentication"}, {"realm": "pve", "type": "pve", "comment": "Proxmox VE authentication server"}]),
+        )
     }),
     ("GET", "/access/ticket", |_| NULL),
     ("POST", "/access/ticket", login),
 ];
 
-const ROOTS: &[&str] = &["/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms"];
+const ROOTS: &[&str] = &[
+    "/",
+    "/access",
+    "/access/groups",
+    "/nodes",
+    "/pool",
+    "/sdn",
+    "/storage",
+    "/vms",
+];
 
 fn permissions(call: &mut Call) -> Answer {
     let state = &*call.state;
@@ -47,22 +43,41 @@ fn permissions(call: &mut Call) -> Answer {
                     return Err(Refusal::forbidden("/access, Sys.Audit"));
                 }
             }
-            let (user, token) = id.split_once('!').map_or((id.clone(), None), |(user, token)| (user.into(), Some(token.into())));
-            Who { user, token, lacks: Vec::new() }
+            let (user, token) = id
+                .split_once('!')
+                .map_or((id.clone(), None), |(user, token)| {
+                    (user.into(), Some(token.into()))
+                });
+            Who {
+                user,
+                token,
+                lacks: Vec::new(),
+            }
         }
         _ => call.who.clone(),
     };
     let row = |path: &str| -> Value {
         let held = state.privileges(&who, path);
-        held.into_iter().map(|(privilege, propagate)| (privilege, Value::from(u8::from(propagate)))).collect::<Map<_, _>>().into()
+        held.into_iter()
+            .map(|(privilege, propagate)| (privilege, Value::from(u8::from(propagate))))
+            .collect::<Map<_, _>>()
+            .into()
     };
     if let Some(path) = given(&call.params, "path") {
         return Ok(Value::Object(Map::from_iter([(path.clone(), row(&path))])));
     }
     let mut all = Map::new();
-    let pooled = state.pools.values().flat_map(|pool| pool.vms.iter().map(|vmid| format!("/vms/{vmid}")));
+    let pooled = state
+        .pools
+        .values()
+        .flat_map(|pool| pool.vms.iter().map(|vmid| format!("/vms/{vmid}")));
     let ruled = state.access.acl.iter().map(|rule| rule.path.clone());
-    for path in ROOTS.iter().map(|path| path.to_string()).chain(ruled).chain(pooled) {
+    for path in ROOTS
+        .iter()
+        .map(|path| path.to_string())
+        .chain(ruled)
+        .chain(pooled)
+    {
         let held = row(&path);
         if held.as_object().is_some_and(|held| !held.is_empty()) {
             all.insert(path, held);
@@ -71,215 +86,19 @@ fn permissions(call: &mut Call) -> Answer {
     Ok(all.into())
 }
 
-fn realm(id: &str) -> &str {
-    id.rsplit_once('@').map_or("pam", |(_, realm)| realm)
-}
-
-fn user_row(id: &str, user: &User, full: bool) -> Value {
-    let mut row = json!({"userid": id, "enable": u8::from(user.enable), "expire": user.expire, "realm-type": realm(id)});
-    for (key, value) in &user.fields {
-        row[key.as_str()] = value.clone().into();
-    }
-    if full {
-        row["groups"] = user.groups.join(",").into();
-        row["tokens"] = user.tokens.iter().map(|(id, token)| token_row(Some(id), token)).collect();
-    }
-    row
-}
-
-fn users(call: &mut Call) -> Answer {
-    let state = &*call.state;
-    let all = state.may(&call.who, "/access/groups", &["User.Modify", "Sys.Audit"]);
-    let full = flag(&call.params, "full");
-    let seen = state.access.users.iter().filter(|(id, _)| all || (**id == call.who.user && call.who.token.is_none()));
-    Ok(seen.map(|(id, user)| user_row(id, user, full)).collect())
-}
-
-fn no_user(id: &str) -> Refusal {
-    Refusal::die(format!("no such user ('{id}')"))
-}
-
-fn writable(call: &Call, what: &str) -> Result<(), Refusal> {
-    if call.state.has_quorum() { Ok(()) } else { Err(Refusal::die(format!("{what} failed: cfs-lock 'file-user_cfg' error: no quorum!"))) }
-}
-
-fn fill(user: &mut User, params: &Params) {
-    for key in ["comment", "email", "firstname", "lastname", "keys"] {
-        if let Some(value) = given(params, key) {
-            user.fields.insert(key.into(), value);
-        }
-    }
-    if params.contains_key("enable") {
-        user.enable = flag(params, "enable");
-    }
-    if let Some(groups) = given(params, "groups") {
-        user.groups = list(&groups);
-    }
-    user.expire = number(params, "expire").unwrap_or(user.expire);
-}
-
-fn add_user(call: &mut Call) -> Answer {
-    let id = call.text("userid");
-    if !id.contains('@') {
-        return Err(Refusal::die(format!("value '{id}' does not look like a valid user name")));
-    }
-    writable(call, "create user")?;
-    if call.state.access.users.contains_key(&id) {
-        return Err(Refusal::die(format!("create user failed: user '{id}' already exists")));
-    }
-    let mut user = User { enable: true, password: call.text("password"), ..User::default() };
-    fill(&mut user, &call.params);
-    call.state.access.users.insert(id, user);
-    NULL
-}
-
-fn user(call: &mut Call) -> Answer {
-    let id = call.text("userid");
-    let user = call.state.access.users.get(&id).ok_or_else(|| no_user(&id))?;
-    let mut row = json!({"enable": u8::from(user.enable), "expire": user.expire, "groups": user.groups, "tokens": null});
-    for (key, value) in &user.fields {
-        row[key.as_str()] = value.clone().into();
-    }
-    if !user.tokens.is_empty() {
-        let tokens = user.tokens.iter().map(|(id, token)| (id.clone(), token_row(None, token)));
-        row["tokens"] = tokens.collect::<Map<_, _>>().into();
-    }
-    Ok(row)
-}
-
-fn change_user(call: &mut Call) -> Answer {
-    let (id, params) = (call.text("userid"), call.params.clone());
-    writable(call, "update user")?;
-    fill(call.state.access.users.get_mut(&id).ok_or_else(|| no_user(&id))?, &params);
-    NULL
-}
-
-fn remove_user(call: &mut Call) -> Answer {
-    let id = call.text("userid");
-    call.state.access.users.remove(&id).ok_or_else(|| no_user(&id))?;
-    call.state.access.acl.retain(|rule| rule.ugid != id && !rule.ugid.starts_with(&format!("{id}!")));
-    NULL
-}
-
-fn token_row(id: Option<&str>, token: &Token) -> Value {
-    let mut row = json!({"privsep": u8::from(token.privsep), "expire": token.expire});
-    if let Some(id) = id {
-        row["tokenid"] = id.into();
-    }
-    if let Some(comment) = &token.comment {
-        row["comment"] = comment.clone().into();
-    }
-    row
-}
-
-fn tokens(call: &mut Call) -> Answer {
-    let id = call.text("userid");
-    let user = call.state.access.users.get(&id).ok_or_else(|| no_user(&id))?;
-    Ok(user.tokens.iter().map(|(id, token)| token_row(Some(id), token)).collect())
-}
-
-fn no_token(user: &str, id: &str) -> Refusal {
-    Refusal::die(format!("no such token '{id}' for user '{user}'"))
-}
-
-fn token(call: &mut Call) -> Answer {
-    let (user, id) = (call.text("userid"), call.text("tokenid"));
-    let known = call.state.access.users.get(&user).ok_or_else(|| no_user(&user))?;
-    known.tokens.get(&id).map(|token| token_row(None, token)).ok_or_else(|| no_token(&user, &id))
-}
-
-fn add_token(call: &mut Call) -> Answer {
-    let (user, id, params) = (call.text("userid"), call.text("tokenid"), call.params.clone());
-    writable(call, "generating token")?;
-    let secret = call.state.uuid();
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
-    if known.tokens.contains_key(&id) {
-        return Err(Refusal::param("tokenid", "Token already exists."));
-    }
-    let privsep = given(&params, "privsep").is_none_or(|privsep| privsep == "1");
-    let token = Token { secret: secret.clone(), privsep, expire: number(&params, "expire").unwrap_or(0), comment: given(&params, "comment") };
-    let mut info = json!({"privsep": u8::from(privsep).to_string()});
-    for key in ["expire", "comment"] {
-        if let Some(value) = given(&params, key) {
-            info[key] = value.into();
-        }
-    }
-    known.tokens.insert(id.clone(), token);
-    Ok(json!({"full-tokenid": format!("{user}!{id}"), "value": secret, "info": info}))
-}
-
-fn change_token(call: &mut Call) -> Answer {
-    let (user, id, params) = (call.text("userid"), call.text("tokenid"), call.params.clone());
-    let secret = call.state.uuid();
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
-    let token = known.tokens.get_mut(&id).ok_or_else(|| no_token(&user, &id))?;
-    let mut row = json!({});
-    if params.contains_key("privsep") {
-        token.privsep = flag(&params, "privsep");
-    }
-    token.expire = number(&params, "expire").unwrap_or(token.expire);
-    token.comment = given(&params, "comment").or(token.comment.take());
-    row["privsep"] = given(&params, "privsep").map_or(u8::from(token.privsep).into(), Value::from);
-    row["expire"] = given(&params, "expire").map_or(token.expire.into(), Value::from);
-    if let Some(comment) = &token.comment {
-        row["comment"] = comment.clone().into();
-    }
-    if flag(&params, "regenerate") {
-        token.secret = secret.clone();
-        row["value"] = secret.into();
-        row["full-tokenid"] = format!("{user}!{id}").into();
-    }
-    Ok(row)
-}
-
-fn remove_token(call: &mut Call) -> Answer {
-    let (user, id) = (call.text("userid"), call.text("tokenid"));
-    let known = call.state.access.users.get_mut(&user).ok_or_else(|| no_user(&user))?;
-    known.tokens.remove(&id).map(|_| Value::Null).ok_or_else(|| no_token(&user, &id))
-}
-
-fn groups(call: &mut Call) -> Answer {
-    let access = &call.state.access;
-    let members = |group: &str| -> String {
-        let users = access.users.iter().filter(|(_, user)| user.groups.iter().any(|known| known == group));
-        users.map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(",")
-    };
-    Ok(access.groups.iter().map(|(id, comment)| json!({"groupid": id, "comment": comment, "users": members(id)})).collect())
-}
-
-fn all_roles(call: &mut Call) -> Answer {
-    let built_in = roles::BUILT_IN.iter().map(|(id, privileges)| json!({"roleid": id, "privs": privileges, "special": 1}));
-    let admin = json!({"roleid": "Administrator", "privs": roles::PRIVILEGES.join(","), "special": 1});
-    let own = call.state.access.roles.iter().map(|(id, privileges)| {
-        let privileges: Vec<&str> = privileges.iter().map(String::as_str).collect();
-        json!({"roleid": id, "privs": privileges.join(","), "special": 0})
-    });
-    Ok(built_in.chain([admin]).chain(own).collect())
-}
-
-fn role(call: &mut Call) -> Answer {
-    let id = call.text("roleid");
-    let privileges = call.state.access.role(&id).ok_or_else(|| Refusal::die(format!("role '{id}' does not exist")))?;
-    Ok(privileges.into_iter().map(|privilege| (privilege, Value::from(1))).collect::<Map<_, _>>().into())
-}
-
-fn add_role(call: &mut Call) -> Answer {
-    let id = call.text("roleid");
-    if id.to_lowercase().starts_with("pve") {
-        return Err(Refusal::param("roleid", "cannot use role ID starting with the (case-insensitive) 'PVE' namespace"));
-    }
-    let privileges = list(&call.text("privs")).into_iter().collect();
-    call.state.access.roles.insert(id, privileges);
-    NULL
-}
-
 fn acl(call: &mut Call) -> Answer {
     let state = &*call.state;
-    let rows = state.access.acl.iter().filter(|rule| state.may(&call.who, &rule.path, &["Permissions.Modify", "Sys.Audit"]));
+    let rows = state
+        .access
+        .acl
+        .iter()
+        .filter(|rule| state.may(&call.who, &rule.path, &["Permissions.Modify", "Sys.Audit"]));
     Ok(rows.map(|rule| json!({"path": rule.path, "propagate": u8::from(rule.propagate), "roleid": rule.role, "ugid": rule.ugid, "type": rule.kind})).collect())
 }
 
-const TREES: &[&str] = &["access", "mapping", "nodes", "pool", "sdn", "storage", "vms"];
+const TREES: &[&str] = &[
+    "access", "mapping", "nodes", "pool", "sdn", "storage", "vms",
+];
 
 fn change_acl(call: &mut Call) -> Answer {
     let params = call.params.clone();
@@ -292,7 +111,9 @@ fn change_acl(call: &mut Call) -> Answer {
     let kinds = [("users", "user"), ("groups", "group"), ("tokens", "token")];
     if kinds.iter().all(|(key, _)| !params.contains_key(*key)) {
         let text = "either 'users', 'groups' or 'tokens' is required.";
-        let errors = kinds.iter().map(|(key, _)| (key.to_string(), Value::from(text)));
+        let errors = kinds
+            .iter()
+            .map(|(key, _)| (key.to_string(), Value::from(text)));
         return Err(Refusal::params(errors.collect()));
     }
     let propagate = given(&params, "propagate").is_none_or(|propagate| propagate == "1");
@@ -305,9 +126,17 @@ fn change_acl(call: &mut Call) -> Answer {
                 if !known(call.state, kind, &ugid) {
                     return Err(fail(format!("{kind} '{ugid}' does not exist")));
                 }
-                let rule = Rule { path: path.clone(), propagate, role: role.clone(), ugid, kind: kind.into() };
+                let rule = Rule {
+                    path: path.clone(),
+                    propagate,
+                    role: role.clone(),
+                    ugid,
+                    kind: kind.into(),
+                };
                 let acl = &mut call.state.access.acl;
-                acl.retain(|old| !(old.path == rule.path && old.role == rule.role && old.ugid == rule.ugid));
+                acl.retain(|old| {
+                    !(old.path == rule.path && old.role == rule.role && old.ugid == rule.ugid)
+                });
                 if !flag(&params, "delete") {
                     acl.push(rule);
                 }
@@ -322,7 +151,12 @@ fn known(state: &State, kind: &str, id: &str) -> bool {
     match kind {
         "user" => access.users.contains_key(id),
         "group" => access.groups.contains_key(id),
-        _ => id.split_once('!').is_some_and(|(user, token)| access.users.get(user).is_some_and(|user| user.tokens.contains_key(token))),
+        _ => id.split_once('!').is_some_and(|(user, token)| {
+            access
+                .users
+                .get(user)
+                .is_some_and(|user| user.tokens.contains_key(token))
+        }),
     }
 }
 
@@ -334,18 +168,40 @@ fn login(call: &mut Call) -> Answer {
     };
     let password = call.text("password");
     let state = &*call.state;
-    let fits = state.access.users.get(&id).is_some_and(|user| user.enable && !user.password.is_empty() && user.password == password);
+    let fits =
+        state.access.users.get(&id).is_some_and(|user| {
+            user.enable && !user.password.is_empty() && user.password == password
+        });
     if !fits && state.ticket_user(&password).as_deref() != Some(id.as_str()) {
         return Err(Refusal::http(401, "authentication failure\n"));
     }
-    let who = Who { user: id.clone(), ..Who::default() };
+    let who = Who {
+        user: id.clone(),
+        ..Who::default()
+    };
     let mut cap = Map::new();
     for (area, path, stems) in [
-        ("vms", "/vms", &["VM."][..]), ("storage", "/storage", &["Datastore."]), ("nodes", "/nodes", &["Sys."]),
-        ("access", "/access", &["User.", "Group."]), ("dc", "/", &["Sys.Audit", "SDN."]), ("sdn", "/sdn", &["SDN."]), ("mapping", "/mapping", &["Mapping."]),
+        ("vms", "/vms", &["VM."][..]),
+        ("storage", "/storage", &["Datastore."]),
+        ("nodes", "/nodes", &["Sys."]),
+        ("access", "/access", &["User.", "Group."]),
+        ("dc", "/", &["Sys.Audit", "Sys.Modify", "SDN."]),
+        ("sdn", "/sdn", &["SDN."]),
+        ("mapping", "/mapping", &["Mapping."]),
     ] {
-        let held = state.privileges(&who, path).into_keys().filter(|privilege| stems.iter().any(|stem| privilege.starts_with(stem)) || privilege == "Permissions.Modify");
-        cap.insert(area.into(), held.map(|privilege| (privilege, Value::from(1))).collect::<Map<_, _>>().into());
+        let held = state
+            .privileges(&who, path)
+            .into_keys()
+            .filter(|privilege| {
+                stems.iter().any(|stem| privilege.starts_with(stem))
+                    || (privilege == "Permissions.Modify" && area != "dc")
+            });
+        cap.insert(
+            area.into(),
+            held.map(|privilege| (privilege, Value::from(1)))
+                .collect::<Map<_, _>>()
+                .into(),
+        );
     }
     let mut answer = json!({"username": id, "ticket": state.ticket(&id), "CSRFPreventionToken": state.csrf(&id), "cap": cap});
     if !state.standalone {

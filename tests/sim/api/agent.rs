@@ -15,35 +15,67 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     }),
     ("POST", "/nodes/{node}/qemu/{vmid}/agent/ping", named),
     ("POST", "/nodes/{node}/qemu/{vmid}/agent/fstrim", named),
-    ("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze", named),
-    ("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw", named),
-    ("POST", "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", named),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze",
+        named,
+    ),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw",
+        named,
+    ),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status",
+        named,
+    ),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/info", named),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-osinfo", named),
-    ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-host-name", named),
+    (
+        "GET",
+        "/nodes/{node}/qemu/{vmid}/agent/get-host-name",
+        named,
+    ),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-users", named),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-fsinfo", named),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-time", named),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-timezone", named),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/get-vcpus", named),
-    ("GET", "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces", named),
+    (
+        "GET",
+        "/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces",
+        named,
+    ),
     ("POST", "/nodes/{node}/qemu/{vmid}/agent/exec", |call| {
         alive(call)?;
         Ok(json!({"pid": 1000}))
     }),
-    ("GET", "/nodes/{node}/qemu/{vmid}/agent/exec-status", exec_status),
+    (
+        "GET",
+        "/nodes/{node}/qemu/{vmid}/agent/exec-status",
+        exec_status,
+    ),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/file-read", |call| {
         alive(call)?;
         Ok(json!({"content": "hello from guest\n", "bytes-read": 17}))
     }),
-    ("POST", "/nodes/{node}/qemu/{vmid}/agent/file-write", |call| {
-        alive(call)?;
-        NULL
-    }),
-    ("POST", "/nodes/{node}/qemu/{vmid}/agent/set-user-password", |call| {
-        alive(call)?;
-        Ok(json!({"result": {}}))
-    }),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/agent/file-write",
+        |call| {
+            alive(call)?;
+            NULL
+        },
+    ),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/agent/set-user-password",
+        |call| {
+            alive(call)?;
+            Ok(json!({"result": {}}))
+        },
+    ),
 ];
 
 /// The guest, if its agent answers.
@@ -75,7 +107,9 @@ fn command_answer(call: &mut Call, command: &str) -> Answer {
             "version-id": "12", "kernel-release": "6.1.0-28-amd64", "kernel-version": "#1 SMP", "machine": "x86_64",
         }),
         "get-host-name" => json!({"host-name": guest.name()}),
-        "info" => json!({"version": "9.0", "supported_commands": [{"name": "guest-ping", "enabled": true, "success-response": true}]}),
+        "info" => {
+            json!({"version": "9.0", "supported_commands": [{"name": "guest-ping", "enabled": true, "success-response": true}]})
+        }
         "fsfreeze-freeze" | "fsfreeze-thaw" => json!(1),
         "fsfreeze-status" => json!("thawed"),
         _ => json!({}),
@@ -85,8 +119,16 @@ fn command_answer(call: &mut Call, command: &str) -> Answer {
 
 fn interfaces(guest: &Guest) -> Value {
     let lo = json!({"name": "lo", "hardware-address": "00:00:00:00:00:00", "ip-addresses": [{"ip-address": "127.0.0.1", "prefix": 8, "ip-address-type": "ipv4"}]});
-    let model = guest.get("net0").unwrap_or("").split(',').next().unwrap_or("").to_string();
-    let mac = option(&model, "virtio").unwrap_or("bc:24:11:00:00:01").to_lowercase();
+    let model = guest
+        .get("net0")
+        .unwrap_or("")
+        .split(',')
+        .next()
+        .unwrap_or("")
+        .to_string();
+    let mac = option(&model, "virtio")
+        .unwrap_or("bc:24:11:00:00:01")
+        .to_lowercase();
     let own = guest.addresses.iter().map(|(name, address)| {
         let (ip, prefix) = address.split_once('/').unwrap_or((address, "24"));
         let prefix: u32 = prefix.parse().unwrap_or(24);

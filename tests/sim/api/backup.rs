@@ -39,30 +39,72 @@ fn vzdump(call: &mut Call) -> Answer {
         return Err(Refusal::param("vmid", "property is missing"));
     }
     let storage = given(&params, "storage").unwrap_or("local".into());
-    call.state.need(&who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
+    call.state.need(
+        &who,
+        &format!("/storage/{storage}"),
+        &["Datastore.AllocateSpace"],
+    )?;
     for id in &ids {
-        call.state.need(&who, &format!("/vms/{id}"), &["VM.Backup"])?;
+        call.state
+            .need(&who, &format!("/vms/{id}"), &["VM.Backup"])?;
     }
     let wanted: Vec<u32> = match given(&params, "pool") {
         _ if !ids.is_empty() => ids.iter().filter_map(|id| id.parse().ok()).collect(),
-        Some(pool) => call.state.pools.get(&pool).map(|pool| pool.vms.iter().copied().collect()).unwrap_or_default(),
+        Some(pool) => call
+            .state
+            .pools
+            .get(&pool)
+            .map(|pool| pool.vms.iter().copied().collect())
+            .unwrap_or_default(),
         None => call.state.guests.keys().copied().collect(),
     };
-    let out: BTreeSet<String> = list(&given(&params, "exclude").unwrap_or_default()).into_iter().collect();
-    let here = |vmid: &u32| !all || call.state.guests.get(vmid).is_some_and(|guest| guest.node == node && !guest.template());
-    let wanted: Vec<u32> = wanted.into_iter().filter(here).filter(|vmid| !out.contains(&vmid.to_string())).collect();
-    if let Some(found) = call.state.guests.get(wanted.first().unwrap_or(&0)).filter(|guest| guest.node != node && wanted.len() == 1) {
+    let out: BTreeSet<String> = list(&given(&params, "exclude").unwrap_or_default())
+        .into_iter()
+        .collect();
+    let here = |vmid: &u32| {
+        !all || call
+            .state
+            .guests
+            .get(vmid)
+            .is_some_and(|guest| guest.node == node && !guest.template())
+    };
+    let wanted: Vec<u32> = wanted
+        .into_iter()
+        .filter(here)
+        .filter(|vmid| !out.contains(&vmid.to_string()))
+        .collect();
+    if let Some(found) = call
+        .state
+        .guests
+        .get(wanted.first().unwrap_or(&0))
+        .filter(|guest| guest.node != node && wanted.len() == 1)
+    {
         let _ = found;
     }
-    let name = if wanted.len() == 1 && !all { wanted[0].to_string() } else { String::new() };
-    let locked: Vec<u32> = wanted.iter().copied().filter(|vmid| call.state.guests.get(vmid).is_some_and(|guest| guest.lock().is_none() && guest.node == node)).collect();
+    let name = if wanted.len() == 1 && !all {
+        wanted[0].to_string()
+    } else {
+        String::new()
+    };
+    let locked: Vec<u32> = wanted
+        .iter()
+        .copied()
+        .filter(|vmid| {
+            call.state
+                .guests
+                .get(vmid)
+                .is_some_and(|guest| guest.lock().is_none() && guest.node == node)
+        })
+        .collect();
     for vmid in &locked {
         if let Some(guest) = call.state.guests.get_mut(vmid) {
             guest.set("lock", "backup");
         }
     }
     let unlock = locked.clone();
-    let plan = Plan::new(&node, "vzdump", name).length(3).undo(move |state| state.unlock(&unlock));
+    let plan = Plan::new(&node, "vzdump", name)
+        .length(3)
+        .undo(move |state| state.unlock(&unlock));
     Ok(call.state.spawn(&who, plan, move |state, log| {
         state.unlock(&locked);
         state.dump(&node, &wanted, &storage, &params, log)
@@ -78,33 +120,75 @@ impl State {
         }
     }
 
-    fn dump(&mut self, node: &str, vmids: &[u32], storage: &str, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
+    fn dump(
+        &mut self,
+        node: &str,
+        vmids: &[u32],
+        storage: &str,
+        params: &Params,
+        log: &mut Vec<String>,
+    ) -> Result<(), String> {
         let Some(target) = self.storage(storage) else {
-            return Err(format!("could not get storage information for '{storage}': storage '{storage}' does not exist"));
+            return Err(format!(
+                "could not get storage information for '{storage}': storage '{storage}' does not exist"
+            ));
         };
         if !target.holds("backup") {
-            return Err(format!("could not get storage information for '{storage}': can't use storage '{storage}' for backups - wrong content type"));
+            return Err(format!(
+                "could not get storage information for '{storage}': can't use storage '{storage}' for backups - wrong content type"
+            ));
         }
-        let words = params.iter().filter(|(key, _)| key.as_str() != "vmid").map(|(key, value)| {
-            let value = scalar(value);
-            format!("--{key} {}", if value.contains([' ', '{']) { format!("'{value}'") } else { value })
-        });
+        let words = params
+            .iter()
+            .filter(|(key, _)| key.as_str() != "vmid")
+            .map(|(key, value)| {
+                let value = scalar(value);
+                format!(
+                    "--{key} {}",
+                    if value.contains([' ', '{']) {
+                        format!("'{value}'")
+                    } else {
+                        value
+                    }
+                )
+            });
         let ids: Vec<String> = vmids.iter().map(u32::to_string).collect();
-        log.push(format!("INFO: starting new backup job: vzdump {} {}", ids.join(" "), words.collect::<Vec<_>>().join(" ")));
+        log.push(format!(
+            "INFO: starting new backup job: vzdump {} {}",
+            ids.join(" "),
+            words.collect::<Vec<_>>().join(" ")
+        ));
         let mut failed = false;
         for vmid in vmids {
-            let found = self.guests.get(vmid).filter(|guest| guest.node == node).cloned();
+            let found = self
+                .guests
+                .get(vmid)
+                .filter(|guest| guest.node == node)
+                .cloned();
             match found {
                 Some(guest) => failed |= !self.dump_one(&guest, storage, params, log),
                 None => {
-                    log.push(format!("ERROR: Backup of VM {vmid} failed - unable to find VM '{vmid}'"));
+                    log.push(format!(
+                        "ERROR: Backup of VM {vmid} failed - unable to find VM '{vmid}'"
+                    ));
                     log.push(format!("INFO: Failed at {}", self.stamp()));
                     failed = true;
                 }
             }
         }
-        log.push(format!("INFO: Backup job finished {}", if failed { "with errors" } else { "successfully" }));
-        if failed { Err("job errors".into()) } else { Ok(()) }
+        log.push(format!(
+            "INFO: Backup job finished {}",
+            if failed {
+                "with errors"
+            } else {
+                "successfully"
+            }
+        ));
+        if failed {
+            Err("job errors".into())
+        } else {
+            Ok(())
+        }
     }
 
     fn stamp(&self) -> String {
@@ -112,30 +196,72 @@ impl State {
         format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
     }
 
-    fn dump_one(&mut self, guest: &Guest, storage: &str, params: &Params, log: &mut Vec<String>) -> bool {
+    fn dump_one(
+        &mut self,
+        guest: &Guest,
+        storage: &str,
+        params: &Params,
+        log: &mut Vec<String>,
+    ) -> bool {
         let vmid = guest.vmid;
-        log.push(format!("INFO: Starting Backup of VM {vmid} ({})", guest.kind.word()));
+        log.push(format!(
+            "INFO: Starting Backup of VM {vmid} ({})",
+            guest.kind.word()
+        ));
         log.push(format!("INFO: Backup started at {}", self.stamp()));
-        log.push(format!("INFO: status = {}", if guest.status == Status::Stopped { "stopped" } else { "running" }));
+        log.push(format!(
+            "INFO: status = {}",
+            if guest.status == Status::Stopped {
+                "stopped"
+            } else {
+                "running"
+            }
+        ));
         if let Some(lock) = guest.lock() {
-            log.push(format!("ERROR: Backup of VM {vmid} failed - {} is locked ({lock})", guest.kind.short()));
+            log.push(format!(
+                "ERROR: Backup of VM {vmid} failed - {} is locked ({lock})",
+                guest.kind.short()
+            ));
             log.push(format!("INFO: Failed at {}", self.stamp()));
             return false;
         }
-        let mode = if guest.running() { given(params, "mode").unwrap_or("snapshot".into()) } else { "stop".into() };
+        let mode = if guest.running() {
+            given(params, "mode").unwrap_or("snapshot".into())
+        } else {
+            "stop".into()
+        };
         log.push(format!("INFO: backup mode: {mode}"));
         log.push("INFO: ionice priority: 7".into());
-        log.push(format!("INFO: {} Name: {}", guest.kind.short(), guest.name()));
+        log.push(format!(
+            "INFO: {} Name: {}",
+            guest.kind.short(),
+            guest.name()
+        ));
         for (key, value) in guest.disks() {
             log.push(match guest.kind {
-                Kind::Qemu => format!("INFO: include disk '{key}' '{}' {}", volume(&value), size_text(drive_size(&value).unwrap_or(0))),
-                Kind::Lxc => format!("INFO: including mount point rootfs ('/') in backup"),
+                Kind::Qemu => format!(
+                    "INFO: include disk '{key}' '{}' {}",
+                    volume(&value),
+                    size_text(drive_size(&value).unwrap_or(0))
+                ),
+                Kind::Lxc => "INFO: including mount point rootfs ('/') in backup".into(),
             });
         }
         let notes = given(params, "notes-template").map(|template| {
-            let cluster = if self.standalone { format!("standalone node {}", guest.node) } else { self.name.clone() };
-            let words = [("cluster", cluster), ("node", guest.node.clone()), ("guestname", guest.name()), ("vmid", vmid.to_string())];
-            words.iter().fold(template, |text, (word, value)| text.replace(&format!("{{{{{word}}}}}"), value))
+            let cluster = if self.standalone {
+                format!("standalone node {}", guest.node)
+            } else {
+                self.name.clone()
+            };
+            let words = [
+                ("cluster", cluster),
+                ("node", guest.node.clone()),
+                ("guestname", guest.name()),
+                ("vmid", vmid.to_string()),
+            ];
+            words.iter().fold(template, |text, (word, value)| {
+                text.replace(&format!("{{{{{word}}}}}"), value)
+            })
         });
         let format = match given(params, "compress").as_deref() {
             None | Some("0") => "vma",
@@ -146,8 +272,18 @@ impl State {
         if flag(params, "remove") || !params.contains_key("remove") {
             self.retain(vmid, storage, params);
         }
-        let volid = self.archive(guest, storage, self.now(), notes.clone(), flag(params, "protected"), format);
-        let path = self.storage(storage).map(|storage| storage.file(&volid)).unwrap_or_default();
+        let volid = self.archive(
+            guest,
+            storage,
+            self.now(),
+            notes.clone(),
+            flag(params, "protected"),
+            format,
+        );
+        let path = self
+            .storage(storage)
+            .map(|storage| storage.file(&volid))
+            .unwrap_or_default();
         log.push(format!("INFO: creating vzdump archive '{path}'"));
         if notes.is_some() {
             log.push("INFO: adding notes to backup".into());
@@ -159,7 +295,12 @@ impl State {
 
     /// Prunes as `prune-backups` of the request says (`keep-last` only).
     fn retain(&mut self, vmid: u32, storage: &str, params: &Params) {
-        let Some(keep) = given(params, "prune-backups").and_then(|text| text.strip_prefix("keep-last=").and_then(|n| n.parse::<usize>().ok())) else { return };
+        let Some(keep) = given(params, "prune-backups").and_then(|text| {
+            text.strip_prefix("keep-last=")
+                .and_then(|n| n.parse::<usize>().ok())
+        }) else {
+            return;
+        };
         for volid in self.prunable(storage, Some(vmid), keep.saturating_sub(1)) {
             if let Some(storage) = self.storage_mut(storage) {
                 storage.volumes.retain(|volume| volume.volid != volid);
@@ -169,14 +310,24 @@ impl State {
 
     /// Backups beyond the newest so many of each guest, protected ones left out.
     pub fn prunable(&self, storage: &str, vmid: Option<u32>, keep: usize) -> Vec<String> {
-        let Some(storage) = self.storage(storage) else { return Vec::new() };
-        let mut all: Vec<_> = storage.volumes.iter().filter(|volume| volume.content == "backup" && !volume.protected).collect();
+        let Some(storage) = self.storage(storage) else {
+            return Vec::new();
+        };
+        let mut all: Vec<_> = storage
+            .volumes
+            .iter()
+            .filter(|volume| volume.content == "backup" && !volume.protected)
+            .collect();
         all.retain(|volume| vmid.is_none() || volume.vmid == vmid);
         all.sort_by_key(|volume| (volume.vmid, -volume.ctime));
         let mut out = Vec::new();
         let mut of: (Option<u32>, usize) = (None, 0);
         for volume in all {
-            of = if of.0 == volume.vmid { (of.0, of.1 + 1) } else { (volume.vmid, 1) };
+            of = if of.0 == volume.vmid {
+                (of.0, of.1 + 1)
+            } else {
+                (volume.vmid, 1)
+            };
             if of.1 > keep {
                 out.push(volume.volid.clone());
             }
@@ -187,20 +338,36 @@ impl State {
 
 fn extract(call: &mut Call) -> Answer {
     let volid = call.text("volume");
-    let Some((storage, _)) = volid.split_once(':') else { return Err(Refusal::die(format!("unable to parse volume ID '{volid}'"))) };
-    call.state.need(&call.who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
+    let Some((storage, _)) = volid.split_once(':') else {
+        return Err(Refusal::die(format!("unable to parse volume ID '{volid}'")));
+    };
+    call.state.need(
+        &call.who,
+        &format!("/storage/{storage}"),
+        &["Datastore.AllocateSpace"],
+    )?;
     let found = call.state.volume(&volid, &call.node);
     let Some((kind, config)) = found.and_then(|volume| volume.archived.clone()) else {
         return Err(Refusal::die(format!("volume '{volid}' does not exist")));
     };
     let vmid = found.and_then(|volume| volume.vmid).unwrap_or(0);
-    call.state.need(&call.who, &format!("/vms/{vmid}"), &["VM.Backup"])?;
+    call.state
+        .need(&call.who, &format!("/vms/{vmid}"), &["VM.Backup"])?;
     let mut guest = Guest::new(vmid, kind, &call.node);
     guest.config = config;
-    let maps: String = guest.disks().iter().map(|(key, value)| {
-        let storage = volume(value).split(':').next().unwrap_or("");
-        format!("#qmdump#map:{key}:drive-{key}:{storage}:raw:\n")
-    }).collect();
-    let text = file(&guest.config) + if kind == Kind::Qemu { maps.as_str() } else { "" };
+    let maps: String = guest
+        .disks()
+        .iter()
+        .map(|(key, value)| {
+            let storage = volume(value).split(':').next().unwrap_or("");
+            format!("#qmdump#map:{key}:drive-{key}:{storage}:raw:\n")
+        })
+        .collect();
+    let text = file(&guest.config)
+        + if kind == Kind::Qemu {
+            maps.as_str()
+        } else {
+            ""
+        };
     Ok(Value::String(text))
 }

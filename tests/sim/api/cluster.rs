@@ -30,7 +30,11 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
 ];
 
 fn version(call: &mut Call) -> Answer {
-    let version = call.state.nodes.get(&call.entry).map_or("9.2.11".into(), |node| node.version.clone());
+    let version = call
+        .state
+        .nodes
+        .get(&call.entry)
+        .map_or("9.2.11".into(), |node| node.version.clone());
     let release: Vec<&str> = version.split('.').take(2).collect();
     Ok(json!({"version": version, "release": release.join("."), "repoid": "14a22df3c5f0a1b2"}))
 }
@@ -65,7 +69,13 @@ fn next_id(call: &mut Call) -> Answer {
 
 fn options(call: &mut Call) -> Answer {
     let mut all = call.state.options.clone();
-    let mut tags: Vec<String> = call.state.guests.values().filter_map(|guest| guest.get("tags")).flat_map(list).collect();
+    let mut tags: Vec<String> = call
+        .state
+        .guests
+        .values()
+        .filter_map(|guest| guest.get("tags"))
+        .flat_map(list)
+        .collect();
     tags.sort();
     tags.dedup();
     all.insert("allowed-tags".into(), tags.into());
@@ -77,14 +87,33 @@ fn options(call: &mut Call) -> Answer {
 fn set_options(call: &mut Call) -> Answer {
     call.quorate()?;
     let params = std::mem::take(&mut call.params);
+    let formats = &call.method.params;
     for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
         call.state.options.remove(&name);
     }
     for (name, value) in params.into_iter().filter(|(name, _)| name != "delete") {
-        let value = if name == "description" { format!("{}\n", scalar(&value).trim_end()).into() } else { value };
+        let format = formats
+            .get(&name)
+            .map(|schema| &schema["format"])
+            .filter(|format| format.is_object());
+        let value = match format {
+            _ if name == "description" => format!("{}\n", scalar(&value).trim_end()).into(),
+            Some(format) => parts(format, &scalar(&value)),
+            None => value,
+        };
         call.state.options.insert(name, value);
     }
     NULL
+}
+
+/// A property string as an object.
+fn parts(format: &Value, text: &str) -> Value {
+    let parts = super::super::format::parse(format, text).unwrap_or_default();
+    parts
+        .into_iter()
+        .map(|(key, value)| (key, Value::from(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn log(call: &mut Call) -> Answer {
@@ -92,10 +121,16 @@ fn log(call: &mut Call) -> Answer {
     if !call.state.may(&call.who, "/", &["Sys.Syslog"]) {
         return Ok(json!([]));
     }
-    let ended = call.state.tasks.iter().rev().filter(|task| task.end.is_some()).take(most);
+    let ended = call
+        .state
+        .tasks
+        .iter()
+        .rev()
+        .filter(|task| task.end.is_some())
+        .take(most);
     let rows = ended.enumerate().map(|(i, task)| {
         json!({
-            "uid": 1000 - i, "time": task.end, "pri": 6, "tag": "pvedaemon", "pid": task.pid, "node": task.node, "user": task.who.id(),
+            "uid": (1000 - i).to_string(), "id": format!("{}:{}", 1000 - i, task.node), "time": task.end, "pri": 6, "tag": "pvedaemon", "pid": task.pid, "node": task.node, "user": task.who.id(),
             "msg": format!("end task {} {}", task.upid, task.exit.clone().unwrap_or_default()),
         })
     });
@@ -109,8 +144,18 @@ fn no_such(id: &str) -> Refusal {
 fn shown(job: &Map<String, Value>) -> Value {
     let mut all = Map::new();
     for (key, value) in job {
-        let number = matches!(key.as_str(), "enabled" | "all" | "mailnotification" | "repeat-missed").then(|| scalar(value).parse::<i64>().ok()).flatten();
-        all.insert(key.clone(), number.map_or(value.clone(), Value::from));
+        let number = matches!(
+            key.as_str(),
+            "enabled" | "all" | "mailnotification" | "repeat-missed"
+        )
+        .then(|| scalar(value).parse::<i64>().ok())
+        .flatten();
+        let shown = if key == "prune-backups" {
+            parts(&Value::Null, &scalar(value))
+        } else {
+            value.clone()
+        };
+        all.insert(key.clone(), number.map_or(shown, Value::from));
     }
     all.into()
 }
@@ -128,7 +173,8 @@ fn jobs(call: &mut Call) -> Answer {
 fn add_job(call: &mut Call) -> Answer {
     call.quorate()?;
     let mut job: Params = call.params.clone();
-    let id = given(&job, "id").unwrap_or_else(|| format!("backup-{:08x}-0001", call.state.random() as u32));
+    let id = given(&job, "id")
+        .unwrap_or_else(|| format!("backup-{:08x}-0001", call.state.random() as u32));
     if call.state.backup_jobs.contains_key(&id) {
         return Err(Refusal::die(format!("Job '{id}' already exists")));
     }
@@ -141,14 +187,22 @@ fn add_job(call: &mut Call) -> Answer {
 
 fn job(call: &mut Call) -> Answer {
     let id = call.text("id");
-    call.state.backup_jobs.get(&id).map(shown).ok_or_else(|| no_such(&id))
+    call.state
+        .backup_jobs
+        .get(&id)
+        .map(shown)
+        .ok_or_else(|| no_such(&id))
 }
 
 fn set_job(call: &mut Call) -> Answer {
     call.quorate()?;
     let id = call.text("id");
     let params = call.params.clone();
-    let job = call.state.backup_jobs.get_mut(&id).ok_or_else(|| no_such(&id))?;
+    let job = call
+        .state
+        .backup_jobs
+        .get_mut(&id)
+        .ok_or_else(|| no_such(&id))?;
     for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
         job.remove(&name);
     }
@@ -159,7 +213,11 @@ fn set_job(call: &mut Call) -> Answer {
 fn remove_job(call: &mut Call) -> Answer {
     call.quorate()?;
     let id = call.text("id");
-    call.state.backup_jobs.remove(&id).map(|_| Value::Null).ok_or_else(|| no_such(&id))
+    call.state
+        .backup_jobs
+        .remove(&id)
+        .map(|_| Value::Null)
+        .ok_or_else(|| no_such(&id))
 }
 
 fn not_backed_up(call: &mut Call) -> Answer {
@@ -168,12 +226,17 @@ fn not_backed_up(call: &mut Call) -> Answer {
         state.backup_jobs.values().any(|job| {
             let all = job.get("all").is_some_and(|all| scalar(all) == "1");
             let pool = job.get("pool").map(scalar);
-            all || list(&job.get("vmid").map(scalar).unwrap_or_default()).contains(&vmid.to_string())
+            all || list(&job.get("vmid").map(scalar).unwrap_or_default())
+                .contains(&vmid.to_string())
                 || pool.is_some_and(|pool| state.pool_of(vmid) == Some(pool.as_str()))
         })
     };
-    let rows = state.guests.values().filter(|guest| !covered(guest.vmid) && state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"]));
-    Ok(rows.map(|guest| json!({"vmid": guest.vmid, "type": guest.kind.word(), "name": guest.name()})).collect())
+    let rows = state.guests.values().filter(|guest| {
+        !covered(guest.vmid) && state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"])
+    });
+    Ok(rows
+        .map(|guest| json!({"vmid": guest.vmid, "type": guest.kind.word(), "name": guest.name()}))
+        .collect())
 }
 
 fn config_nodes(call: &mut Call) -> Answer {
@@ -190,12 +253,17 @@ fn config_nodes(call: &mut Call) -> Answer {
 fn join(call: &mut Call) -> Answer {
     let state = &*call.state;
     if state.standalone {
-        return Err(Refusal::http(424, "node is not in a cluster, no join info available!"));
+        return Err(Refusal::http(
+            424,
+            "node is not in a cluster, no join info available!",
+        ));
     }
     let rows = state.nodes.iter().map(|(name, node)| {
         json!({"name": name, "nodeid": node.id.to_string(), "quorum_votes": "1", "ring0_addr": node.ip, "pve_addr": node.ip, "pve_fp": node.fingerprint})
     });
     let rows: Vec<Value> = rows.collect();
     let totem = json!({"cluster_name": state.name, "config_version": "2", "interface": {"0": {"linknumber": "0"}}, "ip_version": "ipv4-6", "link_mode": "passive", "secauth": "on", "version": "2"});
-    Ok(json!({"nodelist": rows, "totem": totem, "preferred_node": call.entry, "config_digest": sha1(state.name.as_bytes())}))
+    Ok(
+        json!({"nodelist": rows, "totem": totem, "preferred_node": call.entry, "config_digest": sha1(state.name.as_bytes())}),
+    )
 }

@@ -12,16 +12,24 @@ use super::{Handler, NULL};
 pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/nodes/{node}/storage/{storage}/content", all),
     ("POST", "/nodes/{node}/storage/{storage}/content", allocate),
-    ("GET", "/nodes/{node}/storage/{storage}/content/{volume}", one),
-    ("PUT", "/nodes/{node}/storage/{storage}/content/{volume}", change),
-    ("DELETE", "/nodes/{node}/storage/{storage}/content/{volume}", remove),
-    ("POST", "/nodes/{node}/storage/{storage}/upload", upload),
-    ("POST", "/nodes/{node}/storage/{storage}/download-url", download),
-    ("GET", "/nodes/{node}/storage/{storage}/prunebackups", prunable),
-    ("DELETE", "/nodes/{node}/storage/{storage}/prunebackups", prune),
+    (
+        "GET",
+        "/nodes/{node}/storage/{storage}/content/{volume}",
+        one,
+    ),
+    (
+        "PUT",
+        "/nodes/{node}/storage/{storage}/content/{volume}",
+        change,
+    ),
+    (
+        "DELETE",
+        "/nodes/{node}/storage/{storage}/content/{volume}",
+        remove,
+    ),
 ];
 
-fn usable(call: &Call) -> Result<String, Refusal> {
+pub fn usable(call: &Call) -> Result<String, Refusal> {
     let id = call.text("storage");
     let Some(storage) = call.state.storage(&id) else {
         return Err(Refusal::die(format!("storage '{id}' does not exist")));
@@ -30,7 +38,10 @@ fn usable(call: &Call) -> Result<String, Refusal> {
         return Err(Refusal::die(format!("storage '{id}' is disabled")));
     }
     if !storage.on(&call.node) {
-        return Err(Refusal::die(format!("storage '{id}' is not available on node '{}'", call.node)));
+        return Err(Refusal::die(format!(
+            "storage '{id}' is not available on node '{}'",
+            call.node
+        )));
     }
     Ok(id)
 }
@@ -42,7 +53,12 @@ fn row(volume: &Volume) -> Value {
     }
     match volume.content.as_str() {
         "backup" => {
-            row["subtype"] = if volume.volid.contains("-lxc-") { "lxc" } else { "qemu" }.into();
+            row["subtype"] = if volume.volid.contains("-lxc-") {
+                "lxc"
+            } else {
+                "qemu"
+            }
+            .into();
             if let Some(notes) = &volume.notes {
                 row["notes"] = notes.clone().into();
             }
@@ -69,9 +85,12 @@ fn visible(call: &Call, storage: &str, volume: &Volume) -> bool {
     match volume.content.as_str() {
         "backup" => {
             let of_guest = format!("/vms/{}", volume.vmid.unwrap_or(0));
-            state.may(who, &path, &["Datastore.AllocateSpace"]) && state.may(who, &of_guest, &["VM.Backup"])
+            state.may(who, &path, &["Datastore.AllocateSpace"])
+                && state.may(who, &of_guest, &["VM.Backup"])
         }
-        "images" | "rootdir" => volume.vmid.is_some_and(|vmid| state.may(who, &format!("/vms/{vmid}"), &["VM.Config.Disk"])),
+        "images" | "rootdir" => volume
+            .vmid
+            .is_some_and(|vmid| state.may(who, &format!("/vms/{vmid}"), &["VM.Config.Disk"])),
         _ => true,
     }
 }
@@ -79,42 +98,97 @@ fn visible(call: &Call, storage: &str, volume: &Volume) -> bool {
 fn all(call: &mut Call) -> Answer {
     let id = usable(call)?;
     let (content, vmid) = (given(&call.params, "content"), number(&call.params, "vmid"));
-    let Some(storage) = call.state.storage(&id) else { return NULL };
-    let fits = |volume: &&Volume| {
-        content.as_ref().is_none_or(|content| volume.content == *content) && vmid.is_none_or(|vmid| volume.vmid == Some(vmid as u32))
+    let Some(storage) = call.state.storage(&id) else {
+        return NULL;
     };
-    let seen = storage.seen_from(&call.node).filter(fits).filter(|volume| visible(call, &id, volume));
+    let fits = |volume: &&Volume| {
+        content
+            .as_ref()
+            .is_none_or(|content| volume.content == *content)
+            && vmid.is_none_or(|vmid| volume.vmid == Some(vmid as u32))
+    };
+    let seen = storage
+        .seen_from(&call.node)
+        .filter(fits)
+        .filter(|volume| visible(call, &id, volume));
     Ok(seen.map(row).collect())
 }
 
 /// The volume of the path, in its full spelling.
 fn volid(call: &Call) -> String {
     let volume = call.text("volume");
-    if volume.contains(':') { volume } else { format!("{}:{volume}", call.text("storage")) }
+    if volume.contains(':') {
+        volume
+    } else {
+        format!("{}:{volume}", call.text("storage"))
+    }
 }
 
 fn allocate(call: &mut Call) -> Answer {
     let id = usable(call)?;
     let (vmid, name) = (call.vmid(), call.text("filename"));
     let size = call.text("size");
-    let size = if size.ends_with(|c: char| c.is_ascii_digit()) { size.parse::<u64>().unwrap_or(0) << 10 } else { bytes(&size).unwrap_or(0) };
+    let size = if size.ends_with(|c: char| c.is_ascii_digit()) {
+        size.parse::<u64>().unwrap_or(0) << 10
+    } else {
+        bytes(&size).unwrap_or(0)
+    };
     let (node, now) = (call.node.clone(), call.state.now());
-    let Some(storage) = call.state.storage_mut(&id) else { return NULL };
-    let volid = if storage.files() { format!("{id}:{vmid}/{name}") } else { format!("{id}:{name}") };
+    let Some(storage) = call.state.storage_mut(&id) else {
+        return NULL;
+    };
+    let volid = if storage.files() {
+        format!("{id}:{vmid}/{name}")
+    } else {
+        format!("{id}:{name}")
+    };
     if storage.seen_from(&node).any(|volume| volume.volid == volid) {
-        return Err(Refusal::die(format!("disk image '{}' already exists", storage.file(&volid))));
+        return Err(Refusal::die(format!(
+            "disk image '{}' already exists",
+            storage.file(&volid)
+        )));
     }
-    let format = given(&call.params, "format").unwrap_or(name.rsplit_once('.').map_or("raw".into(), |(_, format)| format.into()));
+    let format = given(&call.params, "format").unwrap_or(
+        name.rsplit_once('.')
+            .map_or("raw".into(), |(_, format)| format.into()),
+    );
     let node = if storage.shared { String::new() } else { node };
-    storage.volumes.push(Volume { volid: volid.clone(), node, content: "images".into(), format, size, used: 4096, ctime: now, vmid: Some(vmid), ..Volume::default() });
+    storage.volumes.push(Volume {
+        volid: volid.clone(),
+        node,
+        content: "images".into(),
+        format,
+        size,
+        used: 4096,
+        ctime: now,
+        vmid: Some(vmid),
+        ..Volume::default()
+    });
     Ok(volid.into())
 }
 
 fn may_see(call: &Call, volid: &str) -> Result<(), Refusal> {
     let id = call.text("storage");
-    let vmid = call.state.volume(volid, &call.node).and_then(|volume| volume.vmid);
-    let own = vmid.is_some_and(|vmid| call.state.may(&call.who, &format!("/vms/{vmid}"), &["VM.Backup", "VM.Config.Disk"]));
-    if own { Ok(()) } else { call.state.need_any(&call.who, &format!("/storage/{id}"), &["Datastore.Audit", "Datastore.AllocateSpace"]) }
+    let vmid = call
+        .state
+        .volume(volid, &call.node)
+        .and_then(|volume| volume.vmid);
+    let own = vmid.is_some_and(|vmid| {
+        call.state.may(
+            &call.who,
+            &format!("/vms/{vmid}"),
+            &["VM.Backup", "VM.Config.Disk"],
+        )
+    });
+    if own {
+        Ok(())
+    } else {
+        call.state.need_any(
+            &call.who,
+            &format!("/storage/{id}"),
+            &["Datastore.Audit", "Datastore.AllocateSpace"],
+        )
+    }
 }
 
 fn one(call: &mut Call) -> Answer {
@@ -122,14 +196,25 @@ fn one(call: &mut Call) -> Answer {
     let volid = volid(call);
     may_see(call, &volid)?;
     let Some(found) = call.state.volume(&volid, &call.node) else {
-        return Err(Refusal::die(format!("volume_size_info on '{volid}' failed - no format")));
+        return Err(Refusal::die(format!(
+            "volume_size_info on '{volid}' failed - no format"
+        )));
     };
     if found.size == 0 {
         return Err(Refusal::die(format!("volume '{volid}' has size zero")));
     }
-    let path = call.state.storage(&call.text("storage")).map(|storage| storage.file(&volid)).unwrap_or_default();
-    let format = if found.content == "iso" { "raw" } else { found.format.as_str() };
-    let mut answer = json!({"path": path, "size": found.size, "used": found.used, "format": format});
+    let path = call
+        .state
+        .storage(&call.text("storage"))
+        .map(|storage| storage.file(&volid))
+        .unwrap_or_default();
+    let format = if found.content == "iso" {
+        "raw"
+    } else {
+        found.format.as_str()
+    };
+    let mut answer =
+        json!({"path": path, "size": found.size, "used": found.used, "format": format});
     if found.content == "backup" {
         answer["protected"] = u8::from(found.protected).into();
         answer["notes"] = found.notes.clone().unwrap_or_default().into();
@@ -157,130 +242,55 @@ fn remove(call: &mut Call) -> Answer {
     let id = usable(call)?;
     let (volid, node, who) = (volid(call), call.node.clone(), call.who.clone());
     let found = call.state.volume(&volid, &node).cloned();
-    let backup = found.as_ref().filter(|volume| volume.content == "backup").and_then(|volume| volume.vmid);
-    let own = backup.is_some_and(|vmid| call.state.may(&who, &format!("/vms/{vmid}"), &["VM.Backup"]));
-    let space = call.state.may(&who, &format!("/storage/{id}"), &["Datastore.AllocateSpace"]);
-    if !(own && space) {
-        call.state.need(&who, &format!("/storage/{id}"), &["Datastore.Allocate"])?;
-    }
-    let name = found.as_ref().and_then(|volume| volume.vmid).map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
-    let upid = call.state.spawn(&who, Plan::new(&node, "imgdel", name), move |state, log| {
-        let (_, short) = volid.split_once(':').unwrap_or(("", &volid));
-        match state.volume(&volid, &node) {
-            Some(volume) if volume.protected => return Err(format!("cannot remove protected volume '{short}' on '{id}'")),
-            Some(_) => {
-                state.free(&volid, &node);
-            }
-            None => {
-                let path = state.storage(&id).map(|storage| storage.file(&volid)).unwrap_or_default();
-                log.push(format!("disk image '{path}' does not exist"));
-            }
-        }
-        log.push(format!("Removed volume '{volid}'"));
-        Ok(())
+    let backup = found
+        .as_ref()
+        .filter(|volume| volume.content == "backup")
+        .and_then(|volume| volume.vmid);
+    let own = backup.is_some_and(|vmid| {
+        call.state
+            .may(&who, &format!("/vms/{vmid}"), &["VM.Backup"])
     });
+    let space = call.state.may(
+        &who,
+        &format!("/storage/{id}"),
+        &["Datastore.AllocateSpace"],
+    );
+    if !(own && space) {
+        call.state
+            .need(&who, &format!("/storage/{id}"), &["Datastore.Allocate"])?;
+    }
+    let name = found
+        .as_ref()
+        .and_then(|volume| volume.vmid)
+        .map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
+    let upid = call
+        .state
+        .spawn(&who, Plan::new(&node, "imgdel", name), move |state, log| {
+            let (_, short) = volid.split_once(':').unwrap_or(("", &volid));
+            match state.volume(&volid, &node) {
+                Some(volume) if volume.protected => {
+                    return Err(format!(
+                        "cannot remove protected volume '{short}' on '{id}'"
+                    ));
+                }
+                Some(_) => {
+                    state.free(&volid, &node);
+                }
+                None => {
+                    let path = state
+                        .storage(&id)
+                        .map(|storage| storage.file(&volid))
+                        .unwrap_or_default();
+                    log.push(format!("disk image '{path}' does not exist"));
+                }
+            }
+            log.push(format!("Removed volume '{volid}'"));
+            Ok(())
+        });
     // With a delay the server waits for the task, and gives nothing if it was quick.
     if call.params.contains_key("delay") {
         call.state.settle_all();
         return NULL;
     }
     Ok(upid)
-}
-
-fn upload(call: &mut Call) -> Answer {
-    let id = usable(call)?;
-    let (node, who, content, name) = (call.node.clone(), call.who.clone(), call.text("content"), call.text("filename"));
-    let fits = match content.as_str() {
-        "iso" => name.ends_with(".iso") || name.ends_with(".img"),
-        "vztmpl" => [".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"].iter().any(|end| name.ends_with(end)),
-        _ => true,
-    };
-    if !fits {
-        return Err(Refusal::param("filename", "wrong file extension"));
-    }
-    if !call.state.storage(&id).is_some_and(|storage| storage.holds(&content)) {
-        return Err(Refusal::die(format!("storage '{id}' does not support '{content}' content")));
-    }
-    let spool = call.text("tmpfilename");
-    let size = spool.rsplit_once('-').and_then(|(_, hex)| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
-    let sum = given(&call.params, "checksum");
-    Ok(call.state.spawn(&who, Plan::new(&node, "imgcopy", ""), move |state, log| {
-        log.push(format!("starting file import from: {spool}"));
-        if let Some(sum) = sum {
-            if sum.chars().all(|c| c == '0') {
-                log.push("calculating checksum...".into());
-                return Err(format!("checksum mismatch: got '{}' != expect '{sum}'", super::super::digest::sha1(name.as_bytes())));
-            }
-            log.push("calculating checksum...OK, checksum verified".into());
-        }
-        log.push(format!("target node: {node}"));
-        let file = state.put_file(&id, &node, &content, &name, size);
-        log.push(format!("target file: {file}"));
-        log.push(format!("file size is: {size}"));
-        log.push(format!("command: cp -- {spool} {file}"));
-        log.push("finished file import successfully".into());
-        Ok(())
-    }))
-}
-
-impl super::super::state::State {
-    /// A file on a storage, over one of the same name if there is one. Gives its path.
-    fn put_file(&mut self, id: &str, node: &str, content: &str, name: &str, size: u64) -> String {
-        let (volid, ctime) = (format!("{id}:{content}/{name}"), self.now());
-        self.free(&volid, node);
-        let Some(storage) = self.storage_mut(id) else { return String::new() };
-        let path = storage.file(&volid);
-        let node = if storage.shared { String::new() } else { node.into() };
-        let format = if content == "iso" { "iso" } else { "tgz" };
-        storage.volumes.push(Volume { volid, node, content: content.into(), format: format.into(), size, used: size, ctime, ..Volume::default() });
-        path
-    }
-}
-
-fn download(call: &mut Call) -> Answer {
-    let id = usable(call)?;
-    let (node, who, content, name, url) = (call.node.clone(), call.who.clone(), call.text("content"), call.text("filename"), call.text("url"));
-    let ours = url.starts_with("http://127.0.0.1:9/");
-    Ok(call.state.spawn(&who, Plan::new(&node, "download", &name).length(3), move |state, log| {
-        let path = state.storage(&id).map(|storage| storage.file(&format!("{id}:{content}/{name}"))).unwrap_or_default();
-        log.push(format!("downloading {url} to {path}"));
-        if ours {
-            return Err("download failed: Connecting to 127.0.0.1:9... failed: Connection refused.".into());
-        }
-        state.put_file(&id, &node, &content, &name, 1 << 20);
-        log.push("download of finished successfully".into());
-        Ok(())
-    }))
-}
-
-fn keep(call: &Call) -> usize {
-    let text = given(&call.params, "prune-backups").unwrap_or_default();
-    text.split(',').find_map(|part| part.strip_prefix("keep-last=")?.parse().ok()).unwrap_or(usize::MAX)
-}
-
-fn prunable(call: &mut Call) -> Answer {
-    let id = usable(call)?;
-    let vmid = number(&call.params, "vmid").map(|vmid| vmid as u32);
-    let gone = call.state.prunable(&id, vmid, keep(call));
-    let Some(storage) = call.state.storage(&id) else { return NULL };
-    let backups = storage.seen_from(&call.node).filter(|volume| volume.content == "backup" && (vmid.is_none() || volume.vmid == vmid));
-    let rows = backups.map(|volume| {
-        let mark = if volume.protected { "protected" } else if gone.contains(&volume.volid) { "remove" } else { "keep" };
-        let kind = if volume.volid.contains("-lxc-") { Kind::Lxc } else { Kind::Qemu };
-        json!({"volid": volume.volid, "ctime": volume.ctime, "mark": mark, "type": kind.word(), "vmid": volume.vmid})
-    });
-    Ok(rows.collect())
-}
-
-fn prune(call: &mut Call) -> Answer {
-    let id = usable(call)?;
-    let (vmid, keep, node, who) = (number(&call.params, "vmid").map(|vmid| vmid as u32), keep(call), call.node.clone(), call.who.clone());
-    let name = vmid.map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
-    Ok(call.state.spawn(&who, Plan::new(&node, "prunebackups", name), move |state, log| {
-        for volid in state.prunable(&id, vmid, keep) {
-            state.free(&volid, &node);
-            log.push(format!("removing backup '{volid}'"));
-        }
-        Ok(())
-    }))
 }

@@ -6,30 +6,62 @@ use super::super::guest::{Guest, Kind, is_disk_key, option, size_text, volume};
 use super::super::state::State;
 use super::super::task::Plan;
 use super::Handler;
+use super::restore::{may_restore, restore};
 
-pub const TABLE: &[(&str, &str, Handler)] = &[("POST", "/nodes/{node}/qemu", qemu), ("POST", "/nodes/{node}/lxc", lxc)];
+pub const TABLE: &[(&str, &str, Handler)] = &[
+    ("POST", "/nodes/{node}/qemu", qemu),
+    ("POST", "/nodes/{node}/lxc", lxc),
+];
 
 /// What a request says beside options of the guest.
-const CONTROL: &[&str] = &[
-    "node", "vmid", "archive", "force", "pool", "restore", "start", "storage", "unique", "bwlimit", "ostemplate", "password",
-    "ssh-public-keys", "ignore-unpack-errors", "live-restore", "import-working-storage", "ha-managed",
+pub const CONTROL: &[&str] = &[
+    "node",
+    "vmid",
+    "archive",
+    "force",
+    "pool",
+    "restore",
+    "start",
+    "storage",
+    "unique",
+    "bwlimit",
+    "ostemplate",
+    "password",
+    "ssh-public-keys",
+    "ignore-unpack-errors",
+    "live-restore",
+    "import-working-storage",
+    "ha-managed",
 ];
 
 /// `VM 100 already exists on node 'pve1'`, whatever kind it is.
 pub fn taken(state: &State, vmid: u32) -> Option<String> {
     let guest = state.guests.get(&vmid)?;
-    Some(format!("{} {vmid} already exists on node '{}'", guest.kind.short(), guest.node))
+    Some(format!(
+        "{} {vmid} already exists on node '{}'",
+        guest.kind.short(),
+        guest.node
+    ))
 }
 
 /// A new guest wants VM.Allocate on its id or its pool, whatever else.
 fn allowed(call: &Call) -> Result<(), Refusal> {
     let vmid = call.vmid();
     let pool = given(&call.params, "pool");
-    let on_pool = pool.as_ref().is_some_and(|pool| call.state.may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"]));
-    if let Some(archive) = given(&call.params, "archive").or_else(|| given(&call.params, "ostemplate").filter(|_| flag(&call.params, "restore"))) {
+    let on_pool = pool.as_ref().is_some_and(|pool| {
+        call.state
+            .may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"])
+    });
+    if let Some(archive) = given(&call.params, "archive")
+        .or_else(|| given(&call.params, "ostemplate").filter(|_| flag(&call.params, "restore")))
+    {
         return may_restore(call, &archive);
     }
-    if !on_pool && !call.state.may(&call.who, &format!("/vms/{vmid}"), &["VM.Allocate"]) {
+    if !on_pool
+        && !call
+            .state
+            .may(&call.who, &format!("/vms/{vmid}"), &["VM.Allocate"])
+    {
         return Err(Refusal::forbidden(""));
     }
     if let Some(pool) = pool
@@ -40,32 +72,41 @@ fn allowed(call: &Call) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn may_restore(call: &Call, archive: &str) -> Result<(), Refusal> {
-    let (state, who, vmid) = (&*call.state, &call.who, call.vmid());
-    if !state.may(who, &format!("/vms/{vmid}"), &["VM.Allocate", "VM.Backup"]) {
-        return Err(Refusal::forbidden(""));
-    }
-    let Some((storage, _)) = archive.split_once(':') else {
-        return Err(Refusal::die("Only root can pass arbitrary filesystem paths."));
-    };
-    if let Some(target) = given(&call.params, "storage") {
-        state.need(who, &format!("/storage/{target}"), &["Datastore.AllocateSpace"])?;
-    }
-    state.need(who, &format!("/vms/{vmid}"), &["VM.Allocate"])?;
-    state.need(who, &format!("/storage/{storage}"), &["Datastore.AllocateSpace"])?;
-    if let Some(of) = archive.split("-qemu-").nth(1).or(archive.split("-lxc-").nth(1)).and_then(|rest| rest.split('-').next()) {
-        state.need(who, &format!("/vms/{of}"), &["VM.Backup"])?;
-    }
-    Ok(())
+/// Options beside those of the archive want the rights that changing them wants.
+fn may_set(call: &Call) -> Result<(), Refusal> {
+    let mut keys: Vec<&String> = call
+        .params
+        .keys()
+        .filter(|key| !CONTROL.contains(&key.as_str()))
+        .collect();
+    keys.sort();
+    let path = format!("/vms/{}", call.vmid());
+    let pool = given(&call.params, "pool").is_some_and(|pool| {
+        call.state
+            .may(&call.who, &format!("/pool/{pool}"), &["VM.Allocate"])
+    });
+    keys.into_iter().filter(|_| !pool).try_for_each(|key| {
+        call.state.need(
+            &call.who,
+            &path,
+            &[super::config::privilege(key, call.kind())],
+        )
+    })
 }
 
 fn qemu(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
-    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
-    if params.contains_key("args") && !who.is_root() {
+    if call.params.contains_key("args") && !call.who.is_root() {
         return Err(Refusal::die("only root can set 'args' config"));
     }
+    may_set(call)?;
+    let (node, vmid, who, params) = (
+        call.node.clone(),
+        call.vmid(),
+        call.who.clone(),
+        call.params.clone(),
+    );
     if let Some(archive) = given(&params, "archive") {
         return restore(call, &archive);
     }
@@ -75,11 +116,16 @@ fn qemu(call: &mut Call) -> Answer {
     }
     reserve(call, Kind::Qemu);
     let start = flag(&params, "start");
-    let plan = Plan::new(&node, "qmcreate", vmid).holds(vmid).length(2).undo(move |state| {
-        state.guests.remove(&vmid);
-    });
+    let plan = Plan::new(&node, "qmcreate", vmid)
+        .holds(vmid)
+        .length(2)
+        .undo(move |state| {
+            state.guests.remove(&vmid);
+        });
     Ok(call.state.spawn(&who, plan, move |state, log| {
-        state.build(vmid, &node, Kind::Qemu, &params, log).map_err(|text| format!("unable to create VM {vmid} - {text}"))?;
+        state
+            .build(vmid, &node, Kind::Qemu, &params, log)
+            .map_err(|text| format!("unable to create VM {vmid} - {text}"))?;
         if start {
             state.power_on(vmid);
         }
@@ -88,12 +134,13 @@ fn qemu(call: &mut Call) -> Answer {
 }
 
 /// The empty configuration, locked, that keeps the VMID.
-fn reserve(call: &mut Call, kind: Kind) {
+pub fn reserve(call: &mut Call, kind: Kind) {
     let (node, vmid) = (call.node.clone(), call.vmid());
     let mut guest = Guest::new(vmid, kind, &node);
     guest.set("lock", "create");
     call.state.guests.insert(vmid, guest);
-    if let Some(pool) = given(&call.params, "pool").and_then(|pool| call.state.pools.get_mut(&pool)) {
+    if let Some(pool) = given(&call.params, "pool").and_then(|pool| call.state.pools.get_mut(&pool))
+    {
         pool.vms.insert(vmid);
     }
 }
@@ -108,16 +155,30 @@ impl State {
     }
 
     /// Makes a new guest of a request's options.
-    fn build(&mut self, vmid: u32, node: &str, kind: Kind, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
+    fn build(
+        &mut self,
+        vmid: u32,
+        node: &str,
+        kind: Kind,
+        params: &Params,
+        log: &mut Vec<String>,
+    ) -> Result<(), String> {
         let mut guest = Guest::new(vmid, kind, node);
-        let (mut disks, mut rest): (Vec<_>, Vec<_>) = params.iter().filter(|(key, _)| !CONTROL.contains(&key.as_str())).partition(|(key, _)| is_disk_key(key, kind));
+        let (mut disks, mut rest): (Vec<_>, Vec<_>) = params
+            .iter()
+            .filter(|(key, _)| !CONTROL.contains(&key.as_str()))
+            .partition(|(key, _)| is_disk_key(key, kind));
         disks.sort_by_key(|(key, _)| key.to_string());
         rest.sort_by_key(|(key, _)| key.to_string());
         for (key, value) in disks.into_iter().chain(rest) {
             let value = match self.value_for(&mut guest, key, &scalar(value), log) {
                 Ok(value) => value,
                 Err(text) => {
-                    for id in guest.volumes().iter().filter(|id| id.contains(&format!("-{vmid}-"))) {
+                    for id in guest
+                        .volumes()
+                        .iter()
+                        .filter(|id| id.contains(&format!("-{vmid}-")))
+                    {
                         self.free(id, node);
                     }
                     return Err(text);
@@ -127,7 +188,10 @@ impl State {
         }
         match kind {
             Kind::Qemu => {
-                guest.set("meta", &format!("creation-qemu=10.1.2,ctime={}", self.now()));
+                guest.set(
+                    "meta",
+                    &format!("creation-qemu=10.1.2,ctime={}", self.now()),
+                );
                 guest.set("smbios1", &format!("uuid={}", self.uuid()));
                 guest.set("vmgenid", &self.uuid());
                 if guest.get("boot").is_none() {
@@ -136,7 +200,12 @@ impl State {
                 }
             }
             Kind::Lxc => {
-                for (key, value) in [("arch", "amd64"), ("ostype", "debian"), ("swap", "512"), ("memory", "512")] {
+                for (key, value) in [
+                    ("arch", "amd64"),
+                    ("ostype", "debian"),
+                    ("swap", "512"),
+                    ("memory", "512"),
+                ] {
                     if guest.get(key).is_none() {
                         guest.set(key, value);
                     }
@@ -149,19 +218,43 @@ impl State {
 }
 
 fn boot_order(guest: &Guest) -> String {
-    let stem = |key: &str| key.trim_end_matches(|c: char| c.is_ascii_digit()).to_string();
-    let drives = guest.config.iter().filter(|(key, _)| matches!(stem(key).as_str(), "scsi" | "virtio" | "sata" | "ide"));
-    let (media, disks): (Vec<_>, Vec<_>) = drives.partition(|(_, value)| value.contains("media=cdrom"));
+    let stem = |key: &str| {
+        key.trim_end_matches(|c: char| c.is_ascii_digit())
+            .to_string()
+    };
+    let drives = guest
+        .config
+        .iter()
+        .filter(|(key, _)| matches!(stem(key).as_str(), "scsi" | "virtio" | "sata" | "ide"));
+    let (media, disks): (Vec<_>, Vec<_>) =
+        drives.partition(|(_, value)| value.contains("media=cdrom"));
     let first = |all: Vec<(&String, &String)>| all.first().map(|(key, _)| key.to_string());
-    let net = guest.config.keys().find(|key| key.starts_with("net")).cloned();
-    let order: Vec<String> = [first(disks), first(media), net].into_iter().flatten().collect();
-    if order.is_empty() { " ".into() } else { format!("order={}", order.join(";")) }
+    let net = guest
+        .config
+        .keys()
+        .find(|key| key.starts_with("net"))
+        .cloned();
+    let order: Vec<String> = [first(disks), first(media), net]
+        .into_iter()
+        .flatten()
+        .collect();
+    if order.is_empty() {
+        " ".into()
+    } else {
+        format!("order={}", order.join(";"))
+    }
 }
 
 fn lxc(call: &mut Call) -> Answer {
     allowed(call)?;
     call.quorate()?;
-    let (node, vmid, who, params) = (call.node.clone(), call.vmid(), call.who.clone(), call.params.clone());
+    may_set(call)?;
+    let (node, vmid, who, params) = (
+        call.node.clone(),
+        call.vmid(),
+        call.who.clone(),
+        call.params.clone(),
+    );
     let unprivileged = given(&params, "unprivileged").is_none_or(|value| value == "1");
     if flag(&params, "restore") {
         return restore(call, &call.text("ostemplate"));
@@ -169,7 +262,9 @@ fn lxc(call: &mut Call) -> Answer {
     if !unprivileged {
         call.state.need(&who, "/", &["Sys.Modify"])?;
         if params.contains_key("features") && !who.is_root() {
-            return Err(Refusal::forbidden("changing feature flags for privileged container is only allowed for root@pam"));
+            return Err(Refusal::forbidden(
+                "changing feature flags for privileged container is only allowed for root@pam",
+            ));
         }
     }
     call.state.volumes_exist(&params, Kind::Lxc)?;
@@ -179,13 +274,18 @@ fn lxc(call: &mut Call) -> Answer {
     reserve(call, Kind::Lxc);
     let template = call.text("ostemplate");
     let start = flag(&params, "start");
-    let plan = Plan::new(&node, "vzcreate", vmid).holds(vmid).length(3).undo(move |state| {
-        state.guests.remove(&vmid);
-    });
+    let plan = Plan::new(&node, "vzcreate", vmid)
+        .holds(vmid)
+        .length(3)
+        .undo(move |state| {
+            state.guests.remove(&vmid);
+        });
     Ok(call.state.spawn(&who, plan, move |state, log| {
         if state.volume(&template, &node).is_none() {
             log.push(format!("volume '{template}' does not exist"));
-            return Err(format!("unable to create CT {vmid} - volume '{template}' does not exist"));
+            return Err(format!(
+                "unable to create CT {vmid} - volume '{template}' does not exist"
+            ));
         }
         let mut params = params;
         if !params.contains_key("rootfs") {
@@ -197,130 +297,18 @@ fn lxc(call: &mut Call) -> Answer {
         } else {
             params.remove("unprivileged");
         }
-        let file = template.split_once(':').and_then(|(id, _)| state.storage(id)).map(|storage| storage.file(&template)).unwrap_or_default();
+        let file = template
+            .split_once(':')
+            .and_then(|(id, _)| state.storage(id))
+            .map(|storage| storage.file(&template))
+            .unwrap_or_default();
         log.push(format!("extracting archive '{file}'"));
-        state.build(vmid, &node, Kind::Lxc, &params, log).map_err(|text| format!("unable to create CT {vmid} - {text}"))?;
+        state
+            .build(vmid, &node, Kind::Lxc, &params, log)
+            .map_err(|text| format!("unable to create CT {vmid} - {text}"))?;
         if start {
             state.power_on(vmid);
         }
         Ok(())
     }))
-}
-
-fn restore(call: &mut Call, archive: &str) -> Answer {
-    let (node, kind, vmid, who, params) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone(), call.params.clone());
-    let force = flag(&params, "force");
-    match call.state.guests.get(&vmid) {
-        Some(_) if !force => {
-            let text = taken(call.state, vmid).unwrap_or_default();
-            return Err(Refusal::die(match kind {
-                Kind::Qemu => format!("unable to restore VM {vmid} - {text}"),
-                Kind::Lxc => text,
-            }));
-        }
-        Some(old) => {
-            if old.kind != kind || old.node != node {
-                let text = taken(call.state, vmid).unwrap_or_default();
-                return Err(Refusal::die(format!("unable to restore VM {vmid} - {text}")));
-            }
-            if old.protected() {
-                return Err(Refusal::die(format!("unable to restore {} {vmid} - can't remove {} {vmid} - protection mode enabled", kind.short(), kind.short())));
-            }
-            if let Err(text) = super::locked(old) {
-                return Err(Refusal::die(format!("unable to restore {} {vmid} - {text}", kind.short())));
-            }
-            if old.running() {
-                return Err(Refusal::die(format!("unable to restore {} {vmid} - {} is running", kind.short(), if kind == Kind::Qemu { "vm" } else { "ct" })));
-            }
-        }
-        None => {}
-    }
-    let Some(found) = call.state.volume(archive, &node).filter(|volume| volume.archived.is_some()) else {
-        return Err(Refusal::die(format!("volume '{archive}' does not exist")));
-    };
-    let (_, config) = found.archived.clone().unwrap_or((kind, Default::default()));
-    if !force {
-        reserve(call, kind);
-    }
-    let file = archive.split_once(':').and_then(|(id, _)| call.state.storage(id)).map(|storage| storage.file(archive)).unwrap_or_default();
-    let plan = Plan::new(&node, kind.task("qmrestore", "vzrestore"), vmid).holds(vmid).length(4);
-    Ok(call.state.spawn(&who.clone(), plan, move |state, log| {
-        let unique = flag(&params, "unique");
-        let mut guest = Guest::new(vmid, kind, &node);
-        let leave = |state: &mut State, log: &mut Vec<String>, text: String| {
-            log.push(format!("error before or during data restore, some or all disks were not completely restored. {} {vmid} state is NOT cleaned up.", kind.short()));
-            state.guests.insert(vmid, Guest::new(vmid, kind, &node));
-            Err(text)
-        };
-        for bridge in config.iter().filter(|(key, _)| key.starts_with("net")).filter_map(|(_, value)| option(value, "bridge")) {
-            let path = format!("/sdn/zones/localnetwork/{bridge}");
-            if !state.may(&who, &path, &["SDN.Use"]) {
-                return leave(state, log, format!("403 Permission check failed ({path}, SDN.Use)"));
-            }
-        }
-        log.push(format!("restore {} archive: {file}", if kind == Kind::Qemu { "vma" } else { "tar" }));
-        if let Some(old) = state.guests.remove(&vmid) {
-            for id in old.volumes() {
-                state.free(&id, &node);
-            }
-        }
-        for (key, value) in &config {
-            if !is_disk_key(key, kind) || value.contains("media=cdrom") || !volume(value).contains(':') {
-                guest.set(key, value);
-                continue;
-            }
-            let source = volume(value).split(':').next().unwrap_or("local");
-            let storage = given(&params, "storage").unwrap_or(source.into());
-            let size = super::super::guest::drive_size(value).unwrap_or(1 << 30);
-            let format = volume(value).rsplit_once('.').map(|(_, format)| format.to_string());
-            let volid = match state.allocate(&storage, &node, vmid, kind, size, format.as_deref()) {
-                Ok(volid) => volid,
-                Err(text) => {
-                    let text = if text.contains("does not support") { format!("Content type 'images' is not available on storage '{storage}'") } else { text };
-                    return leave(state, log, format!("command 'set -o pipefail && zstd -q -d -c {file} | vma extract' failed: {text}"));
-                }
-            };
-            log.push(format!("new volume ID is '{volid}'"));
-            let rest: Vec<&str> = value.split(',').skip(1).filter(|part| !part.starts_with("size=")).collect();
-            let rest: String = rest.iter().map(|part| format!(",{part}")).collect();
-            guest.set(key, &format!("{volid}{rest},size={}", size_text(size)));
-        }
-        guest.config.remove("lock");
-        guest.config.remove("template");
-        if kind == Kind::Qemu {
-            guest.set("vmgenid", &state.uuid());
-        }
-        if unique {
-            for key in config.keys().filter(|key| key.starts_with("net")) {
-                let fresh = new_mac(state, &config[key], kind);
-                guest.set(key, &fresh);
-            }
-        }
-        for (key, value) in params.iter().filter(|(key, _)| !CONTROL.contains(&key.as_str())) {
-            let value = state.value_for(&mut guest, key, &scalar(value), log)?;
-            guest.set(key, &value);
-        }
-        if kind == Kind::Qemu {
-            log.push("rescan volumes...".into());
-        }
-        state.guests.insert(vmid, guest);
-        if flag(&params, "start") {
-            if kind == Kind::Qemu {
-                log.push("Execute autostart".into());
-            }
-            state.power_on(vmid);
-        }
-        Ok(())
-    }))
-}
-
-/// A network card with a new address.
-pub fn new_mac(state: &mut State, value: &str, kind: Kind) -> String {
-    let mac = state.mac();
-    let parts = value.split(',').enumerate().map(|(i, part)| match (kind, i, part.split_once('=')) {
-        (Kind::Qemu, 0, Some((model, _))) => format!("{model}={mac}"),
-        (Kind::Lxc, _, Some(("hwaddr", _))) => format!("hwaddr={mac}"),
-        _ => part.to_string(),
-    });
-    parts.collect::<Vec<_>>().join(",")
 }

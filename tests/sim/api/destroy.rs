@@ -6,7 +6,10 @@ use super::super::state::State;
 use super::super::task::Plan;
 use super::{Handler, locked, missing};
 
-pub const TABLE: &[(&str, &str, Handler)] = &[("DELETE", "/nodes/{node}/qemu/{vmid}", destroy), ("DELETE", "/nodes/{node}/lxc/{vmid}", destroy)];
+pub const TABLE: &[(&str, &str, Handler)] = &[
+    ("DELETE", "/nodes/{node}/qemu/{vmid}", destroy),
+    ("DELETE", "/nodes/{node}/lxc/{vmid}", destroy),
+];
 
 impl State {
     /// Takes a guest out of pools, jobs, access rules and high availability.
@@ -14,7 +17,9 @@ impl State {
         for pool in self.pools.values_mut() {
             pool.vms.remove(&vmid);
         }
-        self.access.acl.retain(|rule| rule.path != format!("/vms/{vmid}"));
+        self.access
+            .acl
+            .retain(|rule| rule.path != format!("/vms/{vmid}"));
         if everywhere {
             for sid in [format!("vm:{vmid}"), format!("ct:{vmid}")] {
                 self.ha.remove(&sid);
@@ -22,7 +27,10 @@ impl State {
             for job in self.backup_jobs.values_mut() {
                 let vmids = super::super::answer::list(&super::super::answer::text(job, "vmid"));
                 if !vmids.is_empty() {
-                    let left: Vec<String> = vmids.into_iter().filter(|id| *id != vmid.to_string()).collect();
+                    let left: Vec<String> = vmids
+                        .into_iter()
+                        .filter(|id| *id != vmid.to_string())
+                        .collect();
                     job.insert("vmid".into(), left.join(",").into());
                 }
             }
@@ -30,33 +38,59 @@ impl State {
     }
 
     /// A volume that linked clones stand on.
-    fn based_on(&self, volid: &str) -> Option<String> {
+    fn based_on(&self, volid: &str) -> bool {
         let name = volid.split_once(':').map_or(volid, |(_, name)| name);
         let bare = name.rsplit('/').next().unwrap_or(name);
-        self.guests.values().flat_map(|guest| guest.volumes()).find(|other| other != volid && other.contains(&format!("{bare}/")))
+        self.guests
+            .values()
+            .flat_map(|guest| guest.volumes())
+            .any(|other| other != volid && other.contains(&format!("{bare}/")))
     }
 }
 
 fn destroy(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
-    let (short, purge, force) = (kind.short(), flag(&call.params, "purge"), flag(&call.params, "force"));
-    let unreferenced = super::super::answer::given(&call.params, "destroy-unreferenced-disks").is_some_and(|value| value == "1");
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
+    let (short, purge, force) = (
+        kind.short(),
+        flag(&call.params, "purge"),
+        flag(&call.params, "force"),
+    );
+    let unreferenced = super::super::answer::given(&call.params, "destroy-unreferenced-disks")
+        .is_some_and(|value| value == "1");
     if flag(&call.params, "skiplock") && !who.is_root() {
         return Err(Refusal::param("skiplock", "Only root may use this option."));
     }
     let guest = call.guest()?;
     if guest.protected() {
-        return Err(Refusal::die(format!("can't remove {short} {vmid} - protection mode enabled")));
+        return Err(Refusal::die(format!(
+            "can't remove {short} {vmid} - protection mode enabled"
+        )));
     }
     if call.state.ha.contains_key(&guest.sid()) && !purge {
         let sid = guest.sid();
-        return Err(Refusal::die(format!("unable to remove {short} {vmid} - used in HA resources and purge parameter not set.\nresource ID '{sid}'")));
+        return Err(Refusal::die(format!(
+            "unable to remove {short} {vmid} - used in HA resources and purge parameter not set.\nresource ID '{sid}'"
+        )));
     }
     if guest.running() && !force {
-        let text = if short == "VM" { format!("VM {vmid} is running - destroy failed") } else { format!("unable to destroy CT {vmid} - container is running") };
+        let text = if short == "VM" {
+            format!("VM {vmid} is running - destroy failed")
+        } else {
+            format!("unable to destroy CT {vmid} - container is running")
+        };
         return Err(Refusal::die(text));
     }
-    let plan = Plan::new(&node, kind.task("qmdestroy", "vzdestroy"), vmid).holds(vmid).length(2);
+    if short == "CT" {
+        locked(guest).map_err(Refusal::die)?;
+    }
+    let plan = Plan::new(&node, kind.task("qmdestroy", "vzdestroy"), vmid)
+        .holds(vmid)
+        .length(2);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
@@ -65,8 +99,8 @@ fn destroy(call: &mut Call) -> Answer {
         }
         let volumes = guest.volumes();
         for id in &volumes {
-            if let Some(clone) = state.based_on(id) {
-                return Err(format!("base volume '{id}' is still in use by linked cloned '{clone}'"));
+            if state.based_on(id) {
+                return Err(format!("base volume '{id}' is still in use by linked cloned"));
             }
         }
         let own = |volume: &super::super::storage::Volume| volume.vmid == Some(vmid) && volume.content != "backup";

@@ -22,7 +22,15 @@ impl Firewall {
     }
 }
 
-const NUMBERS: &[&str] = &["enable", "ebtables", "dhcp", "macfilter", "ndp", "ipfilter", "radv"];
+const NUMBERS: &[&str] = &[
+    "enable",
+    "ebtables",
+    "dhcp",
+    "macfilter",
+    "ndp",
+    "ipfilter",
+    "radv",
+];
 
 fn typed(params: &Params) -> Params {
     let mut all = params.clone();
@@ -51,12 +59,20 @@ pub fn handle(call: &mut Call) -> Answer {
     let (scope, below) = scope(call);
     let (verb, params) = (call.method.verb.clone(), call.params.clone());
     let own = |params: &Params| -> Params {
-        let kept = params.iter().filter(|(key, _)| !matches!(key.as_str(), "node" | "vmid" | "pos" | "digest" | "delete" | "moveto"));
-        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let kept = params.iter().filter(|(key, _)| {
+            !matches!(
+                key.as_str(),
+                "node" | "vmid" | "pos" | "digest" | "delete" | "moveto"
+            )
+        });
+        kept.map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     };
     let firewall = call.state.firewall.entry(scope).or_default();
     if given(&params, "digest").is_some_and(|digest| digest != firewall.digest()) {
-        return Err(Refusal::die("detected modified configuration - file changed by other user? Try again."));
+        return Err(Refusal::die(
+            "detected modified configuration - file changed by other user? Try again.",
+        ));
     }
     let gone = list(&given(&params, "delete").unwrap_or_default());
     match (verb.as_str(), below.as_str()) {
@@ -72,7 +88,9 @@ pub fn handle(call: &mut Call) -> Answer {
             }
             NULL
         }
-        ("GET", "rules") => Ok((0..firewall.rules.len()).map(|pos| rule(firewall, pos)).collect()),
+        ("GET", "rules") => Ok((0..firewall.rules.len())
+            .map(|pos| rule(firewall, pos))
+            .collect()),
         ("POST", "rules") => {
             let mut rule = typed(&own(&params));
             rule.entry("enable").or_insert(0.into());
@@ -81,8 +99,13 @@ pub fn handle(call: &mut Call) -> Answer {
         }
         (_, "rules/{pos}") => one(firewall, &verb, &params, typed(&own(&params)), gone),
         ("GET", "aliases" | "ipset" | "groups" | "refs") => Ok(json!([])),
-        ("GET", "log") => Ok(json!([{"n": 1, "t": "unable to open file - No such file or directory"}])),
-        _ => Err(Refusal::http(501, format!("{verb} {}: not modelled by the simulator", call.method.path))),
+        ("GET", "log") => {
+            Ok(json!([{"n": 1, "t": "unable to open file - No such file or directory"}]))
+        }
+        _ => Err(Refusal::http(
+            501,
+            format!("{verb} {}: not modelled by the simulator", call.method.path),
+        )),
     }
 }
 
@@ -93,7 +116,13 @@ fn rule(firewall: &Firewall, pos: usize) -> Value {
     rule.into()
 }
 
-fn one(firewall: &mut Firewall, verb: &str, params: &Params, own: Params, gone: Vec<String>) -> Answer {
+fn one(
+    firewall: &mut Firewall,
+    verb: &str,
+    params: &Params,
+    own: Params,
+    gone: Vec<String>,
+) -> Answer {
     let pos = number(params, "pos").unwrap_or(0) as usize;
     if pos >= firewall.rules.len() {
         return Err(Refusal::die(format!("no rule at position {pos}")));
@@ -105,7 +134,9 @@ fn one(firewall: &mut Firewall, verb: &str, params: &Params, own: Params, gone: 
         }
         (_, Some(to)) => {
             let rule = firewall.rules.remove(pos);
-            firewall.rules.insert((to as usize).min(firewall.rules.len()), rule);
+            firewall
+                .rules
+                .insert((to as usize).min(firewall.rules.len()), rule);
         }
         _ => {
             firewall.rules[pos].extend(own);

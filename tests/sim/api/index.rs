@@ -33,7 +33,11 @@ const INDEXES: &[(&str, &str, &str)] = &[
         "config cloudinit pending status unlink vncproxy termproxy migrate resize move rrd rrddata monitor \
          agent snapshot spiceproxy sendkey firewall mtunnel remote_migrate",
     ),
-    ("/nodes/{node}/qemu/{vmid}/status", "subdir", "current start stop reset shutdown suspend reboot"),
+    (
+        "/nodes/{node}/qemu/{vmid}/status",
+        "subdir",
+        "current start stop reset shutdown suspend reboot",
+    ),
     (
         "/nodes/{node}/qemu/{vmid}/agent",
         "name",
@@ -42,18 +46,28 @@ const INDEXES: &[(&str, &str, &str)] = &[
          get-users get-vcpus info network-get-interfaces ping set-user-password shutdown suspend-disk \
          suspend-hybrid suspend-ram",
     ),
-    ("/nodes/{node}/qemu/{vmid}/snapshot/{snapname}", "cmd", "rollback config"),
+    (
+        "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}",
+        "cmd",
+        "rollback config",
+    ),
     (
         "/nodes/{node}/lxc/{vmid}",
         "subdir",
         "config pending status vncproxy termproxy vncwebsocket spiceproxy migrate clone rrd rrddata firewall \
          snapshot resize interfaces",
     ),
-    ("/access", "subdir", "users groups roles acl domains openid tfa ticket password"),
+    (
+        "/access",
+        "subdir",
+        "users groups roles acl domains openid tfa ticket password",
+    ),
 ];
 
 pub fn of(verb: &str, path: &str) -> Option<Value> {
-    let (_, key, names) = INDEXES.iter().find(|(known, ..)| verb == "GET" && *known == path)?;
+    let (_, key, names) = INDEXES
+        .iter()
+        .find(|(known, ..)| verb == "GET" && *known == path)?;
     let row = |name: &str| Value::Object(Map::from_iter([(key.to_string(), name.into())]));
     Some(names.split(' ').map(row).collect())
 }

@@ -22,7 +22,10 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
 fn guests(call: &mut Call) -> Answer {
     let (kind, full) = (call.kind(), flag(&call.params, "full"));
     let (state, who) = (&*call.state, &call.who);
-    let here = state.guests.values().filter(|guest| guest.node == call.node && guest.kind == kind);
+    let here = state
+        .guests
+        .values()
+        .filter(|guest| guest.node == call.node && guest.kind == kind);
     let seen = here.filter(|guest| state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"]));
     Ok(seen.map(|guest| Value::Object(row(guest, full))).collect())
 }
@@ -49,7 +52,10 @@ fn row(guest: &Guest, full: bool) -> Map<String, Value> {
         Kind::Lxc => {
             all.insert("type".into(), "lxc".into());
             all.insert("swap".into(), 0.into());
-            let swap: u64 = guest.get("swap").and_then(|swap| swap.parse().ok()).unwrap_or(512);
+            let swap: u64 = guest
+                .get("swap")
+                .and_then(|swap| swap.parse().ok())
+                .unwrap_or(512);
             all.insert("maxswap".into(), (swap << 20).into());
         }
     }
@@ -79,10 +85,15 @@ fn current(call: &mut Call) -> Answer {
     let guest = call.guest()?;
     let mut all = row(guest, true);
     let managed = call.state.ha.get(&guest.sid());
-    all.insert("ha".into(), match managed {
-        Some(ha) => json!({"managed": 1, "state": ha.get("state").cloned().unwrap_or("started".into())}),
-        None => json!({"managed": 0}),
-    });
+    all.insert(
+        "ha".into(),
+        match managed {
+            Some(ha) => {
+                json!({"managed": 1, "state": ha.get("state").cloned().unwrap_or("started".into())})
+            }
+            None => json!({"managed": 0}),
+        },
+    );
     if guest.kind == Kind::Qemu {
         if agent_on(guest) {
             all.insert("agent".into(), 1.into());
@@ -125,7 +136,10 @@ fn running(guest: &Guest, all: &mut Map<String, Value>) {
 pub fn agent_on(guest: &Guest) -> bool {
     let value = guest.get("agent").unwrap_or("0");
     let first = value.split(',').next().unwrap_or("0");
-    matches!(first.trim_start_matches("enabled="), "1" | "on" | "yes" | "true")
+    matches!(
+        first.trim_start_matches("enabled="),
+        "1" | "on" | "yes" | "true"
+    )
 }
 
 impl State {
@@ -149,23 +163,37 @@ fn feature(call: &mut Call) -> Answer {
     let mut answer = json!({"hasFeature": u8::from(has)});
     if guest.kind == Kind::Qemu {
         let shared = guest.disks().iter().all(|(_, value)| {
-            volume(value).split_once(':').and_then(|(id, _)| call.state.storage(id)).is_none_or(|storage| storage.shared)
+            volume(value)
+                .split_once(':')
+                .and_then(|(id, _)| call.state.storage(id))
+                .is_none_or(|storage| storage.shared)
         });
-        let nodes: Vec<&String> = call.state.nodes.keys().filter(|node| shared || **node == guest.node).collect();
+        let nodes: Vec<&String> = call
+            .state
+            .nodes
+            .keys()
+            .filter(|node| shared || **node == guest.node)
+            .collect();
         answer["nodes"] = json!(nodes);
     }
     Ok(answer)
 }
 
 fn interfaces(call: &mut Call) -> Answer {
-    let Ok(guest) = call.guest() else { return Ok(Value::Null) };
+    let Ok(guest) = call.guest() else {
+        return Ok(Value::Null);
+    };
     if !guest.running() {
         return Ok(Value::Null);
     }
     let lo = json!({"name": "lo", "hwaddr": "00:00:00:00:00:00", "hardware-address": "00:00:00:00:00:00", "inet": "127.0.0.1/8", "inet6": "::1/128",
         "ip-addresses": [{"ip-address": "127.0.0.1", "prefix": "8", "ip-address-type": "inet"}]});
     let own = guest.addresses.iter().map(|(name, address)| {
-        let mac = guest.get("net0").and_then(|net| super::super::guest::option(net, "hwaddr")).unwrap_or("").to_lowercase();
+        let mac = guest
+            .get("net0")
+            .and_then(|net| super::super::guest::option(net, "hwaddr"))
+            .unwrap_or("")
+            .to_lowercase();
         let (ip, prefix) = address.split_once('/').unwrap_or((address, "24"));
         json!({"name": name, "hwaddr": mac, "hardware-address": mac, "inet": address,
             "ip-addresses": [{"ip-address": ip, "prefix": prefix, "ip-address-type": "inet"}]})

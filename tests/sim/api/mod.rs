@@ -3,6 +3,7 @@
 mod access;
 mod agent;
 mod backup;
+mod change;
 mod clone;
 mod cluster;
 mod config;
@@ -10,7 +11,9 @@ mod content;
 mod create;
 mod destroy;
 mod disk;
+mod files;
 pub mod firewall;
+mod groups;
 mod ha;
 mod index;
 mod list;
@@ -20,9 +23,12 @@ mod node;
 mod pool;
 mod power;
 mod resources;
+mod restore;
 mod snapshot;
 mod storage;
 mod task;
+mod transfer;
+mod users;
 
 use serde_json::Value;
 
@@ -35,9 +41,31 @@ pub type Handler = fn(&mut Call) -> Answer;
 /// Every modelled method.
 pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Handler)> {
     [
-        access::TABLE, agent::TABLE, backup::TABLE, clone::TABLE, cluster::TABLE, config::TABLE, content::TABLE, create::TABLE,
-        destroy::TABLE, disk::TABLE, ha::TABLE, list::TABLE, migrate::TABLE, network::TABLE, node::TABLE, pool::TABLE,
-        power::TABLE, resources::TABLE, snapshot::TABLE, storage::TABLE, task::TABLE,
+        access::TABLE,
+        agent::TABLE,
+        backup::TABLE,
+        clone::TABLE,
+        cluster::TABLE,
+        config::TABLE,
+        content::TABLE,
+        create::TABLE,
+        destroy::TABLE,
+        disk::TABLE,
+        groups::TABLE,
+        ha::TABLE,
+        list::TABLE,
+        migrate::TABLE,
+        network::TABLE,
+        node::TABLE,
+        pool::TABLE,
+        power::TABLE,
+        resources::TABLE,
+        snapshot::TABLE,
+        storage::TABLE,
+        task::TABLE,
+        transfer::TABLE,
+        files::TABLE,
+        users::TABLE,
     ]
     .into_iter()
     .flatten()
@@ -54,7 +82,10 @@ pub fn handle(call: &mut Call) -> Answer {
     if path.contains("/firewall") {
         return firewall::handle(call);
     }
-    Err(Refusal::http(501, format!("{verb} {path}: not modelled by the simulator")))
+    Err(Refusal::http(
+        501,
+        format!("{verb} {path}: not modelled by the simulator"),
+    ))
 }
 
 impl Call<'_> {
@@ -68,24 +99,37 @@ impl Call<'_> {
 
     /// The kind of guest that the path is about.
     pub fn kind(&self) -> Kind {
-        if self.method.path.contains("/lxc") { Kind::Lxc } else { Kind::Qemu }
+        if self.method.path.contains("/lxc") {
+            Kind::Lxc
+        } else {
+            Kind::Qemu
+        }
     }
 
     /// The guest of the path, or what Proxmox says where there is none.
     pub fn guest(&self) -> Result<&Guest, Refusal> {
         let (kind, vmid) = (self.kind(), self.vmid());
-        self.state.guest(&self.node, kind, vmid).ok_or_else(|| Refusal::die(missing(&self.node, kind, vmid)))
+        self.state
+            .guest(&self.node, kind, vmid)
+            .ok_or_else(|| Refusal::die(missing(&self.node, kind, vmid)))
     }
 
     pub fn guest_mut(&mut self) -> Result<&mut Guest, Refusal> {
         self.guest()?;
         let vmid = self.vmid();
-        self.state.guests.get_mut(&vmid).ok_or_else(|| Refusal::die("gone"))
+        self.state
+            .guests
+            .get_mut(&vmid)
+            .ok_or_else(|| Refusal::die("gone"))
     }
 
     /// Refuses while the cluster has no quorum.
     pub fn quorate(&self) -> Result<(), Refusal> {
-        if self.state.has_quorum() { Ok(()) } else { Err(Refusal::die("cluster not ready - no quorum?")) }
+        if self.state.has_quorum() {
+            Ok(())
+        } else {
+            Err(Refusal::die("cluster not ready - no quorum?"))
+        }
     }
 
     /// Waits for a lock file that a task holds.
@@ -103,7 +147,10 @@ impl Call<'_> {
 }
 
 pub fn missing(node: &str, kind: Kind, vmid: u32) -> String {
-    format!("Configuration file 'nodes/{node}/{}/{vmid}.conf' does not exist", kind.conf())
+    format!(
+        "Configuration file 'nodes/{node}/{}/{vmid}.conf' does not exist",
+        kind.conf()
+    )
 }
 
 pub fn locked(guest: &Guest) -> Result<(), String> {

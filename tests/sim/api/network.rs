@@ -23,7 +23,12 @@ type Interfaces = BTreeMap<String, Map<String, Value>>;
 
 fn planned(call: &Call) -> Interfaces {
     let node = call.state.nodes.get(&call.node);
-    node.map(|node| node.planned.clone().unwrap_or_else(|| node.interfaces.clone())).unwrap_or_default()
+    node.map(|node| {
+        node.planned
+            .clone()
+            .unwrap_or_else(|| node.interfaces.clone())
+    })
+    .unwrap_or_default()
 }
 
 fn plan(call: &mut Call, wanted: Interfaces) {
@@ -34,17 +39,31 @@ fn plan(call: &mut Call, wanted: Interfaces) {
 
 fn all(call: &mut Call) -> Answer {
     let only = given(&call.params, "type");
-    let waiting = call.state.nodes.get(&call.node).is_some_and(|node| node.planned.is_some());
+    let waiting = call
+        .state
+        .nodes
+        .get(&call.node)
+        .is_some_and(|node| node.planned.is_some());
     if waiting {
-        call.beside.insert("changes".into(), "--- /etc/network/interfaces\n+++ /etc/network/interfaces.new\n@@ -1 +1 @@\n".into());
+        call.beside.insert(
+            "changes".into(),
+            "--- /etc/network/interfaces\n+++ /etc/network/interfaces.new\n@@ -1 +1 @@\n".into(),
+        );
     }
     let fits = |row: &&Map<String, Value>| match only.as_deref() {
         None => true,
-        Some("any_bridge" | "any_local_bridge") => row.get("type").is_some_and(|kind| kind == "bridge" || kind == "OVSBridge"),
+        Some("any_bridge" | "any_local_bridge") => row
+            .get("type")
+            .is_some_and(|kind| kind == "bridge" || kind == "OVSBridge"),
         Some("include_sdn") => true,
         Some(kind) => row.get("type").is_some_and(|known| known == kind),
     };
-    Ok(planned(call).values().filter(fits).cloned().map(Value::Object).collect())
+    Ok(planned(call)
+        .values()
+        .filter(fits)
+        .cloned()
+        .map(Value::Object)
+        .collect())
 }
 
 fn absent() -> Refusal {
@@ -52,15 +71,28 @@ fn absent() -> Refusal {
 }
 
 fn one(call: &mut Call) -> Answer {
-    let mut row = planned(call).get(&call.text("iface")).cloned().ok_or_else(absent)?;
+    let mut row = planned(call)
+        .get(&call.text("iface"))
+        .cloned()
+        .ok_or_else(absent)?;
     row.remove("iface");
     Ok(row.into())
 }
 
 fn filled(call: &Call, mut row: Map<String, Value>) -> Map<String, Value> {
-    for (key, value) in call.params.iter().filter(|(key, _)| !matches!(key.as_str(), "node" | "delete")) {
-        let number = matches!(key.as_str(), "autostart" | "mtu" | "bridge_vlan_aware").then(|| scalar(value).parse::<i64>().ok()).flatten();
-        let value = if key == "comments" { format!("{}\n", scalar(value).trim_end()).into() } else { value.clone() };
+    for (key, value) in call
+        .params
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "node" | "delete"))
+    {
+        let number = matches!(key.as_str(), "autostart" | "mtu" | "bridge_vlan_aware")
+            .then(|| scalar(value).parse::<i64>().ok())
+            .flatten();
+        let value = if key == "comments" {
+            format!("{}\n", scalar(value).trim_end()).into()
+        } else {
+            value.clone()
+        };
         row.insert(key.clone(), number.map_or(value, Value::from));
     }
     if let Some(cidr) = given(&call.params, "cidr") {
@@ -76,7 +108,11 @@ fn filled(call: &Call, mut row: Map<String, Value>) -> Map<String, Value> {
     row.entry("families").or_insert(serde_json::json!(["inet"]));
     row.entry("priority").or_insert(5.into());
     if row.get("type").is_some_and(|kind| kind == "bridge") {
-        for (key, value) in [("bridge_ports", ""), ("bridge_stp", "off"), ("bridge_fd", "0")] {
+        for (key, value) in [
+            ("bridge_ports", ""),
+            ("bridge_stp", "off"),
+            ("bridge_fd", "0"),
+        ] {
             row.entry(key).or_insert(value.into());
         }
     }
@@ -91,7 +127,10 @@ fn add(call: &mut Call) -> Answer {
     if call.params.contains_key("gateway")
         && let Some((other, _)) = wanted.iter().find(|(_, row)| row.contains_key("gateway"))
     {
-        return Err(Refusal::param("gateway", format!("Default gateway already exists on interface '{other}'.")));
+        return Err(Refusal::param(
+            "gateway",
+            format!("Default gateway already exists on interface '{other}'."),
+        ));
     }
     let row = filled(call, Map::new());
     wanted.insert(name, row);
@@ -127,12 +166,16 @@ fn revert(call: &mut Call) -> Answer {
 
 fn apply(call: &mut Call) -> Answer {
     let (name, who) = (call.node.clone(), call.who.clone());
-    Ok(call.state.spawn(&who, Plan::new(&name.clone(), "srvreload", "networking"), move |state, _| {
-        if let Some(node) = state.nodes.get_mut(&name)
-            && let Some(wanted) = node.planned.take()
-        {
-            node.interfaces = wanted;
-        }
-        Ok(())
-    }))
+    Ok(call.state.spawn(
+        &who,
+        Plan::new(&name.clone(), "srvreload", "networking"),
+        move |state, _| {
+            if let Some(node) = state.nodes.get_mut(&name)
+                && let Some(wanted) = node.planned.take()
+            {
+                node.interfaces = wanted;
+            }
+            Ok(())
+        },
+    ))
 }

@@ -12,22 +12,34 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("POST", "/nodes/{node}/status", power),
     ("GET", "/nodes/{node}/version", version),
     ("GET", "/nodes/{node}/time", time),
-    ("GET", "/nodes/{node}/dns", |_| Ok(json!({"search": "lab.test", "dns1": "127.0.0.1"}))),
+    ("GET", "/nodes/{node}/dns", |_| {
+        Ok(json!({"search": "lab.test", "dns1": "127.0.0.1"}))
+    }),
     ("GET", "/nodes/{node}/config", config),
     ("PUT", "/nodes/{node}/config", set_config),
     ("GET", "/nodes/{node}/replication", |_| Ok(json!([]))),
     ("GET", "/nodes/{node}/services", |_| Ok(json!([]))),
     ("GET", "/nodes/{node}/disks/list", |_| Ok(json!([]))),
-    ("GET", "/nodes/{node}/subscription", |_| Ok(json!({"status": "notfound", "message": "There is no subscription key"}))),
+    ("GET", "/nodes/{node}/subscription", |_| {
+        Ok(json!({"status": "notfound", "message": "There is no subscription key"}))
+    }),
     ("GET", "/nodes/{node}/rrddata", rrd),
     ("GET", "/nodes/{node}/qemu/{vmid}/rrddata", rrd),
     ("GET", "/nodes/{node}/lxc/{vmid}/rrddata", rrd),
     ("GET", "/nodes/{node}/storage/{storage}/rrddata", rrd),
     ("GET", "/nodes/{node}/certificates/info", certificates),
+    ("POST", "/nodes/{node}/startall", |call| {
+        bulk(call, "startall")
+    }),
+    ("POST", "/nodes/{node}/stopall", |call| {
+        bulk(call, "stopall")
+    }),
 ];
 
 fn status(call: &mut Call) -> Answer {
-    let Some(node) = call.state.nodes.get(&call.node) else { return Err(Refusal::die("no such node")) };
+    let Some(node) = call.state.nodes.get(&call.node) else {
+        return Err(Refusal::die("no such node"));
+    };
     let release = "6.17.2-1-pve";
     let version = "#1 SMP PREEMPT_DYNAMIC PMX 6.17.2-1";
     Ok(json!({
@@ -53,7 +65,11 @@ fn power(_call: &mut Call) -> Answer {
 }
 
 fn version(call: &mut Call) -> Answer {
-    let version = call.state.nodes.get(&call.node).map_or(String::new(), |node| node.version.clone());
+    let version = call
+        .state
+        .nodes
+        .get(&call.node)
+        .map_or(String::new(), |node| node.version.clone());
     let release: Vec<&str> = version.split('.').take(2).collect();
     Ok(json!({"version": version, "release": release.join("."), "repoid": "14a22df3c5f0a1b2"}))
 }
@@ -64,10 +80,15 @@ fn time(call: &mut Call) -> Answer {
 }
 
 fn config(call: &mut Call) -> Answer {
-    let Some(node) = call.state.nodes.get(&call.node) else { return NULL };
+    let Some(node) = call.state.nodes.get(&call.node) else {
+        return NULL;
+    };
     let mut all = node.config.clone();
     if !all.is_empty() {
-        all.insert("digest".into(), sha1(Value::from(node.config.clone()).to_string().as_bytes()).into());
+        all.insert(
+            "digest".into(),
+            sha1(Value::from(node.config.clone()).to_string().as_bytes()).into(),
+        );
     }
     Ok(all.into())
 }
@@ -75,11 +96,15 @@ fn config(call: &mut Call) -> Answer {
 fn set_config(call: &mut Call) -> Answer {
     call.quorate()?;
     let params = call.params.clone();
-    let Some(node) = call.state.nodes.get_mut(&call.node) else { return NULL };
+    let Some(node) = call.state.nodes.get_mut(&call.node) else {
+        return NULL;
+    };
     for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
         node.config.remove(&name);
     }
-    let kept = params.into_iter().filter(|(name, _)| !matches!(name.as_str(), "delete" | "node" | "digest"));
+    let kept = params
+        .into_iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "delete" | "node" | "digest"));
     node.config.extend(kept);
     NULL
 }
@@ -87,11 +112,15 @@ fn set_config(call: &mut Call) -> Answer {
 /// An hour of minutes, like after a restart: the time and little else.
 fn rrd(call: &mut Call) -> Answer {
     let now = call.state.now() / 60 * 60;
-    Ok((0..60).map(|i| json!({"time": now - (59 - i) * 60})).collect())
+    Ok((0..60)
+        .map(|i| json!({"time": now - (59 - i) * 60}))
+        .collect())
 }
 
 fn certificates(call: &mut Call) -> Answer {
-    let Some(node) = call.state.nodes.get(&call.node) else { return NULL };
+    let Some(node) = call.state.nodes.get(&call.node) else {
+        return NULL;
+    };
     let now = call.state.now();
     Ok(json!([{
         "filename": "pve-ssl.pem", "fingerprint": node.fingerprint, "notbefore": now - 86_400, "notafter": now + 63_072_000,
@@ -99,4 +128,49 @@ fn certificates(call: &mut Call) -> Answer {
         "san": ["127.0.0.1", "localhost", call.node], "public-key-type": "rsaEncryption", "public-key-bits": 2048,
         "pem": "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
     }]))
+}
+
+/// All guests of the node (or those named) that start on boot (or run).
+fn bulk(call: &mut Call, kind: &'static str) -> Answer {
+    let (node, who) = (call.node.clone(), call.who.clone());
+    let named = list(&call.text("vms"));
+    let forced = super::super::answer::flag(&call.params, "force");
+    Ok(call.state.spawn(
+        &who,
+        super::super::task::Plan::new(&node, kind, "").length(2),
+        move |state, log| {
+            let wanted = |guest: &&super::super::guest::Guest| {
+                guest.node == node && (named.is_empty() || named.contains(&guest.vmid.to_string()))
+            };
+            let start = kind == "startall";
+            let due = |guest: &&super::super::guest::Guest| {
+                if start {
+                    !guest.running()
+                        && !guest.template()
+                        && (forced || guest.get("onboot") == Some("1"))
+                } else {
+                    guest.running()
+                }
+            };
+            let all: Vec<u32> = state
+                .guests
+                .values()
+                .filter(wanted)
+                .filter(due)
+                .map(|guest| guest.vmid)
+                .collect();
+            for vmid in all {
+                log.push(format!(
+                    "{} {vmid}",
+                    if start { "Starting VM" } else { "Stopping VM" }
+                ));
+                if start {
+                    state.power_on(vmid)
+                } else {
+                    state.power_off(vmid)
+                }
+            }
+            Ok(())
+        },
+    ))
 }

@@ -14,7 +14,11 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("POST", "/nodes/{node}/lxc/{vmid}/status/start", start),
     ("POST", "/nodes/{node}/qemu/{vmid}/status/stop", stop),
     ("POST", "/nodes/{node}/lxc/{vmid}/status/stop", stop),
-    ("POST", "/nodes/{node}/qemu/{vmid}/status/shutdown", shutdown),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/status/shutdown",
+        shutdown,
+    ),
     ("POST", "/nodes/{node}/lxc/{vmid}/status/shutdown", shutdown),
     ("POST", "/nodes/{node}/qemu/{vmid}/status/reboot", reboot),
     ("POST", "/nodes/{node}/lxc/{vmid}/status/reboot", reboot),
@@ -28,7 +32,9 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
 impl State {
     /// Why a guest cannot start, if it cannot.
     fn startable(&self, node: &str, kind: Kind, vmid: u32) -> Result<(), String> {
-        let guest = self.guest(node, kind, vmid).ok_or_else(|| missing(node, kind, vmid))?;
+        let guest = self
+            .guest(node, kind, vmid)
+            .ok_or_else(|| missing(node, kind, vmid))?;
         if guest.template() {
             return Err(match kind {
                 Kind::Qemu => "you can't start a vm if it's a template".into(),
@@ -39,13 +45,23 @@ impl State {
         if guest.running() {
             return Err(format!("{} {vmid} already running", guest.kind.short()));
         }
-        let nets = guest.config.iter().filter(|(key, _)| key.starts_with("net") && key[3..].parse::<u32>().is_ok());
+        let nets = guest
+            .config
+            .iter()
+            .filter(|(key, _)| key.starts_with("net") && key[3..].parse::<u32>().is_ok());
         for bridge in nets.filter_map(|(_, value)| option(value, "bridge")) {
-            if !self.nodes.get(node).is_some_and(|node| node.interfaces.contains_key(bridge)) {
+            if !self
+                .nodes
+                .get(node)
+                .is_some_and(|node| node.interfaces.contains_key(bridge))
+            {
                 return Err(format!("bridge '{bridge}' does not exist"));
             }
         }
-        let drives = guest.config.iter().filter(|(key, _)| super::super::guest::is_disk_key(key, kind));
+        let drives = guest
+            .config
+            .iter()
+            .filter(|(key, _)| super::super::guest::is_disk_key(key, kind));
         for (_, value) in drives {
             let id = super::super::guest::volume(value);
             if id.contains(':') && self.volume(id, node).is_none() {
@@ -99,15 +115,28 @@ fn managed(call: &mut Call, kind: &'static str, state: &str) -> Option<Value> {
     ha.insert("state".into(), state.into());
     let (node, vmid, who) = (call.node.clone(), call.vmid(), call.who.clone());
     let on = state == "started";
-    let root = super::super::rights::Who { user: "root@pam".into(), ..Default::default() };
-    let word = call.kind().task(if on { "qmstart" } else { "qmstop" }, if on { "vzstart" } else { "vzstop" });
-    Some(call.state.spawn(&who, Plan::new(&node, kind, vmid), move |state, _| {
-        state.spawn(&root, Plan::new(&node, word, vmid), move |state, _| {
-            if on { state.power_on(vmid) } else { state.power_off(vmid) }
-            Ok(())
-        });
-        Ok(())
-    }))
+    let root = super::super::rights::Who {
+        user: "root@pam".into(),
+        ..Default::default()
+    };
+    let word = call.kind().task(
+        if on { "qmstart" } else { "qmstop" },
+        if on { "vzstart" } else { "vzstop" },
+    );
+    Some(
+        call.state
+            .spawn(&who, Plan::new(&node, kind, vmid), move |state, _| {
+                state.spawn(&root, Plan::new(&node, word, vmid), move |state, _| {
+                    if on {
+                        state.power_on(vmid)
+                    } else {
+                        state.power_off(vmid)
+                    }
+                    Ok(())
+                });
+                Ok(())
+            }),
+    )
 }
 
 fn start(call: &mut Call) -> Answer {
@@ -116,11 +145,18 @@ fn start(call: &mut Call) -> Answer {
     if let Some(upid) = managed(call, "hastart", "started") {
         return Ok(upid);
     }
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let plan = Plan::new(&node, kind.task("qmstart", "vzstart"), vmid).holds(vmid);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         state.startable(&node, kind, vmid)?;
-        let ovmf = state.guests.get(&vmid).is_some_and(|guest| guest.get("bios") == Some("ovmf") && guest.get("efidisk0").is_none());
+        let ovmf = state.guests.get(&vmid).is_some_and(|guest| {
+            guest.get("bios") == Some("ovmf") && guest.get("efidisk0").is_none()
+        });
         if ovmf {
             log.push("WARN: no efidisk configured! Using temporary efivars disk.".into());
         }
@@ -131,7 +167,12 @@ fn start(call: &mut Call) -> Answer {
 
 fn stop(call: &mut Call) -> Answer {
     root_only(call)?;
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     if kind == Kind::Lxc {
         running(call.guest()?)?;
     }
@@ -140,7 +181,9 @@ fn stop(call: &mut Call) -> Answer {
     }
     let plan = Plan::new(&node, kind.task("qmstop", "vzstop"), vmid).holds(vmid);
     Ok(call.state.spawn(&who, plan, move |state, _| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
         state.power_off(vmid);
         Ok(())
@@ -148,12 +191,25 @@ fn stop(call: &mut Call) -> Answer {
 }
 
 fn running(guest: &Guest) -> Result<(), Refusal> {
-    if guest.running() { Ok(()) } else { Err(Refusal::die(format!("{} {} not running", guest.kind.short(), guest.vmid))) }
+    if guest.running() {
+        Ok(())
+    } else {
+        Err(Refusal::die(format!(
+            "{} {} not running",
+            guest.kind.short(),
+            guest.vmid
+        )))
+    }
 }
 
 fn shutdown(call: &mut Call) -> Answer {
     root_only(call)?;
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let force = flag(&call.params, "forceStop");
     if kind == Kind::Lxc {
         running(call.guest()?)?;
@@ -161,10 +217,18 @@ fn shutdown(call: &mut Call) -> Answer {
     if let Some(upid) = managed(call, "hastop", "stopped") {
         return Ok(upid);
     }
-    let obeys = call.state.guests.get(&vmid).is_none_or(|guest| guest.obeys && guest.status != Status::Paused || !guest.running());
-    let plan = Plan::new(&node, kind.task("qmshutdown", "vzshutdown"), vmid).holds(vmid).length(if obeys { 2 } else { 5 });
+    let obeys = call
+        .state
+        .guests
+        .get(&vmid)
+        .is_none_or(|guest| guest.obeys && guest.status != Status::Paused || !guest.running());
+    let plan = Plan::new(&node, kind.task("qmshutdown", "vzshutdown"), vmid)
+        .holds(vmid)
+        .length(if obeys { 2 } else { 5 });
     Ok(call.state.spawn(&who, plan, move |state, log| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
         if !obeys && !force {
             return Err(match kind {
@@ -181,14 +245,23 @@ fn shutdown(call: &mut Call) -> Answer {
 }
 
 fn reboot(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let guest = call.guest()?;
     if !guest.running() {
         return Err(Refusal::die(format!("VM {vmid} not running")));
     }
-    let plan = Plan::new(&node, kind.task("qmreboot", "vzreboot"), vmid).holds(vmid).length(3);
+    let plan = Plan::new(&node, kind.task("qmreboot", "vzreboot"), vmid)
+        .holds(vmid)
+        .length(3);
     Ok(call.state.spawn(&who, plan, move |state, _| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
         if !guest.obeys {
             return Err("VM quit/powerdown failed - got timeout".into());
@@ -202,53 +275,72 @@ fn reset(call: &mut Call) -> Answer {
     root_only(call)?;
     let (node, vmid, who) = (call.node.clone(), call.vmid(), call.who.clone());
     running(call.guest()?)?;
-    Ok(call.state.spawn(&who, Plan::new(&node, "qmreset", vmid), move |state, _| {
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            locked(guest)?;
-            guest.uptime = 1;
-        }
-        Ok(())
-    }))
+    Ok(call
+        .state
+        .spawn(&who, Plan::new(&node, "qmreset", vmid), move |state, _| {
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                locked(guest)?;
+                guest.uptime = 1;
+            }
+            Ok(())
+        }))
 }
 
 fn suspend(call: &mut Call) -> Answer {
     root_only(call)?;
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let disk = flag(&call.params, "todisk");
     running(call.guest()?)?;
     if disk {
-        call.state.need(&call.who, &format!("/vms/{vmid}"), &["VM.Config.Disk"])?;
+        call.state
+            .need(&call.who, &format!("/vms/{vmid}"), &["VM.Config.Disk"])?;
     }
     let word = kind.task(if disk { "qmsuspend" } else { "qmpause" }, "vzsuspend");
-    Ok(call.state.spawn(&who, Plan::new(&node, word, vmid), move |state, _| {
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            locked(guest)?;
-            if disk {
-                guest.set("lock", "suspended");
-                guest.status = Status::Stopped;
-            } else {
-                guest.status = Status::Paused;
+    Ok(call
+        .state
+        .spawn(&who, Plan::new(&node, word, vmid), move |state, _| {
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                locked(guest)?;
+                if disk {
+                    guest.set("lock", "suspended");
+                    guest.status = Status::Stopped;
+                } else {
+                    guest.status = Status::Paused;
+                }
             }
-        }
-        Ok(())
-    }))
+            Ok(())
+        }))
 }
 
 fn resume(call: &mut Call) -> Answer {
     root_only(call)?;
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let guest = call.guest()?;
     let asleep = guest.lock() == Some("suspended");
     if !asleep {
         running(guest)?;
     }
-    Ok(call.state.spawn(&who, Plan::new(&node, kind.task("qmresume", "vzresume"), vmid), move |state, _| {
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            if asleep {
-                guest.config.remove("lock");
+    Ok(call.state.spawn(
+        &who,
+        Plan::new(&node, kind.task("qmresume", "vzresume"), vmid),
+        move |state, _| {
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                if asleep {
+                    guest.config.remove("lock");
+                }
+                guest.status = Status::Running;
             }
-            guest.status = Status::Running;
-        }
-        Ok(())
-    }))
+            Ok(())
+        },
+    ))
 }

@@ -9,7 +9,10 @@ use super::super::state::{Node, State};
 use super::super::storage::Storage;
 use super::Handler;
 
-pub const TABLE: &[(&str, &str, Handler)] = &[("GET", "/cluster/resources", resources), ("GET", "/nodes", nodes)];
+pub const TABLE: &[(&str, &str, Handler)] = &[
+    ("GET", "/cluster/resources", resources),
+    ("GET", "/nodes", nodes),
+];
 
 type Row = Map<String, Value>;
 
@@ -23,34 +26,49 @@ fn resources(call: &mut Call) -> Answer {
     let (state, who) = (&*call.state, &call.who);
     let mut rows: Vec<Value> = Vec::new();
     if only.is_empty() {
-        for id in state.pools.keys().filter(|id| state.may(who, &format!("/pool/{id}"), &["Pool.Audit"])) {
+        for id in state
+            .pools
+            .keys()
+            .filter(|id| state.may(who, &format!("/pool/{id}"), &["Pool.Audit"]))
+        {
             rows.push(json!({"id": format!("/pool/{id}"), "type": "pool", "pool": id}));
         }
     }
     if wants("vm") {
-        let seen = state.guests.values().filter(|guest| state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"]));
+        let seen = state
+            .guests
+            .values()
+            .filter(|guest| state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"]));
         rows.extend(seen.map(|guest| state.guest_row(guest).into()));
     }
     if wants("node") {
         rows.extend(state.nodes.iter().map(|(name, node)| {
-            let mut row = state.node_row(name, node, state.may(who, &format!("/nodes/{name}"), &["Sys.Audit"]));
+            let mut row = state.node_row(
+                name,
+                node,
+                state.may(who, &format!("/nodes/{name}"), &["Sys.Audit"]),
+            );
             row.insert("cgroup-mode".into(), 1.into());
             Value::Object(row)
         }));
     }
     if wants("storage") {
         for storage in state.storages.iter().filter(|storage| !storage.disabled) {
-            if state.may(who, &format!("/storage/{}", storage.id), &["Datastore.Audit", "Datastore.AllocateSpace"]) {
+            if state.may(
+                who,
+                &format!("/storage/{}", storage.id),
+                &["Datastore.Audit", "Datastore.AllocateSpace"],
+            ) {
                 let nodes = state.nodes.keys().filter(|node| storage.on(node));
                 rows.extend(nodes.map(|node| state.storage_row(storage, node).into()));
             }
         }
     }
     if only.is_empty() && state.may(who, "/sdn/zones/localnetwork", &["SDN.Audit", "SDN.Use"]) {
-        for node in state.nodes.keys().filter(|node| state.online(node)) {
+        for node in state.nodes.keys() {
             rows.push(json!({
                 "network": "localnetwork", "type": "network", "id": format!("network/{node}/zone/localnetwork"),
-                "node": node, "network-type": "zone", "status": "ok",
+                "node": node, "network-type": "zone", "status": if state.online(node) { "ok" } else { "unknown" },
             }));
         }
     }
@@ -60,7 +78,11 @@ fn resources(call: &mut Call) -> Answer {
 fn nodes(call: &mut Call) -> Answer {
     let (state, who) = (&*call.state, &call.who);
     let rows = state.nodes.iter().map(|(name, node)| {
-        let mut row = state.node_row(name, node, state.may(who, &format!("/nodes/{name}"), &["Sys.Audit"]));
+        let mut row = state.node_row(
+            name,
+            node,
+            state.may(who, &format!("/nodes/{name}"), &["Sys.Audit"]),
+        );
         row.insert("ssl_fingerprint".into(), node.fingerprint.clone().into());
         Value::Object(row)
     });
@@ -77,7 +99,9 @@ impl State {
     pub fn node_row(&self, name: &str, node: &Node, audit: bool) -> Row {
         let online = node.online || self.stale;
         let status = if online { "online" } else { "offline" };
-        let mut all = row(json!({"id": format!("node/{name}"), "node": name, "type": "node", "status": status}));
+        let mut all = row(
+            json!({"id": format!("node/{name}"), "node": name, "type": "node", "status": status}),
+        );
         if online {
             all.insert("level".into(), "".into());
         }
@@ -107,14 +131,20 @@ impl State {
             "template": u8::from(guest.template()),
         })));
         let tags = guest.get("tags").map(String::from);
-        let ha = self.ha.get(&guest.sid()).map(|ha| ha.get("state").cloned().unwrap_or("started".into()));
+        let ha = self
+            .ha
+            .get(&guest.sid())
+            .map(|ha| ha.get("state").cloned().unwrap_or("started".into()));
         let more = [
             ("pool", self.pool_of(guest.vmid).map(Value::from)),
             ("tags", tags.map(Value::from)),
             ("lock", guest.lock().map(Value::from)),
             ("hastate", ha),
         ];
-        all.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))));
+        all.extend(
+            more.into_iter()
+                .filter_map(|(key, value)| Some((key.to_string(), value?))),
+        );
         all
     }
 
@@ -136,7 +166,11 @@ impl State {
 impl Guest {
     /// How high availability calls it.
     pub fn sid(&self) -> String {
-        format!("{}:{}", if self.kind == Kind::Qemu { "vm" } else { "ct" }, self.vmid)
+        format!(
+            "{}:{}",
+            if self.kind == Kind::Qemu { "vm" } else { "ct" },
+            self.vmid
+        )
     }
 }
 

@@ -13,14 +13,46 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/nodes/{node}/lxc/{vmid}/snapshot", all),
     ("POST", "/nodes/{node}/qemu/{vmid}/snapshot", create),
     ("POST", "/nodes/{node}/lxc/{vmid}/snapshot", create),
-    ("DELETE", "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}", delete),
-    ("DELETE", "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}", delete),
-    ("POST", "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback", rollback),
-    ("POST", "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/rollback", rollback),
-    ("GET", "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config", config),
-    ("GET", "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config", config),
-    ("PUT", "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config", describe),
-    ("PUT", "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config", describe),
+    (
+        "DELETE",
+        "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}",
+        delete,
+    ),
+    (
+        "DELETE",
+        "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}",
+        delete,
+    ),
+    (
+        "POST",
+        "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/rollback",
+        rollback,
+    ),
+    (
+        "POST",
+        "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/rollback",
+        rollback,
+    ),
+    (
+        "GET",
+        "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config",
+        config,
+    ),
+    (
+        "GET",
+        "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config",
+        config,
+    ),
+    (
+        "PUT",
+        "/nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config",
+        describe,
+    ),
+    (
+        "PUT",
+        "/nodes/{node}/lxc/{vmid}/snapshot/{snapname}/config",
+        describe,
+    ),
 ];
 
 fn all(call: &mut Call) -> Answer {
@@ -49,18 +81,31 @@ fn absent(name: &str) -> String {
 }
 
 fn create(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let (name, description) = (call.text("snapname"), call.text("description"));
     let vmstate = flag(&call.params, "vmstate");
     if name == "current" {
-        return Err(Refusal::die("unable to use snapshot name 'current' (reserved name)"));
+        return Err(Refusal::die(
+            "unable to use snapshot name 'current' (reserved name)",
+        ));
     }
     if name == "vzdump" {
-        return Err(Refusal::die("unable to use snapshot name 'vzdump' (reserved name)"));
+        return Err(Refusal::die(
+            "unable to use snapshot name 'vzdump' (reserved name)",
+        ));
     }
-    let plan = Plan::new(&node, kind.task("qmsnapshot", "vzsnapshot"), vmid).holds(vmid).length(2);
+    let plan = Plan::new(&node, kind.task("qmsnapshot", "vzsnapshot"), vmid)
+        .holds(vmid)
+        .length(2);
     Ok(call.state.spawn(&who, plan, move |state, log| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
         if guest.snapshots.iter().any(|snapshot| snapshot.name == name) {
             return Err(format!("snapshot name '{name}' already used"));
@@ -78,23 +123,49 @@ fn create(call: &mut Call) -> Answer {
             let vmstate = vmstate && guest.running();
             let mut config = guest.config.clone();
             config.remove("lock");
-            guest.snapshots.push(Snapshot { name, parent, time, description, vmstate, config });
+            guest.snapshots.push(Snapshot {
+                name,
+                parent,
+                time,
+                description,
+                vmstate,
+                config,
+            });
         }
         Ok(())
     }))
 }
 
 fn delete(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let name = call.text("snapname");
-    let plan = Plan::new(&node, kind.task("qmdelsnapshot", "vzdelsnapshot"), vmid).holds(vmid).length(2);
+    let plan = Plan::new(&node, kind.task("qmdelsnapshot", "vzdelsnapshot"), vmid)
+        .holds(vmid)
+        .length(2);
     Ok(call.state.spawn(&who, plan, move |state, _| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
-        let Some(guest) = state.guests.get_mut(&vmid) else { return Ok(()) };
-        let at = guest.snapshots.iter().position(|snapshot| snapshot.name == name).ok_or_else(|| absent(&name))?;
+        let Some(guest) = state.guests.get_mut(&vmid) else {
+            return Ok(());
+        };
+        let at = guest
+            .snapshots
+            .iter()
+            .position(|snapshot| snapshot.name == name)
+            .ok_or_else(|| absent(&name))?;
         let gone = guest.snapshots.remove(at);
-        for snapshot in guest.snapshots.iter_mut().filter(|snapshot| snapshot.parent.as_ref() == Some(&name)) {
+        for snapshot in guest
+            .snapshots
+            .iter_mut()
+            .filter(|snapshot| snapshot.parent.as_ref() == Some(&name))
+        {
             snapshot.parent = gone.parent.clone();
         }
         if guest.parent.as_ref() == Some(&name) {
@@ -105,13 +176,26 @@ fn delete(call: &mut Call) -> Answer {
 }
 
 fn rollback(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let (name, start) = (call.text("snapname"), flag(&call.params, "start"));
-    let plan = Plan::new(&node, kind.task("qmrollback", "vzrollback"), vmid).holds(vmid).length(2);
+    let plan = Plan::new(&node, kind.task("qmrollback", "vzrollback"), vmid)
+        .holds(vmid)
+        .length(2);
     Ok(call.state.spawn(&who, plan, move |state, _| {
-        let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
+        let guest = state
+            .guest(&node, kind, vmid)
+            .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
-        let found = guest.snapshots.iter().find(|snapshot| snapshot.name == name).ok_or_else(|| absent(&name))?;
+        let found = guest
+            .snapshots
+            .iter()
+            .find(|snapshot| snapshot.name == name)
+            .ok_or_else(|| absent(&name))?;
         let (config, awake) = (found.config.clone(), found.vmstate);
         state.power_off(vmid);
         if let Some(guest) = state.guests.get_mut(&vmid) {
@@ -127,7 +211,11 @@ fn rollback(call: &mut Call) -> Answer {
 
 fn config(call: &mut Call) -> Answer {
     let (guest, name) = (call.guest()?, call.text("snapname"));
-    let found = guest.snapshots.iter().find(|snapshot| snapshot.name == name).ok_or_else(|| Refusal::die(absent(&name)))?;
+    let found = guest
+        .snapshots
+        .iter()
+        .find(|snapshot| snapshot.name == name)
+        .ok_or_else(|| Refusal::die(absent(&name)))?;
     let mut all = object(guest.kind, &found.config);
     all.insert("snaptime".into(), found.time.into());
     if !found.description.is_empty() {
@@ -143,7 +231,11 @@ fn describe(call: &mut Call) -> Answer {
     call.quorate()?;
     let (name, description) = (call.text("snapname"), given(&call.params, "description"));
     let guest = call.guest_mut()?;
-    let found = guest.snapshots.iter_mut().find(|snapshot| snapshot.name == name).ok_or_else(|| Refusal::die(absent(&name)))?;
+    let found = guest
+        .snapshots
+        .iter_mut()
+        .find(|snapshot| snapshot.name == name)
+        .ok_or_else(|| Refusal::die(absent(&name)))?;
     if let Some(description) = description {
         found.description = description;
     }

@@ -20,7 +20,19 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
 ];
 
 fn digest(state: &State) -> String {
-    let text: String = state.storages.iter().map(|storage| format!("{}{}{}{:?}", storage.id, storage.kind, storage.content.join(","), storage.options)).collect();
+    let text: String = state
+        .storages
+        .iter()
+        .map(|storage| {
+            format!(
+                "{}{}{}{:?}",
+                storage.id,
+                storage.kind,
+                storage.content.join(","),
+                storage.options
+            )
+        })
+        .collect();
     sha1(text.as_bytes())
 }
 
@@ -54,17 +66,35 @@ fn absent(id: &str) -> Refusal {
 
 fn definitions(call: &mut Call) -> Answer {
     let (state, kind) = (&*call.state, given(&call.params, "type"));
-    let seen = state.storages.iter().filter(|storage| state.may(&call.who, &format!("/storage/{}", storage.id), &["Datastore.Audit"]));
-    Ok(seen.filter(|storage| kind.as_ref().is_none_or(|kind| storage.kind == *kind)).map(|storage| shown(state, storage)).collect())
+    let seen = state.storages.iter().filter(|storage| {
+        state.may(
+            &call.who,
+            &format!("/storage/{}", storage.id),
+            &["Datastore.Audit"],
+        )
+    });
+    Ok(seen
+        .filter(|storage| kind.as_ref().is_none_or(|kind| storage.kind == *kind))
+        .map(|storage| shown(state, storage))
+        .collect())
 }
 
 fn definition(call: &mut Call) -> Answer {
     let id = call.text("storage");
-    call.state.storage(&id).map(|storage| shown(call.state, storage)).ok_or_else(|| absent(&id))
+    call.state
+        .storage(&id)
+        .map(|storage| shown(call.state, storage))
+        .ok_or_else(|| absent(&id))
 }
 
 fn quorate(call: &Call, what: &str) -> Result<(), Refusal> {
-    if call.state.has_quorum() { Ok(()) } else { Err(Refusal::die(format!("{what} storage failed: cfs-lock 'file-storage_cfg' error: no quorum!"))) }
+    if call.state.has_quorum() {
+        Ok(())
+    } else {
+        Err(Refusal::die(format!(
+            "{what} storage failed: cfs-lock 'file-storage_cfg' error: no quorum!"
+        )))
+    }
 }
 
 fn apply(storage: &mut Storage, params: &Map<String, Value>) {
@@ -91,10 +121,21 @@ fn define(call: &mut Call) -> Answer {
     quorate(call, "create")?;
     let (id, kind) = (call.text("storage"), call.text("type"));
     if call.state.storage(&id).is_some() {
-        return Err(Refusal::die(format!("create storage failed: storage ID '{id}' already defined")));
+        return Err(Refusal::die(format!(
+            "create storage failed: storage ID '{id}' already defined"
+        )));
     }
-    let mut storage = Storage::new(&id, &kind, "images", matches!(kind.as_str(), "nfs" | "cifs" | "rbd" | "cephfs" | "pbs"));
-    storage.path = if storage.files() { storage.path } else { String::new() };
+    let mut storage = Storage::new(
+        &id,
+        &kind,
+        "images",
+        matches!(kind.as_str(), "nfs" | "cifs" | "rbd" | "cephfs" | "pbs"),
+    );
+    storage.path = if storage.files() {
+        storage.path
+    } else {
+        String::new()
+    };
     apply(&mut storage, &call.params);
     call.state.storages.push(storage);
     Ok(json!({"storage": id, "type": kind}))
@@ -105,9 +146,15 @@ fn redefine(call: &mut Call) -> Answer {
     let id = call.text("storage");
     let params = call.params.clone();
     if given(&params, "digest").is_some_and(|given| given != digest(call.state)) {
-        return Err(Refusal::die("detected modified configuration - file changed by other user? Try again."));
+        return Err(Refusal::die(
+            "detected modified configuration - file changed by other user? Try again.",
+        ));
     }
-    let storage = call.state.storage_mut(&id).ok_or_else(|| Refusal::die(format!("update storage failed: storage '{id}' does not exist")))?;
+    let storage = call.state.storage_mut(&id).ok_or_else(|| {
+        Refusal::die(format!(
+            "update storage failed: storage '{id}' does not exist"
+        ))
+    })?;
     apply(storage, &params);
     for key in list(&given(&params, "delete").unwrap_or_default()) {
         match key.as_str() {
@@ -125,7 +172,9 @@ fn undefine(call: &mut Call) -> Answer {
     quorate(call, "delete")?;
     let id = call.text("storage");
     if call.state.storage(&id).is_none() {
-        return Err(Refusal::die(format!("delete storage failed: storage '{id}' does not exist")));
+        return Err(Refusal::die(format!(
+            "delete storage failed: storage '{id}' does not exist"
+        )));
     }
     call.state.storages.retain(|storage| storage.id != id);
     NULL
@@ -142,22 +191,34 @@ fn usage(storage: &Storage, row: &mut Map<String, Value>) {
 fn here(call: &mut Call) -> Answer {
     let (state, params) = (&*call.state, &call.params);
     let only = given(params, "storage");
-    let (contents, target, enabled) = (list(&text(params, "content")), given(params, "target"), flag(params, "enabled"));
+    let (contents, target, enabled) = (
+        list(&text(params, "content")),
+        given(params, "target"),
+        flag(params, "enabled"),
+    );
     let mut rows: Vec<Value> = Vec::new();
     for storage in &state.storages {
         let path = format!("/storage/{}", storage.id);
-        let fits = state.may(&call.who, &path, &["Datastore.Audit", "Datastore.AllocateSpace"])
-            && storage.on(&call.node)
+        let fits = state.may(
+            &call.who,
+            &path,
+            &["Datastore.Audit", "Datastore.AllocateSpace"],
+        ) && storage.on(&call.node)
             && only.as_ref().is_none_or(|only| *only == storage.id)
             && (contents.is_empty() || contents.iter().any(|content| storage.holds(content)))
-            && target.as_ref().is_none_or(|target| *target == call.node || (storage.shared && storage.on(target)))
+            && target.as_ref().is_none_or(|target| {
+                *target == call.node || (storage.shared && storage.on(target))
+            })
             && (!enabled || !storage.disabled);
         if !fits {
             continue;
         }
         let mut row = Map::from_iter([("storage".to_string(), Value::from(storage.id.clone()))]);
         usage(storage, &mut row);
-        row.insert("used_fraction".into(), (storage.used as f64 / storage.total.max(1) as f64).into());
+        row.insert(
+            "used_fraction".into(),
+            (storage.used as f64 / storage.total.max(1) as f64).into(),
+        );
         rows.push(row.into());
     }
     Ok(rows.into())
@@ -165,7 +226,11 @@ fn here(call: &mut Call) -> Answer {
 
 fn status(call: &mut Call) -> Answer {
     let id = call.text("storage");
-    let Some(storage) = call.state.storage(&id).filter(|storage| storage.on(&call.node)) else {
+    let Some(storage) = call
+        .state
+        .storage(&id)
+        .filter(|storage| storage.on(&call.node))
+    else {
         return Err(Refusal::param("storage", "No such storage."));
     };
     let mut row = Map::new();

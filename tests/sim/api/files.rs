@@ -1,0 +1,191 @@
+//! Files that come to a storage, and backups that are pruned from it.
+
+use serde_json::json;
+
+use super::super::answer::{Answer, Refusal, given, number};
+use super::super::gate::Call;
+use super::super::guest::Kind;
+use super::super::storage::Volume;
+use super::super::task::Plan;
+use super::content::usable;
+use super::{Handler, NULL};
+
+pub const TABLE: &[(&str, &str, Handler)] = &[
+    ("POST", "/nodes/{node}/storage/{storage}/upload", upload),
+    (
+        "POST",
+        "/nodes/{node}/storage/{storage}/download-url",
+        download,
+    ),
+    (
+        "GET",
+        "/nodes/{node}/storage/{storage}/prunebackups",
+        prunable,
+    ),
+    (
+        "DELETE",
+        "/nodes/{node}/storage/{storage}/prunebackups",
+        prune,
+    ),
+];
+
+fn upload(call: &mut Call) -> Answer {
+    let id = usable(call)?;
+    let (node, who, content, name) = (
+        call.node.clone(),
+        call.who.clone(),
+        call.text("content"),
+        call.text("filename"),
+    );
+    let fits = match content.as_str() {
+        "iso" => name.ends_with(".iso") || name.ends_with(".img"),
+        "vztmpl" => [".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"]
+            .iter()
+            .any(|end| name.ends_with(end)),
+        _ => true,
+    };
+    if !fits {
+        return Err(Refusal::param("filename", "wrong file extension"));
+    }
+    if !call
+        .state
+        .storage(&id)
+        .is_some_and(|storage| storage.holds(&content))
+    {
+        return Err(Refusal::die(format!(
+            "storage '{id}' does not support '{content}' content"
+        )));
+    }
+    let spool = call.text("tmpfilename");
+    let told = spool.rsplit_once('-').map_or("", |(_, told)| told);
+    let (hash, size) = told.split_at_checked(64).unwrap_or_default();
+    let (hash, size) = (hash.to_string(), u64::from_str_radix(size, 16).unwrap_or(0));
+    let sum = given(&call.params, "checksum");
+    Ok(call
+        .state
+        .spawn(&who, Plan::new(&node, "imgcopy", ""), move |state, log| {
+            log.push(format!("starting file import from: {spool}"));
+            if let Some(sum) = sum {
+                if sum != hash {
+                    log.push("calculating checksum...".into());
+                    return Err(format!("checksum mismatch: got '{hash}' != expect '{sum}'"));
+                }
+                log.push("calculating checksum...OK, checksum verified".into());
+            }
+            log.push(format!("target node: {node}"));
+            let file = state.put_file(&id, &node, &content, &name, size);
+            log.push(format!("target file: {file}"));
+            log.push(format!("file size is: {size}"));
+            log.push(format!("command: cp -- {spool} {file}"));
+            log.push("finished file import successfully".into());
+            Ok(())
+        }))
+}
+
+impl super::super::state::State {
+    /// A file on a storage, over one of the same name if there is one. Gives its path.
+    fn put_file(&mut self, id: &str, node: &str, content: &str, name: &str, size: u64) -> String {
+        let (volid, ctime) = (format!("{id}:{content}/{name}"), self.now());
+        self.free(&volid, node);
+        let Some(storage) = self.storage_mut(id) else {
+            return String::new();
+        };
+        let path = storage.file(&volid);
+        let node = if storage.shared {
+            String::new()
+        } else {
+            node.into()
+        };
+        let format = if content == "iso" { "iso" } else { "tgz" };
+        storage.volumes.push(Volume {
+            volid,
+            node,
+            content: content.into(),
+            format: format.into(),
+            size,
+            used: size,
+            ctime,
+            ..Volume::default()
+        });
+        path
+    }
+}
+
+fn download(call: &mut Call) -> Answer {
+    let id = usable(call)?;
+    let (node, who, content, name, url) = (
+        call.node.clone(),
+        call.who.clone(),
+        call.text("content"),
+        call.text("filename"),
+        call.text("url"),
+    );
+    let ours = url.starts_with("http://127.0.0.1:9/");
+    Ok(call.state.spawn(
+        &who,
+        Plan::new(&node, "download", &name).length(3),
+        move |state, log| {
+            let path = state
+                .storage(&id)
+                .map(|storage| storage.file(&format!("{id}:{content}/{name}")))
+                .unwrap_or_default();
+            log.push(format!("downloading {url} to {path}"));
+            if ours {
+                return Err(
+                    "download failed: Connecting to 127.0.0.1:9... failed: Connection refused."
+                        .into(),
+                );
+            }
+            state.put_file(&id, &node, &content, &name, 1 << 20);
+            log.push("download of finished successfully".into());
+            Ok(())
+        },
+    ))
+}
+
+fn keep(call: &Call) -> usize {
+    let text = given(&call.params, "prune-backups").unwrap_or_default();
+    text.split(',')
+        .find_map(|part| part.strip_prefix("keep-last=")?.parse().ok())
+        .unwrap_or(usize::MAX)
+}
+
+fn prunable(call: &mut Call) -> Answer {
+    let id = usable(call)?;
+    let vmid = number(&call.params, "vmid").map(|vmid| vmid as u32);
+    let gone = call.state.prunable(&id, vmid, keep(call));
+    let Some(storage) = call.state.storage(&id) else {
+        return NULL;
+    };
+    let backups = storage
+        .seen_from(&call.node)
+        .filter(|volume| volume.content == "backup" && (vmid.is_none() || volume.vmid == vmid));
+    let rows = backups.map(|volume| {
+        let mark = if volume.protected { "protected" } else if gone.contains(&volume.volid) { "remove" } else { "keep" };
+        let kind = if volume.volid.contains("-lxc-") { Kind::Lxc } else { Kind::Qemu };
+        json!({"volid": volume.volid, "ctime": volume.ctime, "mark": mark, "type": kind.word(), "vmid": volume.vmid})
+    });
+    Ok(rows.collect())
+}
+
+fn prune(call: &mut Call) -> Answer {
+    let id = usable(call)?;
+    let (vmid, keep, node, who) = (
+        number(&call.params, "vmid").map(|vmid| vmid as u32),
+        keep(call),
+        call.node.clone(),
+        call.who.clone(),
+    );
+    let name = vmid.map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
+    Ok(call.state.spawn(
+        &who,
+        Plan::new(&node, "prunebackups", name),
+        move |state, log| {
+            for volid in state.prunable(&id, vmid, keep) {
+                state.free(&volid, &node);
+                log.push(format!("removing backup '{volid}'"));
+            }
+            Ok(())
+        },
+    ))
+}
