@@ -21,7 +21,10 @@ fn property_strings_keep_what_they_do_not_understand() {
     card.set("bridge", "vmbr1");
     card.set("mtu", "1500");
     card.remove("queues");
-    assert_eq!(card.to_string(), "virtio=BC:24:11:00:00:01,bridge=vmbr1,trunks=10;20,mtu=1500");
+    assert_eq!(
+        card.to_string(),
+        "virtio=BC:24:11:00:00:01,bridge=vmbr1,trunks=10;20,mtu=1500"
+    );
     assert_eq!(Properties::parse(" a , b=c=d ,, ").to_string(), "a,b=c=d");
 }
 
@@ -31,9 +34,18 @@ fn what_a_disks_key_holds() {
         assert_eq!(property::held(&Properties::parse(text)), expected, "{text}");
     };
     let volume = |text: &str| Held::Volume(text.into());
-    check("local-lvm:vm-100-disk-0,size=32G", volume("local-lvm:vm-100-disk-0"));
-    check("file=fast:100/vm-100-disk-0.raw", volume("fast:100/vm-100-disk-0.raw"));
-    check("volume=fast:subvol-1-disk-0,mp=/data", volume("fast:subvol-1-disk-0"));
+    check(
+        "local-lvm:vm-100-disk-0,size=32G",
+        volume("local-lvm:vm-100-disk-0"),
+    );
+    check(
+        "file=fast:100/vm-100-disk-0.raw",
+        volume("fast:100/vm-100-disk-0.raw"),
+    );
+    check(
+        "volume=fast:subvol-1-disk-0,mp=/data",
+        volume("fast:subvol-1-disk-0"),
+    );
     check("local:iso/x.iso,media=cdrom,size=1M", Held::Cd);
     check("none,media=cdrom", Held::Cd);
     check("local:112/vm-112-cloudinit.qcow2,media=cdrom", Held::Cd);
@@ -46,7 +58,15 @@ fn keys_of_disks_and_cards() {
     let check = |kind: Kind, key: &str, disk: bool| {
         assert_eq!(property::is_disk(kind, key), disk, "{key}");
     };
-    for key in ["scsi0", "scsi30", "virtio15", "sata5", "ide3", "efidisk0", "tpmstate0"] {
+    for key in [
+        "scsi0",
+        "scsi30",
+        "virtio15",
+        "sata5",
+        "ide3",
+        "efidisk0",
+        "tpmstate0",
+    ] {
         check(Kind::Qemu, key, true);
         check(Kind::Lxc, key, false);
     }
@@ -54,7 +74,17 @@ fn keys_of_disks_and_cards() {
         check(Kind::Lxc, key, true);
         check(Kind::Qemu, key, false);
     }
-    for key in ["scsi31", "scsi", "scsihw", "virtiofs0", "net0", "unused0", "mp256", "", "7"] {
+    for key in [
+        "scsi31",
+        "scsi",
+        "scsihw",
+        "virtiofs0",
+        "net0",
+        "unused0",
+        "mp256",
+        "",
+        "7",
+    ] {
         check(Kind::Qemu, key, false);
         check(Kind::Lxc, key, false);
     }
@@ -65,25 +95,52 @@ fn keys_of_disks_and_cards() {
 #[test]
 fn the_next_free_key() {
     let check = |kind: Kind, there: Value, bus: &str, expected: Option<&str>| {
-        assert_eq!(property::free_key(kind, &config(there), bus).as_deref(), expected, "{bus}");
+        assert_eq!(
+            property::free_key(kind, &config(there), bus).as_deref(),
+            expected,
+            "{bus}"
+        );
     };
-    check(Kind::Qemu, json!({"scsi0": "a", "scsi2": "b"}), "scsi", Some("scsi1"));
+    check(
+        Kind::Qemu,
+        json!({"scsi0": "a", "scsi2": "b"}),
+        "scsi",
+        Some("scsi1"),
+    );
     check(Kind::Qemu, json!({}), "virtio", Some("virtio0"));
     check(Kind::Lxc, json!({"mp0": "a"}), "mp", Some("mp1"));
     check(Kind::Lxc, json!({}), "scsi", None);
-    check(Kind::Qemu, json!({"ide0": 1, "ide1": 1, "ide2": 1, "ide3": 1}), "ide", None);
+    check(
+        Kind::Qemu,
+        json!({"ide0": 1, "ide1": 1, "ide2": 1, "ide3": 1}),
+        "ide",
+        None,
+    );
     check(Kind::Qemu, json!({"net0": "a"}), "net", Some("net1"));
 }
 
 #[test]
 fn sizes() {
-    let check = |text: &str, expected: Option<u64>| assert_eq!(property::bytes(text, 1), expected, "{text}");
+    let check = |text: &str, expected: Option<u64>| {
+        assert_eq!(property::bytes(text, 1), expected, "{text}")
+    };
     check("32G", Some(32 << 30));
     check("1.5g", Some(3 << 29));
     check("528K", Some(528 << 10));
     check("0T", Some(0));
     check("1073741824", Some(1 << 30));
-    for bad in ["", "G", "1.G", "-1G", "1X", "1 G", "9999999999G", "1.2.3G", "999999999T9", "1e3"] {
+    for bad in [
+        "",
+        "G",
+        "1.G",
+        "-1G",
+        "1X",
+        "1 G",
+        "9999999999G",
+        "1.2.3G",
+        "999999999T9",
+        "1e3",
+    ] {
         check(bad, None);
     }
     assert_eq!(property::bytes("32", 1 << 30), Some(32 << 30));
@@ -101,7 +158,14 @@ fn tags_after_adding_and_removing() {
     check("a,b c", &["a"], &[], &["a", "b", "c"]);
     check(" ", &[], &["x"], &[]);
     check("web", &["web"], &["web"], &["web"]);
-    for (tag, good) in [("web", true), ("a-b+c.d_e", true), ("_x", true), ("-x", false), ("", false), ("a;b", false)] {
+    for (tag, good) in [
+        ("web", true),
+        ("a-b+c.d_e", true),
+        ("_x", true),
+        ("-x", false),
+        ("", false),
+        ("a;b", false),
+    ] {
         assert_eq!(property::is_tag(tag), good, "{tag}");
     }
 }
@@ -112,33 +176,82 @@ fn a_card_is_changed_where_it_stands() {
         let card = wish.on_vm(before.map(Properties::parse));
         assert_eq!(card.to_string(), expected, "{before:?}");
     };
-    let bridge = |bridge: &str| Wish { bridge: Some(bridge.into()), ..Wish::default() };
+    let bridge = |bridge: &str| Wish {
+        bridge: Some(bridge.into()),
+        ..Wish::default()
+    };
     check(&bridge("vmbr0"), None, "virtio,bridge=vmbr0");
-    check(&bridge("vmbr1"), Some("virtio=AA:BB:CC:00:00:01,bridge=vmbr0,queues=2"), "virtio=AA:BB:CC:00:00:01,bridge=vmbr1,queues=2");
-    let model = Wish { model: Some("e1000".into()), ..Wish::default() };
-    check(&model, Some("virtio=AA:BB:CC:00:00:01,bridge=vmbr0"), "e1000=AA:BB:CC:00:00:01,bridge=vmbr0");
-    check(&model, Some("model=virtio,macaddr=AA:BB:CC:00:00:01"), "model=e1000,macaddr=AA:BB:CC:00:00:01");
-    let no_tag = Wish { tag: Some(0), firewall: Some(false), ..Wish::default() };
-    check(&no_tag, Some("virtio=AA:BB:CC:00:00:01,tag=5,firewall=1,mtu=1"), "virtio=AA:BB:CC:00:00:01,mtu=1");
-    let mac = Wish { mac: Some("AA:BB:CC:00:00:09".into()), tag: Some(7), ..Wish::default() };
-    check(&mac, Some("virtio=AA:BB:CC:00:00:01"), "virtio=AA:BB:CC:00:00:09,tag=7");
+    check(
+        &bridge("vmbr1"),
+        Some("virtio=AA:BB:CC:00:00:01,bridge=vmbr0,queues=2"),
+        "virtio=AA:BB:CC:00:00:01,bridge=vmbr1,queues=2",
+    );
+    let model = Wish {
+        model: Some("e1000".into()),
+        ..Wish::default()
+    };
+    check(
+        &model,
+        Some("virtio=AA:BB:CC:00:00:01,bridge=vmbr0"),
+        "e1000=AA:BB:CC:00:00:01,bridge=vmbr0",
+    );
+    check(
+        &model,
+        Some("model=virtio,macaddr=AA:BB:CC:00:00:01"),
+        "model=e1000,macaddr=AA:BB:CC:00:00:01",
+    );
+    let no_tag = Wish {
+        tag: Some(0),
+        firewall: Some(false),
+        ..Wish::default()
+    };
+    check(
+        &no_tag,
+        Some("virtio=AA:BB:CC:00:00:01,tag=5,firewall=1,mtu=1"),
+        "virtio=AA:BB:CC:00:00:01,mtu=1",
+    );
+    let mac = Wish {
+        mac: Some("AA:BB:CC:00:00:09".into()),
+        tag: Some(7),
+        ..Wish::default()
+    };
+    check(
+        &mac,
+        Some("virtio=AA:BB:CC:00:00:01"),
+        "virtio=AA:BB:CC:00:00:09,tag=7",
+    );
 }
 
 #[test]
 fn a_containers_card_has_a_name_of_its_own() {
     let there = config(json!({"net0": "name=eth0,bridge=vmbr0", "net3": "name=eth2,bridge=vmbr0"}));
-    let wish = Wish { bridge: Some("vmbr0".into()), ip: Some("10.0.0.9/24".into()), gw: Some("10.0.0.1".into()), ..Wish::default() };
+    let wish = Wish {
+        bridge: Some("vmbr0".into()),
+        ip: Some("10.0.0.9/24".into()),
+        gw: Some("10.0.0.1".into()),
+        ..Wish::default()
+    };
     let card = wish.on_container(None, &there);
-    assert_eq!(card.to_string(), "name=eth1,bridge=vmbr0,ip=10.0.0.9/24,gw=10.0.0.1");
+    assert_eq!(
+        card.to_string(),
+        "name=eth1,bridge=vmbr0,ip=10.0.0.9/24,gw=10.0.0.1"
+    );
     // An address by DHCP has no gateway of its own.
-    let dhcp = Wish { ip: Some("dhcp".into()), ..Wish::default() };
+    let dhcp = Wish {
+        ip: Some("dhcp".into()),
+        ..Wish::default()
+    };
     let card = dhcp.on_container(Some(card), &there);
     assert_eq!(card.to_string(), "name=eth1,bridge=vmbr0,ip=dhcp");
 }
 
 #[test]
 fn the_names_most_like_the_wanted_come_first() {
-    let there = vec!["local:iso/alpine-3.iso", "local:iso/debian-12.11.0-netinst.iso", "local:iso/debian-11.iso"];
+    let there = vec![
+        "local:iso/alpine-3.iso",
+        "local:iso/debian-12.11.0-netinst.iso",
+        "local:iso/debian-11.iso",
+    ];
     let sorted = nearest("local:iso/debian-12.iso", there);
     assert_eq!(sorted[0], "local:iso/debian-12.11.0-netinst.iso");
     assert_eq!(sorted[2], "local:iso/alpine-3.iso");
@@ -148,8 +261,15 @@ fn the_names_most_like_the_wanted_come_first() {
 fn a_lost_race_for_a_vmid_is_run_again() {
     let world = World::three();
     let mut session = Session::with(&world, "");
-    world.cluster("staging").fault(Fault::Race.on("POST", "/nodes/stg-pve1/qemu").times(2));
-    let answer = session.call("guest_create_vm", &json!({"name": "stg-new"})).ok();
-    assert_eq!(answer["vmid"], 105, "102 and 104 went to others, 103 was taken");
+    world
+        .cluster("staging")
+        .fault(Fault::Race.on("POST", "/nodes/stg-pve1/qemu").times(2));
+    let answer = session
+        .call("guest_create_vm", &json!({"name": "stg-new"}))
+        .ok();
+    assert_eq!(
+        answer["vmid"], 105,
+        "102 and 104 went to others, 103 was taken"
+    );
     assert_eq!(answer["state"], "ok");
 }

@@ -130,7 +130,10 @@ struct Memory {
 
 impl Memory {
     fn fill(&self, arguments: &str) -> String {
-        arguments.replace("$confirm", &self.confirm).replace("$task", &self.task).replace("$volume", &self.volume)
+        arguments
+            .replace("$confirm", &self.confirm)
+            .replace("$task", &self.task)
+            .replace("$volume", &self.volume)
     }
 
     fn learn(&mut self, answer: &Answer) {
@@ -144,7 +147,9 @@ impl Memory {
         if let Some(task) = text("task") {
             self.task = task.into();
         }
-        let listed = answer.get("items").and_then(|items| items.get(0)?.get("volume")?.as_str());
+        let listed = answer
+            .get("items")
+            .and_then(|items| items.get(0)?.get("volume")?.as_str());
         if let Some(volume) = text("volume").or(listed) {
             self.volume = volume.into();
         }
@@ -240,13 +245,22 @@ fn steady(line: &str) -> String {
             (r"127\.0\.0\.1:\d+", "127.0.0.1:*"),
             (r"\b[0-9a-f]{40}\b", "*"),
             (r"\b[0-9A-F]{2}(:[0-9A-F]{2}){31}\b", "*"),
-            (r"\d{4}[-_]\d\d[-_]\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?", "*time*"),
-            (r#"("(?:latency_ms|uptime_s|age_s|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
+            (
+                r"\d{4}[-_]\d\d[-_]\d\d([T_ -])\d\d[:_]\d\d[:_]\d\dZ?",
+                "*time*",
+            ),
+            (
+                r#"("(?:latency_ms|uptime_s|age_s|cpu_percent|load)": ?)[0-9.]+"#,
+                "$1*",
+            ),
             (r"\bctime=\d+", "ctime=*"),
             (r#"("age": ?)"\d+s""#, r#"$1"*""#),
             (r"\(\d+s ago\)", "(* ago)"),
             (r#"("since": ?)"?\d+"?"#, r#"$1"*""#),
-            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
+            (
+                r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+                "*uuid*",
+            ),
         ]
         .map(|(rule, by)| (Regex::new(rule).expect("a rule"), by))
         .into()

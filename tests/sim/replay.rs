@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-pub use super::recording::{Exchange, family, recordings, seconds, token};
-use serde_json::{Map, Value};
+pub use super::recording::token;
 
 use super::guest::{Guest, Kind, bytes, drive_size, is_disk_key, option, volume};
 use super::rights::{Rule, Token, User};

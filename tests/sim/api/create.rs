@@ -2,7 +2,7 @@
 
 use super::super::answer::{Answer, Params, Refusal, flag, given, scalar};
 use super::super::gate::Call;
-use super::super::guest::{Guest, Kind, is_disk_key, option, size_text, volume};
+use super::super::guest::{Guest, Kind, is_disk_key};
 use super::super::state::State;
 use super::super::task::Plan;
 use super::Handler;
@@ -148,9 +148,13 @@ pub fn reserve(call: &mut Call, kind: Kind) {
 impl State {
     /// Another client makes a guest of the VMID that a request is about to take.
     pub fn outrun(&mut self, params: &Params, node: &str) {
-        let vmid = given(params, "vmid").or(given(params, "newid")).and_then(|vmid| vmid.parse().ok());
+        let vmid = given(params, "vmid")
+            .or(given(params, "newid"))
+            .and_then(|vmid| vmid.parse().ok());
         if let Some(vmid) = vmid {
-            self.guests.entry(vmid).or_insert_with(|| Guest::new(vmid, Kind::Qemu, node));
+            self.guests
+                .entry(vmid)
+                .or_insert_with(|| Guest::new(vmid, Kind::Qemu, node));
         }
     }
 

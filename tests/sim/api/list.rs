@@ -147,7 +147,10 @@ impl State {
     pub fn can_snapshot(&self, guest: &Guest) -> bool {
         guest.disks().iter().all(|(_, value)| {
             let volid = volume(value);
-            let files = volid.split_once(':').and_then(|(id, _)| self.storage(id)).is_some_and(|storage| storage.files());
+            let files = volid
+                .split_once(':')
+                .and_then(|(id, _)| self.storage(id))
+                .is_some_and(|storage| storage.files());
             !files || volid.ends_with(".qcow2")
         })
     }

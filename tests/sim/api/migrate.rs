@@ -26,8 +26,13 @@ fn conditions(call: &mut Call) -> Answer {
     let (mut allowed, mut refused) = (Vec::new(), Map::new());
     for node in state.nodes.keys().filter(|node| **node != guest.node) {
         let volumes = guest.disks();
-        let storages = volumes.iter().filter_map(|(_, value)| volume(value).split_once(':'));
-        let missing: Vec<&str> = storages.map(|(id, _)| id).filter(|id| state.storage(id).is_some_and(|storage| !storage.on(node))).collect();
+        let storages = volumes
+            .iter()
+            .filter_map(|(_, value)| volume(value).split_once(':'));
+        let missing: Vec<&str> = storages
+            .map(|(id, _)| id)
+            .filter(|id| state.storage(id).is_some_and(|storage| !storage.on(node)))
+            .collect();
         if missing.is_empty() {
             allowed.push(node.clone());
             if guest.kind == Kind::Qemu {
@@ -38,10 +43,16 @@ fn conditions(call: &mut Call) -> Answer {
         }
     }
     if guest.kind == Kind::Lxc {
-        return Ok(json!({"running": running, "allowed-nodes": allowed, "not-allowed-nodes": refused}));
+        return Ok(
+            json!({"running": running, "allowed-nodes": allowed, "not-allowed-nodes": refused}),
+        );
     }
     let images = state.local_images(guest).into_iter().map(|disk| (disk, 1));
-    let disks = state.local_disks(guest).into_iter().map(|disk| (disk, 0)).chain(images);
+    let disks = state
+        .local_disks(guest)
+        .into_iter()
+        .map(|disk| (disk, 0))
+        .chain(images);
     let disks: Vec<Value> = disks.map(|((key, value), cdrom)| {
         json!({
             "drivename": key, "volid": volume(&value), "size": drive_size(&value).unwrap_or(0), "cdrom": cdrom, "is_attached": 1, "is_unused": 0,
@@ -60,7 +71,12 @@ fn stamp(seconds: i64) -> String {
 }
 
 fn migrate(call: &mut Call) -> Answer {
-    let (node, kind, vmid, who) = (call.node.clone(), call.kind(), call.vmid(), call.who.clone());
+    let (node, kind, vmid, who) = (
+        call.node.clone(),
+        call.kind(),
+        call.vmid(),
+        call.who.clone(),
+    );
     let (target, params) = (call.text("target"), call.params.clone());
     call.quorate()?;
     if target == node {
@@ -79,10 +95,18 @@ fn migrate(call: &mut Call) -> Answer {
         return Err(Refusal::die("can't migrate running VM without --online"));
     }
     if running && kind == Kind::Lxc && !flag(&params, "restart") {
-        return Err(Refusal::die("lxc live migration is currently not implemented"));
+        return Err(Refusal::die(
+            "lxc live migration is currently not implemented",
+        ));
     }
-    if running && kind == Kind::Qemu && !call.state.local_disks(guest).is_empty() && !flag(&params, "with-local-disks") {
-        return Err(Refusal::die("can't live migrate attached local disks without with-local-disks option"));
+    if running
+        && kind == Kind::Qemu
+        && !call.state.local_disks(guest).is_empty()
+        && !flag(&params, "with-local-disks")
+    {
+        return Err(Refusal::die(
+            "can't live migrate attached local disks without with-local-disks option",
+        ));
     }
     if running && kind == Kind::Qemu && !call.state.local_images(guest).is_empty() {
         return Err(Refusal::die("can't migrate VM with local cdrom image"));
@@ -90,10 +114,15 @@ fn migrate(call: &mut Call) -> Answer {
     if call.state.ha.contains_key(&guest.sid()) {
         // The manager is told, and moves it in its own time.
         let plan = Plan::new(&node, "hamigrate", vmid);
-        let root = Who { user: "root@pam".into(), ..Who::default() };
+        let root = Who {
+            user: "root@pam".into(),
+            ..Who::default()
+        };
         let move_it = move |state: &mut State, _: &mut Vec<String>| {
             let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4);
-            state.spawn(&root, plan, move |state, log| state.relocate(&node, vmid, &target, &params, log));
+            state.spawn(&root, plan, move |state, log| {
+                state.relocate(&node, vmid, &target, &params, log)
+            });
             Ok(())
         };
         return Ok(call.state.spawn(&who, plan, move_it));
@@ -101,50 +130,104 @@ fn migrate(call: &mut Call) -> Answer {
     if let Some(guest) = call.state.guests.get_mut(&vmid) {
         guest.set("lock", "migrate");
     }
-    let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4).undo(move |state| {
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            guest.config.remove("lock");
-        }
-    });
-    Ok(call.state.spawn(&who, plan, move |state, log| state.relocate(&node, vmid, &target, &params, log)))
+    let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid)
+        .length(4)
+        .undo(move |state| {
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                guest.config.remove("lock");
+            }
+        });
+    Ok(call.state.spawn(&who, plan, move |state, log| {
+        state.relocate(&node, vmid, &target, &params, log)
+    }))
 }
 
 impl State {
     /// The move itself, with what is on storages of the node.
-    fn relocate(&mut self, node: &str, vmid: u32, target: &str, params: &Params, log: &mut Vec<String>) -> Result<(), String> {
+    fn relocate(
+        &mut self,
+        node: &str,
+        vmid: u32,
+        target: &str,
+        params: &Params,
+        log: &mut Vec<String>,
+    ) -> Result<(), String> {
         let found = self.guests.get(&vmid).filter(|guest| guest.node == node);
-        let mut guest = found.ok_or_else(|| missing(node, Kind::Qemu, vmid))?.clone();
+        let mut guest = found
+            .ok_or_else(|| missing(node, Kind::Qemu, vmid))?
+            .clone();
         let word = guest.kind.short();
-        let ip = self.nodes.get(target).map(|node| node.ip.clone()).unwrap_or_default();
-        log.push(format!("{} starting migration of {word} {vmid} to node '{target}' ({ip})", stamp(self.now() - 1)));
-        let storage = given(params, if guest.kind == Kind::Qemu { "targetstorage" } else { "target-storage" });
+        let ip = self
+            .nodes
+            .get(target)
+            .map(|node| node.ip.clone())
+            .unwrap_or_default();
+        log.push(format!(
+            "{} starting migration of {word} {vmid} to node '{target}' ({ip})",
+            stamp(self.now() - 1)
+        ));
+        let storage = given(
+            params,
+            if guest.kind == Kind::Qemu {
+                "targetstorage"
+            } else {
+                "target-storage"
+            },
+        );
         for (key, value) in self.local_disks(&guest) {
             let id = volume(&value).to_string();
             let own = id.split(':').next().unwrap_or("").to_string();
-            let size = self.volume(&id, node).map(|volume| volume.size).unwrap_or(0);
+            let size = self
+                .volume(&id, node)
+                .map(|volume| volume.size)
+                .unwrap_or(0);
             let format = self.volume(&id, node).map(|volume| volume.format.clone());
-            let to = storage.clone().filter(|storage| storage != "1").unwrap_or(own);
+            let to = storage
+                .clone()
+                .filter(|storage| storage != "1")
+                .unwrap_or(own);
             let new = self.allocate(&to, target, vmid, guest.kind, size, format.as_deref())?;
-            log.push(format!("{} copying local disk image '{id}'", stamp(self.now())));
+            log.push(format!(
+                "{} copying local disk image '{id}'",
+                stamp(self.now())
+            ));
             self.free(&id, node);
             guest.set(&key, &value.replacen(&id, &new, 1));
         }
         guest.config.remove("lock");
         guest.node = target.into();
-        let nets = guest.config.iter().filter(|(key, _)| key.starts_with("net"));
-        let bridge = nets.filter_map(|(_, value)| option(value, "bridge")).find(|bridge| !self.nodes[&guest.node].interfaces.contains_key(*bridge));
+        let nets = guest
+            .config
+            .iter()
+            .filter(|(key, _)| key.starts_with("net"));
+        let bridge = nets
+            .filter_map(|(_, value)| option(value, "bridge"))
+            .find(|bridge| !self.nodes[&guest.node].interfaces.contains_key(*bridge));
         if let Some(bridge) = bridge {
             return Err(format!("bridge '{bridge}' does not exist"));
         }
-        log.push(format!("{} migration finished successfully (duration 00:00:01)", stamp(self.now())));
+        log.push(format!(
+            "{} migration finished successfully (duration 00:00:01)",
+            stamp(self.now())
+        ));
         self.guests.insert(vmid, guest);
         Ok(())
     }
 
     /// Images in CD drives that are on storages of the guest's node.
     fn local_images(&self, guest: &Guest) -> Vec<(String, String)> {
-        let drives = guest.config.iter().filter(|(_, value)| value.contains("media=cdrom") && !value.contains("cloudinit"));
-        let local = drives.filter(|(_, value)| volume(value).split_once(':').and_then(|(id, _)| self.storage(id)).is_some_and(|storage| !storage.shared));
-        local.map(|(key, value)| (key.clone(), value.clone())).collect()
+        let drives = guest
+            .config
+            .iter()
+            .filter(|(_, value)| value.contains("media=cdrom") && !value.contains("cloudinit"));
+        let local = drives.filter(|(_, value)| {
+            volume(value)
+                .split_once(':')
+                .and_then(|(id, _)| self.storage(id))
+                .is_some_and(|storage| !storage.shared)
+        });
+        local
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 }
