@@ -8,6 +8,7 @@ pub mod guest;
 pub mod node;
 pub mod plan;
 pub mod renamed;
+pub mod rights;
 pub mod snapshot;
 pub mod storage;
 pub mod task;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::backup::archives::{self, Archive};
 use super::disks::{self, Disk};
+use super::rights;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
@@ -24,6 +25,8 @@ const VOLUME_MAX_CHARS: usize = 300;
 const NOTES_MAX_CHARS: usize = 100;
 /// So many linked clones are named; of more, the number.
 const CLONES_SHOWN_MAX: usize = 20;
+/// A guest without rights of its own inherits, as any other does.
+const ANY_GUEST: &str = "/vms/any";
 
 /// The plan of a call on the guest that it addresses: the guest as it is now, then `consequences`
 /// (what is lost or cut off, whether and how it can be undone).
@@ -137,6 +140,15 @@ fn used_by(
     }
     let limit = Duration::from_secs(CLONES_LIMIT_S);
     match wait::within(limit, || clones(reach, &bases)) {
+        Ok(clones) if clones.is_empty() => {
+            let lacks = !rights::allowed(&rights::read(reach)?, ANY_GUEST, &["VM.Config.Disk"]);
+            let unseen =
+                "unknown: the token lacks `VM.Config.Disk` on `/vms`, and is not shown all";
+            Ok(vec![(
+                "used_by",
+                if lacks { unseen } else { "none" }.into(),
+            )])
+        }
         Ok(clones) => {
             let count = clones.len();
             let mut named: Vec<Value> = clones.into_iter().take(CLONES_SHOWN_MAX).collect();

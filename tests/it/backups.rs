@@ -2,6 +2,7 @@
 
 use proxmox_mcp::fleet::index::Kind;
 use proxmox_mcp::tools::backup::archives::{self, Name};
+use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;
 use serde_json::{Value, json};
 
@@ -250,4 +251,43 @@ fn an_empty_listing_may_mean_a_missing_right() {
             (found, expected) => panic!("{rights}: {found:?}, not {expected:?}"),
         }
     }
+}
+
+#[test]
+fn a_backup_s_log_names_its_volume() {
+    for (line, expected) in [
+        (
+            "INFO: creating vzdump archive '/mnt/xfer/dump/vzdump-qemu-530-2026_10_04-16_59_43.vma.zst'",
+            Some("nas:backup/vzdump-qemu-530-2026_10_04-16_59_43.vma.zst"),
+        ),
+        (
+            "INFO: creating Proxmox Backup Server archive 'vm/100/2026-10-04T15:52:42Z'",
+            Some("nas:backup/vm/100/2026-10-04T15:52:42Z"),
+        ),
+        ("INFO: creating vzdump archive '", None),
+        ("INFO: creating vzdump archive ''", None),
+        ("INFO: starting kvm to execute backup task", None),
+    ] {
+        assert_eq!(
+            create::archive_in(line, "nas").as_deref(),
+            expected,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_configuration_in_an_archive_is_read() {
+    // As recorded; then what a snapshot adds.
+    let text = "#a b\nagent: 1\nboot: order=scsi0;net0\nname: web1\n\
+                net0: virtio=BC:24:11:00:AA:01,bridge=vmbr0,link_down=1\nide2: none,media=cdrom\n\
+                scsi1: local:100/vm-100-disk-1.raw,size=1G\nscsi0: fast:100/vm-100-disk-0.raw,size=1G\n\
+                unused0: old:100/vm-100-disk-2.raw\n#qmdump#map:scsi0:drive-scsi0:local:raw:\n\
+                [s1]\nscsi0: gone:100/vm-100-disk-0.raw,size=1G\n";
+    let config = source::config_of(text);
+    assert_eq!(config["name"], "web1");
+    assert_eq!(source::storages_in(&config, Kind::Qemu), ["fast", "local"]);
+    let config = source::config_of("rootfs: local-lvm:subvol-1,size=8G\nmp0: /srv,mp=/srv\n");
+    assert_eq!(source::storages_in(&config, Kind::Lxc), ["local-lvm"]);
+    assert!(source::storages_in(&source::config_of(""), Kind::Qemu).is_empty());
 }

@@ -244,7 +244,7 @@ fn steady(line: &str) -> String {
             (r#"("(?:latency_ms|uptime_s|age_s|cpu_percent|load)": ?)[0-9.]+"#, "$1*"),
             (r"\bctime=\d+", "ctime=*"),
             (r#"("age": ?)"\d+s""#, r#"$1"*""#),
-            (r"\(\d+s\)", "(*)"),
+            (r"\(\d+s ago\)", "(* ago)"),
             (r#"("since": ?)"?\d+"?"#, r#"$1"*""#),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "*uuid*"),
         ]

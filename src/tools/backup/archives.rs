@@ -13,8 +13,11 @@ use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::rows::{flag, number};
+use crate::tools::rights;
 use crate::wait;
 
+/// How long one storage of several may take.
+const STORAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// With less time left no further storage is asked.
 const ASK_LEAST: Duration = Duration::from_millis(100);
 const REASON_MAX_CHARS: usize = 300;
@@ -115,15 +118,16 @@ pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec
     places
 }
 
-/// Asks each place for its backups, those of one guest with `vmid`, newest first. A place gets at
-/// most half of the time that is left, so that a dead one does not silence the others.
+/// Asks each place for its backups, those of one guest with `vmid`, newest first. One of several gets
+/// at most half of the time that is left, so that a dead one does not silence the others.
 ///
 /// # Errors
 /// The call was withdrawn.
 pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, Error> {
     let mut found = Found::default();
-    for place in places {
-        match listed(reach, place, vmid) {
+    for (number, place) in places.iter().enumerate() {
+        let is_last = number + 1 == places.len();
+        match listed(reach, place, vmid, is_last) {
             Ok(rows) => found
                 .archives
                 .extend(rows.iter().filter_map(|row| archive(row, place))),
@@ -137,7 +141,12 @@ pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, 
     Ok(found)
 }
 
-fn listed(reach: &Reach, place: &Place, vmid: Option<u32>) -> Result<Vec<Value>, Error> {
+fn listed(
+    reach: &Reach,
+    place: &Place,
+    vmid: Option<u32>,
+    is_last: bool,
+) -> Result<Vec<Value>, Error> {
     let unreached = |cause: &str| Error::Unreachable {
         cluster: reach.cluster_name().to_string(),
         cause: cause.to_string(),
@@ -154,7 +163,10 @@ fn listed(reach: &Reach, place: &Place, vmid: Option<u32>) -> Result<Vec<Value>,
     }
     let reply = match wait::remaining() {
         Some(left) if left < ASK_LEAST => return Err(unreached("not asked: the time was over")),
-        Some(left) => wait::within(left / 2, || reach.send(&request))?,
+        Some(left) if !is_last => {
+            wait::within(STORAGE_TIMEOUT.min(left / 2), || reach.send(&request))?
+        }
+        Some(_) => reach.send(&request)?,
         None => reach.send(&request)?,
     };
     match reply.data {
@@ -248,7 +260,7 @@ pub fn name(volume: &str) -> Option<Name> {
 /// # Errors
 /// The token's rights cannot be read.
 pub fn hidden(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Option<String>, Error> {
-    let rights = reach.get("/access/permissions", &[])?;
+    let rights = rights::read(reach)?;
     Ok(hidden_by(&rights, places, vmid))
 }
 
@@ -257,7 +269,7 @@ pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<
     // A guest without a path of its own inherits, as any other does.
     let guest = vmid.map_or("/vms/0".to_string(), |vmid| format!("/vms/{vmid}"));
     let mut missing = Vec::new();
-    if !allowed(rights, &guest, &["VM.Backup"]) {
+    if !rights::allowed(rights, &guest, &["VM.Backup"]) {
         let path = if vmid.is_some() {
             guest.as_str()
         } else {
@@ -267,7 +279,7 @@ pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<
     }
     for place in places {
         let path = format!("/storage/{}", place.storage);
-        let lacks = !allowed(
+        let lacks = !rights::allowed(
             rights,
             &path,
             &["Datastore.AllocateSpace", "Datastore.Allocate"],
@@ -283,26 +295,6 @@ pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<
             missing.join(", ")
         )
     })
-}
-
-/// Whether one of the privileges holds on `path`: by its own entry, or by the nearest one above that
-/// hands them down.
-fn allowed(rights: &Value, path: &str, privileges: &[&str]) -> bool {
-    let mut at = path;
-    loop {
-        if let Some(entry) = rights.get(at).filter(|entry| entry.is_object()) {
-            return privileges.iter().any(|privilege| {
-                entry
-                    .get(privilege)
-                    .is_some_and(|value| at == path || flag(Some(value)))
-            });
-        }
-        at = match at.rsplit_once('/') {
-            _ if at == "/" => return false,
-            Some(("", _)) | None => "/",
-            Some((above, _)) => above,
-        };
-    }
 }
 
 fn text<'v>(row: &'v Value, key: &str) -> &'v str {

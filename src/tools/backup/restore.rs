@@ -10,10 +10,12 @@ use crate::gate::confirm::Plan;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
+use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
+use crate::tools::guest::NAME_MAX_CHARS;
 use crate::tools::{disks, plan};
 
 /// How often another VMID is tried where somebody else was faster.
@@ -130,6 +132,11 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("node".into(), node.into());
     answer.insert("storage".into(), target.shown.into());
     answer.insert("unique".into(), unique.into());
+    if let (true, None, Some(name)) = (is_there, args.text("name"), source.name()) {
+        let name = printable(name, NAME_MAX_CHARS);
+        let note = format!("it is named `{name}` as the original is: say the VMID from now on");
+        answer.insert("note".into(), note.into());
+    }
     let followed = reach.follow(&reply).map_err(|error| {
         with_hint(
             error,
@@ -236,6 +243,11 @@ fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
             "is of kind {kind}, but the archive of kind {other}"
         ));
     }
+    let current = Current::read(reach)?;
+    current.unlocked(reach)?;
+    if !current.is_stopped() {
+        return wrong(format!("is {}: stop it first", current.status));
+    }
     let node = Some(guest.node.as_str());
     let source = Source::find(reach, args.need("archive")?, named, node, node)?;
     let target = Target::choose(reach, &source, args.text("storage"))?;
@@ -253,11 +265,6 @@ fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     consequences.push(("lost", json!(lost)));
     consequences.push(("undo", json!("only by restoring another backup")));
     let mut plan = plan::of_guest(reach, &consequences)?;
-    let current = Current::of(&plan.subject);
-    current.unlocked(reach)?;
-    if !current.is_stopped() {
-        return wrong(format!("is {}: stop it first", current.status));
-    }
     if plan.shown.get("protection") == Some(&Value::Bool(true)) {
         return wrong("is protected: `protection` has to be taken off first".into());
     }

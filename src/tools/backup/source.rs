@@ -1,7 +1,7 @@
 //! What a restore reads and where it writes, looked at before anything is sent: a restore that fails
 //! in its task leaves an empty guest behind.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::archives::{self, Archive, Name};
 use super::stores::Stores;
@@ -20,8 +20,8 @@ const VOLUME_MAX_CHARS: usize = 300;
 pub struct Source {
     pub archive: Archive,
     kind: Kind,
-    /// The storages of its disks, where its configuration can be read.
-    storages: Option<Vec<String>>,
+    /// The configuration in it, where that can be read.
+    config: Option<Value>,
 }
 
 impl Source {
@@ -49,7 +49,8 @@ impl Source {
         if places.is_empty() {
             let node = node.unwrap_or_default();
             return Err(Error::bad(format!(
-                "{cluster}: storage `{storage}` is not on node `{node}`"
+                "{cluster}: storage `{storage}` is not on node `{node}`, or the \
+                 node does not answer"
             )));
         }
         let mut found = archives::ask(reach, &places, Some(named.vmid))?;
@@ -59,7 +60,7 @@ impl Source {
             .partition(|one| one.volume == volume);
         match (matching.pop(), matching.as_slice()) {
             (Some(archive), []) => Ok(Source {
-                storages: storages(reach, &archive, named.kind)?,
+                config: config(reach, &archive)?,
                 kind: named.kind,
                 archive,
             }),
@@ -79,6 +80,17 @@ impl Source {
                 Err(Error::bad(format!("{cluster}: {why}")))
             }
         }
+    }
+}
+
+impl Source {
+    /// The name that the guest gets where none is given.
+    pub fn name(&self) -> Option<&str> {
+        let key = match self.kind {
+            Kind::Qemu => "name",
+            Kind::Lxc => "hostname",
+        };
+        self.config.as_ref()?.get(key)?.as_str()
     }
 }
 
@@ -105,30 +117,31 @@ fn not_found(volume: &str, named: Name, others: &[Archive], silent: &[Value]) ->
     }
 }
 
-/// The storages of the disks in an archive; nothing where its configuration cannot be read.
-fn storages(reach: &Reach, archive: &Archive, kind: Kind) -> Result<Option<Vec<String>>, Error> {
+/// The configuration in an archive; nothing where it cannot be read.
+fn config(reach: &Reach, archive: &Archive) -> Result<Option<Value>, Error> {
     let path = "/nodes/{node}/vzdump/extractconfig";
-    let request =
-        Request::new(Verb::Get, path, &[&archive.node])?.with("volume", archive.volume.as_str());
-    match reach.send(&request) {
-        Ok(reply) => Ok(reply.data.as_str().map(|text| storages_in(text, kind))),
+    let request = Request::new(Verb::Get, path, &[&archive.node])?;
+    match reach.send(&request.with("volume", archive.volume.as_str())) {
+        Ok(reply) => Ok(reply.data.as_str().map(config_of)),
         Err(Error::Refused { .. } | Error::Denied { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The storages of the disks in a configuration as it is written in an archive, each once, the first
-/// disk's first.
-pub fn storages_in(text: &str, kind: Kind) -> Vec<String> {
+/// A configuration as it is written in an archive, without the states of its snapshots.
+pub fn config_of(text: &str) -> Value {
     // Behind the present state stand those of the snapshots, each under its name.
     let lines = text.lines().take_while(|line| !line.starts_with('['));
     let options = lines.filter(|line| !line.starts_with('#'));
     let options = options.filter_map(|line| line.split_once(':'));
-    let config: Map<String, Value> = options
-        .map(|(key, value)| (key.trim().to_string(), value.trim().into()))
-        .collect();
+    let options = options.map(|(key, value)| (key.trim().to_string(), value.trim().into()));
+    Value::Object(options.collect())
+}
+
+/// The storages of the disks in a configuration, each once, the first disk's first.
+pub fn storages_in(config: &Value, kind: Kind) -> Vec<String> {
     let mut storages: Vec<String> = Vec::new();
-    for disk in disks::of(&Value::Object(config), kind) {
+    for disk in disks::of(config, kind) {
         if !disk.key.starts_with("unused") && !storages.contains(&disk.storage) {
             storages.push(disk.storage);
         }
@@ -164,7 +177,11 @@ impl Target {
                 sent: Some(name),
             });
         }
-        let own = source.storages.as_deref();
+        let own = source
+            .config
+            .as_ref()
+            .map(|config| storages_in(config, source.kind));
+        let own = own.as_deref();
         let missing: Vec<&str> = own
             .unwrap_or_default()
             .iter()

@@ -180,13 +180,9 @@ fn creatable(reach: &Reach, args: &Args, name: &str) -> Result<(), Error> {
     )?)
 }
 
-/// The plan of a guest that is not locked, with the snapshot in its subject.
-fn plan_of(
-    reach: &Reach,
-    snapshot: &Snapshot,
-    consequences: &[(&str, Value)],
-) -> Result<Plan, Error> {
-    let mut plan = plan::of_guest(reach, consequences)?;
+/// The plan of a guest that is not locked: it shows the snapshot, and is bound to it.
+fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
+    let mut plan = plan::of_guest(reach, &[("snapshot", shown(snapshot))])?;
     Current::of(&plan.subject).unlocked(reach)?;
     if let Some(subject) = plan.subject.as_object_mut() {
         let bound = json!({"snapname": snapshot.name, "time": snapshot.time});
@@ -208,18 +204,19 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     let snapshots = Snapshots::read(reach)?;
     let snapshot = snapshots.need(reach, args.need("snapname")?)?;
     let children = snapshots.children(snapshot);
-    let mut consequences = vec![("snapshot", shown(snapshot))];
+    let mut plan = plan_of(reach, snapshot)?;
     if !children.is_empty() {
-        consequences.push(("children", children.into()));
-        consequences.push(("children_are", "kept, and get its parent".into()));
+        plan.shown.insert("children".into(), children.into());
+        let kept = "kept, and get its parent";
+        plan.shown.insert("children_are".into(), kept.into());
     }
     let lost = format!(
         "the way back to {}; the guest as it is now is not touched",
         time::iso(snapshot.time)
     );
-    consequences.push(("lost", lost.into()));
-    consequences.push(("undo", "cannot be undone".into()));
-    plan_of(reach, snapshot, &consequences)
+    plan.shown.insert("lost".into(), lost.into());
+    plan.shown.insert("undo".into(), "cannot be undone".into());
+    Ok(plan)
 }
 
 fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {

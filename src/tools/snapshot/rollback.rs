@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::plan_of;
-use super::tree::{NAME_MAX_CHARS, Snapshot, Snapshots, age, shown, wrong};
+use super::tree::{NAME_MAX_CHARS, Snapshot, Snapshots, age, wrong};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::rows::says_something;
 use crate::tool::time;
 use crate::tools::current::Current;
 use crate::tools::disks;
@@ -20,27 +21,42 @@ pub(super) fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     let snapshots = Snapshots::read(reach)?;
     let snapshot = snapshots.need(reach, args.need("snapname")?)?;
     let younger = snapshots.younger(snapshot);
+    if !younger.is_empty() {
+        refuse_where_younger_block(reach, snapshot, &younger)?;
+    }
     let lost = format!(
-        "everything since {} ({}): the disks' contents and the configuration",
+        "everything since {} ({} ago): the disks' contents and the configuration",
         time::iso(snapshot.time),
         age(snapshot)
     );
+    let mut plan = plan_of(reach, snapshot)?;
+    let is_stopped = Current::of(&plan.subject).is_stopped();
     let afterwards = match (snapshot.vmstate, args.yes("start")) {
         (true, _) => "it runs on from the memory in the snapshot",
         (false, true) => "it is started",
         (false, false) => "it is stopped",
     };
-    let mut consequences = vec![("snapshot", shown(snapshot)), ("lost", lost.into())];
-    if !younger.is_empty() {
-        refuse_where_younger_block(reach, snapshot, &younger)?;
-        consequences.push(("younger_snapshots", younger.into()));
-    }
-    if !Current::read(reach)?.is_stopped() {
-        consequences.push(("cut_off", "the guest runs, and is stopped at once".into()));
-    }
-    consequences.push(("afterwards", afterwards.into()));
-    consequences.push(("undo", "cannot be undone".into()));
-    plan_of(reach, snapshot, &consequences)
+    let cut_off = "the guest runs, and is stopped at once";
+    let consequences = [
+        ("lost", lost.into()),
+        ("younger_snapshots", younger.into()),
+        (
+            "cut_off",
+            if is_stopped {
+                Value::Null
+            } else {
+                cut_off.into()
+            },
+        ),
+        ("afterwards", afterwards.into()),
+        ("undo", "cannot be undone".into()),
+    ];
+    let consequences = consequences
+        .into_iter()
+        .filter(|(_, value)| says_something(value));
+    let consequences = consequences.map(|(key, value)| (key.to_string(), value));
+    plan.shown.extend(consequences);
+    Ok(plan)
 }
 
 /// Refuses a rollback that younger snapshots would make fail.

@@ -1,5 +1,7 @@
 //! The snapshots of a guest: which there are, and what follows what.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -55,7 +57,11 @@ impl Snapshots {
                 description: text(row, "description"),
             });
         }
-        all.sort_by(|one, other| (other.time, &other.name).cmp(&(one.time, &one.name)));
+        // Within a second the line of descent tells which came later.
+        let depths: Vec<usize> = all.iter().map(|one| ancestors(&all, one).len()).collect();
+        let mut deep: Vec<(usize, Snapshot)> = depths.into_iter().zip(all).collect();
+        deep.sort_by_key(|(depth, one)| Reverse((one.time, *depth, one.name.clone())));
+        let all = deep.into_iter().map(|(_, one)| one).collect();
         Ok(Snapshots { all, current })
     }
 
@@ -72,8 +78,11 @@ impl Snapshots {
         Err(wrong(reach, &format!("has no snapshot `{name}`; {there}"))?)
     }
 
+    /// Those that were taken after it.
     pub(super) fn younger(&self, than: &Snapshot) -> Vec<String> {
-        names(self.all.iter().filter(|one| one.time > than.time))
+        let descends = |one: &Snapshot| ancestors(&self.all, one).contains(&than.name.as_str());
+        let is_younger = |one: &&Snapshot| one.time > than.time || descends(one);
+        names(self.all.iter().filter(is_younger))
     }
 
     pub(super) fn children(&self, of: &Snapshot) -> Vec<String> {
@@ -94,6 +103,21 @@ pub(super) fn wrong(reach: &Reach, problem: &str) -> Result<Error, Error> {
         "{}: guest {vmid} {problem}",
         reach.cluster_name()
     )))
+}
+
+/// The names of what a snapshot comes from, the nearest first. A circle, which there should not be,
+/// is gone round once.
+fn ancestors<'s>(all: &'s [Snapshot], of: &'s Snapshot) -> Vec<&'s str> {
+    let mut found = Vec::new();
+    let mut parent = of.parent.as_str();
+    while let Some(next) = all.iter().find(|one| one.name == parent) {
+        if found.contains(&parent) {
+            break;
+        }
+        found.push(parent);
+        parent = &next.parent;
+    }
+    found
 }
 
 /// A snapshot as a row.

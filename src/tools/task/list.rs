@@ -18,6 +18,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
 use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tools::rights;
 use crate::wait;
 
 const TIME_MAX_CHARS: usize = 40;
@@ -26,6 +27,8 @@ const EXIT_MAX_CHARS: usize = 200;
 const UPID_MAX_CHARS: usize = 512;
 /// So many tasks are read of a node at most.
 const ROWS_MAX: usize = 2000;
+/// A node without rights of its own inherits, as any other does.
+const ANY_NODE: &str = "/nodes/any";
 
 const COLUMNS: &[&str] = &[
     "cluster", "task", "state", "type", "id", "node", "user", "start", "end", "exit",
@@ -139,6 +142,7 @@ struct Listed {
     not_read: Vec<Value>,
     /// Why nothing of what was asked for can be there.
     nothing: Option<String>,
+    hidden: bool,
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -155,8 +159,10 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut tasks: Vec<(&str, Task)> = Vec::new();
     let mut not_read = Vec::new();
     let mut more = 0;
+    let mut hidden: Vec<&str> = Vec::new();
     for (cluster, listed) in answered {
         more += listed.more;
+        hidden.extend(listed.hidden.then_some(cluster));
         tasks.extend(listed.tasks.into_iter().map(|task| (cluster, task)));
         for mut place in listed.not_read {
             if let Some(place) = place.as_object_mut().filter(|_| several) {
@@ -179,6 +185,12 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     if !not_read.is_empty() {
         answer.insert("not_read".into(), not_read.into());
     }
+    if !hidden.is_empty() {
+        let hidden = hidden.join(", ");
+        let why =
+            format!("on {hidden} the token lacks `Sys.Audit` on `/nodes`: only its own tasks");
+        answer.insert("hidden".into(), why.into());
+    }
     Ok(answer)
 }
 
@@ -194,13 +206,17 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
             None => return Ok(nothing(format!("no guest is named `{guest}`"))),
         },
     };
+    let mut found = Listed {
+        hidden: !rights::allowed(&rights::read(reach)?, ANY_NODE, &["Sys.Audit"]),
+        ..Listed::default()
+    };
     if wanted.is_recent() {
         let listed = reach.get("/cluster/tasks", &[])?;
         let tasks = listed.as_array().into_iter().flatten().map(task);
-        return Ok(Listed {
-            tasks: tasks.filter(|task| wanted.fits(task, vmid)).collect(),
-            ..Listed::default()
-        });
+        found
+            .tasks
+            .extend(tasks.filter(|task| wanted.fits(task, vmid)));
+        return Ok(found);
     }
     let nodes = reach.get("/nodes", &[])?;
     let nodes: Vec<(String, bool)> = nodes
@@ -209,17 +225,14 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
         .flatten()
         .map(|row| (text(row, "node"), text(row, "status") == "online"))
         .collect();
-    if let Some(node) = wanted
-        .node
-        .filter(|node| !nodes.iter().any(|(name, _)| name == node))
-    {
+    let is_there = |node: &&str| nodes.iter().any(|(name, _)| name == node);
+    if let Some(node) = wanted.node.filter(|node| !is_there(node)) {
         let there: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
         let there = there.join(", ");
         return Ok(nothing(format!(
             "there is no node `{node}`; there are: {there}"
         )));
     }
-    let mut found = Listed::default();
     for (node, online) in &nodes {
         if wanted.node.is_none_or(|wanted| wanted == node) {
             of_node(reach, node, *online, wanted, vmid, &mut found)?;

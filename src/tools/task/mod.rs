@@ -20,6 +20,7 @@ mod list;
 
 const LINES_DEFAULT: i64 = 20;
 const LINES_MAX: i64 = 500;
+const FORGOTTEN: &str = "a node forgets its tasks in time: task_list shows those that it knows";
 
 const TASK: Param = Param::new("task", Kind::Word(Word::Task), "`cluster!UPID`");
 
@@ -59,6 +60,29 @@ fn upid_of(args: &Args) -> Result<Upid, Error> {
     Ok(upid)
 }
 
+/// Watches a task for at most `time`.
+///
+/// # Errors
+/// As [`Reach::watch`]; a node that does not know the task, with what that means.
+fn watch(reach: &Reach, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+    reach.watch(upid, time).map_err(|error| match error {
+        Error::Refused {
+            cluster,
+            status: 400,
+            message,
+            errors,
+            ..
+        } => Error::Refused {
+            cluster,
+            status: 400,
+            message,
+            errors,
+            hint: Some(FORGOTTEN.into()),
+        },
+        other => other,
+    })
+}
+
 /// What the task is and how far it has come, without its log.
 fn about(upid: &Upid, state: &TaskState) -> Map<String, Value> {
     let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
@@ -93,7 +117,7 @@ fn word(state: State) -> &'static str {
 
 fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
-    let state = reach.watch(&upid, Duration::from_secs(reach.wait_s()))?;
+    let state = watch(reach, &upid, Duration::from_secs(reach.wait_s()))?;
     let mut answer = about(&upid, &state);
     let lines = u64::try_from(args.int("lines").unwrap_or(LINES_DEFAULT)).unwrap_or_default();
     if lines > 0 {
@@ -116,7 +140,7 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// looked at before and after.
 fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
-    let before = reach.watch(&upid, Duration::ZERO)?;
+    let before = watch(reach, &upid, Duration::ZERO)?;
     if before.state != State::Running {
         let mut answer = about(&upid, &before);
         answer.insert(
@@ -128,7 +152,7 @@ fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let values = [upid.node.as_str(), upid.as_str()];
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
     reach.send(&request)?;
-    let after = reach.watch(&upid, Duration::from_secs(reach.wait_s()))?;
+    let after = watch(reach, &upid, Duration::from_secs(reach.wait_s()))?;
     let mut answer = about(&upid, &after);
     let outcome = match after.state {
         State::Running => "it was told to stop, and still runs: look again with task_get",

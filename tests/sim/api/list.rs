@@ -132,9 +132,9 @@ impl State {
     /// Can every disk of the guest be snapshotted?
     pub fn can_snapshot(&self, guest: &Guest) -> bool {
         guest.disks().iter().all(|(_, value)| {
-            let Some(volume) = self.volume(volume(value), &guest.node) else { return true };
-            let files = volume.volid.split_once(':').and_then(|(id, _)| self.storage(id)).is_some_and(|storage| storage.files());
-            !files || volume.format == "qcow2"
+            let volid = volume(value);
+            let files = volid.split_once(':').and_then(|(id, _)| self.storage(id)).is_some_and(|storage| storage.files());
+            !files || volid.ends_with(".qcow2")
         })
     }
 }
