@@ -56,6 +56,22 @@
 //!    raw.
 //! 10. No panic on any input.
 
+// The release build aborts on panic, and standard output belongs to the protocol. These stand here
+// and not in Cargo.toml, since they are for the program and not for its tests.
+#![warn(
+    clippy::dbg_macro,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::todo,
+    clippy::unimplemented,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 pub mod cli;
 
 pub mod mcp;

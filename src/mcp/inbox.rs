@@ -196,13 +196,13 @@ impl Source {
         if kind.as_ref().is_ok_and(FileTypeExt::is_socket) {
             return Source::Socket(UnixStream::from(OwnedFd::from(file)));
         }
-        if kind.as_ref().is_ok_and(FileTypeExt::is_fifo) {
-            if let Ok(hasty) = files::open_again_hastily(&file) {
-                return Source::Pipe {
-                    patient: file,
-                    hasty,
-                };
-            }
+        if kind.as_ref().is_ok_and(FileTypeExt::is_fifo)
+            && let Ok(hasty) = files::open_again_hastily(&file)
+        {
+            return Source::Pipe {
+                patient: file,
+                hasty,
+            };
         }
         Source::Other(file)
     }

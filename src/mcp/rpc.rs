@@ -101,7 +101,7 @@ pub struct Refusal {
 pub struct Failure {
     pub code: i32,
     pub message: String,
-    pub data: Option<Value>,
+    pub data: Option<Box<Value>>,
 }
 
 impl Failure {
@@ -140,7 +140,9 @@ impl Failure {
         let supported: Vec<&str> = revision::ALL.iter().map(|one| one.date()).collect();
         let requested: String = requested.chars().take(QUOTED_MAX_CHARS).collect();
         Failure {
-            data: Some(json!({"supported": supported, "requested": requested})),
+            data: Some(Box::new(
+                json!({"supported": supported, "requested": requested}),
+            )),
             ..Failure::new(UNSUPPORTED_VERSION, "unsupported protocol version")
         }
     }
@@ -174,7 +176,7 @@ pub fn error_line(refusal: &Refusal) -> String {
     let id = refusal.id.as_ref().map_or("null".to_owned(), Id::to_string);
     let mut error = json!({"code": refusal.failure.code, "message": refusal.failure.message});
     if let (Some(data), Some(error)) = (&refusal.failure.data, error.as_object_mut()) {
-        error.insert("data".to_owned(), data.clone());
+        error.insert("data".to_owned(), Value::clone(data));
     }
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
 }

@@ -75,15 +75,18 @@ pub enum Subject {
     Fleet,
 }
 
+/// What a handler gives: the answer's keys behind the decision.
+pub type Body = Result<Map<String, Value>, Error>;
+
 /// The calling convention.
 pub enum Run {
     /// One request on the guest: the path behind `/nodes/{node}/{kind}/{vmid}`, whose slots are
     /// filled by the parameters of their names. The other parameters are sent along.
     Guest(Verb, &'static str),
     /// Several requests on one cluster, or a reshaped answer.
-    Steps(fn(&Reach, &Args) -> Result<Map<String, Value>, Error>),
+    Steps(fn(&Reach, &Args) -> Body),
     /// Reads of several clusters.
-    Fleet(fn(&FleetReach, &Args) -> Result<Map<String, Value>, Error>),
+    Fleet(fn(&FleetReach, &Args) -> Body),
 }
 
 impl Tool {

@@ -10,7 +10,8 @@ use crate::replay_scenes::before;
 use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
 use crate::sim::client::{Connection, Reply};
-use crate::sim::replay::{Exchange, family, recordings, seconds, token, world};
+use crate::sim::recording::{Exchange, family, recordings, seconds, token};
+use crate::sim::replay::world;
 use crate::sim::shape::differences;
 use crate::sim::task::Script;
 

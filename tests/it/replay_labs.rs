@@ -61,7 +61,7 @@ fn copies(world: &World) {
             let tokens = [("out", "rsrc"), ("in", "rin")]
                 .into_iter()
                 .map(|(name, role)| {
-                    let whole = crate::sim::replay::token(cluster, role).unwrap_or_default();
+                    let whole = crate::sim::recording::token(cluster, role).unwrap_or_default();
                     let secret = whole
                         .split_once('=')
                         .map_or(String::new(), |(_, secret)| secret.to_string());

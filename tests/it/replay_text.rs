@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::sim::client::Reply;
-use crate::sim::replay::{Exchange, seconds, token};
+use crate::sim::recording::{Exchange, seconds, token};
 
 /// `2026-10-04 15:52:40` in seconds.
 pub(crate) fn stamp_of(text: &str) -> Option<i64> {

@@ -17,7 +17,7 @@ pub mod guest;
 mod http;
 mod order;
 mod place;
-mod recording;
+pub mod recording;
 pub mod replay;
 pub mod rights;
 mod roles;

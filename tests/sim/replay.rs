@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-pub use super::recording::token;
-
 use super::guest::{Guest, Kind, bytes, drive_size, is_disk_key, option, volume};
+use super::recording::token;
 use super::rights::{Rule, Token, User};
 use super::spec::{ClusterSpec, NodeSpec};
 use super::state::{Pool, State};

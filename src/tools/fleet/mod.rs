@@ -20,7 +20,7 @@ pub static TOOLS: &[Tool] = &[list::LIST, search::SEARCH, summary::SUMMARY];
 /// The most names that an answer lists beside its rows.
 const NAMES_MAX: usize = 40;
 
-/// At most [`NAMES_MAX`] names, and how many there are more.
+/// At most `NAMES_MAX` names, and how many there are more.
 pub fn cut(mut names: Vec<String>) -> Vec<String> {
     if names.len() > NAMES_MAX {
         let more = names.len() - NAMES_MAX;

@@ -120,7 +120,7 @@ fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
 /// Destroys a volume: of `unusedN`, or of a VM's disk in use.
 ///
 /// # Errors
-/// As [`plan`]; or what Proxmox has against it.
+/// As [`plan()`]; or what Proxmox has against it.
 pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let config = change::unlocked(reach)?;
     let found = removable(reach, args, &config)?;
