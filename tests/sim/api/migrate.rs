@@ -21,6 +21,7 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
 fn conditions(call: &mut Call) -> Answer {
     call.quorate()?;
     let guest = call.guest()?;
+    locked(guest).map_err(Refusal::die)?;
     let state = &*call.state;
     let running = u8::from(guest.running());
     let (mut allowed, mut refused) = (Vec::new(), Map::new());
