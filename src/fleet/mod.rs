@@ -39,6 +39,8 @@ pub struct Fleet {
     pub config: Config,
     /// How long a cluster's answer decides where things are.
     pub sighting_age: Duration,
+    /// How long what a token may see is taken as known.
+    pub rights_age: Duration,
     members: Vec<Member>,
     schemas: Schemas,
 }
@@ -61,6 +63,7 @@ impl Fleet {
         Fleet {
             config,
             sighting_age: Duration::from_secs(SIGHTING_AGE_S),
+            rights_age: Duration::from_secs(RIGHTS_AGE_S),
             members,
             schemas: Schemas::new(),
         }
@@ -147,12 +150,12 @@ impl Fleet {
     }
 
     /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
-    /// out. At most [`RIGHTS_AGE_S`] old.
+    /// out. At most [`Fleet::rights_age`] old.
     pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
         let member = self.member(cluster)?;
         let known = *lock(&member.sight);
         if let Some((at, sight)) = known
-            && at.elapsed() < Duration::from_secs(RIGHTS_AGE_S)
+            && at.elapsed() < self.rights_age
         {
             return Ok(sight);
         }

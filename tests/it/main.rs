@@ -18,6 +18,7 @@ mod example_file;
 mod gate;
 mod guests;
 mod inbox;
+mod index;
 mod layers;
 mod listen;
 mod listing;

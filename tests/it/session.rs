@@ -72,6 +72,7 @@ impl Session {
         let mut fleet = Fleet::new(configuration(world, more));
         // Otherwise a slow machine would ask again where a fast one remembers.
         fleet.sighting_age = Duration::from_secs(3600);
+        fleet.rights_age = Duration::from_secs(3600);
         let desk = Desk::new(fleet);
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));

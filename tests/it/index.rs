@@ -1,0 +1,39 @@
+//! What is where is asked once a cluster, remembered for a while, and asked again when that is over.
+
+use std::time::Duration;
+
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::tool::call::{self, Desk};
+use proxmox_mcp::tools;
+use serde_json::{Map, json};
+
+use crate::session::configuration;
+use crate::sim::World;
+
+/// How many times each cluster was asked what is where while one guest was read twice.
+fn asked(sighting_age: Duration) -> Vec<usize> {
+    let world = World::three();
+    let mut fleet = Fleet::new(configuration(&world, ""));
+    fleet.sighting_age = sighting_age;
+    let mut desk = Desk::new(fleet);
+    let get = tools::find("guest_get").expect("the tool");
+    let arguments = Map::from_iter([("guest".to_string(), json!(300))]);
+    for _ in 0..2 {
+        call::call(&mut desk, get, &arguments).expect("an answer");
+    }
+    let count = |name: &str| {
+        let seen = world.cluster(name).seen();
+        let asked = seen.iter().filter(|seen| seen.path == "/cluster/resources");
+        asked.count()
+    };
+    ["production", "staging", "disaster-recovery"]
+        .map(count)
+        .into()
+}
+
+#[test]
+fn each_cluster_is_asked_once_and_again_when_that_is_old() {
+    assert_eq!(asked(Duration::from_secs(3600)), [1, 1, 1]);
+    // The decision and the guest are read off the same answer only while it is fresh.
+    assert!(asked(Duration::ZERO).iter().all(|times| *times >= 2));
+}
