@@ -124,11 +124,11 @@ fn each_thing_is_touched_in_one_place() {
     only_in(r"env::(var|args|current|home|temp)", &["main.rs"]);
     only_in(
         r"proxmox::client|fleet::Fleet\b",
-        &["proxmox/", "fleet/", "gate/", "cli.rs", "tool/call.rs"],
+        &["proxmox/", "fleet/", "gate/", "cli/", "tool/call.rs"],
     );
     only_in(
         r"io::stdout|io::stdin",
-        &["mcp/server.rs", "mcp/inbox.rs", "cli.rs"],
+        &["mcp/server.rs", "mcp/inbox.rs", "cli/"],
     );
     only_in(r"println!|eprintln!|print!\(|dbg!", &[]);
     only_in(r"\.expose\(\)", &["proxmox/"]);

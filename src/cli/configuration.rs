@@ -1,106 +1,21 @@
-//! How it is started: the arguments, where the configuration is found, and the exit status.
+//! Where the configuration is found: the environment, and a file that is looked for in fixed places.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
+use super::Given;
 use crate::files;
-use crate::fleet::Fleet;
 use crate::fleet::config::{self, Config, Report};
 use crate::fleet::env_file;
-use crate::fleet::variables::{self, Scope, Stage, VARIABLES};
-use crate::log;
-use crate::mcp::server;
+use crate::fleet::variables;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::Trust;
-use crate::tool::call::Desk;
-
-/// The exit status for wrong arguments and a broken configuration.
-pub const EXIT_NOT_STARTED: u8 = 2;
-
-/// The code of a broken configuration, as users of the Python package know it.
-pub const CONFIGURATION_ERROR: &str = "ClusterConfigurationError";
 
 const SYSTEM_FILE: &str = "/etc/proxmox-mcp/.env";
 
-/// What the process was given, which only `main` asks for.
-pub struct Given {
-    /// Without the program's own name.
-    pub arguments: Vec<OsString>,
-    pub environment: Vec<(OsString, OsString)>,
-    /// The running program's path, where it can be told.
-    pub executable: Option<PathBuf>,
-}
-
-/// Does what the arguments say.
-pub fn run(given: Given) -> ExitCode {
-    let env_file = match arguments(&given.arguments) {
-        Ok(Command::Serve { env_file }) => env_file,
-        Ok(Command::Print(text)) => return print(&text),
-        Err(problem) => {
-            log::error(&format!("{problem}; see `proxmox-mcp --help`"));
-            return ExitCode::from(EXIT_NOT_STARTED);
-        }
-    };
-    match configuration(&given, env_file) {
-        Ok(config) => {
-            log::set(config.log);
-            config.warnings.iter().for_each(|line| log::warn(line));
-            missing_files(&config)
-                .iter()
-                .for_each(|line| log::warn(line));
-            serve(config)
-        }
-        Err(report) => {
-            report.warnings.iter().for_each(|line| log::warn(line));
-            for line in &report.problems {
-                log::error(&format!("{CONFIGURATION_ERROR}: {line}"));
-            }
-            ExitCode::from(EXIT_NOT_STARTED)
-        }
-    }
-}
-
-/// Serves until the client goes away.
-fn serve(config: Config) -> ExitCode {
-    server::stdio(Desk::new(Fleet::new(config)))
-}
-
-enum Command {
-    Serve { env_file: Option<PathBuf> },
-    Print(String),
-}
-
-fn arguments(arguments: &[OsString]) -> Result<Command, String> {
-    let mut env_file = None;
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        let path = match argument.to_str() {
-            Some("--help" | "-h") => return Ok(Command::Print(help())),
-            Some("--version" | "-V") => {
-                let version = concat!("proxmox-mcp ", env!("CARGO_PKG_VERSION"), "\n");
-                return Ok(Command::Print(version.into()));
-            }
-            Some("--env-file") => rest.next().map(PathBuf::from),
-            Some(text) => match text.strip_prefix("--env-file=") {
-                Some(path) => Some(PathBuf::from(path)),
-                None => return Err(format!("there is no argument `{}`", text.escape_debug())),
-            },
-            None => return Err("an argument is not UTF-8".into()),
-        };
-        let path = path.filter(|path| !path.as_os_str().is_empty());
-        let path = path.ok_or("`--env-file` needs a path")?;
-        if env_file.replace(path).is_some() {
-            return Err("`--env-file` is there twice".into());
-        }
-    }
-    Ok(Command::Serve { env_file })
-}
-
 /// Reads the environment and the file to a configuration, or to every problem of both.
-fn configuration(given: &Given, env_file: Option<PathBuf>) -> Result<Config, Report> {
+pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, Report> {
     let mut report = Report::default();
     let environment = texts(&given.environment, &mut report);
     let path = env_file.or_else(|| {
@@ -218,7 +133,7 @@ fn nothing_found(given: &Given) -> String {
 
 /// What the clusters' files would answer if they were needed now. Only a warning: they are read anew
 /// whenever a connection is, and may be there by then.
-fn missing_files(config: &Config) -> Vec<String> {
+pub(super) fn missing_files(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for cluster in &config.clusters {
         let name = &cluster.name;
@@ -236,48 +151,4 @@ fn missing_files(config: &Config) -> Vec<String> {
         lines.extend(secret.map(|problem| format!("{name}: TOKEN_SECRET_FILE: {problem}")));
     }
     lines
-}
-
-fn print(text: &str) -> ExitCode {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-fn help() -> String {
-    let mut text = String::from(
-        "proxmox-mcp: an MCP server for Proxmox VE clusters, on standard input and output
-
-usage: proxmox-mcp [--env-file PATH]
-
-  --env-file PATH  read the configuration from this file; else from the first of
-                   $XDG_CONFIG_HOME/proxmox-mcp/.env (~/.config/proxmox-mcp/.env),
-                   .env beside this program, /etc/proxmox-mcp/.env
-  --help           print this text
-  --version        print the version
-
-The environment holds before the file, variable by variable.
-",
-    );
-    for (scope, title) in [
-        (Scope::Registry, "\nFor all clusters:\n"),
-        (
-            Scope::Cluster,
-            "\nFor each cluster as PROXMOX_CLUSTER_{name}_{FIELD}; with one cluster only, as PROXMOX_{FIELD}:\n",
-        ),
-    ] {
-        text.push_str(title);
-        let built = |variable: &&variables::Variable| {
-            variable.scope == scope && variable.stage == Stage::Built
-        };
-        for variable in VARIABLES.iter().filter(built) {
-            text.push_str(&format!("  {}\n      {}", variable.name, variable.about));
-            if !variable.default.is_empty() {
-                text.push_str(&format!(" (default {})", variable.default));
-            }
-            text.push('\n');
-        }
-    }
-    text
 }

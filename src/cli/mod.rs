@@ -1,0 +1,166 @@
+//! How it is started: serving, or one of the commands; and the exit status.
+
+mod configuration;
+mod help;
+mod options;
+mod terminal;
+
+use std::ffi::{OsStr, OsString};
+use std::io::{IsTerminal, stdin};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::fleet::Fleet;
+use crate::fleet::config::Config;
+use crate::log;
+use crate::mcp::server;
+use crate::tool::call::Desk;
+use options::Options;
+use terminal::Terminal;
+
+/// The exit status where something that was looked at or asked for is not as it should be.
+pub const EXIT_WRONG: u8 = 1;
+/// The exit status for wrong arguments and a broken configuration.
+pub const EXIT_NOT_STARTED: u8 = 2;
+
+/// The code of a broken configuration, as users of the Python package know it.
+pub const CONFIGURATION_ERROR: &str = "ClusterConfigurationError";
+
+/// What the process was given, which only `main` asks for.
+pub struct Given {
+    /// Without the program's own name.
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(OsString, OsString)>,
+    /// The running program's path, where it can be told.
+    pub executable: Option<PathBuf>,
+}
+
+/// One command: a word behind the program's name.
+pub struct Command {
+    pub name: &'static str,
+    /// What stands behind its name: `[CLUSTER...] [--json]`.
+    pub usage: &'static str,
+    /// One sentence without a full stop.
+    pub about: &'static str,
+    /// Options that stand alone, and options with a value, beside `--env-file` and `--help`.
+    flags: &'static [&'static str],
+    valued: &'static [&'static str],
+    run: fn(&Start) -> Result<ExitCode, Stop>,
+}
+
+/// All commands, in the order in which `--help` lists them. Without one, the program serves.
+pub static COMMANDS: &[Command] = &[];
+
+/// What a command works with.
+struct Start<'a> {
+    given: &'a Given,
+    options: Options,
+    terminal: Terminal,
+}
+
+/// Why a command ends early.
+enum Stop {
+    /// The arguments are wrong: what, and that `--help` says how.
+    Usage(String),
+    /// It was said already.
+    Said(ExitCode),
+}
+
+/// Does what the arguments say.
+pub fn run(given: Given) -> ExitCode {
+    let named = given.arguments.first().and_then(|word| word.to_str());
+    let command = COMMANDS.iter().find(|command| Some(command.name) == named);
+    let words = given.arguments.get(usize::from(command.is_some())..);
+    let words = words.unwrap_or_default();
+    match begin(&given, command, words) {
+        Ok(status) | Err(Stop::Said(status)) => status,
+        Err(Stop::Usage(problem)) => {
+            let name = command.map_or(String::new(), |command| format!(" {}", command.name));
+            log::error(&format!("{problem}; see `proxmox-mcp{name} --help`"));
+            ExitCode::from(EXIT_NOT_STARTED)
+        }
+    }
+}
+
+fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result<ExitCode, Stop> {
+    let mut flags = vec!["--help", "-h"];
+    let mut valued = vec!["--env-file"];
+    match command {
+        Some(command) => {
+            flags.extend(command.flags);
+            valued.extend(command.valued);
+        }
+        None => flags.extend(["--version", "-V"]),
+    }
+    let options = Options::read(words, &flags, &valued).map_err(Stop::Usage)?;
+    let no_color = given.environment.iter();
+    let mut no_color = no_color.filter(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let start = Start {
+        given,
+        terminal: Terminal::new(no_color.next().is_some()),
+        options,
+    };
+    if start.options.has("--help") || start.options.has("-h") {
+        return start.print(&command.map_or_else(help::whole, help::of));
+    }
+    match command {
+        Some(command) => (command.run)(&start),
+        None if start.options.has("--version") || start.options.has("-V") => {
+            start.print(concat!("proxmox-mcp ", env!("CARGO_PKG_VERSION"), "\n"))
+        }
+        None => start.serve(),
+    }
+}
+
+impl Start<'_> {
+    /// Writes to standard output and ends well.
+    fn print(&self, text: &str) -> Result<ExitCode, Stop> {
+        match terminal::print(text) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(_) => Err(Stop::Said(ExitCode::FAILURE)),
+        }
+    }
+
+    /// The configuration; its warnings are said, and so is every problem of it.
+    fn configuration(&self) -> Result<Config, Stop> {
+        let env_file = self.options.value("--env-file").map(PathBuf::from);
+        match configuration::read(self.given, env_file) {
+            Ok(config) => {
+                log::set(config.log);
+                let missing = configuration::missing_files(&config);
+                let warnings = config.warnings.iter().chain(&missing);
+                warnings.for_each(|line| log::warn(line));
+                Ok(config)
+            }
+            Err(report) => {
+                report.warnings.iter().for_each(|line| log::warn(line));
+                for line in &report.problems {
+                    log::error(&format!("{CONFIGURATION_ERROR}: {line}"));
+                }
+                Err(Stop::Said(ExitCode::from(EXIT_NOT_STARTED)))
+            }
+        }
+    }
+
+    /// The value of a variable of the environment.
+    fn variable(&self, name: &str) -> Option<&OsStr> {
+        let mut known = self.given.environment.iter();
+        let found = known.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_os_str())
+    }
+
+    /// Serves until the client goes away.
+    fn serve(&self) -> Result<ExitCode, Stop> {
+        if let Some(word) = self.options.rest.first() {
+            let word = word.escape_debug();
+            return Err(Stop::Usage(format!("there is no command `{word}`")));
+        }
+        let config = self.configuration()?;
+        if stdin().is_terminal() {
+            log::warn(
+                "serving MCP on standard input and output, as clients start it; for people there are the commands of `proxmox-mcp --help`",
+            );
+        }
+        Ok(server::stdio(Desk::new(Fleet::new(config))))
+    }
+}
