@@ -327,7 +327,7 @@ fn arguments() {
     let house = House::new();
     for (arguments, part) in [
         (&["--frobnicate"][..], "there is no argument `--frobnicate`"),
-        (&["serve"], "there is no argument `serve`"),
+        (&["serve"], "there is no command `serve`"),
         (&["--env-file"], "`--env-file` needs a path"),
         (&["--env-file="], "`--env-file` needs a path"),
         (
