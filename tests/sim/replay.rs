@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+#[allow(unused_imports)]
 pub use super::recording::{Exchange, family, recordings, seconds, token};
-use serde_json::{Map, Value};
 
 use super::guest::{Guest, Kind, bytes, drive_size, is_disk_key, option, volume};
 use super::rights::{Rule, Token, User};

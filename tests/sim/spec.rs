@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::guest::{Guest, Kind, Snapshot, Status, is_disk_key, size_text, volume};
-use super::rights::{Rule, Token, User, Who};
+use super::rights::{Rule, Token, User};
 use super::state::{Node, Pool, State};
 use super::storage::{Storage, Volume};
 

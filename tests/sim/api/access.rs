@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::answer::{Answer, Params, Refusal, flag, given, list, number};
+use super::super::answer::{Answer, Refusal, flag, given, list};
 use super::super::gate::Call;
-use super::super::rights::{Rule, Token, User, Who};
+use super::super::rights::{Rule, Who};
 use super::super::state::State;
 use super::{Handler, NULL};
 

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Params, Refusal, flag, given, list, scalar};
 use super::super::gate::Call;
-use super::super::guest::{Config, Guest, Kind, is_disk_key, object, typed, volume};
-use super::super::state::State;
+use super::super::guest::{Config, Kind, is_disk_key, object, typed};
 use super::super::task::Plan;
 use super::{Handler, NULL, locked};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::{Answer, Refusal, flag, given, number};
 use super::super::gate::Call;
-use super::super::guest::{Kind, bytes};
+use super::super::guest::bytes;
 use super::super::storage::Volume;
 use super::super::task::Plan;
 use super::{Handler, NULL};

@@ -2,7 +2,7 @@
 
 use super::super::answer::{Answer, Params, Refusal, flag, given, scalar};
 use super::super::gate::Call;
-use super::super::guest::{Guest, Kind, is_disk_key, option, size_text, volume};
+use super::super::guest::{Guest, Kind, is_disk_key};
 use super::super::state::State;
 use super::super::task::Plan;
 use super::Handler;
