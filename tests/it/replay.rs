@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::replay_data::{EXCEPTIONS, FAMILIES, excuse};
+use crate::replay_remote::{self, acquaint, endpoints};
 use crate::replay_scenes::before;
 use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
@@ -33,6 +34,7 @@ fn recordings_are_replayed() {
     let mut failed: Vec<String> = Vec::new();
     for exchange in &all {
         replay.names.extend(before(&exchange.id, &replay.world));
+        replay_remote::before(&exchange.id, &replay.world);
         if exchange.request.is_null() || exchange.response.is_null() {
             continue;
         }
@@ -149,9 +151,10 @@ impl Replay {
                 }
             }
         }
+        let world = world();
         Replay {
-            world: world(),
-            names: HashMap::new(),
+            names: endpoints(all, &world).into_iter().collect(),
+            world,
             slow,
             outcomes,
         }
@@ -165,10 +168,12 @@ impl Replay {
             .as_str()
             .filter(|text| text.starts_with("UPID:"))
             .map(String::from);
-        // A task's outcome that hangs on the lab, or on a tunnel to another cluster, is handed over.
+        // A task's outcome that hangs on the lab is handed over; not what a tunnel carries.
         let path = exchange.request["path"].as_str().unwrap_or("");
+        let tunnelled = path.ends_with("/remote_migrate");
         if let Some(upid) = &upid
-            && (exchange.lab || path.ends_with("/remote_migrate"))
+            && exchange.lab
+            && !tunnelled
             && let Some((exit, log)) = self.outcomes.get(upid).filter(|(exit, _)| !exit.is_empty())
         {
             let kind = upid.split(':').nth(5).unwrap_or("").to_string();
@@ -184,6 +189,11 @@ impl Replay {
                 state.clock_s += stamp - exchange.ms / 1000 - state.now();
             }
         });
+        if let Some(known) = upid_in(exchange).filter(|known| !self.names.contains_key(known))
+            && let Some(ours) = cluster.edit(|state| acquaint(&known, state))
+        {
+            self.names.insert(known, ours);
+        }
         // Tasks that had ended by now end.
         if let Some(known) = upid_in(exchange)
             && recorded["body"]["data"]["status"] == "stopped"
@@ -196,19 +206,9 @@ impl Replay {
         let reply = self.send(exchange);
         cluster.edit(|state| state.scripts.clear());
         let mut problems = self.compare(exchange, &reply);
-        // What the other end would have refused is begun here: it fails, and leaves nothing behind.
-        if let (None, Some(ours)) = (
-            &upid,
-            reply
-                .data()
-                .as_str()
-                .filter(|text| text.starts_with("UPID:")),
-        ) {
-            cluster_end(&self.world, &exchange.cluster, ours, None);
-        }
         if let (Some(upid), Some(ours)) = (&upid, reply.data().as_str()) {
             self.names.insert(upid.clone(), ours.to_string());
-            if !self.slow.contains(upid) {
+            if !self.slow.contains(upid) && !tunnelled {
                 let text = self.outcomes.get(upid).and_then(|(_, log)| {
                     log.iter()
                         .find_map(|line| line.strip_prefix("INFO: Backup started at "))

@@ -187,7 +187,6 @@ fn later(id: &str, world: &World) -> Names {
         "copy-storage-a" => arrive(world, &[530, 531]),
         "copy-list-b" => share(world, "A", &["B", "C"]),
         "copy-list-a2" => share(world, "B", &["A", "C"]),
-        "copy-stub" => c(&|state| place(state, 613, Kind::Qemu, "c1", "lock: create")),
         "copy-restore5-again" => b(&|state| {
             let guest = state.guests.get(&631).cloned();
             if let Some(mut guest) = guest {
@@ -217,7 +216,6 @@ fn later(id: &str, world: &World) -> Names {
             place(state, 180, Kind::Qemu, "pve1", "");
             fresh(state, 180);
         }),
-        "rmig-stub" => c(&|state| place(state, 401, Kind::Qemu, "c1", "lock: create")),
         "rmig2-dead" => second_lab(world),
         _ => return rights(id, world),
     }

@@ -70,6 +70,7 @@ pub struct State {
     pub flocks: BTreeSet<u32>,
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
+    pub reach: super::peers::Reach,
 }
 
 pub struct Node {
@@ -127,6 +128,7 @@ impl State {
             stale: false,
             flocks: BTreeSet::new(),
             daemon: None,
+            reach: super::peers::Reach::default(),
         }
     }
 
