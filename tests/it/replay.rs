@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::replay_data::{EXCEPTIONS, FAMILIES, excuse};
-use crate::replay_remote::{self, acquaint, endpoints};
-use crate::replay_scenes::before;
+use crate::replay_remote::{acquaint, before, endpoints, errors};
 use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
 use crate::sim::client::{Connection, Reply};
@@ -34,7 +33,6 @@ fn recordings_are_replayed() {
     let mut failed: Vec<String> = Vec::new();
     for exchange in &all {
         replay.names.extend(before(&exchange.id, &replay.world));
-        replay_remote::before(&exchange.id, &replay.world);
         if exchange.request.is_null() || exchange.response.is_null() {
             continue;
         }
@@ -206,6 +204,7 @@ impl Replay {
         let reply = self.send(exchange);
         cluster.edit(|state| state.scripts.clear());
         let mut problems = self.compare(exchange, &reply);
+        problems.extend(errors(exchange, &reply));
         if let (Some(upid), Some(ours)) = (&upid, reply.data().as_str()) {
             self.names.insert(upid.clone(), ours.to_string());
             if !self.slow.contains(upid) && !tunnelled {

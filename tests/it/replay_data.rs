@@ -84,7 +84,6 @@ pub(crate) const FAMILIES: &[&str] = &[
     "GET /pve-docs/api-viewer/apidoc.js",
 ];
 
-
 /// Id and reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
     (

@@ -1,10 +1,11 @@
 //! The second lab of the recordings: guests sent to other clusters, the tunnels between, the rights for it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::replay_scenes::{Names, set};
+use crate::replay_scenes::{self, Names, set};
 use crate::sim::World;
 use crate::sim::api::firewall::Firewall;
+use crate::sim::client::Reply;
 use crate::sim::guest::{Kind, Snapshot};
 use crate::sim::replay::{Exchange, place, token};
 use crate::sim::rights::{Rule, Who};
@@ -55,8 +56,35 @@ pub(crate) fn acquaint(upid: &str, state: &State) -> Option<String> {
     found.map(|task| task.upid.clone())
 }
 
-/// What was done in the lab just before this exchange.
-pub(crate) fn before(id: &str, world: &World) {
+/// A log line without what no two runs share: times, the order of keys in a command.
+fn bare(line: &str) -> String {
+    let pattern = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d | \(duration [\d:]+\)|tunnel command '.*' failed - failed";
+    let pattern = regex::Regex::new(pattern).expect("the pattern is valid");
+    pattern.replace_all(line, "").into_owned()
+}
+
+/// Errors in the log of a migration that ours does not name.
+pub(crate) fn errors(exchange: &Exchange, reply: &Reply) -> Vec<String> {
+    let path = exchange.request["path"].as_str().unwrap_or("");
+    if !path.ends_with("/log") || !path.contains("migrate%3A") {
+        return Vec::new();
+    }
+    let lines = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().into_iter().flatten();
+        rows.filter_map(|row| row["t"].as_str()).map(bare).collect()
+    };
+    let ours = lines(&reply.data());
+    let told = |line: &String| line.starts_with("ERROR: ") || line.starts_with("can't migrate");
+    let theirs = lines(&exchange.response["body"]["data"]).into_iter();
+    let missing = theirs.filter(told).filter(|line| !ours.contains(line));
+    missing
+        .map(|line| format!("the log lacks '{line}'"))
+        .collect()
+}
+
+/// Brings the clusters to where they were just before this exchange. Gives recorded names and ours.
+pub(crate) fn before(id: &str, world: &World) -> Names {
+    let names = replay_scenes::before(id, world);
     let a = |change: &dyn Fn(&mut State)| world.cluster("A").edit(|state| change(state));
     let c = |change: &dyn Fn(&mut State)| world.cluster("C").edit(|state| change(state));
     match id {
@@ -112,6 +140,7 @@ pub(crate) fn before(id: &str, world: &World) {
         _ => {}
     }
     rights(id, world);
+    names
 }
 
 /// The guest with more to it than a disk: notes, a second card, rules.
@@ -121,7 +150,8 @@ fn big(state: &mut State) {
     set(state, 504, "tags", "a;b");
     set(state, 504, "onboot", "1");
     set(state, 504, "net1", "virtio=BC:24:11:F3:89:E0,bridge=vmbr0");
-    let rule = json!({"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": "22", "enable": 1});
+    let rule =
+        json!({"type": "in", "action": "ACCEPT", "proto": "tcp", "dport": "22", "enable": 1});
     let rules = vec![rule.as_object().cloned().unwrap_or_default()];
     let firewall = Firewall {
         rules,

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde_json::Map;
 
 use super::state::State;
-use super::world::Cluster;
+use super::world::{Cluster, SimCluster};
 
 /// A node that can be reached from elsewhere.
 #[derive(Clone)]
@@ -59,7 +62,43 @@ impl Peer {
             return Some(act(here));
         }
         let cluster = self.cluster.upgrade()?;
-        let mut there = cluster.patient()?;
-        Some(act(&mut there))
+        for _ in 0..2000 {
+            if let Some(mut there) = cluster.try_state() {
+                return Some(act(&mut there));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        None
+    }
+}
+
+/// Gives each cluster a network of its own, and tells all of all.
+pub fn introduce(clusters: &[SimCluster]) {
+    let mut peers = Vec::new();
+    for (network, cluster) in (1..).zip(clusters) {
+        let prefix = format!("10.10.{network}.");
+        for spec in &cluster.spec.nodes {
+            let ip = cluster.edit(|state| {
+                let node = state.nodes.get_mut(&spec.name)?;
+                node.ip = node.ip.replace("10.10.1.", &prefix);
+                let values = node.interfaces.values_mut().flat_map(Map::values_mut);
+                for value in values.filter(|value| value.is_string()) {
+                    let text = value.as_str().unwrap_or_default();
+                    *value = text.replace("10.10.1.", &prefix).into();
+                }
+                Some(node.ip.clone())
+            });
+            peers.push(Peer {
+                cluster: cluster.shared(),
+                name: cluster.spec.name.clone(),
+                node: spec.name.clone(),
+                ip: ip.unwrap_or_default(),
+                port: cluster.port(&spec.name),
+            });
+        }
+    }
+    let peers = Arc::new(peers);
+    for cluster in clusters {
+        cluster.edit(|state| state.reach.peers = peers.clone());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::authority::Authority;
 use super::fault::{Fault, Limited};
-use super::peers::Peer;
+use super::peers::introduce;
 use super::spec::{self, ClusterSpec};
 use super::state::State;
 use super::wire;
@@ -73,15 +73,9 @@ impl Cluster {
         held(&self.state)
     }
 
-    /// The state for another cluster's task, which holds its own meanwhile.
-    pub fn patient(&self) -> Option<MutexGuard<'_, State>> {
-        for _ in 0..2000 {
-            match self.state.try_lock() {
-                Ok(state) => return Some(state),
-                Err(_) => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
-        None
+    /// The state, if nobody else holds it.
+    pub fn try_state(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.try_lock().ok()
     }
 
     pub fn faults(&self) -> MutexGuard<'_, Vec<Limited>> {
@@ -110,14 +104,7 @@ impl World {
             std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca)
                 .expect("the CA can be written");
         }
-        let peers: Vec<Peer> = (1..)
-            .zip(&clusters)
-            .flat_map(|(n, cluster)| cluster.peers(n))
-            .collect();
-        let peers = Arc::new(peers);
-        for cluster in &clusters {
-            cluster.edit(|state| state.reach.peers = peers.clone());
-        }
+        introduce(&clusters);
         World { clusters, folder }
     }
 
@@ -232,28 +219,8 @@ impl SimCluster {
         }
     }
 
-    /// Gives the nodes addresses of this network, and tells them.
-    fn peers(&self, network: usize) -> Vec<Peer> {
-        let peer = |port: &Arc<Port>| {
-            let ip = self.edit(|state| {
-                let node = state.nodes.get_mut(&port.node)?;
-                node.ip = format!("10.10.{network}.{}", node.id);
-                let values = node.interfaces.values_mut().flat_map(Map::values_mut);
-                for value in values.filter(|value| value.is_string()) {
-                    let text = value.as_str().unwrap_or_default();
-                    *value = text.replace("10.10.1.", &format!("10.10.{network}.")).into();
-                }
-                Some(node.ip.clone())
-            });
-            Peer {
-                cluster: Arc::downgrade(&self.shared),
-                name: self.spec.name.clone(),
-                node: port.node.clone(),
-                ip: ip.unwrap_or_default(),
-                port: port.number,
-            }
-        };
-        self.ports.iter().map(peer).collect()
+    pub fn shared(&self) -> Weak<Cluster> {
+        Arc::downgrade(&self.shared)
     }
 
     fn ca_name(&self) -> String {

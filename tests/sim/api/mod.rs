@@ -18,6 +18,7 @@ mod ha;
 mod index;
 mod list;
 mod migrate;
+mod moving;
 mod network;
 mod node;
 mod pool;

@@ -98,7 +98,8 @@ impl Arrival {
 
     fn allowed(&self, state: &State) -> Result<(), String> {
         let need = |path: &str, privilege: &str| {
-            let refused = |refusal: super::super::answer::Refusal| format!("403 {}", refusal.reason());
+            let refused =
+                |refusal: super::super::answer::Refusal| format!("403 {}", refusal.reason());
             state.need(&self.who, path, &[privilege]).map_err(refused)
         };
         need(&format!("/vms/{}", self.vmid), "VM.Allocate")?;
@@ -112,12 +113,22 @@ impl Arrival {
             }
             if !storage.on(&self.node) {
                 let node = &self.node;
-                return Err(format!("500 storage '{id}' is not available on node '{node}'"));
+                return Err(format!(
+                    "500 storage '{id}' is not available on node '{node}'"
+                ));
             }
             need(&format!("/storage/{id}"), "Datastore.AllocateSpace")?;
-            let content = if self.kind == Kind::Qemu { "images" } else { "rootdir" };
+            let content = if self.kind == Kind::Qemu {
+                "images"
+            } else {
+                "rootdir"
+            };
             if !storage.holds(content) {
-                let what = if self.kind == Kind::Qemu { "vm images" } else { "CT rootdirs" };
+                let what = if self.kind == Kind::Qemu {
+                    "vm images"
+                } else {
+                    "CT rootdirs"
+                };
                 return Err(format!("500 storage '{id}' does not support {what}"));
             }
         }
@@ -136,14 +147,25 @@ impl State {
     /// Nobody came through a tunnel.
     fn give_up(&mut self, vmid: u32, log: &mut Vec<String>) -> String {
         self.guests.remove(&vmid);
-        log.extend(lines(&["", "Removing tunnel socket..", "Removing temporary VM config.."]));
+        log.extend(lines(&[
+            "",
+            "Removing tunnel socket..",
+            "Removing temporary VM config..",
+        ]));
         "Exiting mtunnel".into()
     }
 
     /// May a guest with this configuration arrive? Or what is refused first.
-    pub fn may_arrive(&self, who: &Who, vmid: u32, kind: Kind, config: &Config) -> Result<(), String> {
+    pub fn may_arrive(
+        &self,
+        who: &Who,
+        vmid: u32,
+        kind: Kind,
+        config: &Config,
+    ) -> Result<(), String> {
         let need = |path: &str, privilege: &str| {
-            let refused = |refusal: super::super::answer::Refusal| format!("403 {}", refusal.reason());
+            let refused =
+                |refusal: super::super::answer::Refusal| format!("403 {}", refusal.reason());
             self.need(who, path, &[privilege]).map_err(refused)
         };
         if kind == Kind::Lxc && config.get("unprivileged").map(String::as_str) != Some("1") {
