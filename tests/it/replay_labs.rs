@@ -80,23 +80,6 @@ fn copies(world: &World) {
     }
 }
 
-/// The directory that all clusters mount as `xfer`.
-pub(crate) fn share(world: &World, from: &str, to: &[&str]) {
-    let volumes = world.cluster(from).edit(|state| {
-        state
-            .storage("xfer")
-            .map(|storage| storage.volumes.clone())
-            .unwrap_or_default()
-    });
-    for cluster in to {
-        world.cluster(cluster).edit(|state| {
-            if let Some(storage) = state.storage_mut("xfer") {
-                storage.volumes = volumes.clone();
-            }
-        });
-    }
-}
-
 /// The lab was set up anew, with guests to be sent to other clusters.
 pub(crate) fn second_lab(world: &World) {
     world.cluster("B").heal();

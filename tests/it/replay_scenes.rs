@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::replay_labs::{arrive, rights, second_lab, share};
+use crate::replay_labs::{arrive, rights, second_lab};
 use crate::sim::guest::{Kind, Snapshot};
 use crate::sim::replay::place;
 use crate::sim::rights::Who;
@@ -184,9 +184,10 @@ fn later(id: &str, world: &World) -> Names {
             }
         }),
         "rmig2-ct" => arrive(world, &[202, 203]),
-        "copy-storage-a" => arrive(world, &[530, 531]),
-        "copy-list-b" => share(world, "A", &["B", "C"]),
-        "copy-list-a2" => share(world, "B", &["A", "C"]),
+        "copy-storage-a" => {
+            world.mount("/mnt/xfer");
+            arrive(world, &[530, 531]);
+        }
         "copy-restore5-again" => b(&|state| {
             let guest = state.guests.get(&631).cloned();
             if let Some(mut guest) = guest {

@@ -15,6 +15,7 @@ mod format;
 mod gate;
 pub mod guest;
 mod http;
+mod mounts;
 pub mod peers;
 mod place;
 mod recording;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Map;
 
+use super::mounts::Mounts;
 use super::state::State;
 use super::world::{Cluster, SimCluster};
 
@@ -97,8 +98,11 @@ pub fn introduce(clusters: &[SimCluster]) {
             });
         }
     }
-    let peers = Arc::new(peers);
+    let (peers, mounts) = (Arc::new(peers), Mounts::default());
     for cluster in clusters {
-        cluster.edit(|state| state.reach.peers = peers.clone());
+        cluster.edit(|state| {
+            state.reach.peers = peers.clone();
+            state.mounts = mounts.clone();
+        });
     }
 }

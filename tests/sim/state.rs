@@ -71,6 +71,9 @@ pub struct State {
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
     pub reach: super::peers::Reach,
+    pub mounts: super::mounts::Mounts,
+    /// The shared directories as this cluster last saw them.
+    pub mounts_seen: BTreeMap<String, String>,
 }
 
 pub struct Node {
@@ -129,6 +132,8 @@ impl State {
             flocks: BTreeSet::new(),
             daemon: None,
             reach: super::peers::Reach::default(),
+            mounts: super::mounts::Mounts::default(),
+            mounts_seen: BTreeMap::new(),
         }
     }
 

@@ -152,6 +152,7 @@ impl State {
 
     /// Ends every task whose time has come.
     pub fn settle(&mut self) {
+        self.mounted();
         while !self.hold {
             let now = Instant::now();
             let Some(index) = self
@@ -159,10 +160,11 @@ impl State {
                 .iter()
                 .position(|task| task.end.is_none() && task.due <= now)
             else {
-                return;
+                break;
             };
             self.finish(index);
         }
+        self.mounted();
     }
 
     /// Ends every running task now.

@@ -108,6 +108,13 @@ impl World {
         World { clusters, folder }
     }
 
+    /// A directory that all clusters mount.
+    pub fn mount(&self, path: &str) {
+        for cluster in &self.clusters {
+            cluster.edit(|state| state.mounts.add(path));
+        }
+    }
+
     pub fn cluster(&self, name: &str) -> &SimCluster {
         self.clusters
             .iter()
@@ -260,7 +267,9 @@ impl SimCluster {
     pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.shared.state();
         state.settle();
-        change(&mut state)
+        let value = change(&mut state);
+        state.mounted();
+        value
     }
 
     /// Adds a fault.

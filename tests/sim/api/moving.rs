@@ -350,6 +350,8 @@ impl Moving {
                 state.free(&id, &self.node);
             }
             state.guests.remove(&vmid);
+        } else {
+            state.power_off(vmid);
         }
         let took = self.begun.elapsed().as_secs();
         log.push(format!(
