@@ -10,4 +10,5 @@ mod replay_scenes;
 mod replay_text;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_remote;
 mod sim_wire;
