@@ -250,12 +250,12 @@ impl Moving {
     fn config(&self, guest: &Guest, log: &mut Vec<String>, stamp: &str) -> Config {
         let mut config = guest.config.clone();
         for (key, value) in &mut config {
-            for (here, there) in self.disks.iter().filter(|(here, _)| volume(value) == here) {
+            let found = self.disks.iter().find(|(here, _)| volume(value) == here);
+            if let Some((here, there)) = found {
                 log.push(format!(
                     "{stamp} volume '{here}' is '{there}' on the target"
                 ));
                 *value = value.replacen(here.as_str(), there, 1);
-                break;
             }
             let bridge = option(value, "bridge")
                 .map(String::from)
