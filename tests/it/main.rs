@@ -31,6 +31,7 @@ mod renamed;
 mod replay;
 mod replay_data;
 mod replay_labs;
+mod replay_remote;
 mod replay_scenes;
 mod replay_text;
 mod rpc_bytes;
@@ -43,6 +44,7 @@ mod session;
 mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_remote;
 mod sim_wire;
 mod table;
 mod times;
