@@ -19,7 +19,7 @@ const LOOK_MAX_S: u64 = 5;
 pub(super) const TRUST: Command = Command {
     name: "trust",
     usage: "URL",
-    about: "Shows the certificates and the fingerprint of the server at `https://host[:port]`, and the lines that make this program trust it. Needs no configuration; sends no token and no request",
+    about: "shows the certificate of a server, and the lines that make it trusted",
     flags: &[],
     valued: &[],
     run,
@@ -123,7 +123,10 @@ fn text(endpoint: &Endpoint, seen: &Look, is_trusted: bool) -> String {
          scp root@{host}:/etc/pve/pve-root-ca.pem /etc/proxmox-mcp/NAME-ca.pem\n\
          PROXMOX_CLUSTER_NAME_CA_FILE=/etc/proxmox-mcp/NAME-ca.pem\n\
          or PROXMOX_CA_FILE=/etc/proxmox-mcp/NAME-ca.pem\n",
-        host = endpoint.host
+        host = match endpoint.host.contains(':') {
+            true => format!("[{}]", endpoint.host),
+            false => endpoint.host.clone(),
+        }
     ));
     text
 }

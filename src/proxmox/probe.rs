@@ -17,6 +17,8 @@ use crate::error::Error;
 /// What came of each step; `None` where it was not come to.
 pub struct Probe {
     pub look: Look,
+    /// Why the cluster cannot be asked, though it is trusted: the secret cannot be read.
+    pub unasked: Option<String>,
     /// What the server's clock said, as it said it, and what ours said then.
     pub date: Option<(String, SystemTime)>,
     /// The answer of `GET /version`, which no privilege guards: the token is accepted.
@@ -42,6 +44,7 @@ pub fn probe<'a>(
     let trusted = Trusted::new(&settings.trust, std::path::Path::new(tls::OWN_ROOT));
     let mut probe = Probe {
         look: look::look(endpoint, &trusted, settings.proxy.as_ref(), time),
+        unasked: None,
         date: None,
         version: None,
         latency: None,
@@ -60,11 +63,7 @@ pub fn probe<'a>(
             end,
         },
         Err(cause) => {
-            probe.version = Some(Err(Error::Unreachable {
-                cluster: settings.cluster.clone(),
-                cause: cause.clone(),
-                hint: None,
-            }));
+            probe.unasked = Some(cause.clone());
             return probe;
         }
     };

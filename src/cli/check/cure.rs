@@ -1,6 +1,7 @@
 //! What mends each thing that `check` finds, for a person at a shell.
 
 use crate::proxmox::advice;
+use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
 
 const API_PORT: u16 = 8006;
@@ -82,11 +83,21 @@ pub(super) fn clock() -> String {
         .into()
 }
 
-pub(super) fn not_asked(settings: &Settings) -> String {
-    format!(
-        "correct `{}`, or whichever way the secret is named",
-        advice::variable(settings, "TOKEN_SECRET_FILE")
-    )
+pub(super) fn secret(settings: &Settings) -> String {
+    match &settings.secret {
+        SecretSource::File(_) => format!(
+            "correct `{}`, or make that file readable for whoever runs this and for nobody else",
+            advice::variable(settings, "TOKEN_SECRET_FILE")
+        ),
+        SecretSource::Command(_) => format!(
+            "run the program of `{}` by itself: it must print the secret within 10 s, without a \
+             question",
+            advice::variable(settings, "TOKEN_SECRET_COMMAND")
+        ),
+        SecretSource::Value(_) => {
+            format!("correct `{}`", advice::variable(settings, "TOKEN_SECRET"))
+        }
+    }
 }
 
 pub(super) fn no_answer() -> String {

@@ -76,7 +76,7 @@ fn endpoint(endpoint: &Endpoint, probe: &Probe, verdict: &Verdict) -> Value {
         "quorum": verdict.quorum.as_ref().map(Quorum::name),
         "nodes_online": verdict.nodes.map(|(online, _)| online),
         "nodes": verdict.nodes.map(|(_, all)| all),
-        "latency_ms": probe.latency.map(|latency| latency.as_secs_f64() * 1000.0),
+        "latency_ms": probe.latency.map(|latency| (latency.as_secs_f64() * 10_000.0).round() / 10.0),
     })
 }
 

@@ -195,6 +195,11 @@ impl Judging<'_> {
     }
 
     fn token(&mut self, probe: &Probe) {
+        if let Some(cause) = &probe.unasked {
+            self.verdict.stopped = Some("no secret");
+            let cure = cure::secret(self.settings);
+            self.find(Severity::Error, "token", cause.clone(), cure);
+        }
         match &probe.version {
             Some(Ok(answer)) => {
                 let version = answer.get("version").and_then(Value::as_str);
@@ -205,11 +210,6 @@ impl Judging<'_> {
                 let what = format!("the token was refused: {message}");
                 let cure = error.hint().unwrap_or_default();
                 self.find(Severity::Error, "token", what, cure);
-            }
-            Some(Err(Error::Unreachable { cause, .. })) if probe.date.is_none() => {
-                self.verdict.stopped = Some("not asked");
-                let cure = cure::not_asked(self.settings);
-                self.find(Severity::Error, "token", cause.clone(), cure);
             }
             Some(Err(error)) => {
                 self.verdict.stopped = Some("no answer");
@@ -270,7 +270,7 @@ fn days_left(certificate: &Certificate, now: i64) -> Option<i64> {
     Some((i64::try_from(end).ok()? - now).div_euclid(DAY_S))
 }
 
-pub(super) fn by_what(trust: &Trust) -> &'static str {
+fn by_what(trust: &Trust) -> &'static str {
     match trust {
         Trust::System { .. } => "system",
         Trust::CaFile(_) => "CA file",

@@ -29,7 +29,7 @@ const ENDPOINT_MAX_S: u64 = 20;
 pub(super) const CHECK: Command = Command {
     name: "check",
     usage: "[CLUSTER...] [--json]",
-    about: "Asks every endpoint of all clusters, or of those named: name, connection, certificate, clock, token, version, quorum, nodes, privileges; each thing that is wrong with its cure. Exit status 1 if anything is",
+    about: "asks each endpoint step by step; says what is wrong and what mends it",
     flags: &["--json"],
     valued: &[],
     run,

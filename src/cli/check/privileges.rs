@@ -145,8 +145,8 @@ fn grants<'a>(rights: &'a Value, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>>
     }
     let grant = |lack: &Lack| {
         let mut privileges = lacked(lack);
-        if let Some(held) = rights.get(lack.path).filter(|_| lack.path != "/") {
-            privileges.extend(names(held));
+        if let Some(held) = rights.get(lack.path) {
+            privileges.extend(names(held).filter(|name| matters(lack.path, name)));
         }
         privileges.sort_unstable();
         privileges.dedup();
@@ -156,6 +156,21 @@ fn grants<'a>(rights: &'a Value, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>>
         }
     };
     lacking.iter().map(grant).collect()
+}
+
+/// Whether a privilege that is held on a path says anything there that an entry would take away.
+fn matters(path: &str, privilege: &str) -> bool {
+    let family = match path {
+        // An entry on `/` replaces nothing.
+        "/" => return false,
+        "/vms" => "VM.",
+        "/storage" => "Datastore.",
+        "/nodes" => "Sys.",
+        "/sdn" => "SDN.",
+        // What is held on a pool holds for all that is in it.
+        _ => "",
+    };
+    privilege.starts_with(family) || privilege.starts_with("Permissions.")
 }
 
 /// The names of the privileges on a path. They end up in a command that a person may paste into a root

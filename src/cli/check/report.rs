@@ -25,6 +25,18 @@ pub(super) fn text(checked: &[Checked], terminal: Terminal) -> String {
     for checked in checked {
         privileges(checked, &mut text);
     }
+    let able = checked.iter().filter(|checked| may_everything(checked));
+    let able: Vec<&str> = able.map(|checked| checked.cluster.name.as_str()).collect();
+    if !able.is_empty() {
+        let line = format!(
+            "{}: the token may do everything that the tools can",
+            able.join(", ")
+        );
+        text.push_str(&format!(
+            "\n{}\n",
+            terminal::wrapped(&line, WIDTH).join("\n")
+        ));
+    }
     let wrong = checked.iter().filter(|checked| !checked.is_good()).count();
     let (word, tone) = match wrong {
         0 => ("everything is as it should be".to_string(), Tone::Good),
@@ -201,19 +213,24 @@ fn findings(checked: &Checked, terminal: Terminal, text: &mut String) {
     }
 }
 
+fn may_everything(checked: &Checked) -> bool {
+    let privileges = checked.privileges.as_ref();
+    privileges.is_some_and(|privileges| privileges.lacks.is_empty())
+}
+
 /// What each set of tools may do, where it is not everything.
 fn privileges(checked: &Checked, text: &mut String) {
     let Some(privileges) = &checked.privileges else {
         return;
     };
-    let (cluster, token) = (&checked.cluster.name, &checked.cluster.settings.token_id);
-    if privileges.lacks.is_empty() {
-        text.push_str(&format!(
-            "\n{cluster}: `{token}` may do everything that the tools can\n"
-        ));
+    if may_everything(checked) {
         return;
     }
-    text.push_str(&format!("\n{cluster}: what `{token}` may do\n"));
+    let token = &checked.cluster.settings.token_id;
+    text.push_str(&format!(
+        "\n{}: what `{token}` may do\n",
+        checked.cluster.name
+    ));
     let rows: Vec<Vec<Cell>> = privileges
         .sets
         .iter()
