@@ -109,20 +109,21 @@ fn text(endpoint: &Endpoint, seen: &Look, is_trusted: bool) -> String {
     }
     text.push_str(&format!(
         "\nAnybody on the way may have shown this. Compare the first SHA-256 with what\n\
-         `pvenode cert info` prints on the node's own console (pveproxy-ssl.pem if there is\n\
-         one, else pve-ssl.pem). Only if they agree, put one of these into `.env`:\n\
+         `pvenode cert info` prints on the node's own console (for pveproxy-ssl.pem, if\n\
+         there is one, else for pve-ssl.pem). Only if they agree, set in `.env`\n\
          \n\
-         with PROXMOX_CLUSTERS, where NAME is the cluster's\n\
+         with PROXMOX_CLUSTERS, where NAME is the cluster's:\n\
          PROXMOX_CLUSTER_NAME_FINGERPRINT={fingerprint}\n\
-         without\n\
+         without:\n\
          PROXMOX_FINGERPRINT={fingerprint}\n\
          \n\
-         A fingerprint changes when the certificate is renewed. The cluster's own root does\n\
-         not, and vouches for all of its nodes, under the names above: copy it over a way\n\
-         that you trust, and name the copy in place of a fingerprint\n\
+         This changes when the certificate is renewed. The cluster's own root does not,\n\
+         and vouches for all of its nodes, under the names above. In place of the lines\n\
+         above copy it, over a way that you trust, and name the copy:\n\
          scp root@{host}:/etc/pve/pve-root-ca.pem /etc/proxmox-mcp/NAME-ca.pem\n\
          PROXMOX_CLUSTER_NAME_CA_FILE=/etc/proxmox-mcp/NAME-ca.pem\n\
-         or PROXMOX_CA_FILE=/etc/proxmox-mcp/NAME-ca.pem\n",
+         or, without PROXMOX_CLUSTERS:\n\
+         PROXMOX_CA_FILE=/etc/proxmox-mcp/NAME-ca.pem\n",
         host = match endpoint.host.contains(':') {
             true => format!("[{}]", endpoint.host),
             false => endpoint.host.clone(),

@@ -152,7 +152,8 @@ fn a_port_where_no_tls_is_spoken() {
 
 #[test]
 fn a_name_that_does_not_resolve() {
-    let env = with(&lab().env(), "API_URL", "https://node.invalid");
+    let world = lab();
+    let env = with(&world.env(), "API_URL", "https://node.invalid");
     finds(
         &env,
         "name",
@@ -236,14 +237,16 @@ fn an_expired_certificate() {
 
 #[test]
 fn a_certificate_that_expires_soon() {
+    let world = lab_valid_for(29);
     let finding = finds(
-        &lab_valid_for(29).env(),
+        &world.env(),
         "certificate",
         &["expires in 28 days"],
         &["pvecm updatecerts --force"],
     );
     assert_eq!(finding["severity"], "warning");
-    is_good(&lab_valid_for(32).env());
+    let world = lab_valid_for(32);
+    is_good(&world.env());
 }
 
 #[test]
@@ -270,7 +273,8 @@ fn a_wrong_fingerprint() {
 
 #[test]
 fn a_root_that_cannot_be_read() {
-    let env = with(&lab().env(), "CA_FILE", "/nonexistent/ca.pem");
+    let world = lab();
+    let env = with(&world.env(), "CA_FILE", "/nonexistent/ca.pem");
     finds(
         &env,
         "certificate",
@@ -298,7 +302,8 @@ fn a_wrong_secret() {
 
 #[test]
 fn a_secret_that_cannot_be_read() {
-    let env = with(&lab().env(), "TOKEN_SECRET", "");
+    let world = lab();
+    let env = with(&world.env(), "TOKEN_SECRET", "");
     let env = with(&env, "TOKEN_SECRET_FILE", "/nonexistent/secret");
     finds(
         &env,
@@ -475,5 +480,6 @@ fn what_is_no_proxmox() {
 
 #[test]
 fn everything_healthy() {
-    is_good(&World::three().env());
+    let world = World::three();
+    is_good(&world.env());
 }

@@ -46,7 +46,7 @@ pub struct Response {
     /// Without the headers that forbid keeping a copy.
     pub plain: bool,
     /// How far the server's clock is ahead of the real one.
-    pub clock_s: i64,
+    pub clock_s: i32,
 }
 
 impl Response {
@@ -68,7 +68,7 @@ impl Response {
     }
 
     pub fn head(&self, keep: bool) -> String {
-        let date = date(super::clock() + self.clock_s);
+        let date = date(super::clock() + i64::from(self.clock_s));
         let own = if keep { "Keep-Alive" } else { "close" };
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
         if !self.plain {
