@@ -1,9 +1,11 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
+mod check;
 mod configuration;
 mod help;
 mod options;
 mod terminal;
+mod trust;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -49,7 +51,7 @@ pub struct Command {
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
-pub static COMMANDS: &[Command] = &[];
+pub static COMMANDS: &[Command] = &[check::CHECK, trust::TRUST];
 
 /// What a command works with.
 struct Start<'a> {

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 /// The widest line of a table, in characters.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -102,7 +102,7 @@ impl Terminal {
 }
 
 /// The words of `text` in lines of at most `width` characters; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else {
