@@ -1,9 +1,15 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
+mod call;
+mod client;
 mod configuration;
 mod help;
 mod options;
+mod person;
+mod readable;
 mod terminal;
+mod token;
+mod tools;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -49,7 +55,40 @@ pub struct Command {
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
-pub static COMMANDS: &[Command] = &[];
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "tools",
+        usage: "[--json]",
+        about: "Lists the tools; with --json as clients are told of them",
+        flags: &["--json"],
+        valued: &[],
+        run: tools::run,
+    },
+    Command {
+        name: "call",
+        usage: "TOOL ['JSON'|-] [--json] [--confirm NAME]",
+        about: "Calls a tool with the arguments given, - for those on standard input; what asks is confirmed by the object's name",
+        flags: &["--json"],
+        valued: &["--confirm"],
+        run: call::run,
+    },
+    Command {
+        name: "token",
+        usage: "CLUSTER [--access read|operate|change|full]",
+        about: "Prints the commands that make a role, a user and a token with the least privileges; read where no level is given",
+        flags: &[],
+        valued: &["--access"],
+        run: token::run,
+    },
+    Command {
+        name: "client",
+        usage: "claude-desktop|claude-code|cursor|vscode|zed|lmstudio [--ssh HOST]",
+        about: "Prints what to write into a client's configuration; with --ssh to run the program on that host",
+        flags: &[],
+        valued: &["--ssh"],
+        run: client::run,
+    },
+];
 
 /// What a command works with.
 struct Start<'a> {
@@ -121,10 +160,25 @@ impl Start<'_> {
         }
     }
 
+    /// That there are at most so many words beside the options.
+    fn takes(&self, most: usize) -> Result<(), Stop> {
+        match self.options.rest.get(most) {
+            None => Ok(()),
+            Some(word) => {
+                let word = word.escape_debug();
+                Err(Stop::Usage(format!("`{word}` is one argument too many")))
+            }
+        }
+    }
+
+    /// The file given with `--env-file`.
+    fn env_file(&self) -> Option<PathBuf> {
+        self.options.value("--env-file").map(PathBuf::from)
+    }
+
     /// The configuration; its warnings are said, and so is every problem of it.
     fn configuration(&self) -> Result<Config, Stop> {
-        let env_file = self.options.value("--env-file").map(PathBuf::from);
-        match configuration::read(self.given, env_file) {
+        match configuration::read(self.given, self.env_file()) {
             Ok(config) => {
                 log::set(config.log);
                 let missing = configuration::missing_files(&config);
