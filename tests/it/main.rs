@@ -2,12 +2,15 @@
 //! documents.
 
 mod answer;
+mod at_terminal;
 mod authority;
 mod backups;
 mod binary;
 mod binary_config;
 mod cert;
 mod client;
+mod clients;
+mod commands;
 mod config;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
