@@ -50,6 +50,7 @@ mod sim_wire;
 mod table;
 mod times;
 mod tls;
+mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
