@@ -131,7 +131,7 @@ fn on_one(
     match verdict {
         Verdict::Ask(asked) => answer.extend(asked),
         Verdict::Go(reach) => {
-            let body = run(&reach)?;
+            let body = run(&reach).map_err(|error| reach.in_full(error))?;
             answer.extend(body);
             let notes = reach.notes().into_iter();
             answer.extend(notes.map(|(key, value)| (key.to_string(), value)));

@@ -34,6 +34,7 @@ mod renamed;
 mod replay;
 mod replay_data;
 mod replay_labs;
+mod replay_remote;
 mod replay_scenes;
 mod replay_text;
 mod rpc_bytes;
@@ -46,6 +47,7 @@ mod session;
 mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_remote;
 mod sim_wire;
 mod table;
 mod times;

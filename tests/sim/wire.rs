@@ -178,7 +178,9 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
         let (response, wait_s) = {
             let mut state = cluster.state();
             state.settle();
-            gate::run(&mut state, node, &asked)
+            let answer = gate::run(&mut state, node, &asked);
+            state.mounted();
+            answer
         };
         if begun.elapsed().as_secs_f64() >= wait_s || cluster.stopped() {
             return if old { aged(response) } else { response };
