@@ -42,6 +42,18 @@ impl Terminal {
         }
     }
 
+    /// Writes to standard error what is no part of the answer.
+    pub(super) fn say(self, text: &str) {
+        // Nobody may read it: that is no reason to fail.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// The same, with the cursor left behind it.
+    pub(super) fn ask(self, question: &str) {
+        self.say(question);
+        let _ = io::stderr().lock().flush();
+    }
+
     /// `text` in its colour, where there are colours.
     pub(super) fn toned(self, text: &str, tone: Tone) -> String {
         match tone {

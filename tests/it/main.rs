@@ -2,6 +2,7 @@
 //! documents.
 
 mod answer;
+mod at_terminal;
 mod authority;
 mod backups;
 mod binary;
@@ -11,6 +12,8 @@ mod check_finds;
 mod check_shows;
 mod check_trust;
 mod client;
+mod clients;
+mod commands;
 mod config;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
@@ -52,6 +55,7 @@ mod sim_wire;
 mod table;
 mod times;
 mod tls;
+mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
