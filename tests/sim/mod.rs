@@ -22,7 +22,7 @@ mod place;
 pub mod recording;
 pub mod replay;
 pub mod rights;
-mod roles;
+pub mod roles;
 mod schema;
 pub mod shape;
 pub mod spec;
