@@ -2,6 +2,7 @@
 
 mod configuration;
 mod help;
+mod manifest;
 mod options;
 mod terminal;
 
@@ -49,7 +50,7 @@ pub struct Command {
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
-pub static COMMANDS: &[Command] = &[];
+pub static COMMANDS: &[Command] = &[manifest::COMMAND];
 
 /// What a command works with.
 struct Start<'a> {
