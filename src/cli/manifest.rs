@@ -6,19 +6,10 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::options::Options;
-use super::{Command, Start, Stop};
+use super::{Start, Stop};
 use crate::fleet::variables::{self, Scope, Stage, VARIABLES, Variable};
 use crate::tool::Tool;
 use crate::tools;
-
-pub(super) const COMMAND: Command = Command {
-    name: "manifest",
-    usage: "mcpb|registry [--repository URL] [--name NAME] [--url URL] [BUNDLE=SHA256...]",
-    about: "print the manifest.json of an MCP bundle, or the server.json that tells a registry, as NAME, of the bundles below URL",
-    flags: &[],
-    valued: &["--name", "--repository", "--url"],
-    run,
-};
 
 /// The manifest's form. Claude Desktop knows it; what 0.4 adds is for Python only.
 const MANIFEST_VERSION: &str = "0.3";
@@ -51,7 +42,7 @@ struct Bundle<'a> {
     sum: &'a str,
 }
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     let options = &start.options;
     let mut words = options.rest.iter().map(String::as_str);
     let document = match words.next() {

@@ -50,7 +50,14 @@ pub struct Command {
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
-pub static COMMANDS: &[Command] = &[manifest::COMMAND];
+pub static COMMANDS: &[Command] = &[Command {
+    name: "manifest",
+    usage: "mcpb|registry [--name NAME] [--url URL] [--repository URL] [BUNDLE=SHA256...]",
+    about: "Prints the manifest.json of an MCP bundle, or the server.json that tells a registry of the bundles below URL",
+    flags: &[],
+    valued: &["--name", "--repository", "--url"],
+    run: manifest::run,
+}];
 
 /// What a command works with.
 struct Start<'a> {

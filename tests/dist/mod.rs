@@ -79,6 +79,15 @@ pub(crate) fn make(order: &Order) -> Result<Vec<String>, String> {
         .iter()
         .map(|path| binary(path, order.dynamic))
         .collect::<Result<_, _>>()?;
+    for (at, (machine, _)) in binaries.iter().enumerate() {
+        if binaries
+            .iter()
+            .skip(at + 1)
+            .any(|(other, _)| other == machine)
+        {
+            return Err(format!("two binaries are for {}", machine.name()));
+        }
+    }
     let speaker = speaker(order, &binaries)?;
     let documents = documents()?;
     let about = about(speaker, order)?;
@@ -99,9 +108,6 @@ pub(crate) fn make(order: &Order) -> Result<Vec<String>, String> {
     let server = registry(speaker, order, &bundles)?;
     made.push(("server.json".to_owned(), server.into_bytes()));
     made.sort();
-    if let Some(twice) = made.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(format!("two binaries would both be {}", twice[0].0));
-    }
     let sums: String = made
         .iter()
         .map(|(name, content)| format!("{}  {name}\n", sum(content)))

@@ -216,30 +216,7 @@ fn the_sums_agree() {
     assert!(sums.contains(&format!("{sum}  {bundle}\n")), "{sums}");
 }
 
-#[test]
-fn what_only_the_publisher_knows_is_handed_on() {
-    let out = PACKED.1.with_file_name("published");
-    let order = Order {
-        name: Some("io.github.you/proxmox-mcp".into()),
-        url: Some("https://host.invalid/v1".into()),
-        repository: Some("https://host.invalid/you/proxmox-mcp".into()),
-        maintainer: Some("You <you@host.invalid>".into()),
-        ..order(&PACKED.0, &out)
-    };
-    packing::make(&order).expect("it is packed");
-    let server = fs::read(out.join("server.json")).expect("server.json");
-    let server: Value = serde_json::from_slice(&server).expect("JSON");
-    assert_eq!(server["name"], json!("io.github.you/proxmox-mcp"));
-    let identifier = format!("https://host.invalid/v1/{}.mcpb", stem());
-    assert_eq!(server["packages"][0]["identifier"], json!(identifier));
-    if !has_dpkg() {
-        return;
-    }
-    let fields = fields(&out.join(deb().file_name().expect("a name")));
-    assert_eq!(fields["Maintainer"], "You <you@host.invalid>");
-    assert_eq!(fields["Homepage"], "https://host.invalid/you/proxmox-mcp");
-}
-
+/// With what only the publisher knows.
 #[test]
 fn each_architecture_has_its_packages() {
     let content = fs::read(&PACKED.0).expect("the binary");
@@ -259,23 +236,48 @@ fn each_architecture_has_its_packages() {
         alone.contains("none can print its manifest here"),
         "{alone}"
     );
-    let mut both = order(&PACKED.0, &out);
-    both.binaries.push(path);
+    let mut both = Order {
+        name: Some("io.github.you/proxmox-mcp".into()),
+        url: Some("https://host.invalid/v1".into()),
+        repository: Some("https://host.invalid/you/proxmox-mcp".into()),
+        maintainer: Some("You <you@host.invalid>".into()),
+        ..order(&path, &out)
+    };
+    both.binaries.push(PACKED.0.clone());
     let names = packing::make(&both).expect("it is packed");
-    for name in [
-        "x86_64-linux.mcpb",
-        "aarch64-linux.mcpb",
+    let ends = [
+        "x86_64-linux.tar.gz",
+        "aarch64-linux.tar.gz",
         "_amd64.deb",
         "_arm64.deb",
-    ] {
-        assert!(names.iter().any(|made| made.ends_with(name)), "{names:?}");
+    ];
+    for end in ends {
+        assert!(names.iter().any(|made| made.ends_with(end)), "{names:?}");
     }
     let server = fs::read(out.join("server.json")).expect("server.json");
     let server: Value = serde_json::from_slice(&server).expect("JSON");
-    assert_eq!(server["packages"].as_array().map(Vec::len), Some(2));
+    assert_eq!(server["name"], json!("io.github.you/proxmox-mcp"));
+    let packages = server["packages"].as_array().expect("packages");
+    let found: Vec<&Value> = packages.iter().map(|one| &one["identifier"]).collect();
+    let foreign = if cfg!(target_arch = "aarch64") {
+        "x86_64"
+    } else {
+        "aarch64"
+    };
+    let expected = [foreign, std::env::consts::ARCH].map(|arch| {
+        json!(format!(
+            "https://host.invalid/v1/proxmox-mcp-{VERSION}-{arch}-linux.mcpb"
+        ))
+    });
+    assert_eq!(found, expected.iter().collect::<Vec<_>>());
     both.binaries.push(PACKED.0.clone());
     let twice = packing::make(&both).expect_err("two of one kind");
-    assert!(twice.contains("two binaries would both be"), "{twice}");
+    assert!(twice.contains("two binaries are for"), "{twice}");
+    if has_dpkg() {
+        let fields = fields(&out.join(deb().file_name().expect("a name")));
+        assert_eq!(fields["Maintainer"], "You <you@host.invalid>");
+        assert_eq!(fields["Homepage"], "https://host.invalid/you/proxmox-mcp");
+    }
 }
 
 #[test]
