@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::person::Person;
 use super::readable;
 use super::terminal::Terminal;
-use super::{EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::log;
@@ -18,6 +18,15 @@ use crate::tool::Tool;
 use crate::tool::call::{self, Desk};
 use crate::tools;
 use crate::wait::{self, Call, Wake};
+
+pub(super) const CALL: Command = Command {
+    name: "call",
+    usage: "TOOL ['JSON'|-] [--json] [--confirm NAME]",
+    about: "Calls a tool with the arguments given, - for those on standard input; what asks is confirmed by the object's name",
+    flags: &["--json"],
+    valued: &["--confirm"],
+    run,
+};
 
 /// The longest arguments that are read from standard input: as long as a message may be.
 const INPUT_MAX_BYTES: u64 = 4 << 20;

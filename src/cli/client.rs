@@ -6,9 +6,18 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::configuration;
-use super::{Start, Stop};
+use super::{Command, Start, Stop};
 use crate::files;
 use crate::text::shell_word;
+
+pub(super) const CLIENT: Command = Command {
+    name: "client",
+    usage: "claude-desktop|claude-code|cursor|vscode|zed|lmstudio [--ssh HOST]",
+    about: "Prints what to write into a client's configuration; with --ssh to run the program on that host",
+    flags: &[],
+    valued: &["--ssh"],
+    run,
+};
 
 /// The name under which clients list the server.
 const SERVER: &str = "proxmox";

@@ -1,6 +1,7 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
 mod call;
+mod check;
 mod client;
 mod configuration;
 mod help;
@@ -10,6 +11,7 @@ mod readable;
 mod terminal;
 mod token;
 mod tools;
+mod trust;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -56,38 +58,12 @@ pub struct Command {
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
 pub static COMMANDS: &[Command] = &[
-    Command {
-        name: "tools",
-        usage: "[--json]",
-        about: "Lists the tools; with --json as clients are told of them",
-        flags: &["--json"],
-        valued: &[],
-        run: tools::run,
-    },
-    Command {
-        name: "call",
-        usage: "TOOL ['JSON'|-] [--json] [--confirm NAME]",
-        about: "Calls a tool with the arguments given, - for those on standard input; what asks is confirmed by the object's name",
-        flags: &["--json"],
-        valued: &["--confirm"],
-        run: call::run,
-    },
-    Command {
-        name: "token",
-        usage: "CLUSTER [--access read|operate|change|full]",
-        about: "Prints the commands that make a role, a user and a token with the least privileges; read where no level is given",
-        flags: &[],
-        valued: &["--access"],
-        run: token::run,
-    },
-    Command {
-        name: "client",
-        usage: "claude-desktop|claude-code|cursor|vscode|zed|lmstudio [--ssh HOST]",
-        about: "Prints what to write into a client's configuration; with --ssh to run the program on that host",
-        flags: &[],
-        valued: &["--ssh"],
-        run: client::run,
-    },
+    check::CHECK,
+    trust::TRUST,
+    tools::TOOLS,
+    call::CALL,
+    token::TOKEN,
+    client::CLIENT,
 ];
 
 /// What a command works with.

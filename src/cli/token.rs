@@ -3,12 +3,21 @@
 use std::process::ExitCode;
 
 use super::configuration;
-use super::{EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::fleet::config::SINGLE_CLUSTER;
 use crate::gate::mark::Effect;
 use crate::gate::privilege::{self, LEVELS, Release};
 use crate::log;
 use crate::text::shell_word;
+
+pub(super) const TOKEN: Command = Command {
+    name: "token",
+    usage: "CLUSTER [--access read|operate|change|full]",
+    about: "Prints the commands that make a role, a user and a token with the least privileges; read where no level is given",
+    flags: &[],
+    valued: &["--access"],
+    run,
+};
 
 /// What is made where no configuration says which token it will be.
 const USUAL_TOKEN: &str = "mcp@pve!main";

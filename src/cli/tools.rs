@@ -5,11 +5,20 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::terminal::Tone;
-use super::{Start, Stop};
+use super::{Command, Start, Stop};
 use crate::mcp::listing;
 use crate::mcp::revision::OFFERED;
 use crate::tool::Tool;
 use crate::tools;
+
+pub(super) const TOOLS: Command = Command {
+    name: "tools",
+    usage: "[--json]",
+    about: "Lists the tools; with --json as clients are told of them",
+    flags: &["--json"],
+    valued: &[],
+    run,
+};
 
 pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     start.takes(0)?;

@@ -22,6 +22,8 @@ const FANOUT_MAX: u32 = 64;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
+pub use super::value::endpoint;
+
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
 #[derive(Clone, PartialEq)]
 pub struct Config {

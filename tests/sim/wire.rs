@@ -138,7 +138,8 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     } else {
         api(cluster, node, request, &faults)
     };
-    let response = distorted(response, &faults);
+    let mut response = distorted(response, &faults);
+    response.clock_s = cluster.state().clock_s as i32;
     seen.status = response.status;
     cluster.note(seen);
     if response.status == 401 {

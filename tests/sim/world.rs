@@ -193,7 +193,7 @@ impl SimCluster {
                 .local_addr()
                 .map(|address| address.port())
                 .expect("the port has a number");
-            let (config, fingerprint) = authority.server(&node.name);
+            let (config, fingerprint) = authority.server(&node.name, spec.valid_days);
             if let Some(known) = state.nodes.get_mut(&node.name) {
                 known.fingerprint = fingerprint.clone();
             }
