@@ -4,6 +4,7 @@ mod configuration;
 mod help;
 mod options;
 mod terminal;
+mod version;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -106,7 +107,7 @@ fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result
     match command {
         Some(command) => (command.run)(&start),
         None if start.options.has("--version") || start.options.has("-V") => {
-            start.print(concat!("proxmox-mcp ", env!("CARGO_PKG_VERSION"), "\n"))
+            start.print(&version::line())
         }
         None => start.serve(),
     }
