@@ -5,6 +5,10 @@ PYTHON ?= python3
 RUST_LEAST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Where cargo builds to, as it says itself.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+STATIC = $(abspath $(TARGET))/static
+# What `--version` says, beside the number. Tags are left out: the number has that name already.
+COMMIT = $(shell test -e .git && git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+HOST = $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 
 # What `make dist` packs, one binary for each architecture, and when it was made: the same input gives
 # the same bytes. The names and addresses are known only to who publishes it; none is made up.
@@ -17,13 +21,25 @@ DIST_MAINTAINER ?=
 DIST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check accept dist clean tools python
+.PHONY: help build static static-twice bench dist demo test check accept clean tools python
 
 help: ## Print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
 
 build: tools ## Build the program: target/release/proxmox-mcp
-	$(CARGO) build --release --locked
+	PROXMOX_MCP_COMMIT=$(COMMIT) PROXMOX_MCP_TARGET=$(HOST) $(CARGO) build --release --locked
+
+static: tools ## Build the program that needs nothing beside it, and prove that: target/static/proxmox-mcp
+	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/build $(STATIC)
+	$(CARGO) build --locked --example proof
+	@$(TARGET)/debug/examples/proof $(STATIC)/proxmox-mcp
+
+static-twice: static ## Build that again elsewhere, and compare the bytes
+	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice $(STATIC)
+
+bench: static ## Measure it: size, memory, time to start
+	$(CARGO) build --locked --example bench
+	@$(TARGET)/debug/examples/bench $(STATIC)/proxmox-mcp
 
 # The same build as of the tests, so that the two together take the shorter time.
 demo: tools ## Show a session with three simulated clusters, and check it

@@ -33,7 +33,7 @@ usage: proxmox-mcp [--env-file PATH]            serve a client
                    $XDG_CONFIG_HOME/proxmox-mcp/.env (~/.config/proxmox-mcp/.env),
                    .env beside this program, /etc/proxmox-mcp/.env
   --help           print this text
-  --version        print the version
+  --version        print the version, its commit and its target
 
 The environment holds before the file, variable by variable.
 ",

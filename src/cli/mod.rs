@@ -13,6 +13,7 @@ mod terminal;
 mod token;
 mod tools;
 mod trust;
+mod version;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -123,7 +124,7 @@ fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result
     match command {
         Some(command) => (command.run)(&start),
         None if start.options.has("--version") || start.options.has("-V") => {
-            start.print(concat!("proxmox-mcp ", env!("CARGO_PKG_VERSION"), "\n"))
+            start.print(&version::line())
         }
         None => start.serve(),
     }

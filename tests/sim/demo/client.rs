@@ -33,7 +33,11 @@ pub struct Client {
 impl Client {
     /// Starts `program` with this configuration and nothing of our own environment.
     pub fn start(program: &Path, env_file: &Path, way: Way) -> Result<Client, String> {
-        let mut command = Command::new(program);
+        Client::start_as(Command::new(program), env_file, way)
+    }
+
+    /// The same with a command that runs the program, which passes on what stands behind it.
+    pub fn start_as(mut command: Command, env_file: &Path, way: Way) -> Result<Client, String> {
         command.arg("--env-file").arg(env_file).env_clear();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let socket = match way {
@@ -47,10 +51,11 @@ impl Client {
                 Some(ours)
             }
         };
+        let program = command.get_program().display().to_string();
         let started = command.spawn();
         // It holds the server's end of the socket, which would never look closed.
         drop(command);
-        let mut child = started.map_err(|cause| format!("{}: {cause}", program.display()))?;
+        let mut child = started.map_err(|cause| format!("{program}: {cause}"))?;
         let input: Option<Box<dyn Write + Send>> = match (socket, child.stdin.take()) {
             (Some(socket), _) => Some(Box::new(socket)),
             (None, Some(pipe)) => Some(Box::new(pipe)),
@@ -81,6 +86,11 @@ impl Client {
             stderr: Some(stderr),
             last_id: 0,
         })
+    }
+
+    /// The process number of the server.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends one message.
