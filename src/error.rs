@@ -72,6 +72,12 @@ pub enum Error {
         wrote: bool,
         cause: String,
     },
+    /// It failed after a request that changes something was accepted. `accepted` are those requests,
+    /// as in `POST /nodes/pve1/qemu`; `then` is what failed.
+    Midway {
+        accepted: Vec<String>,
+        then: Box<Error>,
+    },
     /// The client withdrew the call, or went away: no reply is sent.
     Cancelled,
 }
@@ -96,6 +102,7 @@ impl Error {
             Error::Refused { .. } => "ProxmoxError",
             Error::TaskFailed { .. } => "TaskError",
             Error::NotAnAnswer { .. } => "ReplyError",
+            Error::Midway { then, .. } => then.code(),
             Error::Cancelled => "CancelledError",
         }
     }
@@ -123,6 +130,7 @@ impl Error {
             | Error::Denied { hint, .. }
             | Error::Refused { hint, .. }
             | Error::TaskFailed { hint, .. } => hint.clone(),
+            Error::Midway { then, .. } => then.hint(),
             Error::BadArguments(_) | Error::NotAnAnswer { .. } | Error::Cancelled => None,
         }
     }
@@ -209,6 +217,17 @@ impl fmt::Display for Error {
                 f,
                 "{cluster}: `{request}` got no answer of the Proxmox API: {cause}"
             ),
+            Error::Midway { accepted, then } => {
+                match then.as_ref() {
+                    Error::BadArguments(problems) => f.write_str(&problems.join("; "))?,
+                    then => write!(f, "{then}")?,
+                }
+                let accepted = accepted.join("`, `");
+                write!(
+                    f,
+                    "; before that `{accepted}` was accepted and takes effect"
+                )
+            }
             Error::Cancelled => f.write_str("the call was cancelled"),
         }
     }

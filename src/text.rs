@@ -28,6 +28,16 @@ pub fn printable(text: &str, max_chars: usize) -> String {
     shown
 }
 
+/// `text` as one word of a POSIX shell, quoted where it has to be.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Whether `c` shows as nothing, or changes how its neighbours show.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -51,6 +51,28 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     }
 }
 
+/// The file that is read where none is named: the first that exists, else the first there could be.
+pub(super) fn usual_file(given: &Given) -> PathBuf {
+    let places = usual_files(given);
+    let found = places.iter().find(|path| files::exists(path));
+    let found = found.or(places.first()).cloned();
+    found.unwrap_or_else(|| PathBuf::from(SYSTEM_FILE))
+}
+
+/// The clusters of a configuration that need not be complete, each with its token where that is set.
+/// What else is wrong is for others to say.
+pub(super) fn token_ids(given: &Given, env_file: Option<PathBuf>) -> Vec<(String, Option<String>)> {
+    let mut report = Report::default();
+    let environment = texts(&given.environment, &mut report);
+    let path = env_file.unwrap_or_else(|| usual_file(given));
+    let pairs = if files::exists(&path) {
+        read_file(&path, &environment, &mut report).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    config::token_ids(&environment, &pairs)
+}
+
 /// The environment as text. A variable of ours that is no text is a problem; others do not matter.
 fn texts(environment: &[(OsString, OsString)], report: &mut Report) -> Vec<(String, String)> {
     let mut texts = Vec::new();

@@ -6,10 +6,19 @@ use std::process::ExitCode;
 use serde_json::{Map, Value, json};
 
 use super::options::Options;
-use super::{Start, Stop};
+use super::{Command, Start, Stop};
 use crate::fleet::variables::{self, Scope, Stage, VARIABLES, Variable};
 use crate::tool::Tool;
 use crate::tools;
+
+pub(super) const MANIFEST: Command = Command {
+    name: "manifest",
+    usage: "mcpb|registry [--name NAME] [--url URL] [--repository URL] [BUNDLE=SHA256...]",
+    about: "Prints the manifest.json of an MCP bundle, or the server.json that tells a registry of the bundles below URL",
+    flags: &[],
+    valued: &["--name", "--repository", "--url"],
+    run,
+};
 
 /// The manifest's form. Claude Desktop knows it; what 0.4 adds is for Python only.
 const MANIFEST_VERSION: &str = "0.3";
@@ -34,7 +43,8 @@ const ENV_FILE: &str = "${HOME}/.config/proxmox-mcp/.env";
 
 const WHERE_IT_RUNS: &str = "The program in this bundle is for Linux, and so the bundle is for hosts \
 that run on Linux. On macOS and Windows do without the bundle: put the program on a Linux machine, \
-such as a node of the cluster, and give the host the command `ssh HOST proxmox-mcp`.";
+such as a node of the cluster, and give the host the command `ssh HOST proxmox-mcp`, as \
+`proxmox-mcp client` with `--ssh HOST` prints it for each host.";
 
 /// A bundle as it was named on the command line.
 struct Bundle<'a> {
@@ -42,7 +52,7 @@ struct Bundle<'a> {
     sum: &'a str,
 }
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, Stop> {
     let options = &start.options;
     let mut words = options.rest.iter().map(String::as_str);
     let document = match words.next() {

@@ -1,10 +1,18 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
+mod call;
+mod check;
+mod client;
 mod configuration;
 mod help;
 mod manifest;
 mod options;
+mod person;
+mod readable;
 mod terminal;
+mod token;
+mod tools;
+mod trust;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, stdin};
@@ -50,14 +58,15 @@ pub struct Command {
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
-pub static COMMANDS: &[Command] = &[Command {
-    name: "manifest",
-    usage: "mcpb|registry [--name NAME] [--url URL] [--repository URL] [BUNDLE=SHA256...]",
-    about: "Prints the manifest.json of an MCP bundle, or the server.json that tells a registry of the bundles below URL",
-    flags: &[],
-    valued: &["--name", "--repository", "--url"],
-    run: manifest::run,
-}];
+pub static COMMANDS: &[Command] = &[
+    check::CHECK,
+    trust::TRUST,
+    tools::TOOLS,
+    call::CALL,
+    token::TOKEN,
+    client::CLIENT,
+    manifest::MANIFEST,
+];
 
 /// What a command works with.
 struct Start<'a> {
@@ -129,10 +138,25 @@ impl Start<'_> {
         }
     }
 
+    /// That there are at most so many words beside the options.
+    fn takes(&self, most: usize) -> Result<(), Stop> {
+        match self.options.rest.get(most) {
+            None => Ok(()),
+            Some(word) => {
+                let word = word.escape_debug();
+                Err(Stop::Usage(format!("`{word}` is one argument too many")))
+            }
+        }
+    }
+
+    /// The file given with `--env-file`.
+    fn env_file(&self) -> Option<PathBuf> {
+        self.options.value("--env-file").map(PathBuf::from)
+    }
+
     /// The configuration; its warnings are said, and so is every problem of it.
     fn configuration(&self) -> Result<Config, Stop> {
-        let env_file = self.options.value("--env-file").map(PathBuf::from);
-        match configuration::read(self.given, env_file) {
+        match configuration::read(self.given, self.env_file()) {
             Ok(config) => {
                 log::set(config.log);
                 let missing = configuration::missing_files(&config);

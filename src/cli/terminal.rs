@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 /// The widest line of a table, in characters.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -40,6 +40,18 @@ impl Terminal {
             let line: String = line.chars().take(WIDTH - 1).collect();
             let _ = write!(io::stderr().lock(), "\r\x1b[K{line}");
         }
+    }
+
+    /// Writes to standard error what is no part of the answer.
+    pub(super) fn say(self, text: &str) {
+        // Nobody may read it: that is no reason to fail.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// The same, with the cursor left behind it.
+    pub(super) fn ask(self, question: &str) {
+        self.say(question);
+        let _ = io::stderr().lock().flush();
     }
 
     /// `text` in its colour, where there are colours.
@@ -102,7 +114,7 @@ impl Terminal {
 }
 
 /// The words of `text` in lines of at most `width` characters; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else {

@@ -22,6 +22,8 @@ const FANOUT_MAX: u32 = 64;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
+pub use super::value::endpoint;
+
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
 #[derive(Clone, PartialEq)]
 pub struct Config {
@@ -84,12 +86,7 @@ impl Report {
 pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Result<Config, Report> {
     let mut report = Report::default();
     let in_file: HashSet<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
-    let values: Values = file
-        .iter()
-        .chain(environment)
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let values = values(environment, file);
 
     let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names(text, &mut report));
     let several = listed.is_some();
@@ -137,6 +134,39 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         confirm: confirm.unwrap_or(Confirm::Code),
         warnings: report.warnings,
     })
+}
+
+/// The clusters that are named and their sound token ids, however incomplete the rest is.
+pub fn token_ids(
+    environment: &[(String, String)],
+    file: &[(String, String)],
+) -> Vec<(String, Option<String>)> {
+    let mut report = Report::default();
+    let values = values(environment, file);
+    let Some(listed) = said(&values, "PROXMOX_CLUSTERS") else {
+        let variables = ["API_URL", "TOKEN_ID"].map(|field| format!("{PREFIX}{field}"));
+        let [url, token] = variables.each_ref().map(|name| said(&values, name));
+        let token = token.and_then(|text| value::token_id(text).ok());
+        let is_there = url.is_some() || token.is_some();
+        return Vec::from_iter(is_there.then(|| (SINGLE_CLUSTER.to_owned(), token)));
+    };
+    let listed = names(listed, &mut report);
+    let owned = spelling::assign(&listed, &values, &mut report);
+    let token = |place| {
+        let field: Field = owned.get(place, "TOKEN_ID")?;
+        value::token_id(field.value.trim()).ok()
+    };
+    let tokens: Vec<Option<String>> = (0..listed.len()).map(token).collect();
+    listed.into_iter().zip(tokens).collect()
+}
+
+/// The variables of ours; the real environment's hold before the file's.
+fn values<'a>(environment: &'a [(String, String)], file: &'a [(String, String)]) -> Values<'a> {
+    file.iter()
+        .chain(environment)
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 /// The value of a variable that says something; one set to nothing says nothing.

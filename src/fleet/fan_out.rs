@@ -23,18 +23,28 @@ pub fn fan_out<T: Send>(
     at_a_time: usize,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
+    let limit = Duration::from_secs(CLUSTER_TIMEOUT_S);
+    fan_out_within(clusters, at_a_time, limit, work)
+}
+
+/// The same with at most `limit` for each of `clusters`.
+pub fn fan_out_within<T: Send>(
+    clusters: &[usize],
+    at_a_time: usize,
+    limit: Duration,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<Option<T>> {
     if at_a_time > 1 && clusters.len() > 1 {
-        in_threads(clusters, at_a_time.min(clusters.len()), &work)
+        in_threads(clusters, at_a_time.min(clusters.len()), limit, &work)
     } else {
         clusters
             .iter()
-            .map(|cluster| here(*cluster, &work))
+            .map(|cluster| here(*cluster, limit, &work))
             .collect()
     }
 }
 
-fn here<T>(cluster: usize, work: &impl Fn(usize) -> T) -> Option<T> {
-    let limit = Duration::from_secs(CLUSTER_TIMEOUT_S);
+fn here<T>(cluster: usize, limit: Duration, work: &impl Fn(usize) -> T) -> Option<T> {
     let woken = wait::listen(Duration::ZERO) != Wake::Nothing;
     (!woken).then(|| wait::within(limit, || work(cluster)))
 }
@@ -42,6 +52,7 @@ fn here<T>(cluster: usize, work: &impl Fn(usize) -> T) -> Option<T> {
 fn in_threads<T: Send>(
     clusters: &[usize],
     workers: usize,
+    limit: Duration,
     work: &(impl Fn(usize) -> T + Sync),
 ) -> Vec<Option<T>> {
     let results: Mutex<Vec<Option<T>>> = Mutex::new(clusters.iter().map(|_| None).collect());
@@ -54,7 +65,7 @@ fn in_threads<T: Send>(
             let Some(cluster) = clusters.get(place) else {
                 return;
             };
-            let result = wait::during(worker_call(deadline, &stop), || work(*cluster));
+            let result = wait::during(worker_call(deadline, limit, &stop), || work(*cluster));
             if let Ok(mut results) = results.lock()
                 && let Some(slot) = results.get_mut(place)
             {
@@ -87,8 +98,8 @@ fn in_threads<T: Send>(
 }
 
 /// What a worker listens to: the flag that says that the call was woken.
-fn worker_call(deadline: Option<Instant>, stop: &Arc<AtomicBool>) -> Call {
-    let end = Instant::now() + Duration::from_secs(CLUSTER_TIMEOUT_S);
+fn worker_call(deadline: Option<Instant>, limit: Duration, stop: &Arc<AtomicBool>) -> Call {
+    let end = Instant::now() + limit;
     let end = deadline.map_or(end, |deadline| deadline.min(end));
     let stop = Arc::clone(stop);
     Call::new(Some(end), move |time| {

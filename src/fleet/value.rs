@@ -62,7 +62,11 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     Ok(endpoints)
 }
 
-fn endpoint(url: &str) -> Result<Endpoint, String> {
+/// The endpoint of one `https://host[:port]`, port 8006 where none is given.
+///
+/// # Errors
+/// What is wrong with it, as the end of a sentence.
+pub fn endpoint(url: &str) -> Result<Endpoint, String> {
     let rest = after_scheme(url, "https://").ok_or("is no `https://host[:port]`")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (host, port) = host_and_port(rest.get(..end).unwrap_or(rest))?;

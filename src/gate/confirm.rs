@@ -1,8 +1,8 @@
-//! Confirmation by code: the first call of what asks gives a plan and a code, the same call with the
-//! code acts.
+//! How a call that asks is confirmed: by a code, or by the user's own answer within the call.
 //!
-//! A code is bound to the call (tool, cluster, arguments) and to what the plan showed. It guards
-//! against a mistaken call, not against a mistaken model.
+//! By code the first call gives a plan and a code, and the same call with the code acts. A code is
+//! bound to the call (tool, cluster, arguments) and to what the plan showed. It guards against a
+//! mistaken call, not against a mistaken model.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,12 +19,58 @@ const WRONG_MAX: u8 = 3;
 /// So many plans wait at once; the oldest gives way.
 const PLANS_MAX: usize = 64;
 
+const CHANGED: &str = "what the call addresses has changed since the plan was made";
+
 /// What is shown before a call that asks.
 pub struct Plan {
     /// What the confirmation is bound to: when it changes, a new plan is made.
     pub subject: Value,
     /// The object as it is, what depends on it, what is lost, whether it can be undone.
     pub shown: Map<String, Value>,
+}
+
+impl Plan {
+    /// What the plan calls the object: its name, or the VMID of one without.
+    pub fn object(&self) -> Option<String> {
+        let shown = |key: &str| match self.shown.get(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        shown("name").or_else(|| shown("vmid"))
+    }
+}
+
+/// How a call that asks is confirmed.
+#[derive(Clone, Copy)]
+pub enum Confirm<'e> {
+    /// By repeating it with the code that its plan bears; the code that came with this one.
+    Code(Option<&'e str>),
+    /// By the user, who is asked while the call waits.
+    User(&'e dyn User),
+}
+
+/// The user of a call, where they can be asked while it waits.
+pub trait User {
+    /// Shows the plan and takes the answer.
+    ///
+    /// # Errors
+    /// They do not agree, or cannot be asked: nothing is done.
+    fn agrees(&self, plan: &Plan) -> Result<(), Error>;
+}
+
+/// Holds what was shown against what is there after the user agreed.
+///
+/// # Errors
+/// It is something else by now.
+pub fn unchanged(shown: &Plan, now: &Plan) -> Result<(), Error> {
+    if fingerprint(&shown.subject) == fingerprint(&now.subject) {
+        return Ok(());
+    }
+    Err(Error::NotAllowed {
+        sentence: format!("{CHANGED}; nothing was sent"),
+        hint: Some("call it again for a new plan".into()),
+    })
 }
 
 /// The plans that wait for their code.
@@ -107,7 +153,7 @@ impl Plans {
         }
         match waiting {
             Some(waiting) if waiting.subject == fingerprint(subject) => Ok(()),
-            _ => Err("what the call addresses has changed since the plan was made"),
+            _ => Err(CHANGED),
         }
     }
 

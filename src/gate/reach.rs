@@ -45,6 +45,8 @@ pub struct Reach<'a> {
     guest: Option<Guest>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
+    /// The writes that the cluster took.
+    accepted: RefCell<Vec<String>>,
     planned: Option<Value>,
     notes: RefCell<Vec<(&'static str, Value)>>,
 }
@@ -64,6 +66,7 @@ impl<'a> Reach<'a> {
             guest,
             wait_s,
             made: RefCell::new(Vec::new()),
+            accepted: RefCell::new(Vec::new()),
             planned: None,
             notes: RefCell::new(Vec::new()),
         }
@@ -98,8 +101,24 @@ impl<'a> Reach<'a> {
         let result = self.fleet.client(self.cluster)?.send(request);
         if request.verb != Verb::Get {
             self.fleet.forget(self.cluster);
+            if result.is_ok() {
+                self.accepted.borrow_mut().push(request.line());
+            }
         }
         result
+    }
+
+    /// An error of the handler, with what had been done before it.
+    pub(crate) fn in_full(&self, error: Error) -> Error {
+        let accepted = self.accepted.borrow().clone();
+        match (&error, accepted.as_slice()) {
+            // A task that failed is what its own request came to.
+            (_, []) | (Error::Cancelled, _) | (Error::TaskFailed { .. }, [_]) => error,
+            _ => Error::Midway {
+                accepted,
+                then: Box::new(error),
+            },
+        }
     }
 
     /// Reads the bytes of a reply, for lists that are too long to be held as values.

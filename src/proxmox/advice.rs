@@ -96,21 +96,61 @@ pub fn task_exit(exit: &str) -> Option<String> {
 
 /// What to do about a certificate with this fingerprint that was not trusted.
 pub fn trust(settings: &Settings, fingerprint: &str) -> String {
-    let cluster = &settings.cluster;
-    let prefix = if cluster == LEGACY_CLUSTER {
-        "PROXMOX".to_string()
-    } else {
-        format!("PROXMOX_CLUSTER_{cluster}")
-    };
+    let pin = variable(settings, "FINGERPRINT");
     let instead = match settings.trust {
-        Trust::CaFile(_) => format!(" in place of `{prefix}_CA_FILE`"),
+        Trust::CaFile(_) => {
+            format!(" in place of `{}`", variable(settings, "CA_FILE"))
+        }
         Trust::Fingerprints(_) => " in place of the one that is pinned".to_string(),
-        Trust::System { .. } | Trust::Nothing => String::new(),
+        Trust::Nothing => format!(" in place of `{}`", variable(settings, "VERIFY")),
+        Trust::System { .. } => String::new(),
     };
     format!(
         "compare the fingerprint with the one that `pvenode cert info` shows on the node's own \
-         console; only if they agree set `{prefix}_FINGERPRINT={fingerprint}`{instead}"
+         console; only if they agree set `{pin}={fingerprint}`{instead}"
     )
+}
+
+/// How a field of this cluster is written in the configuration.
+pub fn variable(settings: &Settings, field: &str) -> String {
+    match settings.cluster.as_str() {
+        LEGACY_CLUSTER => format!("PROXMOX_{field}"),
+        cluster => format!("PROXMOX_CLUSTER_{cluster}_{field}"),
+    }
+}
+
+/// Privileges to be had on a path.
+pub struct Grant<'a> {
+    pub path: &'a str,
+    pub privileges: Vec<&'a str>,
+}
+
+/// The commands that grant these to a token, a line each, for a node's root shell.
+///
+/// An entry on a path replaces what the token would inherit there from above, so each grant must also
+/// name what the token holds there already. `separated` says whether the token has entries of its own;
+/// one that has not is granted what its user is.
+pub fn grants(token_id: &str, separated: Option<bool>, grants: &[Grant]) -> Vec<String> {
+    let user = user_of(token_id);
+    let name = token_id.split('!').nth(1).unwrap_or_default();
+    let mut lines = Vec::new();
+    for Grant { path, privileges } in grants {
+        let role = format!("mcp-{name}{}", path.trim_end_matches('/').replace('/', "-"));
+        lines.push(format!(
+            "pveum role add {role} --privs '{}'",
+            privileges.join(",")
+        ));
+        let to_user = format!("pveum acl modify {path} --users '{user}' --roles {role}");
+        if separated == Some(false) {
+            lines.push(to_user);
+            continue;
+        }
+        lines.push(format!(
+            "pveum acl modify {path} --tokens '{token_id}' --roles {role}"
+        ));
+        lines.push(format!("# only if the user lacks it too: {to_user}"));
+    }
+    lines
 }
 
 fn user_of(token_id: &str) -> &str {

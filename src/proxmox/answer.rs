@@ -26,6 +26,8 @@ pub struct Answer {
     pub status: u16,
     /// The reason phrase: here Proxmox says what went wrong, in older versions nowhere else.
     pub reason: String,
+    /// What the server's clock says, as it said it.
+    pub date: Option<String>,
     pub body: Vec<u8>,
 }
 

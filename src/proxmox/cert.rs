@@ -26,6 +26,8 @@ const SAN_OID: [u8; 3] = [0x55, 0x1d, 0x11];
 pub struct Certificate {
     /// `CN=pve1.example.net, OU=PVE Cluster Node`, in the certificate's order.
     pub subject: String,
+    /// Who signed it, in the same form.
+    pub issuer: String,
     /// DNS names and addresses.
     pub names: Vec<String>,
     /// `2024-01-31 12:00`, UTC.
@@ -49,7 +51,7 @@ fn walk(der: &[u8], certificate: &mut Certificate) -> Option<()> {
     }
     body.next()?; // serial number
     body.next()?; // signature algorithm
-    body.next()?; // issuer
+    certificate.issuer = subject(body.expect_tag(SEQUENCE)?);
     let mut validity = Der(body.expect_tag(SEQUENCE)?);
     let (tag, text) = validity.next()?;
     certificate.not_before = time(tag, text)?;

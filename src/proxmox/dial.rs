@@ -46,6 +46,17 @@ impl Names {
         }
     }
 
+    /// The addresses of `host`; of the proxy, where there is one.
+    ///
+    /// # Errors
+    /// The system knows none.
+    pub fn of(&self, target: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+        match &self.proxy {
+            Some(proxy) => self.look_up(&proxy.host, proxy.port),
+            None => self.look_up(&target.host, target.port),
+        }
+    }
+
     fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let key = (host.to_string(), port);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,11 +85,13 @@ impl Resolver for Names {
         _: &Config,
         _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = match (&self.proxy, uri.host(), uri.port_u16()) {
-            (Some(proxy), _, _) => self.look_up(&proxy.host, proxy.port)?,
-            (None, Some(host), Some(port)) => self.look_up(host.trim_matches(['[', ']']), port)?,
-            _ => return Err(ureq::Error::HostNotFound),
+        let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
+            return Err(ureq::Error::HostNotFound);
         };
+        let found = self.of(&Endpoint {
+            host: host.trim_matches(['[', ']']).to_string(),
+            port,
+        })?;
         let mut addresses = self.empty();
         for address in found {
             addresses.push(address);

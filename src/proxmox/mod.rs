@@ -9,6 +9,8 @@ pub mod digest;
 pub mod encode;
 pub mod exchange;
 pub mod failure;
+pub mod look;
+pub mod probe;
 pub mod request;
 pub mod schema;
 pub mod secret;

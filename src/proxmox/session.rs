@@ -269,6 +269,8 @@ impl Session {
 
 fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let status = response.status().as_u16();
+    let date = response.headers().get(header::DATE);
+    let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
     let limit = u64::try_from(REPLY_MAX_BYTES).unwrap_or(u64::MAX);
     let body = response
         .into_body()
@@ -283,6 +285,7 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     .map(|body| Answer {
         status,
         reason: String::new(),
+        date,
         body,
     })
 }

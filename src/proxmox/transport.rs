@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,23 +49,8 @@ impl Connector<()> for ClusterConnector {
     ) -> Result<Option<TlsTransport>, ureq::Error> {
         exchange::connecting();
         let target = endpoint_of(details)?;
-        let mut stream = Sliced(dial::dial(&details.addrs)?);
-        stream.prepare()?;
-        if self.proxy.is_some() {
-            dial::ask_proxy(&mut stream, &target)?;
-        }
-        // An address that reaches itself is this very machine; behind a proxy nobody can tell.
-        let is_here = self.proxy.is_none()
-            && match (stream.0.local_addr(), stream.0.peer_addr()) {
-                (Ok(local), Ok(peer)) => local.ip() == peer.ip(),
-                _ => false,
-            };
-        let name = ServerName::try_from(target.host.clone())
-            .map_err(|_| io::Error::other(format!("`{}` is no host name", target.host)))?;
-        let mut tls = ClientConnection::new(Arc::clone(self.trusted.config(is_here)), name)?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream)?;
-        }
+        let mut stream = reach(&details.addrs, &target, self.proxy.is_some())?;
+        let tls = shake_hands(&mut stream, &target, &self.trusted, self.proxy.is_some())?;
         exchange::connected();
         Ok(Some(TlsTransport {
             stream,
@@ -75,6 +60,46 @@ impl Connector<()> for ClusterConnector {
             must_close: false,
         }))
     }
+}
+
+/// A TCP connection to the first of `addresses` that takes one; through a proxy, those are the
+/// proxy's and it is asked for a tunnel.
+///
+/// # Errors
+/// None takes one, or the proxy refuses.
+pub fn reach(addresses: &[SocketAddr], target: &Endpoint, proxied: bool) -> io::Result<Sliced> {
+    let mut stream = Sliced(dial::dial(addresses)?);
+    stream.prepare()?;
+    if proxied {
+        dial::ask_proxy(&mut stream, target)?;
+    }
+    Ok(stream)
+}
+
+/// The TLS handshake with `target` at the other end of `stream`, as `trusted` wants it.
+///
+/// # Errors
+/// No TLS is spoken there, or the certificate is not trusted.
+pub fn shake_hands(
+    stream: &mut Sliced,
+    target: &Endpoint,
+    trusted: &Trusted,
+    proxied: bool,
+) -> io::Result<ClientConnection> {
+    // An address that reaches itself is this very machine; behind a proxy nobody can tell.
+    let is_here = !proxied
+        && match (stream.0.local_addr(), stream.0.peer_addr()) {
+            (Ok(local), Ok(peer)) => local.ip() == peer.ip(),
+            _ => false,
+        };
+    let name = ServerName::try_from(target.host.clone())
+        .map_err(|_| io::Error::other(format!("`{}` is no host name", target.host)))?;
+    let config = Arc::clone(trusted.config(is_here));
+    let mut tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+    while tls.is_handshaking() {
+        tls.complete_io(stream)?;
+    }
+    Ok(tls)
 }
 
 fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, subject_text};
+use crate::gate::confirm::{Confirm, User};
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::Reach;
 use crate::gate::{Entry, Gate, Verdict};
@@ -32,7 +33,7 @@ impl Desk {
     }
 }
 
-/// Calls a tool.
+/// Calls a tool; what asks is confirmed by code.
 ///
 /// # Errors
 /// Why it failed, by what the caller can do next.
@@ -41,7 +42,38 @@ pub fn call(
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
+    run(desk, tool, arguments, None)
+}
+
+/// Calls a tool for a user who is at hand: what asks, asks them.
+///
+/// # Errors
+/// As [`call`]; a code, since there are none here.
+pub fn call_for(
+    user: &dyn User,
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    run(desk, tool, arguments, Some(user))
+}
+
+fn run(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+    user: Option<&dyn User>,
+) -> Result<Map<String, Value>, Error> {
     let (args, injected) = args::check(tool, arguments)?;
+    let confirm = match (user, injected.confirm.as_deref()) {
+        (None, code) => Confirm::Code(code),
+        (Some(user), None) => Confirm::User(user),
+        (Some(_), Some(_)) => {
+            return Err(Error::bad(
+                "`confirm` takes a code, and there are none here: the user is asked",
+            ));
+        }
+    };
     match tool.run {
         Run::Fleet(run) => {
             let (clusters, decision) = clusters(&desk.fleet, tool, &args, &injected)?;
@@ -60,10 +92,12 @@ pub fn call(
             answer.extend(body);
             Ok(answer)
         }
-        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, |reach| {
+        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, confirm, |reach| {
             send_on_guest(reach, verb, path, &args)
         }),
-        Run::Steps(run) => on_one(desk, tool, &args, &injected, |reach| run(reach, &args)),
+        Run::Steps(run) => on_one(desk, tool, &args, &injected, confirm, |reach| {
+            run(reach, &args)
+        }),
     }
 }
 
@@ -73,6 +107,7 @@ fn on_one(
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
+    confirm: Confirm,
     run: impl Fn(&Reach) -> Result<Map<String, Value>, Error>,
 ) -> Result<Map<String, Value>, Error> {
     let mark = tool.mark(args);
@@ -81,7 +116,7 @@ fn on_one(
         tool: tool.name,
         mark,
         arguments: args.canonical(),
-        confirm: injected.confirm.as_deref(),
+        confirm,
         cluster: located.decision.cluster,
         guest: located.guest,
         task: located.task.as_ref().map(Upid::as_str),
@@ -96,7 +131,7 @@ fn on_one(
     match verdict {
         Verdict::Ask(asked) => answer.extend(asked),
         Verdict::Go(reach) => {
-            let body = run(&reach)?;
+            let body = run(&reach).map_err(|error| reach.in_full(error))?;
             answer.extend(body);
             let notes = reach.notes().into_iter();
             answer.extend(notes.map(|(key, value)| (key.to_string(), value)));

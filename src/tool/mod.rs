@@ -90,6 +90,13 @@ pub enum Run {
 }
 
 impl Tool {
+    /// The first sentence of what it says of itself, which says it all.
+    pub fn sentence(&self) -> &'static str {
+        let end = self.about.find(". ").map(|end| end + 1);
+        end.and_then(|end| self.about.get(..end))
+            .unwrap_or(self.about)
+    }
+
     /// The mark of a call with these arguments.
     pub fn mark(&self, args: &Args) -> Mark {
         match self.marks {

@@ -49,6 +49,19 @@ pub fn parse(text: &str, now: u64) -> Option<u64> {
     parse_iso(text)
 }
 
+/// Reads the moment of an HTTP header: `Tue, 03 Feb 2026 04:05:06 GMT`.
+pub fn parse_http(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [_, day, month, year, clock, "GMT"] = words.as_slice() else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|known| known == month)? + 1;
+    parse_iso(&format!("{year}-{month:02}-{day}T{clock}Z"))
+}
+
 fn parse_span(text: &str) -> Option<u64> {
     let at = text.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = text.split_at_checked(at)?;

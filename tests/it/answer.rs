@@ -362,6 +362,7 @@ fn every_recorded_refusal_keeps_its_words() {
         };
         let answer = Answer {
             status: u16::try_from(status).unwrap(),
+            date: None,
             reason: reason.to_string(),
             body: body.into_bytes(),
         };

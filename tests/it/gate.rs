@@ -125,6 +125,27 @@ fn a_handler_that_lies_sends_nothing() {
     }
 }
 
+fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {
+    reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?)?;
+    Err(Error::bad("the handler stumbles"))
+}
+
+/// What fails after something was done does not say that nothing was sent.
+#[test]
+fn an_error_after_a_write_says_what_was_done() {
+    static TOOL: Tool = lying("stumbles", Mark::OPERATE, start_and_stumble);
+    let world = World::three();
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+    let error = call::call(&mut desk, &TOOL, &arguments).expect_err("it stumbles");
+    assert_eq!(
+        error.to_string(),
+        "the handler stumbles; before that `POST /nodes/stg-pve1/qemu/100/status/start` was \
+         accepted and takes effect"
+    );
+    assert_eq!(error.code(), "BadArgumentsError");
+}
+
 /// Even confirmed, a tool touches only what the call addresses, and nothing that has no row.
 #[test]
 fn a_confirmed_call_still_touches_its_own_guest_only() {

@@ -2,12 +2,18 @@
 //! documents.
 
 mod answer;
+mod at_terminal;
 mod authority;
 mod backups;
 mod binary;
 mod binary_config;
 mod cert;
+mod check_finds;
+mod check_shows;
+mod check_trust;
 mod client;
+mod clients;
+mod commands;
 mod config;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
@@ -35,6 +41,7 @@ mod renamed;
 mod replay;
 mod replay_data;
 mod replay_labs;
+mod replay_remote;
 mod replay_scenes;
 mod replay_text;
 mod rpc_bytes;
@@ -47,10 +54,12 @@ mod session;
 mod sight;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod sim_remote;
 mod sim_wire;
 mod table;
 mod times;
 mod tls;
+mod tokens;
 mod transcripts;
 mod transport;
 mod upid;

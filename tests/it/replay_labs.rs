@@ -12,7 +12,7 @@ pub(crate) fn rights(id: &str, world: &World) -> Names {
         world.cluster(cluster).edit(|state| {
             let rule = Rule {
                 path: path.into(),
-                propagate: role != "RSys",
+                propagate: true,
                 role: role.into(),
                 ugid: token.into(),
                 kind: "user".into(),
@@ -32,27 +32,10 @@ pub(crate) fn rights(id: &str, world: &World) -> Names {
         "copy-override-rights" => give("B", "/vms/636", "RAl", "rmig@pve"),
         "copy-restore5-acl" => give("B", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve"),
         "copy-restore5" => give("B", "/vms/630", "RAl", "rmig@pve"),
-        "rmig2-priv-perms" => {
-            give("C", "/", "RSys", "rmig@pve");
-            give("C", "/vms", "RVm", "rmig@pve");
-            give("C", "/storage/local", "RSp", "rmig@pve");
-            give("C", "/sdn/zones/localnetwork/vmbr0", "RNet", "rmig@pve");
-        }
-        "rmig2-peronly-perms" => world.cluster("C").edit(|state| {
-            state
-                .access
-                .acl
-                .iter_mut()
-                .filter(|rule| rule.path == "/vms")
-                .for_each(|rule| rule.path = "/vms/605".into());
-        }),
         _ => {}
     }
     Names::new()
 }
-
-/// What a guest that arrives from another cluster wants on its new id.
-const MOVED: &str = "VM.Allocate VM.Config.CPU VM.Config.Memory VM.Config.Disk VM.Config.Network VM.Config.HWType VM.Config.Options";
 
 /// The second lab: guest 530, a user with two tokens on every cluster.
 fn copies(world: &World) {
@@ -82,8 +65,6 @@ fn copies(world: &World) {
                 },
             );
             for (role, privileges) in [
-                ("RSys", "Sys.Audit Sys.Incoming"),
-                ("RVm", MOVED),
                 ("RMig", "VM.Migrate"),
                 ("RBk", "VM.Backup"),
                 ("RSp", "Datastore.AllocateSpace"),
@@ -94,23 +75,6 @@ fn copies(world: &World) {
                     role.into(),
                     privileges.split(' ').map(String::from).collect(),
                 );
-            }
-        });
-    }
-}
-
-/// The directory that all clusters mount as `xfer`.
-pub(crate) fn share(world: &World, from: &str, to: &[&str]) {
-    let volumes = world.cluster(from).edit(|state| {
-        state
-            .storage("xfer")
-            .map(|storage| storage.volumes.clone())
-            .unwrap_or_default()
-    });
-    for cluster in to {
-        world.cluster(cluster).edit(|state| {
-            if let Some(storage) = state.storage_mut("xfer") {
-                storage.volumes = volumes.clone();
             }
         });
     }
@@ -142,7 +106,7 @@ pub(crate) fn second_lab(world: &World) {
     arrive(world, &[501]);
     world
         .cluster("C")
-        .edit(|state| place(state, 401, Kind::Qemu, "c1", ""));
+        .edit(|state| place(state, 401, Kind::Qemu, "c1", "name: db1"));
 }
 
 /// Guests that the lab made to be sent away.
@@ -150,7 +114,7 @@ pub(crate) fn arrive(world: &World, vmids: &[u32]) {
     world.cluster("A").edit(|state| {
         for vmid in vmids.iter().copied() {
             let disk = match vmid {
-                522..=530 => format!("fast:{vmid}/vm-{vmid}-disk-0.qcow2,size=52429K"),
+                503 | 504 | 522..=530 => format!("fast:{vmid}/vm-{vmid}-disk-0.qcow2,size=52429K"),
                 _ => format!("local:{vmid}/vm-{vmid}-disk-0.raw,size=52429K"),
             };
             match vmid {

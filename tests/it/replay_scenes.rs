@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::replay_labs::{arrive, rights, second_lab, share};
+use crate::replay_labs::{arrive, rights, second_lab};
 use crate::sim::guest::{Kind, Snapshot};
 use crate::sim::replay::place;
 use crate::sim::rights::Who;
@@ -165,7 +165,10 @@ fn later(id: &str, world: &World) -> Names {
         "before-nodes" => c(&|state| state.daemon = None),
         "down-proxied" => {
             world.cluster("B").fault(Fault::NodeOffline("b2".into()));
-            b(&|state| state.stale = true);
+            b(&|state| {
+                state.stale = true;
+                state.severed.insert("b2".into());
+            });
         }
         "offline-nodes" => b(&|state| state.stale = false),
         "rmig2-locked-resize" => {
@@ -184,10 +187,10 @@ fn later(id: &str, world: &World) -> Names {
             }
         }),
         "rmig2-ct" => arrive(world, &[202, 203]),
-        "copy-storage-a" => arrive(world, &[530, 531]),
-        "copy-list-b" => share(world, "A", &["B", "C"]),
-        "copy-list-a2" => share(world, "B", &["A", "C"]),
-        "copy-stub" => c(&|state| place(state, 613, Kind::Qemu, "c1", "lock: create")),
+        "copy-storage-a" => {
+            world.mount("/mnt/xfer");
+            arrive(world, &[530, 531]);
+        }
         "copy-restore5-again" => b(&|state| {
             let guest = state.guests.get(&631).cloned();
             if let Some(mut guest) = guest {
@@ -217,7 +220,6 @@ fn later(id: &str, world: &World) -> Names {
             place(state, 180, Kind::Qemu, "pve1", "");
             fresh(state, 180);
         }),
-        "rmig-stub" => c(&|state| place(state, 401, Kind::Qemu, "c1", "lock: create")),
         "rmig2-dead" => second_lab(world),
         _ => return rights(id, world),
     }

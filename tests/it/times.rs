@@ -1,6 +1,6 @@
 //! Times as text, and back.
 
-use proxmox_mcp::tool::time::{iso, parse, span};
+use proxmox_mcp::tool::time::{iso, parse, parse_http, span};
 
 #[test]
 fn seconds_are_written_and_read() {
@@ -67,5 +67,21 @@ fn a_span_is_said_in_its_largest_unit() {
         (172_800, "2d"),
     ] {
         assert_eq!(span(seconds), text);
+    }
+}
+
+#[test]
+fn the_date_of_a_header_is_read() {
+    for (text, epoch) in [
+        ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+        ("Tue, 29 Feb 2000 23:59:59 GMT", Some(951_868_799)),
+        ("Sun, 04 Oct 2026 15:44:19 GMT", Some(1_791_128_659)),
+        ("Sun, 04 Okt 2026 15:44:19 GMT", None),
+        ("Sun, 04 Oct 2026 15:44:19 CET", None),
+        ("Sun, 31 Feb 2026 15:44:19 GMT", None),
+        ("2026-10-04T15:44:19Z", None),
+        ("", None),
+    ] {
+        assert_eq!(parse_http(text), epoch, "{text}");
     }
 }

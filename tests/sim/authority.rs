@@ -6,6 +6,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::http;
+
 /// A cluster's own CA.
 pub struct Authority {
     pub pem: String,
@@ -31,11 +33,17 @@ impl Authority {
         }
     }
 
-    /// A node's certificate, for its name and 127.0.0.1; and its fingerprint.
-    pub fn server(&self, node: &str) -> (Arc<ServerConfig>, String) {
+    /// A node's certificate, for its name and 127.0.0.1, that holds for so many days; and its
+    /// fingerprint.
+    pub fn server(&self, node: &str, valid_days: Option<i64>) -> (Arc<ServerConfig>, String) {
         let names = vec![node.to_string(), "localhost".into(), "127.0.0.1".into()];
         let mut params = CertificateParams::new(names).expect("the names are valid");
         params.distinguished_name.push(DnType::CommonName, node);
+        if let Some(days) = valid_days {
+            let [year, month, day, ..] = http::civil(super::clock() + days * 86_400);
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(year as i32, month as u8, day as u8);
+        }
         let key = KeyPair::generate().expect("a key can be made");
         let leaf = params
             .signed_by(&key, &self.issuer)

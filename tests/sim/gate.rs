@@ -255,7 +255,10 @@ impl State {
     }
 }
 
-fn reach(state: &State, node: &str) -> Result<(), Refusal> {
+fn reach(state: &mut State, node: &str) -> Result<(), Refusal> {
+    if state.severed.remove(node) {
+        return Err(Refusal::bare(596, "Connection reset by peer"));
+    }
     match state.nodes.get(node) {
         Some(known) if known.online => Ok(()),
         Some(_) => Err(Refusal::bare(595, "No route to host")),

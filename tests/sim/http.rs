@@ -45,6 +45,8 @@ pub struct Response {
     pub passed_on: Option<&'static str>,
     /// Without the headers that forbid keeping a copy.
     pub plain: bool,
+    /// How far the server's clock is ahead of the real one.
+    pub clock_s: i32,
 }
 
 impl Response {
@@ -66,7 +68,7 @@ impl Response {
     }
 
     pub fn head(&self, keep: bool) -> String {
-        let date = date(super::clock());
+        let date = date(super::clock() + i64::from(self.clock_s));
         let own = if keep { "Keep-Alive" } else { "close" };
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason);
         if !self.plain {

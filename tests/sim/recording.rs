@@ -34,14 +34,18 @@ pub fn recordings() -> Vec<Exchange> {
         .collect()
 }
 
-/// Method and path template.
+/// Method and path template of an exchange.
 pub fn family(exchange: &Exchange) -> Option<String> {
-    let method = exchange.request["method"].as_str()?;
     let path = super::http::decode(exchange.request["path"].as_str()?, false);
+    family_of(exchange.request["method"].as_str()?, &path)
+}
+
+/// Method and path template of a request to a decoded path.
+pub fn family_of(method: &str, path: &str) -> Option<String> {
     if path.starts_with("/pve-docs") {
         return Some(format!("{method} {path}"));
     }
-    let found = super::schema::find(method, &path)?;
+    let found = super::schema::find(method, path)?;
     Some(format!("{method} {}", found.0.path))
 }
 

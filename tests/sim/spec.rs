@@ -27,6 +27,9 @@ pub struct ClusterSpec {
     pub tier: String,
     /// The prefix that `PROXMOX_CLUSTER_PATTERNS` maps to this cluster.
     pub pattern: String,
+    /// For how many days from now the nodes' certificates hold, negative for some that have expired;
+    /// `None`: for as long as anybody cares.
+    pub valid_days: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]

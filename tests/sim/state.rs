@@ -66,10 +66,17 @@ pub struct State {
     pub born: Instant,
     /// A node was lost a moment ago: lists still show everything as it was before.
     pub stale: bool,
+    /// Nodes to which others held a connection open when they were lost: the next call for one breaks
+    /// it.
+    pub severed: BTreeSet<String>,
     /// Guests whose lock file something else than a task holds.
     pub flocks: BTreeSet<u32>,
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
+    pub reach: super::peers::Reach,
+    pub mounts: super::mounts::Mounts,
+    /// The shared directories as this cluster last saw them.
+    pub mounts_seen: BTreeMap<String, String>,
 }
 
 pub struct Node {
@@ -125,8 +132,12 @@ impl State {
             }),
             born: Instant::now(),
             stale: false,
+            severed: BTreeSet::new(),
             flocks: BTreeSet::new(),
             daemon: None,
+            reach: super::peers::Reach::default(),
+            mounts: super::mounts::Mounts::default(),
+            mounts_seen: BTreeMap::new(),
         }
     }
 

@@ -12,6 +12,8 @@ pub type Work = Box<dyn FnOnce(&mut State, &mut Vec<String>) -> Result<(), Strin
 
 /// Undoes what a task had prepared.
 pub type Undo = Box<dyn FnOnce(&mut State) + Send>;
+/// What a task does when it is stopped, instead of being undone; gives its exit status.
+pub type Stop = Box<dyn FnOnce(&mut State, &mut Vec<String>) -> String + Send>;
 
 pub struct Task {
     pub upid: String,
@@ -32,6 +34,7 @@ pub struct Task {
     work: Option<Work>,
     /// Undoes what was prepared, if the task is stopped or fails.
     undo: Option<Undo>,
+    stop: Option<Stop>,
     script: Option<Script>,
 }
 
@@ -54,6 +57,7 @@ pub struct Plan {
     pub length: u64,
     pub holds: Option<u32>,
     pub undo: Option<Undo>,
+    pub stop: Option<Stop>,
 }
 
 impl Plan {
@@ -65,6 +69,7 @@ impl Plan {
             length: 1,
             holds: None,
             undo: None,
+            stop: None,
         }
     }
 
@@ -80,6 +85,15 @@ impl Plan {
 
     pub fn undo(mut self, undo: impl FnOnce(&mut State) + Send + 'static) -> Plan {
         self.undo = Some(Box::new(undo));
+        self
+    }
+
+    /// What it does when it is stopped, instead of undoing; gives its exit status.
+    pub fn stop(
+        mut self,
+        stop: impl FnOnce(&mut State, &mut Vec<String>) -> String + Send + 'static,
+    ) -> Plan {
+        self.stop = Some(Box::new(stop));
         self
     }
 }
@@ -125,6 +139,7 @@ impl State {
                 + Duration::from_millis(self.pace.task_ms.saturating_mul(plan.length)),
             work: Some(Box::new(work)),
             undo: plan.undo,
+            stop: plan.stop,
             script,
         });
         Value::String(upid)
@@ -137,6 +152,7 @@ impl State {
 
     /// Ends every task whose time has come.
     pub fn settle(&mut self) {
+        self.mounted();
         while !self.hold {
             let now = Instant::now();
             let Some(index) = self
@@ -144,10 +160,11 @@ impl State {
                 .iter()
                 .position(|task| task.end.is_none() && task.due <= now)
             else {
-                return;
+                break;
             };
             self.finish(index);
         }
+        self.mounted();
     }
 
     /// Ends every running task now.
@@ -241,13 +258,39 @@ impl State {
         else {
             return;
         };
-        let undo = self.tasks[index].undo.take();
+        let (undo, stop) = (self.tasks[index].undo.take(), self.tasks[index].stop.take());
+        if let Some(stop) = stop {
+            let mut log = Vec::new();
+            let exit = stop(self, &mut log);
+            return self.close(index, log, Err(exit), 0);
+        }
         if let Some(undo) = undo {
             undo(self);
         }
         let script = self.tasks[index].script.take();
         let exit = script.map_or("received interrupt".into(), |script| script.exit);
         self.close(index, Vec::new(), Err(exit), 0);
+    }
+
+    pub fn running(&self, upid: &str) -> bool {
+        self.tasks
+            .iter()
+            .any(|task| task.upid == upid && task.end.is_none())
+    }
+
+    /// Lines that a running task has written so far.
+    pub fn say(&mut self, upid: &str, lines: Vec<String>) {
+        if let Some(task) = self.tasks.iter_mut().find(|task| task.upid == upid) {
+            task.log.extend(lines);
+        }
+    }
+
+    /// Ends a running task from outside, with this.
+    pub fn end_as(&mut self, upid: &str, result: Result<(), String>) {
+        let running = |task: &Task| task.upid == upid && task.end.is_none();
+        if let Some(index) = self.tasks.iter().position(running) {
+            self.close(index, Vec::new(), result, 0);
+        }
     }
 
     /// A finished task of the past, as the world's story has it.

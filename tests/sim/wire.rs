@@ -138,7 +138,8 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     } else {
         api(cluster, node, request, &faults)
     };
-    let response = distorted(response, &faults);
+    let mut response = distorted(response, &faults);
+    response.clock_s = cluster.state().clock_s as i32;
     seen.status = response.status;
     cluster.note(seen);
     if response.status == 401 {
@@ -178,7 +179,9 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
         let (response, wait_s) = {
             let mut state = cluster.state();
             state.settle();
-            gate::run(&mut state, node, &asked)
+            let answer = gate::run(&mut state, node, &asked);
+            state.mounted();
+            answer
         };
         if begun.elapsed().as_secs_f64() >= wait_s || cluster.stopped() {
             return if old { aged(response) } else { response };

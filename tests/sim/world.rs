@@ -2,7 +2,7 @@
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::authority::Authority;
 use super::fault::{Fault, Limited};
+use super::peers::introduce;
 use super::spec::{self, ClusterSpec};
 use super::state::State;
 use super::wire;
@@ -72,6 +73,11 @@ impl Cluster {
         held(&self.state)
     }
 
+    /// The state, if nobody else holds it.
+    pub fn try_state(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.try_lock().ok()
+    }
+
     pub fn faults(&self) -> MutexGuard<'_, Vec<Limited>> {
         held(&self.faults)
     }
@@ -98,7 +104,15 @@ impl World {
             std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca)
                 .expect("the CA can be written");
         }
+        introduce(&clusters);
         World { clusters, folder }
+    }
+
+    /// A directory that all clusters mount.
+    pub fn mount(&self, path: &str) {
+        for cluster in &self.clusters {
+            cluster.edit(|state| state.mounts.add(path));
+        }
     }
 
     pub fn cluster(&self, name: &str) -> &SimCluster {
@@ -179,7 +193,7 @@ impl SimCluster {
                 .local_addr()
                 .map(|address| address.port())
                 .expect("the port has a number");
-            let (config, fingerprint) = authority.server(&node.name);
+            let (config, fingerprint) = authority.server(&node.name, spec.valid_days);
             if let Some(known) = state.nodes.get_mut(&node.name) {
                 known.fingerprint = fingerprint.clone();
             }
@@ -210,6 +224,10 @@ impl SimCluster {
             shared,
             ports,
         }
+    }
+
+    pub fn shared(&self) -> Weak<Cluster> {
+        Arc::downgrade(&self.shared)
     }
 
     fn ca_name(&self) -> String {
@@ -249,7 +267,9 @@ impl SimCluster {
     pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.shared.state();
         state.settle();
-        change(&mut state)
+        let value = change(&mut state);
+        state.mounted();
+        value
     }
 
     /// Adds a fault.

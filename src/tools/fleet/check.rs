@@ -9,45 +9,9 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::rows::Row;
+use crate::tools::needs::{self, Lack, NEEDS};
 
 const VERSION_MAX_CHARS: usize = 40;
-
-/// What the tools here need, by the path on which they need it. `/cluster/status` is asked on `/`.
-const NEEDED: &[(&str, &[&str])] = &[
-    ("/", &["Sys.Audit"]),
-    ("/nodes", &["Sys.Audit"]),
-    (
-        "/vms",
-        &[
-            "VM.Allocate",
-            "VM.Audit",
-            "VM.Backup",
-            "VM.Clone",
-            "VM.Config.CDROM",
-            "VM.Config.CPU",
-            "VM.Config.Cloudinit",
-            "VM.Config.Disk",
-            "VM.Config.HWType",
-            "VM.Config.Memory",
-            "VM.Config.Network",
-            "VM.Config.Options",
-            "VM.Migrate",
-            "VM.PowerMgmt",
-            "VM.Snapshot",
-            "VM.Snapshot.Rollback",
-        ],
-    ),
-    (
-        "/storage",
-        &[
-            "Datastore.Allocate",
-            "Datastore.AllocateSpace",
-            "Datastore.Audit",
-        ],
-    ),
-    ("/sdn", &["SDN.Use"]),
-    ("/pool", &["Pool.Audit"]),
-];
 
 /// What a cluster that answers was found to be.
 pub(super) struct Checked {
@@ -119,46 +83,6 @@ impl Checked {
 /// A line for each path: `/vms: VM.Clone, VM.Migrate`; in a second one, what the token has on some
 /// paths below only.
 fn missing(rights: &Value) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (path, privileges) in NEEDED {
-        let (mut none, mut some) = (Vec::new(), Vec::new());
-        for privilege in *privileges {
-            match held(rights, path, privilege) {
-                Held::Everywhere => {}
-                Held::Somewhere => some.push(*privilege),
-                Held::Nowhere => none.push(*privilege),
-            }
-        }
-        if !none.is_empty() {
-            lines.push(format!("{path}: {}", none.join(", ")));
-        }
-        if !some.is_empty() {
-            lines.push(format!("{path}, save some paths: {}", some.join(", ")));
-        }
-    }
-    lines
-}
-
-enum Held {
-    Everywhere,
-    Somewhere,
-    Nowhere,
-}
-
-/// 1 is a privilege that also holds below its path, 0 one on the path alone.
-fn held(rights: &Value, path: &str, privilege: &str) -> Held {
-    let on = |rights: &Value| rights.get(privilege).and_then(Value::as_i64);
-    let here = rights.get(path).and_then(on);
-    // What is asked on `/` itself need not reach further.
-    if here == Some(1) || (path == "/" && here.is_some()) {
-        return Held::Everywhere;
-    }
-    let below = format!("{path}/");
-    let mut paths = rights.as_object().into_iter().flatten();
-    let is_part = |at: &str| path != "/" && (at == path || at.starts_with(&below));
-    if paths.any(|(at, rights)| is_part(at) && on(rights).is_some()) {
-        Held::Somewhere
-    } else {
-        Held::Nowhere
-    }
+    let lacks = needs::lacks(rights, NEEDS.iter());
+    lacks.iter().flat_map(Lack::lines).collect()
 }

@@ -13,6 +13,7 @@ mod tally;
 use crate::tool::Tool;
 
 pub use gaps::{Gaps, unseen};
+pub use quorum::Quorum;
 pub use row::{count, in_order, percent};
 
 pub static TOOLS: &[Tool] = &[list::LIST, search::SEARCH, summary::SUMMARY];

@@ -8,7 +8,7 @@ use crate::tool::rows::flag;
 
 /// What the members of a cluster say of their majority.
 #[derive(Debug, PartialEq)]
-pub(super) enum Quorum {
+pub enum Quorum {
     Kept,
     /// Nothing can be changed, and no guest started.
     Lost,
@@ -25,24 +25,25 @@ pub(super) enum Quorum {
 /// The call was withdrawn; or the cluster is not reached any more.
 pub(super) fn read(reach: &Reach) -> Result<Quorum, Error> {
     match reach.get("/cluster/status", &[]) {
-        Ok(Value::Array(rows)) => Ok(of(&rows)),
+        Ok(Value::Array(rows)) => Ok(Quorum::of(&rows)),
         Ok(_) => Ok(Quorum::Unknown("the reply is no list".into())),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Ok(Quorum::Unknown(error.to_string())),
     }
 }
 
-fn of(rows: &[Value]) -> Quorum {
-    let is_cluster = |row: &&Value| row.get("type").and_then(Value::as_str) == Some("cluster");
-    match rows.iter().find(is_cluster) {
-        None => Quorum::Standalone,
-        Some(row) if flag(row.get("quorate")) => Quorum::Kept,
-        Some(_) => Quorum::Lost,
-    }
-}
-
 impl Quorum {
-    pub(super) fn name(&self) -> &'static str {
+    /// Reads the rows of `GET /cluster/status`.
+    pub fn of(rows: &[Value]) -> Quorum {
+        let is_cluster = |row: &&Value| row.get("type").and_then(Value::as_str) == Some("cluster");
+        match rows.iter().find(is_cluster) {
+            None => Quorum::Standalone,
+            Some(row) if flag(row.get("quorate")) => Quorum::Kept,
+            Some(_) => Quorum::Lost,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
         match self {
             Quorum::Kept => "ok",
             Quorum::Lost => "lost",
@@ -52,7 +53,7 @@ impl Quorum {
     }
 
     /// What to worry about.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    pub fn problem(&self) -> Option<&'static str> {
         let lost = *self == Quorum::Lost;
         lost.then_some("lost: nothing can be changed, and no guest can be started")
     }

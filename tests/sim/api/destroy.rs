@@ -88,12 +88,15 @@ fn destroy(call: &mut Call) -> Answer {
     if short == "CT" {
         locked(guest).map_err(Refusal::die)?;
     }
+    let skip = flag(&call.params, "skiplock");
     let plan = Plan::new(&node, kind.task("qmdestroy", "vzdestroy"), vmid)
         .holds(vmid)
         .length(2);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
-        locked(guest)?;
+        if !skip {
+            locked(guest)?;
+        }
         if !state.has_quorum() {
             return Err(format!("unable to open file '/etc/pve/nodes/{node}/{}/{vmid}.conf.tmp.2683' - Permission denied", kind.conf()));
         }

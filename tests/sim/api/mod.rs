@@ -18,16 +18,18 @@ mod ha;
 mod index;
 mod list;
 mod migrate;
+mod moving;
 mod network;
 mod node;
 mod pool;
 mod power;
+mod remote;
 mod resources;
 mod restore;
 mod snapshot;
 mod storage;
 mod task;
-mod transfer;
+mod tunnel;
 mod users;
 
 use serde_json::Value;
@@ -59,11 +61,11 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Han
         node::TABLE,
         pool::TABLE,
         power::TABLE,
+        remote::TABLE,
         resources::TABLE,
         snapshot::TABLE,
         storage::TABLE,
         task::TABLE,
-        transfer::TABLE,
         files::TABLE,
         users::TABLE,
     ]

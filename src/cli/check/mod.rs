@@ -1,0 +1,186 @@
+//! `check`: asks every endpoint of every cluster, step by step, and says what is wrong and what
+//! mends it.
+
+mod cure;
+mod json;
+mod judge;
+mod privileges;
+mod report;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::terminal::Terminal;
+use super::{Command, EXIT_WRONG, Start, Stop};
+use crate::fleet::config::{Cluster, Config};
+use crate::fleet::fan_out;
+use crate::proxmox::probe::{self, Probe};
+use crate::proxmox::session::Session;
+use crate::tool::time;
+use crate::wait::{self, Call, Wake};
+use judge::{Finding, Severity, Verdict};
+use privileges::Privileges;
+
+/// The longest that one endpoint takes, in seconds. Proxmox takes 3 for a token that it refuses.
+const ENDPOINT_MAX_S: u64 = 20;
+
+pub(super) const CHECK: Command = Command {
+    name: "check",
+    usage: "[CLUSTER...] [--json]",
+    about: "asks each endpoint step by step; says what is wrong and what mends it",
+    flags: &["--json"],
+    valued: &[],
+    run,
+};
+
+/// A cluster as it was found.
+struct Checked<'a> {
+    cluster: &'a Cluster,
+    endpoints: Vec<(Probe, Verdict)>,
+    /// `None` where no endpoint said.
+    privileges: Option<Privileges>,
+    findings: Vec<Finding>,
+}
+
+impl Checked<'_> {
+    fn is_good(&self) -> bool {
+        self.findings
+            .iter()
+            .all(|finding| finding.severity == Severity::Note)
+    }
+}
+
+fn run(start: &Start) -> Result<ExitCode, Stop> {
+    let config = start.configuration()?;
+    let clusters = chosen(&config, &start.options.rest)?;
+    let checked = check(&clusters, config.fanout, start.terminal);
+    let text = if start.options.has("--json") {
+        json::text(&checked)
+    } else {
+        report::text(&checked, start.terminal)
+    };
+    start.print(&text)?;
+    Ok(if checked.iter().all(Checked::is_good) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_WRONG)
+    })
+}
+
+/// The clusters that were named, in the order of the configuration; all where none was.
+fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, Stop> {
+    for name in names {
+        if !config.clusters.iter().any(|known| known.name == *name) {
+            let known: Vec<&str> = config
+                .clusters
+                .iter()
+                .map(|one| one.name.as_str())
+                .collect();
+            return Err(Stop::Usage(format!(
+                "no cluster is named `{}`; configured: {}",
+                name.escape_debug(),
+                known.join(", ")
+            )));
+        }
+    }
+    let clusters = config.clusters.iter();
+    let chosen = clusters.filter(|one| names.is_empty() || names.contains(&one.name));
+    Ok(chosen.collect())
+}
+
+/// Asks several endpoints at a time.
+fn check<'a>(clusters: &[&'a Cluster], at_a_time: usize, terminal: Terminal) -> Vec<Checked<'a>> {
+    // One session a cluster: a secret's program is started once.
+    let sessions: Vec<OnceLock<Result<Session, String>>> =
+        clusters.iter().map(|_| OnceLock::new()).collect();
+    let jobs: Vec<_> = clusters
+        .iter()
+        .zip(&sessions)
+        .enumerate()
+        .flat_map(|(place, (cluster, session))| {
+            let endpoints = cluster.settings.endpoints.iter();
+            endpoints.map(move |endpoint| (place, &cluster.settings, session, endpoint))
+        })
+        .collect();
+    let done = Arc::new(AtomicUsize::new(0));
+    let places: Vec<usize> = (0..jobs.len()).collect();
+    let listening = Call::new(None, progress(terminal, Arc::clone(&done), jobs.len()));
+    let limit = Duration::from_secs(ENDPOINT_MAX_S);
+    let probes = wait::during(listening, || {
+        fan_out::fan_out_within(&places, at_a_time, limit, |place| {
+            let (_, settings, session, endpoint) = jobs.get(place)?;
+            let session = || session.get_or_init(|| Session::new(settings));
+            let probe = probe::probe(settings, endpoint, limit, session);
+            done.fetch_add(1, Ordering::Relaxed);
+            Some(probe)
+        })
+    });
+    terminal.progress("");
+    let now = time::now();
+    let mut checked: Vec<Checked> = clusters
+        .iter()
+        .map(|cluster| Checked::new(cluster))
+        .collect();
+    for ((place, settings, _, endpoint), probe) in jobs.iter().zip(probes) {
+        if let (Some(checked), Some(Some(probe))) = (checked.get_mut(*place), probe) {
+            let verdict = judge::judge(settings, endpoint, &probe, now);
+            checked.endpoints.push((probe, verdict));
+        }
+    }
+    checked.iter_mut().for_each(Checked::conclude);
+    checked
+}
+
+/// What the calling thread does while it waits: it shows how far things are.
+fn progress(
+    terminal: Terminal,
+    done: Arc<AtomicUsize>,
+    all: usize,
+) -> impl FnMut(Duration) -> Wake {
+    let mut shown = None;
+    move |time| {
+        let done = done.load(Ordering::Relaxed);
+        if shown != Some(done) {
+            shown = Some(done);
+            terminal.progress(&format!("checking: {done} of {all} endpoints are done"));
+        }
+        std::thread::sleep(time);
+        Wake::Nothing
+    }
+}
+
+impl<'a> Checked<'a> {
+    fn new(cluster: &'a Cluster) -> Checked<'a> {
+        Checked {
+            cluster,
+            endpoints: Vec::new(),
+            privileges: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// What holds for the cluster as a whole. What several endpoints say is said once.
+    fn conclude(&mut self) {
+        for (_, verdict) in &self.endpoints {
+            for finding in &verdict.findings {
+                let mut known = self.findings.iter_mut();
+                match known.find(|known| known.is_same(finding)) {
+                    Some(known) => known.endpoints.extend(finding.endpoints.clone()),
+                    None => self.findings.push(finding.clone()),
+                }
+            }
+        }
+        let said = self.endpoints.iter().find_map(|(probe, _)| {
+            let rights = probe.rights.as_ref()?.as_ref().ok()?;
+            Some((rights, probe.separated))
+        });
+        if let Some((rights, separated)) = said {
+            let token_id = &self.cluster.settings.token_id;
+            let privileges = Privileges::of(rights, token_id, separated);
+            self.findings.extend(privileges.finding());
+            self.privileges = Some(privileges);
+        }
+    }
+}

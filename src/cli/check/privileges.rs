@@ -1,0 +1,184 @@
+//! What a cluster's token may do with each set of tools, what it lacks for the rest, and the commands
+//! that grant that.
+
+use serde_json::Value;
+
+use super::judge::{Finding, Severity};
+use crate::gate::mark::Effect;
+use crate::proxmox::advice::{self, Grant};
+use crate::tools::TOOLSETS;
+use crate::tools::needs::{self, Lack, NEEDS};
+
+const EFFECTS: [(Effect, &str); 4] = [
+    (Effect::Read, "read"),
+    (Effect::Operate, "operate"),
+    (Effect::Change, "change"),
+    (Effect::Full, "remove"),
+];
+
+/// What a token may do.
+pub(super) struct Privileges {
+    /// By set of tools.
+    pub(super) sets: Vec<Set>,
+    /// All that it lacks, a line a path, and the commands that grant it.
+    pub(super) lacks: Vec<String>,
+    pub(super) grants: Vec<String>,
+    /// It has no privilege at all.
+    bare: bool,
+    /// It lacks what reading needs.
+    blind: bool,
+    token_id: String,
+}
+
+/// A set of tools.
+pub(super) struct Set {
+    pub(super) name: &'static str,
+    /// What it may do with all of it: `read`, `operate`, `change`, `remove`.
+    pub(super) may: Vec<&'static str>,
+    pub(super) lacks: Vec<String>,
+}
+
+impl Privileges {
+    /// Reads the answer of `GET /access/permissions`.
+    pub(super) fn of(rights: &Value, token_id: &str, separated: Option<bool>) -> Privileges {
+        let lacking = needs::lacks(rights, NEEDS.iter());
+        let bare = rights
+            .as_object()
+            .is_none_or(|paths| paths.values().all(|path| names(path).next().is_none()));
+        let reading = NEEDS.iter().filter(|need| need.effect == Effect::Read);
+        let blind = !needs::lacks(rights, reading).is_empty();
+        let grants = grants(rights, &lacking, bare);
+        Privileges {
+            sets: TOOLSETS
+                .iter()
+                .map(|set| Set::of(rights, set.name))
+                .collect(),
+            lacks: lines(&lacking),
+            grants: advice::grants(token_id, separated, &grants),
+            bare,
+            blind,
+            token_id: token_id.to_string(),
+        }
+    }
+
+    /// What of it is to be said: it is wrong only where not even all can be read, since lists then
+    /// leave out without a word.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        let token = &self.token_id;
+        let (severity, what, cure) = if self.bare {
+            (
+                Severity::Error,
+                format!("the token `{token}` has no privilege at all"),
+                "a token with privilege separation has none of its user's until it is given some; as root on a node, for everything that the tools can do",
+            )
+        } else if self.blind {
+            (
+                Severity::Warning,
+                format!(
+                    "the token `{token}` cannot see everything, so lists leave out what it does not see; it lacks {}",
+                    self.lacks.join("; ")
+                ),
+                "as root on a node, for everything that it lacks",
+            )
+        } else if self.lacks.is_empty() {
+            return None;
+        } else {
+            (
+                Severity::Note,
+                format!(
+                    "the token `{token}` may not do everything: it lacks {}",
+                    self.lacks.join("; ")
+                ),
+                "nothing, if that is meant; else as root on a node",
+            )
+        };
+        Some(Finding {
+            severity,
+            endpoints: Vec::new(),
+            step: "privileges",
+            what,
+            cure: format!(
+                "{cure} (a role that is there already is changed by `pveum role modify` in place of `add`):"
+            ),
+            commands: self.grants.clone(),
+        })
+    }
+}
+
+impl Set {
+    fn of(rights: &Value, name: &'static str) -> Set {
+        let of_set = || NEEDS.iter().filter(move |need| need.sets.contains(&name));
+        let may = EFFECTS.iter().filter(|(effect, _)| {
+            let mut needed = of_set().filter(|need| need.effect == *effect).peekable();
+            needed.peek().is_some() && needs::lacks(rights, needed).is_empty()
+        });
+        Set {
+            name,
+            may: may.map(|(_, word)| *word).collect(),
+            lacks: lines(&needs::lacks(rights, of_set())),
+        }
+    }
+}
+
+fn lines(lacks: &[Lack]) -> Vec<String> {
+    lacks.iter().flat_map(Lack::lines).collect()
+}
+
+/// What has to be granted: on each path what is lacked there with what is held there, as an entry on a
+/// path replaces what is inherited. A token without anything is granted all of it at once on `/`.
+fn grants<'a>(rights: &'a Value, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>> {
+    let lacked = |lack: &Lack| {
+        lack.none
+            .iter()
+            .chain(&lack.some)
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    if bare {
+        let mut privileges: Vec<&str> = lacking.iter().flat_map(lacked).collect();
+        privileges.sort_unstable();
+        privileges.dedup();
+        return vec![Grant {
+            path: "/",
+            privileges,
+        }];
+    }
+    let grant = |lack: &Lack| {
+        let mut privileges = lacked(lack);
+        if let Some(held) = rights.get(lack.path) {
+            privileges.extend(names(held).filter(|name| matters(lack.path, name)));
+        }
+        privileges.sort_unstable();
+        privileges.dedup();
+        Grant {
+            path: lack.path,
+            privileges,
+        }
+    };
+    lacking.iter().map(grant).collect()
+}
+
+/// Whether a privilege that is held on a path says anything there that an entry would take away.
+fn matters(path: &str, privilege: &str) -> bool {
+    let family = match path {
+        // An entry on `/` replaces nothing.
+        "/" => return false,
+        "/vms" => "VM.",
+        "/storage" => "Datastore.",
+        "/nodes" => "Sys.",
+        "/sdn" => "SDN.",
+        // What is held on a pool holds for all that is in it.
+        _ => "",
+    };
+    privilege.starts_with(family) || privilege.starts_with("Permissions.")
+}
+
+/// The names of the privileges on a path. They end up in a command that a person may paste into a root
+/// shell.
+fn names(path: &Value) -> impl Iterator<Item = &str> {
+    let names = path.as_object().into_iter().flatten();
+    let names = names.map(|(name, _)| name.as_str());
+    names.filter(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+    })
+}

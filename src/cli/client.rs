@@ -1,0 +1,169 @@
+//! `proxmox-mcp client`: what to write where, so that a client starts this program.
+
+use std::path::{Path, PathBuf, absolute};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::configuration;
+use super::{Command, Start, Stop};
+use crate::files;
+use crate::text::shell_word;
+
+pub(super) const CLIENT: Command = Command {
+    name: "client",
+    usage: "claude-desktop|claude-code|cursor|vscode|zed|lmstudio [--ssh HOST]",
+    about: "Prints what to write into a client's configuration; with --ssh to run the program on that host",
+    flags: &[],
+    valued: &["--ssh"],
+    run,
+};
+
+/// The name under which clients list the server.
+const SERVER: &str = "proxmox";
+/// What is called on the other side of ssh, where it is in the PATH.
+const PROGRAM: &str = "proxmox-mcp";
+
+/// A client and the form of its configuration.
+struct Client {
+    name: &'static str,
+    /// The key that holds its servers.
+    servers: &'static str,
+    /// Whether a server bears `"type": "stdio"`.
+    typed: bool,
+    place: &'static str,
+}
+
+const CLIENTS: &[Client] = &[
+    Client {
+        name: "claude-desktop",
+        servers: "mcpServers",
+        typed: false,
+        place: "claude_desktop_config.json (Settings, Developer, Edit Config): in ~/Library/Application Support/Claude on macOS, %APPDATA%\\Claude on Windows, ~/.config/Claude on Linux; then restart it",
+    },
+    Client {
+        name: "claude-code",
+        servers: "mcpServers",
+        typed: true,
+        place: ".mcp.json in the project's folder; for all your projects, run instead:",
+    },
+    Client {
+        name: "cursor",
+        servers: "mcpServers",
+        typed: true,
+        place: "~/.cursor/mcp.json, or .cursor/mcp.json in one project's folder",
+    },
+    Client {
+        name: "vscode",
+        servers: "servers",
+        typed: true,
+        place: ".vscode/mcp.json in the project's folder; for all of them the file that the command `MCP: Open User Configuration` opens",
+    },
+    Client {
+        name: "zed",
+        servers: "context_servers",
+        typed: false,
+        place: "settings.json, which the command `zed: open settings file` opens; ~/.config/zed/settings.json on Linux and macOS",
+    },
+    Client {
+        name: "lmstudio",
+        servers: "mcpServers",
+        typed: false,
+        place: "mcp.json (Program, Install, Edit mcp.json); ~/.lmstudio/mcp.json",
+    },
+];
+
+/// How the server is started.
+struct Line {
+    command: String,
+    arguments: Vec<String>,
+}
+
+pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+    start.takes(1)?;
+    let wish = start.options.rest.first().map(String::as_str);
+    let Some(client) = CLIENTS.iter().find(|client| Some(client.name) == wish) else {
+        let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
+        let problem = format!("`client` needs one of {}", names.join(", "));
+        return Err(Stop::Usage(problem));
+    };
+    let line = match start.options.value("--ssh") {
+        Some(host) => over_ssh(start, host)?,
+        None => here(start)?,
+    };
+    // Standard output holds the snippet alone, to be written to a file as it is.
+    start.terminal.say(&format!("# Into {}\n", client.place));
+    if client.name == "claude-code" {
+        let words = std::iter::once(&line.command).chain(&line.arguments);
+        let words: Vec<String> = words.map(|word| shell_word(word)).collect();
+        let words = words.join(" ");
+        start.terminal.say(&format!(
+            "#   claude mcp add --scope user {SERVER} -- {words}\n"
+        ));
+    }
+    let snippet = serde_json::to_string_pretty(&client.snippet(&line)).unwrap_or_default();
+    start.print(&format!("{snippet}\n"))
+}
+
+impl Client {
+    fn snippet(&self, line: &Line) -> Value {
+        let mut server = serde_json::Map::new();
+        if self.typed {
+            server.insert("type".to_owned(), "stdio".into());
+        }
+        server.insert("command".to_owned(), line.command.as_str().into());
+        server.insert("args".to_owned(), line.arguments.clone().into());
+        json!({self.servers: {SERVER: server}})
+    }
+}
+
+/// This program, with the configuration that it would find, or will.
+fn here(start: &Start) -> Result<Line, Stop> {
+    let Some(program) = start.given.executable.as_deref() else {
+        return Err(Stop::Usage("where this program lies cannot be told".into()));
+    };
+    let env_file = match start.env_file() {
+        Some(path) => absolute(&path).unwrap_or(path),
+        None => configuration::usual_file(start.given),
+    };
+    if !files::exists(&env_file) {
+        let path = env_file.display();
+        start.terminal.say(&format!(
+            "# {path} is not there yet: README says what stands in it\n"
+        ));
+    }
+    Ok(Line {
+        command: text(program)?,
+        arguments: vec!["--env-file".to_owned(), text(&env_file)?],
+    })
+}
+
+/// The same program on another host. What stands behind the host is a shell's line there.
+fn over_ssh(start: &Start, host: &str) -> Result<Line, Stop> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:[]%/".contains(c);
+    if host.starts_with('-') || !host.chars().all(is_plain) {
+        return Err(Stop::Usage("`--ssh` needs a host as ssh takes it".into()));
+    }
+    let mut arguments = ["-T", "-o", "BatchMode=yes", host, PROGRAM]
+        .map(str::to_owned)
+        .to_vec();
+    if let Some(path) = start.env_file() {
+        if !path.is_absolute() {
+            let problem = "with `--ssh`, `--env-file` is a path on the host and begins with `/`";
+            return Err(Stop::Usage(problem.into()));
+        }
+        arguments.extend(["--env-file".to_owned(), shell_word(&text(&path)?)]);
+    }
+    start.terminal.say(&format!(
+        "# Nobody can type a password there: `ssh -o BatchMode=yes {host} {PROGRAM} --version` has to work by a key\n"
+    ));
+    Ok(Line {
+        command: "ssh".to_owned(),
+        arguments,
+    })
+}
+
+fn text(path: &Path) -> Result<String, Stop> {
+    let problem = || Stop::Usage(format!("{} is not UTF-8", PathBuf::from(path).display()));
+    path.to_str().map(str::to_owned).ok_or_else(problem)
+}

@@ -1,0 +1,129 @@
+//! One endpoint of a cluster asked step by step: what the client does for a call, but with each
+//! step's outcome kept, and without trying another endpoint.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+
+use super::answer;
+use super::failure::Failure;
+use super::look::{self, Look};
+use super::request::{Request, Verb};
+use super::session::{Session, Timing};
+use super::settings::{Endpoint, Settings};
+use super::tls::{self, Trusted};
+use crate::error::Error;
+
+/// What came of each step; `None` where it was not come to.
+pub struct Probe {
+    pub look: Look,
+    /// Why the cluster cannot be asked, though it is trusted: the secret cannot be read.
+    pub unasked: Option<String>,
+    /// What the server's clock said, as it said it, and what ours said then.
+    pub date: Option<(String, SystemTime)>,
+    /// The answer of `GET /version`, which no privilege guards: the token is accepted.
+    pub version: Option<Result<Value, Error>>,
+    /// How long that takes on a connection that stands.
+    pub latency: Option<Duration>,
+    /// The answers of `GET /cluster/status` and `GET /access/permissions`.
+    pub status: Option<Result<Value, Error>>,
+    pub rights: Option<Result<Value, Error>>,
+    /// Whether the token has privileges of its own, less than its user's; where that can be read.
+    pub separated: Option<bool>,
+}
+
+/// Asks one endpoint in at most `time`. `session` makes, or gives, what the cluster is asked with:
+/// only where its certificate is trusted.
+pub fn probe<'a>(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    time: Duration,
+    session: impl FnOnce() -> &'a Result<Session, String>,
+) -> Probe {
+    let end = Instant::now() + time;
+    let trusted = Trusted::new(&settings.trust, std::path::Path::new(tls::OWN_ROOT));
+    let mut probe = Probe {
+        look: look::look(endpoint, &trusted, settings.proxy.as_ref(), time),
+        unasked: None,
+        date: None,
+        version: None,
+        latency: None,
+        status: None,
+        rights: None,
+        separated: None,
+    };
+    if !matches!(probe.look.trusted, Some(Ok(()))) {
+        return probe;
+    }
+    let asking = match session() {
+        Ok(session) => Asking {
+            settings,
+            endpoint,
+            session,
+            end,
+        },
+        Err(cause) => {
+            probe.unasked = Some(cause.clone());
+            return probe;
+        }
+    };
+    let version = asking.get(&["version"], &mut probe.date);
+    let accepted = version.is_ok();
+    probe.version = Some(version);
+    if accepted {
+        // The first one may have had to connect.
+        let begun = Instant::now();
+        let again = asking.get(&["version"], &mut probe.date);
+        probe.latency = again.is_ok().then(|| begun.elapsed());
+        probe.status = Some(asking.get(&["cluster", "status"], &mut probe.date));
+        probe.rights = Some(asking.get(&["access", "permissions"], &mut probe.date));
+        probe.separated = asking.separated();
+    }
+    probe
+}
+
+struct Asking<'a> {
+    settings: &'a Settings,
+    endpoint: &'a Endpoint,
+    session: &'a Session,
+    end: Instant,
+}
+
+impl Asking<'_> {
+    fn get(&self, path: &[&str], date: &mut Option<(String, SystemTime)>) -> Result<Value, Error> {
+        let request = Request {
+            verb: Verb::Get,
+            path: path.iter().map(|part| (*part).to_string()).collect(),
+            params: serde_json::Map::new(),
+        };
+        let timing = Timing::new(false, self.end.min(Instant::now() + self.settings.timeout));
+        let send = |timing: Timing| {
+            let left = timing.end.saturating_duration_since(Instant::now());
+            self.session.exchange(self.endpoint, &request, left, timing)
+        };
+        let outcome = match send(timing) {
+            Err(Failure::Stale) => send(timing.on_fresh_connection()),
+            outcome => outcome,
+        };
+        let explained = |failure: Failure| failure.explain(self.settings, self.endpoint, &request);
+        let answer = outcome.map_err(explained)?;
+        if let Some(said) = &answer.date {
+            *date = Some((said.clone(), SystemTime::now()));
+        }
+        let body = answer.accepted(self.settings, &request)?;
+        answer::parse(self.settings, &request, &body).map(|reply| reply.data)
+    }
+
+    /// A token may look at itself in newer versions; where it may not, nothing is known.
+    fn separated(&self) -> Option<bool> {
+        let (user, token) = self.settings.token_id.split_once('!')?;
+        let token = self
+            .get(&["access", "users", user, "token", token], &mut None)
+            .ok()?;
+        match token.get("privsep")? {
+            Value::Bool(separated) => Some(*separated),
+            Value::String(text) => Some(text != "0"),
+            number => number.as_i64().map(|number| number != 0),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the tools need of a token: privileges by path, effect and toolset; and what a token lacks
+//! of that.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::gate::mark::Effect;
+
+/// One privilege on one path, with the sets of tools that need it for this effect.
+pub struct Need {
+    pub path: &'static str,
+    pub privilege: &'static str,
+    pub effect: Effect,
+    pub sets: &'static [&'static str],
+}
+
+const fn need(
+    path: &'static str,
+    privilege: &'static str,
+    effect: Effect,
+    sets: &'static [&'static str],
+) -> Need {
+    Need {
+        path,
+        privilege,
+        effect,
+        sets,
+    }
+}
+
+/// The sets that work on guests.
+const GUESTS: &[&str] = &["fleet", "guest", "snapshot", "backup"];
+
+/// All of them, by path. `/cluster/status` is asked on `/`. Each exists in Proxmox VE 8 and 9.
+pub static NEEDS: &[Need] = &[
+    need("/", "Sys.Audit", Effect::Read, &["fleet"]),
+    need(
+        "/nodes",
+        "Sys.Audit",
+        Effect::Read,
+        &["fleet", "node", "task"],
+    ),
+    need("/vms", "VM.Allocate", Effect::Change, &["guest", "backup"]),
+    need("/vms", "VM.Audit", Effect::Read, GUESTS),
+    need("/vms", "VM.Backup", Effect::Operate, &["backup"]),
+    need("/vms", "VM.Clone", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.CDROM", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.CPU", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.Cloudinit", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.Disk", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.HWType", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.Memory", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.Network", Effect::Change, &["guest"]),
+    need("/vms", "VM.Config.Options", Effect::Change, &["guest"]),
+    need("/vms", "VM.Migrate", Effect::Operate, &["guest"]),
+    need("/vms", "VM.PowerMgmt", Effect::Operate, &["guest"]),
+    need("/vms", "VM.Snapshot", Effect::Operate, &["snapshot"]),
+    need("/vms", "VM.Snapshot.Rollback", Effect::Full, &["snapshot"]),
+    // Without it the lists of a storage leave out the disks and backups of guests.
+    need(
+        "/storage",
+        "Datastore.Allocate",
+        Effect::Change,
+        &["storage"],
+    ),
+    need(
+        "/storage",
+        "Datastore.AllocateSpace",
+        Effect::Operate,
+        &["backup"],
+    ),
+    need(
+        "/storage",
+        "Datastore.AllocateSpace",
+        Effect::Change,
+        &["guest"],
+    ),
+    need(
+        "/storage",
+        "Datastore.Audit",
+        Effect::Read,
+        &["fleet", "storage", "backup"],
+    ),
+    need("/sdn", "SDN.Use", Effect::Change, &["guest"]),
+    need("/pool", "Pool.Audit", Effect::Read, &["fleet"]),
+];
+
+/// Where a token holds a privilege.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// On the path and below.
+    Everywhere,
+    /// On some paths below only, or on the path alone.
+    Somewhere,
+    Nowhere,
+}
+
+/// What of the needs on one path a token lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lack {
+    pub path: &'static str,
+    pub none: Vec<&'static str>,
+    /// Held on some paths below only.
+    pub some: Vec<&'static str>,
+}
+
+/// What of `needs` a token with these rights lacks, path by path. `rights` is the answer of
+/// `GET /access/permissions`.
+pub fn lacks<'a>(rights: &Value, needs: impl Iterator<Item = &'a Need>) -> Vec<Lack> {
+    let mut lacks: Vec<Lack> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for need in needs.filter(|need| seen.insert((need.path, need.privilege))) {
+        let held = held(rights, need.path, need.privilege);
+        if held == Held::Everywhere {
+            continue;
+        }
+        let place = lacks.iter().position(|lack| lack.path == need.path);
+        let place = place.unwrap_or_else(|| {
+            lacks.push(Lack {
+                path: need.path,
+                none: Vec::new(),
+                some: Vec::new(),
+            });
+            lacks.len() - 1
+        });
+        if let Some(lack) = lacks.get_mut(place) {
+            match held {
+                Held::Somewhere => lack.some.push(need.privilege),
+                _ => lack.none.push(need.privilege),
+            }
+        }
+    }
+    lacks
+}
+
+impl Lack {
+    /// A line for what is held nowhere, `/vms: VM.Clone, VM.Migrate`; in a second one, what is held on
+    /// some paths below only.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.none.is_empty() {
+            lines.push(format!("{}: {}", self.path, self.none.join(", ")));
+        }
+        if !self.some.is_empty() {
+            lines.push(format!(
+                "{}, save some paths: {}",
+                self.path,
+                self.some.join(", ")
+            ));
+        }
+        lines
+    }
+}
+
+/// 1 is a privilege that also holds below its path, 0 one on the path alone.
+fn held(rights: &Value, path: &str, privilege: &str) -> Held {
+    let on = |rights: &Value| rights.get(privilege).and_then(Value::as_i64);
+    let here = rights.get(path).and_then(on);
+    // What is asked on `/` itself need not reach further.
+    if here == Some(1) || (path == "/" && here.is_some()) {
+        return Held::Everywhere;
+    }
+    let below = format!("{path}/");
+    let mut paths = rights.as_object().into_iter().flatten();
+    let is_part = |at: &str| path != "/" && (at == path || at.starts_with(&below));
+    if paths.any(|(at, rights)| is_part(at) && on(rights).is_some()) {
+        Held::Somewhere
+    } else {
+        Held::Nowhere
+    }
+}
