@@ -45,7 +45,7 @@ const CLIENTS: &[Client] = &[
         name: "claude-code",
         servers: "mcpServers",
         typed: true,
-        place: ".mcp.json in the project's folder; for all your projects, run instead:",
+        place: ".mcp.json in the project's folder, or for all your projects by a command of its own:",
     },
     Client {
         name: "cursor",

@@ -9,10 +9,10 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proxmox_mcp::fleet::variables::{Scope, Stage, VARIABLES, Variable};
 use proxmox_mcp::gate::mark::Mark;
+use proxmox_mcp::gate::privilege::{self, LEVELS, Release};
 use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use regex::Regex;
-use serde_json::Value;
 
 use crate::binary::PROGRAM;
 use crate::demo;
@@ -85,7 +85,7 @@ fn the_tools_are_those_of_the_program() {
     let mut table = String::from("| set | tool | mark | what it does |\n|---|---|---|---|\n");
     for set in TOOLSETS {
         for tool in set.tools {
-            let about = sentence(tool.about).replace('|', "\\|");
+            let about = tool.sentence().replace('|', "\\|");
             table.push_str(&format!(
                 "| {} | `{}` | {} | {about} |\n",
                 set.name,
@@ -95,11 +95,6 @@ fn the_tools_are_those_of_the_program() {
         }
     }
     check("tools", &table, same);
-}
-
-/// The first sentence, which says it all.
-fn sentence(text: &str) -> &str {
-    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 /// Each mark, with the actions that have it where it depends on them.
@@ -198,23 +193,75 @@ fn commands_exist() {
     assert!(checked >= 5, "only {checked} commands were found");
 }
 
+/// What `client` prints here, with the paths of an ordinary machine.
+fn client(words: &[&str]) -> (String, String) {
+    let run = Command::new(PROGRAM)
+        .args(words)
+        .args(["--env-file", "/home/you/.config/proxmox-mcp/.env"])
+        .env_clear()
+        .output()
+        .expect("it runs");
+    let program = fs::canonicalize(PROGRAM).expect("a path");
+    let program = program.to_str().expect("a path");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let [snippet, said] = [run.stdout, run.stderr]
+        .map(|bytes| text(bytes).replace(program, "/usr/local/bin/proxmox-mcp"));
+    (snippet, said)
+}
+
 #[test]
-fn the_snippet_for_clients_starts_the_program() {
-    let snippet = blocks(&readme(), "json").concat();
-    let snippet: Value = serde_json::from_str(&snippet).expect("JSON");
-    let server = &snippet["mcpServers"]["proxmox"];
-    let command = server["command"].as_str().expect("a command");
-    assert!(
-        command.starts_with('/') && command.ends_with("/proxmox-mcp"),
-        "{command}"
-    );
-    let arguments: Vec<&str> = server["args"]
-        .as_array()
-        .expect("arguments")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    assert!(is_taken(&arguments), "{arguments:?}");
+fn the_snippets_for_clients_are_those_of_the_program() {
+    let mut text = String::new();
+    for name in [
+        "claude-desktop",
+        "claude-code",
+        "cursor",
+        "vscode",
+        "zed",
+        "lmstudio",
+    ] {
+        let (snippet, said) = client(&["client", name]);
+        let place = said.lines().find_map(|line| line.strip_prefix("# Into "));
+        let place = place.expect("where it goes").replace("<", "\\<");
+        text.push_str(&format!("`{name}`: into {place}\n\n"));
+        if let Some(command) = said.lines().find_map(|line| line.strip_prefix("#   ")) {
+            text.push_str(&format!("```sh\n{command}\n```\n\n"));
+        }
+        text.push_str(&format!("```json\n{snippet}```\n\n"));
+    }
+    check("clients", &format!("\n{text}"), same);
+}
+
+#[test]
+fn the_snippet_over_ssh_is_that_of_the_program() {
+    let host = "root@pve1.example.com";
+    let run = Command::new(PROGRAM)
+        .args(["client", "claude-desktop", "--ssh", host])
+        .env_clear()
+        .output()
+        .expect("it runs");
+    let snippet = String::from_utf8(run.stdout).expect("text");
+    check("ssh", &format!("```json\n{snippet}```\n"), same);
+}
+
+#[test]
+fn the_levels_are_those_of_the_program() {
+    let mut text =
+        String::from("| level | privileges, beside those of the levels above |\n|---|---|\n");
+    let mut before = Vec::new();
+    for (name, level) in LEVELS {
+        let of_8 = privilege::of(*level, Release::Pve8);
+        let all = privilege::of(*level, Release::Pve9);
+        let more = all.iter().filter(|one| !before.contains(*one));
+        let more = more.map(|one| match of_8.contains(one) {
+            true => format!("`{one}`"),
+            false => format!("`{one}` (9 only)"),
+        });
+        let more: Vec<String> = more.collect();
+        text.push_str(&format!("| {name} | {} |\n", more.join(", ")));
+        before = all;
+    }
+    check("levels", &text, same);
 }
 
 /// Whether the program takes these arguments, told by running it.
