@@ -43,7 +43,8 @@ const ENV_FILE: &str = "${HOME}/.config/proxmox-mcp/.env";
 
 const WHERE_IT_RUNS: &str = "The program in this bundle is for Linux, and so the bundle is for hosts \
 that run on Linux. On macOS and Windows do without the bundle: put the program on a Linux machine, \
-such as a node of the cluster, and give the host the command `ssh HOST proxmox-mcp`.";
+such as a node of the cluster, and give the host the command `ssh HOST proxmox-mcp`, as \
+`proxmox-mcp client` with `--ssh HOST` prints it for each host.";
 
 /// A bundle as it was named on the command line.
 struct Bundle<'a> {
@@ -51,7 +52,7 @@ struct Bundle<'a> {
     sum: &'a str,
 }
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, Stop> {
     let options = &start.options;
     let mut words = options.rest.iter().map(String::as_str);
     let document = match words.next() {

@@ -19,6 +19,7 @@ mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
 mod dist;
+mod dist_debian;
 mod documents;
 mod dotenv_table;
 mod example_file;
