@@ -328,8 +328,8 @@ fn arguments() {
     for (arguments, part) in [
         (&["--frobnicate"][..], "there is no argument `--frobnicate`"),
         (&["serve"], "there is no command `serve`"),
-        (&["--env-file"], "`--env-file` needs a path"),
-        (&["--env-file="], "`--env-file` needs a path"),
+        (&["--env-file"], "`--env-file` needs a value"),
+        (&["--env-file="], "`--env-file` needs a value"),
         (
             &["--env-file=a", "--env-file=b"],
             "`--env-file` is there twice",
