@@ -6,8 +6,18 @@ RUST_LEAST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Where cargo builds to, as it says itself.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
+# What `make dist` packs, one binary for each architecture, and when it was made: the same input gives
+# the same bytes. The names and addresses are known only to who publishes it; none is made up.
+DIST_BINARIES ?= $(TARGET)/static/proxmox-mcp
+DIST_TIME ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+DIST_NAME ?=
+DIST_URL ?=
+DIST_REPOSITORY ?=
+DIST_MAINTAINER ?=
+DIST_FLAGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check accept clean tools python
+.PHONY: help build demo test check accept dist clean tools python
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,6 +40,14 @@ check: tools ## Check form and lints, without running anything
 accept: tools python ## Drive the program with the official Python SDK
 	$(CARGO) build --locked --bin proxmox-mcp --example sim
 	@$(PYTHON) tests/clients/accept.py $(TARGET)/debug
+
+dist: tools ## Pack what was built: tarball, .deb, .mcpb, server.json, SHA256SUMS
+	@$(CARGO) run --locked --quiet --example dist -- --out $(TARGET)/dist --time $(DIST_TIME) \
+	  $(foreach binary,$(DIST_BINARIES),--binary $(binary)) \
+	  $(if $(DIST_NAME),--name '$(DIST_NAME)') \
+	  $(if $(DIST_URL),--url '$(DIST_URL)') \
+	  $(if $(DIST_REPOSITORY),--repository '$(DIST_REPOSITORY)') \
+	  $(if $(DIST_MAINTAINER),--maintainer '$(DIST_MAINTAINER)') $(DIST_FLAGS)
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod configuration;
 mod help;
+mod manifest;
 mod options;
 mod person;
 mod readable;
@@ -64,6 +65,7 @@ pub static COMMANDS: &[Command] = &[
     call::CALL,
     token::TOKEN,
     client::CLIENT,
+    manifest::MANIFEST,
 ];
 
 /// What a command works with.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use proxmox_mcp::tools::TOOLSETS;
+use proxmox_mcp::tools::needs::NEEDS;
 use serde_json::{Value, json};
 
 use crate::check_finds::{run, with};
-use crate::sim::{ClusterSpec, Fault, World};
+use crate::sim::{ClusterSpec, Fault, World, roles};
 
 const WIDTH: usize = 80;
 
@@ -179,4 +181,19 @@ fn the_program_of_a_secret_is_run_once() {
     assert_eq!(said.status, Some(0), "{}{}", said.stdout, said.stderr);
     let runs = std::fs::read_to_string(&count).expect("it was run");
     assert_eq!(runs.lines().count(), 1);
+}
+
+/// A set of tools that needs nothing would be one that nobody wrote down.
+#[test]
+fn the_needs_are_those_of_the_sets_of_tools() {
+    let sets: BTreeSet<&str> = TOOLSETS.iter().map(|set| set.name).collect();
+    let of_needs: BTreeSet<&str> = NEEDS.iter().flat_map(|need| need.sets).copied().collect();
+    assert_eq!(of_needs, sets);
+    for need in NEEDS {
+        assert!(
+            roles::PRIVILEGES.contains(&need.privilege),
+            "{} does not exist",
+            need.privilege
+        );
+    }
 }

@@ -18,6 +18,7 @@ mod config;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
+mod dist;
 mod documents;
 mod dotenv_table;
 mod example_file;
@@ -28,10 +29,13 @@ mod index;
 mod layers;
 mod listen;
 mod listing;
+mod manifest;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
 mod outage;
+#[path = "../dist/mod.rs"]
+mod packing;
 mod peer;
 mod renamed;
 mod replay;
