@@ -6,9 +6,9 @@ use super::configuration;
 use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::fleet::config::SINGLE_CLUSTER;
 use crate::gate::mark::Effect;
-use crate::gate::privilege::{self, LEVELS, Release};
 use crate::log;
 use crate::text::shell_word;
+use crate::tools::levels::{self, LEVELS, Release};
 
 pub(super) const TOKEN: Command = Command {
     name: "token",
@@ -70,8 +70,8 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
     let role = format!("mcp-{level}");
     let (user, token) = token_id.split_once('!').unwrap_or((token_id, "main"));
     let add_role = |release| {
-        let privileges = privilege::of(effect, release).join(",");
-        format!("pveum role add {role} --privs {privileges}\n")
+        let privileges = Vec::from_iter(levels::privileges(effect, release));
+        format!("pveum role add {role} --privs {}\n", privileges.join(","))
     };
     let cluster: String = cluster.escape_debug().collect();
     let mut text = format!(
@@ -102,7 +102,7 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
         shell_word(token_id),
         prefix = prefix(&cluster),
     ));
-    for remark in privilege::remarks(effect) {
+    for remark in levels::remarks(effect) {
         text.push_str(&format!("# - {remark}\n"));
     }
     text.push_str(

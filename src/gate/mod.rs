@@ -3,7 +3,6 @@
 
 pub mod confirm;
 pub mod mark;
-pub mod privilege;
 pub mod reach;
 pub mod weigh;
 

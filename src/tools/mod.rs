@@ -5,6 +5,7 @@ pub mod current;
 pub mod disks;
 pub mod fleet;
 pub mod guest;
+pub mod levels;
 pub mod needs;
 pub mod node;
 pub mod plan;

@@ -57,13 +57,6 @@ pub static NEEDS: &[Need] = &[
     need("/vms", "VM.PowerMgmt", Effect::Operate, &["guest"]),
     need("/vms", "VM.Snapshot", Effect::Operate, &["snapshot"]),
     need("/vms", "VM.Snapshot.Rollback", Effect::Full, &["snapshot"]),
-    // Without it the lists of a storage leave out the disks and backups of guests.
-    need(
-        "/storage",
-        "Datastore.Allocate",
-        Effect::Change,
-        &["storage"],
-    ),
     need(
         "/storage",
         "Datastore.AllocateSpace",

@@ -9,9 +9,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proxmox_mcp::fleet::variables::{Scope, Stage, VARIABLES, Variable};
 use proxmox_mcp::gate::mark::Mark;
-use proxmox_mcp::gate::privilege::{self, LEVELS, Release};
 use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::TOOLSETS;
+use proxmox_mcp::tools::levels::{self, LEVELS, Release};
 use regex::Regex;
 
 use crate::binary::PROGRAM;
@@ -248,10 +248,10 @@ fn the_snippet_over_ssh_is_that_of_the_program() {
 fn the_levels_are_those_of_the_program() {
     let mut text =
         String::from("| level | privileges, beside those of the levels above |\n|---|---|\n");
-    let mut before = Vec::new();
+    let mut before = BTreeSet::new();
     for (name, level) in LEVELS {
-        let of_8 = privilege::of(*level, Release::Pve8);
-        let all = privilege::of(*level, Release::Pve9);
+        let of_8 = levels::privileges(*level, Release::Pve8);
+        let all = levels::privileges(*level, Release::Pve9);
         let more = all.iter().filter(|one| !before.contains(*one));
         let more = more.map(|one| match of_8.contains(one) {
             true => format!("`{one}`"),

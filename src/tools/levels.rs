@@ -1,0 +1,74 @@
+//! The access levels of tokens: which of Proxmox's privileges each takes, and why what is left out is
+//! left out.
+
+use std::collections::BTreeSet;
+
+use super::needs::NEEDS;
+use crate::gate::mark::Effect;
+
+/// A major version of Proxmox VE whose privileges are known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    Pve8,
+    Pve9,
+}
+
+/// What makes answers complete without a tool needing it: the bridges of nodes.
+const BRIDGES: &str = "SDN.Audit";
+/// And the addresses of running machines. Before 9 this was VM.Monitor, which also runs commands in
+/// guests, and so is in no level.
+const ADDRESSES: &str = "VM.GuestAgent.Audit";
+
+/// The access levels by name, from light to heavy.
+pub const LEVELS: &[(&str, Effect)] = &[
+    ("read", Effect::Read),
+    ("operate", Effect::Operate),
+    ("change", Effect::Change),
+    ("full", Effect::Full),
+];
+
+/// What a token of this level is given, on `/`, in the order of the alphabet.
+pub fn privileges(level: Effect, release: Release) -> BTreeSet<&'static str> {
+    let needs = NEEDS.iter().filter(|need| need.effect <= level);
+    let mut privileges: BTreeSet<&str> = needs.map(|need| need.privilege).collect();
+    privileges.insert(BRIDGES);
+    if release == Release::Pve9 {
+        privileges.insert(ADDRESSES);
+    }
+    privileges
+}
+
+/// What a token of this level cannot do or see, or can do beside what its level says, since Proxmox
+/// has no finer privilege; a sentence each.
+pub fn remarks(level: Effect) -> Vec<&'static str> {
+    let mut remarks = vec![
+        "On version 8 the addresses of running machines stay hidden: there they take VM.Monitor, which also runs commands inside guests.",
+    ];
+    if level == Effect::Read {
+        remarks.push(
+            "Backups and disks stay out of lists of volumes, which say so: to see them takes VM.Backup and VM.Config.Disk.",
+        );
+    } else {
+        remarks.push(
+            "Tasks of others are not stopped: that takes Sys.Modify, which also configures nodes.",
+        );
+        remarks.push(
+            "VM.Snapshot also deletes snapshots and rolls back to them, and VM.Backup with Datastore.AllocateSpace also deletes backups and restores over a guest: Proxmox has nothing finer.",
+        );
+    }
+    if level == Effect::Operate {
+        remarks.push(
+            "Machines are not hibernated: that takes VM.Config.Disk, which also destroys disks.",
+        );
+    }
+    if level >= Effect::Change {
+        remarks.push(
+            "Lists of a storage's volumes say that some may be left out, since Datastore.Allocate, which also removes storages, is not granted; none are.",
+        );
+        remarks.push("VM.Allocate also deletes guests: Proxmox has nothing finer.");
+        remarks.push(
+            "Containers with more rights than `unprivileged` take Sys.Modify, which is not granted.",
+        );
+    }
+    remarks
+}
