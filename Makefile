@@ -30,16 +30,16 @@ build: tools ## Build the program: target/release/proxmox-mcp
 	PROXMOX_MCP_COMMIT=$(COMMIT) PROXMOX_MCP_TARGET=$(HOST) $(CARGO) build --release --locked
 
 static: tools ## Build the program that needs nothing beside it, and prove that: target/static/proxmox-mcp
-	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/build $(STATIC)
+	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/build '$(STATIC)'
 	$(CARGO) build --locked --example proof
-	@$(TARGET)/debug/examples/proof $(STATIC)/proxmox-mcp
+	@$(TARGET)/debug/examples/proof '$(STATIC)/proxmox-mcp'
 
 static-twice: static ## Build that again elsewhere, and compare the bytes
-	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice $(STATIC)
+	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice '$(STATIC)'
 
 bench: static ## Measure it: size, memory, time to start
 	$(CARGO) build --locked --example bench
-	@$(TARGET)/debug/examples/bench $(STATIC)/proxmox-mcp
+	@$(TARGET)/debug/examples/bench '$(STATIC)/proxmox-mcp'
 
 # The same build as of the tests, so that the two together take the shorter time.
 demo: tools ## Show a session with three simulated clusters, and check it
