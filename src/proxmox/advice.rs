@@ -19,17 +19,19 @@ pub fn token(token_id: &str) -> String {
 
 /// The commands that grant what a 403 names; `None` where it names no privilege.
 ///
-/// A privilege cannot be granted by itself, only as part of a role. A token never has more than its
-/// user; one without privilege separation has exactly what its user has.
+/// A privilege cannot be granted by itself, only as part of a role. Roles on one path add up; those
+/// on a deeper path replace what is inherited. A token never has more than its user; one without privilege separation has exactly what its user has.
 pub fn grant(token_id: &str, message: &str) -> Option<String> {
     let (path, privilege) = missing_privilege(message)?;
     let user = user_of(token_id);
     Some(format!(
         "`{privilege}` on `{path}` is missing; to grant it, on a node as root: `pveum role add \
          {ADVICE_ROLE} --privs {privilege}` (`pveum role modify {ADVICE_ROLE} --privs {privilege} \
-         --append` if that role is there), then `pveum acl modify {path} --tokens '{token_id}' \
-         --roles {ADVICE_ROLE}`, and the same with `--users '{user}'` in place of the token where \
-         the user lacks it too: a token never has more than its user"
+         --append` if that role is there), then give it on the path on which the token has its role \
+         now, as by `pveum acl modify / --tokens '{token_id}' --roles {ADVICE_ROLE}` (`pveum acl \
+         list` shows that path; an entry on a deeper one would replace the role there), and the same \
+         with `--users '{user}'` in place of the token where the user lacks it too: a token never \
+         has more than its user"
     ))
 }
 

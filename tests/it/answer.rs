@@ -111,7 +111,7 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
         for part in [
             "`VM.PowerMgmt` on `/vms/100`",
             "`pveum role add mcp-extra --privs VM.PowerMgmt`",
-            "`pveum acl modify /vms/100 --tokens 'mcp@pve!mcp' --roles mcp-extra`",
+            "`pveum acl modify / --tokens 'mcp@pve!mcp' --roles mcp-extra`",
             "`--users 'mcp@pve'`",
         ] {
             assert!(hint.contains(part), "{part} in {hint}");
