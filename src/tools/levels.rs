@@ -62,9 +62,6 @@ pub fn remarks(level: Effect) -> Vec<&'static str> {
         );
     }
     if level >= Effect::Change {
-        remarks.push(
-            "Lists of a storage's volumes say that some may be left out, since Datastore.Allocate, which also removes storages, is not granted; none are.",
-        );
         remarks.push("VM.Allocate also deletes guests: Proxmox has nothing finer.");
         remarks.push(
             "Containers with more rights than `unprivileged` take Sys.Modify, which is not granted.",

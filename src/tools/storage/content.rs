@@ -18,6 +18,7 @@ use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
 use crate::tool::time;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
+use crate::tools::rights;
 
 const VOLID_MAX_CHARS: usize = 300;
 const NOTES_MAX_CHARS: usize = 500;
@@ -283,23 +284,26 @@ fn place(row: &Row) -> (String, u64, Reverse<String>, String) {
 /// Whether volumes may have been left out: disks and backups are shown to those only who have rights
 /// on their guests, unless they may manage the storage.
 fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Option<String>, Error> {
-    if content.is_some_and(|content| OPEN_CONTENT.contains(&content)) {
-        return Ok(None);
-    }
+    let needed: &[&str] = match content {
+        Some(content) if OPEN_CONTENT.contains(&content) => return Ok(None),
+        Some("backup") => &["VM.Backup"],
+        Some("images" | "rootdir") => &["VM.Config.Disk"],
+        _ => &["VM.Config.Disk", "VM.Backup"],
+    };
     let path = format!("/storage/{storage}");
-    let request = Request::new(Verb::Get, "/access/permissions", &[])?.with("path", path.as_str());
-    let rights = match reach.send(&request) {
-        Ok(reply) => reply.data,
+    let rights = match rights::read(reach) {
+        Ok(rights) => rights,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
     };
-    let manages = rights
-        .get(&path)
-        .is_some_and(|rights| rights.get("Datastore.Allocate").is_some());
-    Ok((!manages).then(|| {
-        format!(
-            "disks and backups of guests may be left out: the token lacks `Datastore.Allocate` on \
-             `{path}`; without it disks need `VM.Config.Disk`, backups `VM.Backup` on their guest"
-        )
-    }))
+    let lacks = |privilege: &&&str| !rights::on_all_guests(&rights, privilege);
+    let lacking: Vec<&str> = needed.iter().filter(lacks).copied().collect();
+    if lacking.is_empty() || rights::allowed(&rights, &path, &["Datastore.Allocate"]) {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "disks and backups of guests may be left out: the token lacks `{}` on some of `/vms`, and \
+         `Datastore.Allocate` on `{path}`",
+        lacking.join("` and `")
+    )))
 }
