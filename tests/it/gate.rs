@@ -1,4 +1,4 @@
-//! The gate: no handler sends what its tool did not declare, and a code confirms what its plan showed.
+//! The gate: no handler sends what its tool did not declare.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use proxmox_mcp::tool::param::{Kind, Param};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
 use serde_json::{Map, Value, json};
 
-use crate::session::{Session, configuration};
+use crate::session::configuration;
 use crate::sim::World;
 
 type Answer = Result<Map<String, Value>, Error>;
@@ -291,114 +291,4 @@ fn arguments_make_a_request_heavier() {
     );
     check(Verb::Delete, "/nodes/n/qemu/100", json!({}), full);
     check(Verb::Delete, "/nodes/n/qemu/100/x", json!({}), full);
-}
-
-fn stop_billing(confirm: Option<&Value>) -> Value {
-    let mut arguments = json!({"guest": "billing", "cluster": "production", "action": "stop"});
-    if let Some(code) = confirm {
-        arguments["confirm"] = code.clone();
-    }
-    arguments
-}
-
-fn writes(world: &World) -> usize {
-    world
-        .seen()
-        .iter()
-        .filter(|seen| seen.method != "GET")
-        .count()
-}
-
-#[test]
-fn three_wrong_codes_end_a_plan() {
-    let world = World::three();
-    let mut session = Session::start(&world);
-    let code = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
-    for expected in ["is wrong;", "is wrong;", "third time"] {
-        let error = session
-            .call(
-                "guest_power",
-                &stop_billing(Some(&json!("ffffffffffffffff"))),
-            )
-            .error();
-        assert!(
-            error.starts_with("NotAllowedError") && error.contains(expected),
-            "{error}"
-        );
-    }
-    // The right code comes too late: there is a new plan with a new one.
-    let again = session.call("guest_power", &stop_billing(Some(&code))).ok();
-    assert!(
-        again.contains_key("plan") && again["confirm"] != code,
-        "{again:?}"
-    );
-    assert_eq!(writes(&world), 0);
-}
-
-#[test]
-fn a_code_is_for_its_own_call_only() {
-    let world = World::three();
-    let mut session = Session::start(&world);
-    let code = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
-    for other in [
-        json!({"guest": "lab", "cluster": "staging", "action": "stop", "confirm": code}),
-        json!({"guest": "billing", "cluster": "production", "action": "stop", "timeout": 5, "confirm": code}),
-    ] {
-        let error = session.call("guest_power", &other).error();
-        assert!(error.contains("belongs to another call"), "{error}");
-    }
-    // `wait` changes nothing that is done: the code is still good.
-    let mut same = stop_billing(Some(&code));
-    same["wait"] = json!(3);
-    session.call("guest_power", &same).ok();
-}
-
-#[test]
-fn a_changed_guest_needs_a_new_plan() {
-    let world = World::three();
-    let mut session = Session::start(&world);
-    session
-        .call(
-            "guest_power",
-            &json!({"guest": "billing", "action": "start", "cluster": "production"}),
-        )
-        .ok();
-    world.seen();
-    let code = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
-    world.cluster("production").edit(|state| {
-        let guest = state.guests.get_mut(&110).expect("billing");
-        guest.config.insert("cores".into(), "7".into());
-    });
-    let again = session.call("guest_power", &stop_billing(Some(&code))).ok();
-    assert!(
-        again["because"]
-            .as_str()
-            .expect("a reason")
-            .contains("changed"),
-        "{again:?}"
-    );
-    assert_eq!(writes(&world), 0);
-    let answer = session
-        .call("guest_power", &stop_billing(Some(&again["confirm"])))
-        .ok();
-    assert_eq!(answer["status"], json!("stopped"));
-    assert_eq!(writes(&world), 1);
-}
-
-#[test]
-fn a_code_expires() {
-    let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
-    desk.gate.plans.code_age = std::time::Duration::ZERO;
-    let stop = proxmox_mcp::tools::find("guest_power").expect("the tool");
-    let arguments =
-        |code: Option<&Value>| stop_billing(code).as_object().expect("an object").clone();
-    world.cluster("production").edit(|state| {
-        state.guests.get_mut(&110).expect("billing").status = crate::sim::guest::Status::Running;
-    });
-    let planned = call::call(&mut desk, stop, &arguments(None)).expect("a plan");
-    let again = call::call(&mut desk, stop, &arguments(Some(&planned["confirm"]))).expect("a plan");
-    assert_eq!(again["because"], json!("the code has expired"));
-    assert_ne!(again["confirm"], planned["confirm"]);
-    assert_eq!(writes(&world), 0);
 }

@@ -13,6 +13,7 @@ mod check_shows;
 mod check_trust;
 mod client;
 mod clients;
+mod codes;
 mod commands;
 mod config;
 mod degraded;

@@ -2,17 +2,15 @@
 //! `errors` word for word, a task's exit status too, bodies by shape.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::replay_data::{EXCEPTIONS, excuse};
+use crate::replay_data::{EXCEPTIONS, excuse, families_of_the_transcripts};
 use crate::replay_remote::{acquaint, before, endpoints, errors};
 use crate::replay_text::{decode, encode, plain, spelled_out, stamp_of, steady, upid_in};
 use crate::sim::World;
 use crate::sim::client::{Connection, Reply};
-use crate::sim::recording::{Exchange, family, family_of, recordings, seconds, token};
+use crate::sim::recording::{Exchange, family, recordings, seconds, token};
 use crate::sim::replay::world;
 use crate::sim::shape::differences;
 use crate::sim::task::Script;
@@ -106,25 +104,6 @@ fn recordings_are_replayed() {
         "under {PERCENT_MIN} %:\n{}",
         thin.join("\n")
     );
-}
-
-/// The families of what the tools send, as the golden sessions show it.
-fn families_of_the_transcripts() -> HashSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let files = fs::read_dir(folder).expect("tests/transcripts");
-    let mut families = HashSet::from(["GET /pve-docs/api-viewer/apidoc.js".to_string()]);
-    for file in files {
-        let written = fs::read_to_string(file.expect("an entry").path()).expect("a transcript");
-        // `@ CLUSTER METHOD PATH ...`
-        for line in written.lines().filter_map(|line| line.strip_prefix("@ ")) {
-            let mut words = line.split(' ').skip(1);
-            if let (Some(method), Some(path)) = (words.next(), words.next()) {
-                families.extend(family_of(method, path));
-            }
-        }
-    }
-    assert!(families.len() > 30, "{families:?}");
-    families
 }
 
 impl Replay {

@@ -1,4 +1,10 @@
-//! Which recorded exchanges are excepted, each with its reason.
+//! Which recorded families count, and which exchanges are excepted, each with its reason.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use crate::sim::recording::family_of;
 
 /// Id and reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
@@ -19,4 +25,23 @@ pub(crate) fn excuse(line: &str) -> Option<&'static str> {
         .iter()
         .find(|(known, _)| *known == id)
         .map(|(_, reason)| *reason)
+}
+
+/// The families of what the tools send, as the golden sessions show it.
+pub(crate) fn families_of_the_transcripts() -> HashSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let files = fs::read_dir(folder).expect("tests/transcripts");
+    let mut families = HashSet::from(["GET /pve-docs/api-viewer/apidoc.js".to_string()]);
+    for file in files {
+        let written = fs::read_to_string(file.expect("an entry").path()).expect("a transcript");
+        // `@ CLUSTER METHOD PATH ...`
+        for line in written.lines().filter_map(|line| line.strip_prefix("@ ")) {
+            let mut words = line.split(' ').skip(1);
+            if let (Some(method), Some(path)) = (words.next(), words.next()) {
+                families.extend(family_of(method, path));
+            }
+        }
+    }
+    assert!(families.len() > 30, "{families:?}");
+    families
 }
