@@ -22,7 +22,7 @@ impl Sight {
     /// replaces what it would inherit.
     pub fn of(rights: &Value) -> Sight {
         Sight {
-            guests: everywhere(rights, "/vms", "VM.Audit", &["/vms/", "/pool/"]),
+            guests: on_all_guests(rights, "VM.Audit"),
             storages: everywhere(
                 rights,
                 "/storage",
@@ -58,6 +58,14 @@ impl Sight {
         let gaps = gaps.into_iter().filter(|(missing, _)| *missing);
         gaps.map(|(_, sentence)| sentence).collect()
     }
+}
+
+/// What gives or takes rights on single guests.
+const OF_GUESTS: &[&str] = &["/vms/", "/pool/"];
+
+/// Whether a privilege holds on every guest, whichever there are.
+pub fn on_all_guests(rights: &Value, privilege: &str) -> bool {
+    everywhere(rights, "/vms", privilege, OF_GUESTS)
 }
 
 /// Whether a privilege reaches all of `path`, and no path that begins with one of `below` takes it

@@ -32,11 +32,3 @@ pub fn allowed(rights: &Value, path: &str, privileges: &[&str]) -> bool {
         };
     }
 }
-
-/// Whether a privilege holds on every guest, whichever there are.
-pub fn on_all_guests(rights: &Value, privilege: &str) -> bool {
-    let entries = rights.as_object().into_iter().flatten();
-    let mut own = entries.filter(|(path, _)| path.starts_with("/vms/"));
-    // `/vms` itself is no guest: what stands there must be handed down.
-    allowed(rights, "/vms/0", &[privilege]) && own.all(|(_, entry)| entry.get(privilege).is_some())
-}

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::NAME_MAX_CHARS;
 use crate::error::Error;
 use crate::fleet::resource::Sort;
+use crate::fleet::sight;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
@@ -296,7 +297,7 @@ fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Optio
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
     };
-    let lacks = |privilege: &&&str| !rights::on_all_guests(&rights, privilege);
+    let lacks = |privilege: &&&str| !sight::on_all_guests(&rights, privilege);
     let lacking: Vec<&str> = needed.iter().filter(lacks).copied().collect();
     if lacking.is_empty() || rights::allowed(&rights, &path, &["Datastore.Allocate"]) {
         return Ok(None);
