@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
+use super::effect::Effect;
+use super::rule::{self, Rule};
+use super::safety::{self, Safety};
 use super::spelling::{self, Field, Values};
 use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
@@ -36,7 +39,7 @@ pub struct Config {
     /// How many clusters a fleet-wide read asks at a time, at least 1.
     pub fanout: usize,
     pub log: Level,
-    pub confirm: Confirm,
+    pub safety: Safety,
     /// What works but should be looked at, a line each.
     pub warnings: Vec<String>,
 }
@@ -50,14 +53,13 @@ pub struct Cluster {
     pub default_node: Option<String>,
     pub default_storage: Option<String>,
     pub default_bridge: Option<String>,
+    /// The most that may be done here: the stricter of the two settings.
+    pub access: Effect,
+    /// The variable that says so.
+    pub access_variable: String,
+    /// Guests that nothing destroys, stops, rolls back or overwrites: the rules of both settings.
+    pub protect: Vec<Rule>,
     pub settings: Settings,
-}
-
-/// How what is heavy is confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirm {
-    /// The same call again, with the code that the first one gave.
-    Code,
 }
 
 /// Why there is no configuration: every problem, a line each, and what else was noticed.
@@ -95,7 +97,12 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
     other_stages(several, &values, &mut report);
     spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
 
-    let common = common(environment, &values, &mut report);
+    let rules = parsed(&values, "PROXMOX_PROTECT", &mut report, rule::rules);
+    let common = Common {
+        access: said(&values, "PROXMOX_ACCESS").and_then(Effect::named),
+        protect: rules.unwrap_or_default(),
+        ..common(environment, &values, &mut report)
+    };
     let (names, clusters) = if several {
         let read = |(place, name): (usize, &String), report: &mut Report| {
             let fields = Fields {
@@ -114,13 +121,13 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         (vec![SINGLE_CLUSTER.to_owned()], clusters)
     };
 
+    let safety = safety::read(&names, &values, &mut report);
     let patterns = patterns(&names, &values, &mut report);
     let default = default_cluster(&names, &values, &mut report);
     let fanout = parsed(&values, "PROXMOX_FANOUT", &mut report, |text| {
         value::whole(text, 1, FANOUT_MAX)
     });
     let log = parsed(&values, "PROXMOX_LOG", &mut report, value::level);
-    let confirm = parsed(&values, "PROXMOX_CONFIRM", &mut report, confirm);
 
     if !report.problems.is_empty() {
         return Err(report);
@@ -131,7 +138,7 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         default,
         fanout: fanout.unwrap_or(FANOUT_DEFAULT) as usize,
         log: log.unwrap_or(Level::Warn),
-        confirm: confirm.unwrap_or(Confirm::Code),
+        safety,
         warnings: report.warnings,
     })
 }
@@ -175,7 +182,7 @@ fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
     (!value.is_empty()).then_some(value)
 }
 
-fn parsed<T>(
+pub(super) fn parsed<T>(
     values: &Values,
     name: &str,
     report: &mut Report,
@@ -248,6 +255,8 @@ fn common(environment: &[(String, String)], values: &Values, report: &mut Report
     Common {
         validate: validate.unwrap_or(true),
         renew_after: renew_after.unwrap_or(Duration::from_secs(CACHE_TTL_DEFAULT_S)),
+        access: None,
+        protect: Vec::new(),
         cert_file: path("SSL_CERT_FILE"),
         credentials: path("CREDENTIALS_DIRECTORY"),
     }
@@ -329,15 +338,5 @@ fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Op
             }
             place
         }
-    }
-}
-
-fn confirm(text: &str) -> Result<Confirm, String> {
-    match text {
-        "code" => Ok(Confirm::Code),
-        "auto" | "ask" => Err(format!("{NOT_BUILT_YET}; only `code` is")),
-        _ if text.starts_with("off:") => Err(format!("{NOT_BUILT_YET}; only `code` is")),
-        "off" => Err("must name the clusters that go unconfirmed, and is not built yet".into()),
-        _ => Err("is none of auto, ask, code, off:NAME, of which only `code` is built yet".into()),
     }
 }

@@ -1,12 +1,15 @@
 //! Where a call is done: the configured clusters, which of them a call means, and what is where.
 
 pub mod config;
+pub mod effect;
 pub mod env_file;
 pub mod fan_out;
 pub mod index;
 pub mod query;
 pub mod registry;
 pub mod resource;
+pub mod rule;
+pub mod safety;
 pub mod sight;
 pub mod variables;
 
