@@ -11,6 +11,8 @@ use crate::fleet::env_file;
 use crate::fleet::variables;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::Trust;
+use crate::tool::offer;
+use crate::tools;
 
 const SYSTEM_FILE: &str = "/etc/proxmox-mcp/.env";
 
@@ -31,7 +33,14 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let Some(pairs) = pairs else {
         return Err(report);
     };
-    match config::read(&environment, &pairs) {
+    let read = config::read(&environment, &pairs);
+    if let Ok(config) = &read {
+        let switches = &config.safety.switches;
+        report
+            .problems
+            .extend(offer::problems(switches, tools::TOOLSETS));
+    }
+    match read {
         Ok(mut config) if report.problems.is_empty() => {
             config.warnings.splice(..0, report.warnings);
             Ok(config)

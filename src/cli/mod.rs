@@ -194,6 +194,9 @@ impl Start<'_> {
                 "serving MCP on standard input and output, as clients start it; for people there are the commands of `proxmox-mcp --help`",
             );
         }
-        Ok(server::stdio(Desk::new(Fleet::new(config))))
+        Ok(server::stdio(Desk::new(
+            Fleet::new(config),
+            crate::tools::TOOLSETS,
+        )))
     }
 }

@@ -15,12 +15,7 @@ pub enum Effect {
 
 impl Effect {
     /// From light to heavy.
-    pub const ALL: [Effect; 4] = [
-        Effect::Read,
-        Effect::Operate,
-        Effect::Change,
-        Effect::Full,
-    ];
+    pub const ALL: [Effect; 4] = [Effect::Read, Effect::Operate, Effect::Change, Effect::Full];
 
     /// The access level's name, as configurations write it.
     pub fn name(self) -> &'static str {

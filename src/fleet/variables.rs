@@ -91,11 +91,7 @@ pub const VARIABLES: &[Variable] = &[
         "default",
         "sets of tools that are offered, `default` or `all`",
     ),
-    registry(
-        "PROXMOX_TOOLS_ALLOW",
-        "",
-        "tools that are offered besides",
-    ),
+    registry("PROXMOX_TOOLS_ALLOW", "", "tools that are offered besides"),
     guard(registry(
         "PROXMOX_TOOLS_DENY",
         "",

@@ -1,8 +1,8 @@
-//! How a call that asks is confirmed: by a code, or by the user's own answer within the call.
+//! How a call that asks is confirmed: by a code, or by the user's own reply to a question.
 //!
-//! By code the first call gives a plan and a code, and the same call with the code acts. A code is
-//! bound to the call (tool, cluster, arguments) and to what the plan showed. It guards against a
-//! mistaken call, not against a mistaken model.
+//! The first call gives a plan with a code or a question; the same call with the code, or with the
+//! reply, acts. Both are bound to the call (tool, cluster, arguments) and to what the plan showed, and
+//! are good once. A code guards against a mistaken call, not against a mistaken model.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,14 +10,19 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::proxmox::digest::{random_bytes, sha256};
+use crate::proxmox::digest::{hex, hmac_sha256, random_bytes, sha256};
 
 /// How long a code is good, in seconds.
 pub const CODE_AGE_S: u64 = 600;
+/// How long a question can be replied to, in seconds: what a user may take, and the way back.
+pub const QUESTION_AGE_S: u64 = 150;
 /// A plan ends with so many wrong codes.
 const WRONG_MAX: u8 = 3;
 /// So many plans wait at once; the oldest gives way.
 const PLANS_MAX: usize = 64;
+
+/// Hexadecimal digits of a question's number, with which its state begins.
+const NUMBER_DIGITS: usize = 32;
 
 const CHANGED: &str = "what the call addresses has changed since the plan was made";
 
@@ -27,6 +32,8 @@ pub struct Plan {
     pub subject: Value,
     /// The object as it is, what depends on it, what is lost, whether it can be undone.
     pub shown: Map<String, Value>,
+    /// How many guests or objects the call destroys or interrupts.
+    pub objects: usize,
 }
 
 impl Plan {
@@ -41,50 +48,97 @@ impl Plan {
     }
 }
 
-/// How a call that asks is confirmed.
-#[derive(Clone, Copy)]
-pub enum Confirm<'e> {
-    /// By repeating it with the code that its plan bears; the code that came with this one.
-    Code(Option<&'e str>),
-    /// By the user, who is asked while the call waits.
-    User(&'e dyn User),
+/// What the user is asked before a call acts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The plan as an answer by code would show it.
+    pub shown: Map<String, Value>,
+    pub wants: Wants,
+    /// What the plan calls the object.
+    pub object: Option<String>,
+    /// Comes back with the reply. Whoever has it can reply once, to this very question.
+    pub state: String,
 }
 
-/// The user of a call, where they can be asked while it waits.
-pub trait User {
-    /// Shows the plan and takes the answer.
+/// What makes a reply an agreement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// Yes.
+    Yes,
+    /// The object's name, typed.
+    Name(String),
+    /// The number of objects, typed, of a plan beyond the limit.
+    Number(usize),
+}
+
+/// The reply to a [`Question`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// [`Question::state`] as it came back.
+    pub state: String,
+    pub said: Said,
+}
+
+/// What the user said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Yes,
+    Typed(String),
+    No,
+    /// The question was closed without an answer.
+    Cancelled,
+    /// Nothing, within this many seconds.
+    Nothing(u64),
+}
+
+impl Wants {
+    /// Whether the user agrees.
     ///
     /// # Errors
-    /// They do not agree, or cannot be asked: nothing is done.
-    fn agrees(&self, plan: &Plan) -> Result<(), Error>;
-}
-
-/// Holds what was shown against what is there after the user agreed.
-///
-/// # Errors
-/// It is something else by now.
-pub fn unchanged(shown: &Plan, now: &Plan) -> Result<(), Error> {
-    if fingerprint(&shown.subject) == fingerprint(&now.subject) {
-        return Ok(());
+    /// They do not: nothing is done.
+    fn are_met(&self, said: &Said) -> Result<(), Error> {
+        let typed = |text: &str| match said {
+            Said::Typed(typed) => typed.trim() == text,
+            _ => false,
+        };
+        let problem = match (self, said) {
+            (_, Said::No) => "the user declined".to_owned(),
+            (_, Said::Cancelled) => "the user closed the question".to_owned(),
+            (_, Said::Nothing(seconds)) => {
+                format!("the user gave no answer within {seconds} s")
+            }
+            (Wants::Yes, Said::Yes) => return Ok(()),
+            (Wants::Yes, Said::Typed(_)) => "the reply is no yes".to_owned(),
+            (Wants::Name(name), _) if typed(name) => return Ok(()),
+            (Wants::Name(_), _) => "what the user typed is not the object's name".to_owned(),
+            (Wants::Number(number), _) if typed(&number.to_string()) => return Ok(()),
+            (Wants::Number(_), _) => "what the user typed is not the number of objects".to_owned(),
+        };
+        Err(Error::NotAllowed {
+            sentence: format!("{problem}; nothing was changed"),
+            hint: None,
+        })
     }
-    Err(Error::NotAllowed {
-        sentence: format!("{CHANGED}; nothing was sent"),
-        hint: Some("call it again for a new plan".into()),
-    })
 }
 
-/// The plans that wait for their code.
+/// The plans that wait for their code or their reply.
 pub struct Plans {
     /// How long a code is good.
     pub code_age: Duration,
+    /// How long a question can be replied to.
+    pub question_age: Duration,
     waiting: Vec<Waiting>,
+    /// Of this process alone, so that no question outlives it. Nothing where the system gave none.
+    key: Option<[u8; 32]>,
 }
 
 impl Default for Plans {
     fn default() -> Plans {
         Plans {
             code_age: Duration::from_secs(CODE_AGE_S),
+            question_age: Duration::from_secs(QUESTION_AGE_S),
             waiting: Vec::new(),
+            key: random_bytes(),
         }
     }
 }
@@ -92,7 +146,10 @@ impl Default for Plans {
 struct Waiting {
     call: [u8; 32],
     subject: [u8; 32],
+    /// The code, or the number of the question.
     code: String,
+    /// What the reply must say; nothing of a plan that waits for its code.
+    wants: Option<Wants>,
     made: Instant,
     wrong: u8,
 }
@@ -101,6 +158,11 @@ struct Waiting {
 pub struct Code {
     place: [u8; 32],
     problem: Option<&'static str>,
+}
+
+/// What a user agreed to.
+pub struct Agreed {
+    subject: [u8; 32],
 }
 
 impl Plans {
@@ -114,7 +176,8 @@ impl Plans {
             place: *call,
             problem,
         };
-        let Some(waiting) = self.waiting.iter_mut().find(|one| one.call == *call) else {
+        let by_code = |one: &&mut Waiting| one.call == *call && one.wants.is_none();
+        let Some(waiting) = self.waiting.iter_mut().find(by_code) else {
             if self.waiting.iter().any(|one| one.code == code) {
                 return Err(refused(
                     "the code belongs to another call: repeat that call exactly as it was planned",
@@ -130,7 +193,7 @@ impl Plans {
             if waiting.wrong < WRONG_MAX {
                 return Err(refused("the code in `confirm` is wrong"));
             }
-            self.waiting.retain(|one| one.call != *call);
+            self.forget(call);
             return Err(refused(
                 "the code in `confirm` is wrong for the third time, and the plan has ended",
             ));
@@ -146,7 +209,8 @@ impl Plans {
     /// # Errors
     /// Why a new plan has to be shown.
     pub fn confirms(&mut self, code: &Code, subject: &Value) -> Result<(), &'static str> {
-        let place = self.waiting.iter().position(|one| one.call == code.place);
+        let by_code = |one: &Waiting| one.call == code.place && one.wants.is_none();
+        let place = self.waiting.iter().position(by_code);
         let waiting = place.map(|place| self.waiting.swap_remove(place));
         if let Some(problem) = code.problem {
             return Err(problem);
@@ -171,15 +235,11 @@ impl Plans {
             return Err(refused("the system gives no random bytes for a code"));
         };
         let code = format!("{:016x}", u64::from_be_bytes(bytes));
-        self.waiting
-            .retain(|one| one.call != call && one.made.elapsed() < Duration::from_secs(CODE_AGE_S));
-        if self.waiting.len() >= PLANS_MAX {
-            self.waiting.remove(0);
-        }
-        self.waiting.push(Waiting {
+        self.wait_for(Waiting {
             call,
             subject: fingerprint(&plan.subject),
             code: code.clone(),
+            wants: None,
             made: Instant::now(),
             wrong: 0,
         });
@@ -196,6 +256,122 @@ impl Plans {
                 .into(),
         );
         Ok(answer)
+    }
+
+    /// Makes the question that shows a plan.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn question(
+        &mut self,
+        call: [u8; 32],
+        plan: Plan,
+        wants: Wants,
+    ) -> Result<Question, Error> {
+        let Some(bytes) = random_bytes::<16>() else {
+            return Err(refused("the system gives no random bytes for a question"));
+        };
+        let number = hex(&bytes);
+        let subject = fingerprint(&plan.subject);
+        let state = format!("{number}{}", self.seal(&number, &call, &subject)?);
+        self.wait_for(Waiting {
+            call,
+            subject,
+            code: number,
+            wants: Some(wants.clone()),
+            made: Instant::now(),
+            wrong: 0,
+        });
+        Ok(Question {
+            object: plan.object(),
+            shown: plan.shown,
+            wants,
+            state,
+        })
+    }
+
+    /// Takes a reply, which ends its question whatever it says.
+    ///
+    /// # Errors
+    /// It is no reply to a question of this call, was made up, comes too late, or does not agree.
+    pub fn replied(&mut self, call: &[u8; 32], reply: &Reply) -> Result<Agreed, Error> {
+        let number = reply.state.get(..NUMBER_DIGITS).unwrap_or_default();
+        let asked = |one: &Waiting| one.wants.is_some() && one.code == number;
+        let Some(place) = self.waiting.iter().position(asked) else {
+            return Err(not_asked(
+                "the reply is to no question that waits: it was replied to, has expired, or was \
+                 never asked here",
+            ));
+        };
+        let waiting = self.waiting.swap_remove(place);
+        let seal = self.seal(&waiting.code, call, &waiting.subject)?;
+        if waiting.call != *call {
+            return Err(not_asked("the reply is to a question of another call"));
+        }
+        if reply.state != format!("{}{seal}", waiting.code) {
+            return Err(not_asked("the reply's state was not made here"));
+        }
+        if waiting.made.elapsed() >= self.question_age {
+            return Err(not_asked("the reply comes too late"));
+        }
+        if let Some(wants) = waiting.wants {
+            wants.are_met(&reply.said)?;
+        }
+        Ok(Agreed {
+            subject: waiting.subject,
+        })
+    }
+
+    /// Forgets every plan: none of their codes and questions is good any more.
+    pub fn forget_all(&mut self) {
+        self.waiting.clear();
+        self.key = random_bytes();
+    }
+
+    fn forget(&mut self, call: &[u8; 32]) {
+        self.waiting.retain(|one| one.call != *call);
+    }
+
+    fn wait_for(&mut self, waiting: Waiting) {
+        self.forget(&waiting.call);
+        let oldest = self.code_age.max(self.question_age);
+        self.waiting.retain(|one| one.made.elapsed() < oldest);
+        if self.waiting.len() >= PLANS_MAX {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(waiting);
+    }
+
+    /// What only this process can have written behind a question's number.
+    fn seal(&self, number: &str, call: &[u8; 32], subject: &[u8; 32]) -> Result<String, Error> {
+        let Some(key) = &self.key else {
+            return Err(refused("the system gives no random bytes for a question"));
+        };
+        let mut sealed = number.as_bytes().to_vec();
+        sealed.extend(call);
+        sealed.extend(subject);
+        Ok(hex(&hmac_sha256(key, &sealed)))
+    }
+}
+
+impl Agreed {
+    /// Whether what the user agreed to is what is there now.
+    ///
+    /// # Errors
+    /// It has changed.
+    pub fn still_holds(&self, subject: &Value) -> Result<(), Error> {
+        if fingerprint(subject) == self.subject {
+            Ok(())
+        } else {
+            Err(not_asked(CHANGED))
+        }
+    }
+}
+
+fn not_asked(sentence: &str) -> Error {
+    Error::NotAllowed {
+        sentence: format!("{sentence}; nothing was sent"),
+        hint: Some("call it again without the reply: the user is asked anew".into()),
     }
 }
 

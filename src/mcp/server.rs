@@ -17,9 +17,11 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::Wire;
 use crate::error::Error;
+use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
-use crate::tool::call::{self, Desk};
+use crate::tool::call::{self, Desk, Outcome};
+use crate::tool::offer::Offered;
 use crate::tools::{self, Toolset};
 use crate::wait::{self, Call, Wake};
 
@@ -36,14 +38,17 @@ pub struct Offer<D: 'static> {
     pub toolsets: &'static [Toolset],
     /// See [`tools::renamed::sentence`].
     pub renamed: fn(&str, &Object) -> Option<String>,
+    /// See [`Desk::offered`].
+    pub offered: fn(&D) -> Vec<Offered>,
     /// See [`call::call`].
-    pub call: fn(&mut D, &'static Tool, &Object) -> Result<Object, Error>,
+    pub call: fn(&mut D, &'static Tool, &Object, Caller) -> Result<Outcome, Error>,
 }
 
 /// The tools of this program.
 pub static OURS: Offer<Desk> = Offer {
     toolsets: tools::TOOLSETS,
     renamed: tools::renamed::sentence,
+    offered: Desk::offered,
     call: call::call,
 };
 
@@ -128,8 +133,9 @@ impl<D> Server<'_, D> {
         if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
             return Err(Failure::bad_params("this `cursor` was not given out here"));
         }
-        let entries: Vec<Value> = self
-            .tools()
+        let offered = (self.offer.offered)(&self.desk);
+        let entries: Vec<Value> = offered
+            .iter()
             .map(|tool| listing::entry(tool, revision))
             .collect();
         let mut result = object([("tools", json!(entries))]);
@@ -166,14 +172,24 @@ impl<D> Server<'_, D> {
             },
         };
         Ok(match outcome {
-            Ok(answer) => Some(success(answer, revision)),
+            Ok(Outcome::Answer(answer)) => Some(success(answer, revision)),
+            Ok(Outcome::Question(_)) => Some(failed(&Error::NotAllowed {
+                sentence: "this client cannot ask its user; nothing was changed".to_owned(),
+                hint: None,
+            })),
             Err(Error::Cancelled) => None,
             Err(error) => Some(failed(&error)),
         })
     }
 
     /// Runs the tool, listening to the client while it waits.
-    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Object, Error> {
+    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Outcome, Error> {
+        let caller = Caller {
+            from: Origin::Mcp,
+            client: ("", ""),
+            can_be_asked: false,
+            reply: None,
+        };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
         let closing = self.wire.borrow().end();
         let deadline = closing.map_or(limit, |end| end.min(limit));
@@ -185,7 +201,7 @@ impl<D> Server<'_, D> {
         };
         let desk = &mut self.desk;
         wait::during(Call::new(Some(deadline), listen), || {
-            (self.offer.call)(desk, tool, arguments)
+            (self.offer.call)(desk, tool, arguments, caller)
         })
     }
 
