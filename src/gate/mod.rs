@@ -99,6 +99,12 @@ impl Gate {
         }
     }
 
+    /// Goes by other settings from now on. Plans made before are forgotten.
+    pub fn take_over(&mut self, safety: &Safety) {
+        self.plans.get_mut().forget_all();
+        self.brake.get_mut().set_limit(safety.bulk_limit);
+    }
+
     /// Lets a call pass, or has it confirmed first. `plan` reads what is shown with a reach that can
     /// send nothing but GET.
     ///

@@ -8,6 +8,7 @@ pub mod order;
 pub mod param;
 pub mod rows;
 pub mod time;
+pub mod watch;
 
 use serde_json::{Map, Value};
 
