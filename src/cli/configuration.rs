@@ -29,14 +29,10 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let Some(pairs) = pairs else {
         return Err(report);
     };
-    let read = config::read(&environment, &pairs);
-    if let Ok(config) = &read {
-        let switches = &config.safety.switches;
-        report
-            .problems
-            .extend(offer::problems(switches, tools::TOOLSETS));
-    }
-    match read {
+    let switches = config::switches(&environment, &pairs);
+    let problems = offer::problems(&switches, tools::TOOLSETS);
+    report.problems.extend(problems);
+    match config::read(&environment, &pairs) {
         Ok(mut config) if report.problems.is_empty() => {
             config.warnings.splice(..0, report.warnings);
             Ok(config)

@@ -101,9 +101,7 @@ impl Desk {
         let is_on = |config: &Config, name: &str| {
             !offer::is_switched_off(&config.safety.switches, self.toolsets, name)
         };
-        let held = |name: &str| {
-            is_on(&self.fleet.config, name) && !self.withheld.contains(&name)
-        };
+        let held = |name: &str| is_on(&self.fleet.config, name) && !self.withheld.contains(&name);
         let (mut fewer, mut more) = (Vec::new(), Vec::new());
         for name in names(self.toolsets) {
             match (held(name), is_on(new, name)) {
