@@ -6,7 +6,6 @@ pub mod call;
 pub mod order;
 pub mod param;
 pub mod rows;
-pub mod time;
 
 use serde_json::{Map, Value};
 
