@@ -1,6 +1,7 @@
 //! What stands between a call and a cluster: every call enters here and gets a [`Reach`], a plan to
 //! confirm, or a refusal.
 
+pub mod audit;
 pub mod confirm;
 pub mod mark;
 pub mod reach;
