@@ -3,6 +3,7 @@
 
 mod answer;
 mod at_terminal;
+mod audit;
 mod authority;
 mod backups;
 mod binary;

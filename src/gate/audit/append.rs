@@ -12,13 +12,15 @@ use crate::files;
 use crate::log;
 use crate::proxmox::digest::{random_bytes, sha256};
 use crate::time;
-use crate::wait::{self, SLICE_MS, Wake};
+use crate::wait::{self, Wake};
 
-/// The longest wait for the lock. Another process holds it for one line.
+/// The longest wait for the lock. Another process holds it for one write.
 const LOCK_TIMEOUT_MS: u64 = 2000;
 /// The same where the client has gone: the process is to end within 1.5 s.
 const LOCK_CLOSED_TIMEOUT_MS: u64 = 500;
 const FIRST_PAUSE_MS: u64 = 1;
+/// Others hold the lock for much less; who looks seldom might miss every gap between them.
+const PAUSE_MAX_MS: u64 = 5;
 /// How often a file is opened that is renamed as soon as it is open.
 const OPEN_MAX: usize = 5;
 
@@ -81,6 +83,11 @@ impl Appender {
         let file = self.locked().map_err(named)?;
         let result = self.append_to(&file, body);
         let _ = file.unlock();
+        // After the lock: a disk takes its time, and others need not wait for it.
+        let result = result.and_then(|seq| {
+            let cause = |cause| format!("{}: {cause}", self.path.display());
+            file.sync_data().map_err(cause).map(|()| seq)
+        });
         self.file = Some(file);
         result.map_err(named)
     }
@@ -145,7 +152,6 @@ impl Appender {
             inode,
             length: metadata.len() + whole.len() as u64,
         });
-        file.sync_data().map_err(named)?;
         Ok(self.seq)
     }
 }
@@ -184,6 +190,6 @@ pub(super) fn lock(take: impl Fn() -> Result<(), TryLockError>) -> Result<(), St
                 std::thread::sleep(pause);
             }
         }
-        pause = (pause * 2).min(Duration::from_millis(SLICE_MS));
+        pause = (pause * 2).min(Duration::from_millis(PAUSE_MAX_MS));
     }
 }

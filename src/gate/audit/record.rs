@@ -178,11 +178,11 @@ impl Written<'_> {
     pub(super) fn body(&self, link: &Link) -> Result<String, String> {
         let arguments = masked(&self.record.arguments);
         let without_arguments = MEASURES.last().map(|measure| (*measure, Value::Null));
-        let with_arguments = MEASURES.map(|measure| {
-            let (max_chars, max_items) = measure;
-            (measure, shortened(&arguments, max_chars, max_items, 0))
+        let with_arguments = MEASURES.iter().map(|measure| {
+            let (max_chars, max_items) = *measure;
+            (*measure, shortened(&arguments, max_chars, max_items, 0))
         });
-        for (measure, arguments) in with_arguments.into_iter().chain(without_arguments) {
+        for (measure, arguments) in with_arguments.chain(without_arguments) {
             let fields = self.fields(link, arguments, measure);
             let body = serde_json::to_string(&fields)
                 .map_err(|cause| format!("a record cannot be written as JSON: {cause}"))?;
