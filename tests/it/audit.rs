@@ -149,7 +149,7 @@ fn a_line_says_all_in_its_order() {
     let record = Record {
         arguments: json!({"guest": "web\u{1b}[31m\n", "settings": {"cipassword": "SECRET",
             "target-endpoint": "apitoken=SECRET", "sshkeys": "ssh-ed25519 AAAA",
-            "list": [{"api_token_secret": {"x": "SECRET"}, "Private-Key": ["SECRET"]}]}}),
+            "list": [{"api_token_secret": "SECRET", "Private-Key": "SECRET"}]}}),
         rule: "level full".into(),
         request: "DELETE /nodes/pve1/qemu/100".into(),
         ..delete(100)
@@ -189,9 +189,9 @@ fn a_line_says_all_in_its_order() {
     assert_eq!(line["arguments"]["guest"], json!("web\\u{1b}[31m\\n"));
     let settings = &line["arguments"]["settings"];
     assert_eq!(settings["sshkeys"], json!("ssh-ed25519 AAAA"));
-    assert_eq!(settings["cipassword"], json!("***"));
-    assert_eq!(settings["target-endpoint"], json!("***"));
-    let entry = json!({"api_token_secret": "***", "Private-Key": "***"});
+    assert_eq!(settings["cipassword"], json!("(hidden)"));
+    assert_eq!(settings["target-endpoint"], json!("(hidden)"));
+    let entry = json!({"api_token_secret": "(hidden)", "Private-Key": "(hidden)"});
     assert_eq!(settings["list"], json!([entry]));
     let time = line["time"].as_str().expect("a time");
     assert!(time.ends_with('Z') && time.len() == 24, "{time}");

@@ -4,6 +4,7 @@
 mod answer;
 mod at_terminal;
 mod audit;
+mod audit_commands;
 mod authority;
 mod backups;
 mod binary;

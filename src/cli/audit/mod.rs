@@ -9,7 +9,7 @@ use super::{Command, Start, Stop};
 
 pub(super) const AUDIT: Command = Command {
     name: "audit",
-    usage: "verify FILE... [--head RUN=HASH ...] | show FILE [--cluster NAME] [--tool NAME] [--since TIME] [--json]",
+    usage: "verify FILE... [--head RUN=HASH ...] [--json] | show FILE... [--cluster NAME] [--tool NAME] [--since TIME] [--json]",
     about: "Verifies that no line of the audit file was changed, removed or inserted, the older file first where it was rotated, and that lines which were noted by run and hash are there; or shows its records",
     flags: &["--json"],
     valued: &["--head...", "--cluster", "--tool", "--since"],

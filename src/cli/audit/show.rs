@@ -20,8 +20,8 @@ const TIME_CHARS: usize = 10;
 const CLIENT_CHARS: usize = 10;
 const TOOL_CHARS: usize = 20;
 const CLUSTER_CHARS: usize = 12;
-/// The longest word in the last one.
-const WORD_CHARS: usize = 20;
+/// The longest word in the last one; a comma may follow it.
+const WORD_CHARS: usize = 19;
 /// How many objects are named in a row.
 const OBJECTS_MAX: usize = 3;
 
@@ -179,7 +179,7 @@ fn what(line: &Line) -> String {
         .filter_map(Value::as_str)
         .collect();
     let named = objects.iter().take(OBJECTS_MAX);
-    parts.extend(named.map(|object| cell(object, WORD_CHARS - 1)));
+    parts.extend(named.map(|object| cell(object, WORD_CHARS)));
     if let more @ 1.. = objects.len().saturating_sub(OBJECTS_MAX) {
         parts.push(format!("{more} more"));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-const MASK: &str = "***";
+const HIDDEN: &str = "(hidden)";
 /// Parts of keys, in lower case and without `-` and `_`.
 const SECRET_KEYS: [&str; 6] = [
     "password",
@@ -13,13 +13,13 @@ const SECRET_KEYS: [&str; 6] = [
     "passphrase",
 ];
 
-/// `arguments` with `***` for every secret.
+/// `arguments` with `(hidden)` for every secret.
 pub(super) fn masked(arguments: &Value) -> Value {
     match arguments {
         Value::Object(map) => {
             let entries = map.iter().map(|(key, value)| {
                 let value = match is_secret(key) {
-                    true => MASK.into(),
+                    true => HIDDEN.into(),
                     false => masked(value),
                 };
                 (key.clone(), value)
