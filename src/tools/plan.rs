@@ -86,7 +86,11 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
     for (key, value) in facts.into_iter().chain(consequences.iter().cloned()) {
         shown.insert(key.to_string(), value);
     }
-    Ok(Plan { subject, shown })
+    Ok(Plan {
+        subject,
+        shown,
+        objects: 1,
+    })
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
