@@ -230,9 +230,8 @@ fn no_line_is_too_long() {
         assert!(line.len() < LINE_MAX_BYTES, "{}", line.len());
     }
     // What has no room counts all the same.
-    let taken = audit::recent(&path, Duration::from_secs(60)).expect("it is read");
-    let counts: Vec<u64> = taken.iter().map(audit::Taken::count).collect();
-    assert_eq!(counts, [1000, 1000, 700]);
+    let ages = audit::recent(&path, Duration::from_secs(3600)).expect("it is read");
+    assert_eq!(ages.len(), 1000 + 1000 + 700);
 }
 
 #[test]
@@ -597,11 +596,9 @@ fn an_intent_without_outcome_is_unknown() {
 #[test]
 fn what_was_taken_of_late_is_counted_for_all_processes() {
     let (_folder, path) = place();
-    let minute = Duration::from_secs(60);
-    let counted = || -> u64 {
-        let taken = audit::recent(&path, minute).expect("it is read");
-        taken.iter().map(audit::Taken::count).sum()
-    };
+    // Longer than any machine takes for this.
+    let window = Duration::from_secs(3600);
+    let counted = || audit::recent(&path, window).expect("it is read").len();
     assert_eq!(counted(), 0, "there is no file yet");
     let logs = [How::Mcp, How::Call].map(|how| Log::new(&path, how));
     logs.iter().for_each(|log| call(log, 100));
@@ -623,7 +620,7 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
     assert_eq!(counted(), 2);
     // Long ago, a clock far ahead, and what is no record.
     let line = lines(&path)[1].clone();
-    for (then, run) in [(-61, "0123456789ab"), (600, "0123456789ac")] {
+    for (then, run) in [(-4000, "0123456789ab"), (4000, "0123456789ac")] {
         let then = time::now().saturating_add_signed(then);
         let line = forged(&line, |record| {
             record["time"] = time::iso(then).into();
@@ -636,6 +633,13 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
         .expect("written");
     }
     assert_eq!(counted(), 2);
+    // One that claims more than there can be.
+    let line = forged(&line, |record| {
+        record["run"] = json!("0123456789ad");
+        record["objects_more"] = json!(u64::MAX);
+    });
+    fs::write(&path, format!("{}\n{line}\n", lines(&path).join("\n"))).expect("written");
+    assert_eq!(counted(), 2 + 1 + 10_000);
     // Only the end is read.
     let mut file = File::options().append(true).open(&path).expect("it opens");
     file.write_all(&vec![b'\n'; 1 << 20])

@@ -7,10 +7,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::chain::{self, Link, RUN_DIGITS, hex, seal};
+use super::chain::{self, Link, RUN_DIGITS, seal};
 use crate::files;
 use crate::log;
-use crate::proxmox::digest::{random_bytes, sha256};
+use crate::proxmox::digest::{hex, random_bytes, sha256};
 use crate::time;
 use crate::wait::{self, Wake};
 

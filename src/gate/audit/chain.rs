@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::proxmox::digest::sha256;
+use crate::proxmox::digest::{hex, sha256};
 
 /// Hexadecimal digits of a run's name.
 pub(super) const RUN_DIGITS: usize = 12;
@@ -44,11 +44,6 @@ pub enum Broken {
     Unreadable,
     /// It is a record, and its hash is not that of what it says.
     Changed(Box<Line>),
-}
-
-/// `bytes` as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the first line of a run has for the hash of the line before.

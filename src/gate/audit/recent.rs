@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::iter::repeat_n;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,31 +16,16 @@ use crate::time;
 /// How much of the end is read.
 const TAIL_MAX_BYTES: u64 = 1 << 20;
 
-/// What one call destroyed or interrupted, or is about to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Seconds since 1970.
-    pub time: u64,
-    pub run: String,
-    /// `cluster/vmid` and the like.
-    pub objects: Vec<String>,
-    /// Objects that had no room on the line.
-    pub more: u64,
-}
+/// The most that one line can say, whoever wrote it.
+const OBJECTS_MAX: u64 = 10_000;
 
-impl Taken {
-    pub fn count(&self) -> u64 {
-        self.more + self.objects.len() as u64
-    }
-}
-
-/// The calls of the last `window` that destroyed or interrupted something. What a call came to holds
-/// before what it was about to do. Lines that are no records are passed over; a file that is not there
-/// yet says nothing.
+/// How long ago each guest or object was destroyed or interrupted within the last `window`, in no order.
+/// What a call came to holds before what it was about to do. Lines that are no records are passed over;
+/// a file that is not there yet says nothing.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn recent(path: &Path, window: Duration) -> Result<Vec<Taken>, String> {
+pub fn recent(path: &Path, window: Duration) -> Result<Vec<Duration>, String> {
     if !files::exists(path) {
         return Ok(Vec::new());
     }
@@ -49,7 +35,7 @@ pub fn recent(path: &Path, window: Duration) -> Result<Vec<Taken>, String> {
         .read_to_end(&mut tail)
         .map_err(|cause| format!("{}: {cause}", path.display()))?;
     let now = time::now();
-    let mut calls: BTreeMap<(String, u64), Taken> = BTreeMap::new();
+    let mut calls: BTreeMap<(String, u64), (Duration, usize)> = BTreeMap::new();
     for line in tail.split(|byte| *byte == b'\n') {
         let Ok(line) = Line::read(line) else {
             continue;
@@ -61,24 +47,21 @@ pub fn recent(path: &Path, window: Duration) -> Result<Vec<Taken>, String> {
         };
         let then = time::parse(line.text("time"), now).unwrap_or(now);
         // A clock that was set back must not make a call last for ever.
-        if now.abs_diff(then) <= window.as_secs() {
-            calls.insert((line.run.clone(), call), taken(&line, then));
+        let age = Duration::from_secs(now.abs_diff(then));
+        if age <= window {
+            calls.insert((line.run.clone(), call), (age, objects(&line)));
         }
     }
-    Ok(calls.into_values().filter(|one| one.count() > 0).collect())
+    let ages = calls.into_values();
+    Ok(ages
+        .flat_map(|(age, objects)| repeat_n(age, objects))
+        .collect())
 }
 
-fn taken(line: &Line, time: u64) -> Taken {
-    let objects = line.record.get("objects").and_then(Value::as_array);
-    let texts = objects.into_iter().flatten().filter_map(Value::as_str);
-    Taken {
-        time,
-        run: line.run.clone(),
-        objects: texts.map(str::to_owned).collect(),
-        more: line
-            .record
-            .get("objects_more")
-            .and_then(Value::as_u64)
-            .unwrap_or(0),
-    }
+/// How many a line names, with those that had no room on it.
+fn objects(line: &Line) -> usize {
+    let named = line.record.get("objects").and_then(Value::as_array);
+    let more = line.record.get("objects_more").and_then(Value::as_u64);
+    let more = usize::try_from(more.unwrap_or(0).min(OBJECTS_MAX)).unwrap_or(0);
+    named.map_or(0, Vec::len) + more
 }
