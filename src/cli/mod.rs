@@ -1,5 +1,6 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
+mod audit;
 mod call;
 mod check;
 mod client;
@@ -67,6 +68,7 @@ pub static COMMANDS: &[Command] = &[
     trust::TRUST,
     tools::TOOLS,
     call::CALL,
+    audit::AUDIT,
     token::TOKEN,
     client::CLIENT,
     manifest::MANIFEST,

@@ -2,6 +2,7 @@
 //! question to confirm, or a refusal.
 
 pub mod access;
+pub mod audit;
 pub mod brake;
 pub mod confirm;
 pub mod mark;

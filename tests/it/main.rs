@@ -3,6 +3,8 @@
 
 mod answer;
 mod at_terminal;
+mod audit;
+mod audit_commands;
 mod authority;
 mod backups;
 mod binary;
