@@ -115,7 +115,8 @@ impl Gate {
     fn log(&self, path: &Path) -> Log {
         if self.from == Origin::CommandLine {
             // This process lives for one call: what others did of late counts too.
-            match audit::recent(path, self.brake.borrow().window) {
+            let window = self.brake.borrow().window;
+            match audit::recent(path, window) {
                 Ok(ages) => self.brake.borrow_mut().count_earlier(&ages),
                 Err(cause) => log::warn(&format!("PROXMOX_AUDIT_LOG: {cause}")),
             }
@@ -337,7 +338,7 @@ impl Drop for Gate {
     /// The process ends in order.
     fn drop(&mut self) {
         if let Some(Err(cause)) = self.audit.as_ref().map(Log::end) {
-            log::error(&format!("the audit file cannot be written: {cause}"));
+            log::error(&cause);
         }
     }
 }

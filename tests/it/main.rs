@@ -5,6 +5,7 @@ mod answer;
 mod at_terminal;
 mod audit;
 mod audit_commands;
+mod audited;
 mod authority;
 mod backups;
 mod binary;
