@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{Report, parsed};
 use super::effect::Effect;
+use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
 
@@ -20,6 +21,8 @@ pub struct Safety {
     /// The most that may be done anywhere.
     pub access: Effect,
     pub confirm: Confirm,
+    /// What is protected on all clusters.
+    pub protect: Vec<Rule>,
     /// The most guests or objects destroyed or interrupted in 60 s.
     pub bulk_limit: usize,
     pub switches: Switches,
@@ -62,6 +65,7 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
     let confirm = parsed(values, "PROXMOX_CONFIRM", report, |text| {
         confirm(text, names)
     });
+    let protect = parsed(values, "PROXMOX_PROTECT", report, rule::rules);
     let bulk_limit = parsed(values, "PROXMOX_BULK_LIMIT", report, |text| {
         value::whole(text, 1, BULK_LIMIT_MAX)
     });
@@ -94,6 +98,7 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
     Safety {
         access: access.unwrap_or(Effect::Full),
         confirm,
+        protect: protect.unwrap_or_default(),
         bulk_limit: bulk_limit.unwrap_or(BULK_LIMIT_DEFAULT) as usize,
         switches,
         audit_log,
