@@ -107,7 +107,9 @@ fn nothing_else_is_an_agreement() {
     for revision in ASKING {
         let world = World::three();
         let mut session = asking(&world, revision);
-        for (reply, expected) in &rows {
+        // All of them once, and some in the other revisions.
+        let step = if revision == Manner::MODERN { 1 } else { 4 };
+        for (reply, expected) in rows.iter().step_by(step) {
             let answer = session.call_asked("guest_delete", &delete(), |_| reply.clone());
             let error = answer.error();
             assert!(
