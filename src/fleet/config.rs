@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::cluster::{self, Common, Fields};
 use super::effect::Effect;
 use super::rule::Rule;
-use super::safety::{self, Safety};
+use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
 use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
@@ -160,6 +160,11 @@ pub fn token_ids(
     };
     let tokens: Vec<Option<String>> = (0..listed.len()).map(token).collect();
     listed.into_iter().zip(tokens).collect()
+}
+
+/// Which tools are switched on and off, however incomplete the rest is.
+pub fn switches(environment: &[(String, String)], file: &[(String, String)]) -> Switches {
+    safety::switches(&values(environment, file))
 }
 
 /// The variables of ours; the real environment's hold before the file's.

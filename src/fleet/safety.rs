@@ -70,16 +70,6 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
         value::whole(text, 1, BULK_LIMIT_MAX)
     });
     let audit_log = parsed(values, "PROXMOX_AUDIT_LOG", report, value::absolute);
-    let mut list = |name: &str| {
-        let items = |text: &str| Ok(value::items(text).map(str::to_owned).collect());
-        parsed(values, name, report, items)
-    };
-    let sets = list("PROXMOX_TOOLSETS").filter(|sets: &Vec<String>| !sets.is_empty());
-    let switches = Switches {
-        sets: sets.unwrap_or_else(|| vec![DEFAULT_SETS.to_owned()]),
-        allow: list("PROXMOX_TOOLS_ALLOW").unwrap_or_default(),
-        deny: list("PROXMOX_TOOLS_DENY").unwrap_or_default(),
-    };
     let confirm = confirm.unwrap_or(Confirm {
         way: Way::Auto,
         off: Vec::new(),
@@ -100,8 +90,25 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
         confirm,
         protect: protect.unwrap_or_default(),
         bulk_limit: bulk_limit.unwrap_or(BULK_LIMIT_DEFAULT) as usize,
-        switches,
+        switches: switches(values),
         audit_log,
+    }
+}
+
+/// The switches as they are written.
+pub(super) fn switches(values: &Values) -> Switches {
+    let list = |name: &str| -> Vec<String> {
+        let items = values.get(name).map(|text| value::items(text));
+        items.into_iter().flatten().map(str::to_owned).collect()
+    };
+    let mut sets = list("PROXMOX_TOOLSETS");
+    if sets.is_empty() {
+        sets.push(DEFAULT_SETS.to_owned());
+    }
+    Switches {
+        sets,
+        allow: list("PROXMOX_TOOLS_ALLOW"),
+        deny: list("PROXMOX_TOOLS_DENY"),
     }
 }
 

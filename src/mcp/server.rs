@@ -19,8 +19,9 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::{Heard, Wire};
 use crate::error::Error;
+use crate::gate::Caller;
 use crate::gate::confirm::{Question, Reply, Said};
-use crate::gate::{Caller, Origin};
+use crate::gate::mark::Effect;
 use crate::log;
 use crate::tool::Tool;
 use crate::tool::call::{self, Desk, Outcome};
@@ -80,12 +81,14 @@ pub fn stdio(desk: Desk) -> ExitCode {
 pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let client = Client::default();
+    let listed = keys(&(offer.offered)(&desk));
     let mut server = Server {
         offer,
         desk,
         wire,
-        client,
+        client: Client::default(),
+        listed,
+        has_initialized: false,
     };
     loop {
         let next = server.wire.borrow_mut().next_request();
@@ -94,6 +97,7 @@ pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 's
         };
         let reply = server.reply(&request);
         server.wire.borrow_mut().finish(reply);
+        server.announce();
     }
 }
 
@@ -103,6 +107,10 @@ struct Server<'a, D: 'static> {
     wire: Rc<RefCell<Wire>>,
     /// Who sent `initialize`; of legacy requests.
     client: Client,
+    /// The tools as they were last known to the client.
+    listed: Vec<(&'static str, Effect)>,
+    /// Whether the client is a legacy one, which can be told that they are others.
+    has_initialized: bool,
 }
 
 /// A call of a tool, as often as it has to be made.
@@ -112,7 +120,23 @@ struct Errand<'e> {
     client: &'e Client,
 }
 
+fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
+    offered.iter().map(Offered::key).collect()
+}
+
 impl<D> Server<'_, D> {
+    /// Tells a legacy client when other tools are offered than before.
+    fn announce(&mut self) {
+        let listed = keys(&(self.offer.offered)(&self.desk));
+        if listed != self.listed {
+            self.listed = listed;
+            if self.has_initialized {
+                let mut wire = self.wire.borrow_mut();
+                wire.notify("notifications/tools/list_changed");
+            }
+        }
+    }
+
     /// The line that answers; `None` where none is to be sent.
     fn reply(&mut self, request: &Request) -> Option<String> {
         match self.answer(request) {
@@ -144,9 +168,10 @@ impl<D> Server<'_, D> {
         wire.negotiated = revision;
         self.client = Client::introduced(params);
         self.client.can_be_asked &= revision.has_elicitation() && wire.listens();
+        self.has_initialized = true;
         object([
             ("protocolVersion", json!(revision.date())),
-            ("capabilities", capabilities()),
+            ("capabilities", json!({"tools": {"listChanged": true}})),
             ("serverInfo", about::server(revision)),
             ("instructions", json!(about::INSTRUCTIONS)),
         ])
@@ -262,7 +287,6 @@ impl<D> Server<'_, D> {
             client,
         } = *errand;
         let caller = Caller {
-            from: Origin::Mcp,
             client: (&client.name, &client.version),
             can_be_asked: client.can_be_asked,
             reply,
@@ -291,16 +315,12 @@ fn discover() -> Object {
     let supported: Vec<&str> = super::revision::ALL.iter().map(|one| one.date()).collect();
     let mut result = object([
         ("supportedVersions", json!(supported)),
-        ("capabilities", capabilities()),
+        ("capabilities", json!({"tools": {}})),
         ("instructions", json!(about::INSTRUCTIONS)),
         ("_meta", meta(about::server(Revision::Stateless))),
     ]);
     keep(&mut result);
     result
-}
-
-fn capabilities() -> Value {
-    json!({"tools": {}})
 }
 
 /// What a modern client is told about keeping a result: its tools depend on the configuration.

@@ -109,7 +109,7 @@ pub(crate) fn desk(world: &World, more: &str) -> Desk {
     // Otherwise a slow machine would ask again where a fast one remembers.
     fleet.sighting_age = Duration::from_secs(3600);
     fleet.rights_age = Duration::from_secs(3600);
-    Desk::new(fleet, TOOLSETS)
+    Desk::new(fleet, TOOLSETS, Origin::Mcp)
 }
 
 /// A call whose user cannot be asked, so that it has an answer.
@@ -119,7 +119,6 @@ pub(crate) fn call(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let caller = Caller {
-        from: Origin::Mcp,
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
@@ -137,7 +136,6 @@ pub(crate) fn agreed(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let mut caller = Caller {
-        from: Origin::CommandLine,
         client: ("it", "0"),
         can_be_asked: true,
         reply: None,
