@@ -2,6 +2,8 @@
 //! documents.
 
 mod answer;
+mod ask;
+mod ask_modern;
 mod at_terminal;
 mod audit;
 mod audit_commands;
