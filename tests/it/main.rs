@@ -73,3 +73,4 @@ mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
+mod verdicts;
