@@ -22,6 +22,7 @@ pub const SINGLE_CLUSTER: &str = "default";
 const CACHE_TTL_DEFAULT_S: u64 = 3600;
 const FANOUT_DEFAULT: u32 = 8;
 const FANOUT_MAX: u32 = 64;
+const PROTECT: &str = "PROXMOX_PROTECT";
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
@@ -97,7 +98,9 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
     other_stages(several, &values, &mut report);
     spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
 
-    let rules = parsed(&values, "PROXMOX_PROTECT", &mut report, rule::rules);
+    let rules = parsed(&values, PROTECT, &mut report, |text| {
+        rule::rules(PROTECT, text)
+    });
     let common = Common {
         access: said(&values, "PROXMOX_ACCESS").and_then(Effect::named),
         protect: rules.unwrap_or_default(),

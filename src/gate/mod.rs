@@ -5,6 +5,7 @@ pub mod access;
 pub mod brake;
 pub mod confirm;
 pub mod mark;
+mod protect;
 pub mod reach;
 pub mod weigh;
 
@@ -62,6 +63,8 @@ pub struct Entry<'e> {
     pub guest: Option<Guest>,
     /// The UPID of the task that the call addresses.
     pub task: Option<&'e str>,
+    /// What else the call addresses: its node, its storage.
+    pub touches: Vec<Touch>,
     /// Seconds to wait for the end of a task.
     pub wait_s: u64,
 }
@@ -114,6 +117,10 @@ impl Gate {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
+        if let Some(guest) = &entry.guest {
+            let reader = Reach::new(fleet, entry.cluster, reading(), Some(guest.clone()), 0);
+            protect::call(&reader, entry.tool, entry.mark, guest)?;
+        }
         let mut planned = None;
         if entry.mark.asks {
             match self.confirmed(fleet, &entry, plan)? {
@@ -129,7 +136,7 @@ impl Gate {
             .map(|upid| Touch::Task((*upid).to_string()));
         let grant = Grant {
             mark: entry.mark,
-            touches: guest.chain(task).collect(),
+            touches: guest.chain(task).chain(entry.touches).collect(),
             writing: Some(Writing {
                 gate: self,
                 beyond_limit: planned

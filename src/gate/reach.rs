@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::access;
 use super::mark::Mark;
+use super::protect;
 use super::weigh::{Touch, Weight, weigh};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -107,6 +108,7 @@ impl<'a> Reach<'a> {
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
         let weight = self.allow(request)?;
         if request.verb != Verb::Get {
+            protect::request(self, request, &weight)?;
             self.brake(&weight)?;
         }
         let result = self.fleet.client(self.cluster)?.send(request);
@@ -206,10 +208,11 @@ impl<'a> Reach<'a> {
         for touch in &weight.touches {
             let allowed = match touch {
                 Touch::NewGuest(vmid) => self.made.borrow().contains(vmid),
-                touch => self.grant.touches.contains(touch),
+                Touch::SomeGuests => true,
+                touch => self.grant.touches.iter().any(|mine| mine.covers(touch)),
             };
             if !allowed {
-                let problem = format!("touches {touch:?}, which is not what the call addresses");
+                let problem = format!("touches {touch}, which is not what the call addresses");
                 return Err(self.refused(request, &problem));
             }
         }
