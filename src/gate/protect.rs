@@ -23,6 +23,8 @@ use change::Change;
 use facts::Facts;
 use guests::{Found, Guests};
 
+pub(super) use guests::many;
+
 /// The longest name of a guest in a message, in characters.
 const NAME_MAX_CHARS: usize = 80;
 /// Where an answer says that a rule protects nobody.
@@ -122,14 +124,6 @@ pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Resu
         }
     }
     Ok(())
-}
-
-/// The VMIDs of the guests that a touch of many means, for whoever counts them.
-///
-/// # Errors
-/// The cluster does not say what it has.
-pub(super) fn many(reach: &Reach, touch: &Touch) -> Result<Option<Vec<u32>>, Error> {
-    guests::many(reach, touch)
 }
 
 impl Deed<'_> {

@@ -65,3 +65,4 @@ mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
+mod weights;

@@ -63,7 +63,7 @@ pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests
                 "the request does not say which guests".into(),
             ));
         }
-        touch => match listed(deed.reach, touch) {
+        touch => match all_listed(deed.reach, touch) {
             Ok(found) => found,
             Err(error) => return untold(error),
         },
@@ -78,37 +78,40 @@ fn untold(error: Error) -> Result<Guests, Error> {
     }
 }
 
-/// The VMIDs of a touch that means many guests; nothing where it means no such.
+/// The VMIDs that a touch of many guests means, as far as the token sees them.
 ///
 /// # Errors
 /// The cluster does not say what it has.
-pub(super) fn many(reach: &Reach, touch: &Touch) -> Result<Option<Vec<u32>>, Error> {
-    match touch {
-        Touch::GuestsOn(_) | Touch::ContainersOn(_) | Touch::GuestsIn(_) | Touch::AllGuests => {
-            let found = listed(reach, touch)?;
-            Ok(Some(found.iter().map(|guest| guest.vmid).collect()))
-        }
-        _ => Ok(None),
-    }
+pub(in crate::gate) fn many(reach: &Reach, touch: &Touch) -> Result<Vec<u32>, Error> {
+    let found = listed(reach, touch)?;
+    Ok(found.iter().map(|guest| guest.vmid).collect())
 }
 
-/// Those of a node, a pool or the cluster; a touch of anything else means no guests.
+/// The guests that a touch of many means, where the token sees every guest.
+fn all_listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
+    if touch.is_many() {
+        see_all(reach)?;
+    }
+    listed(reach, touch)
+}
+
+/// Those of a node, a pool or the cluster, as far as the token sees them; a touch of anything else
+/// means no guests.
 fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
     match touch {
         Touch::GuestsIn(pool) => {
             let members = members(reach, pool)?.unwrap_or_default();
-            see_all(reach)?;
             Ok(members.into_iter().map(Found::somewhere).collect())
         }
-        Touch::GuestsOn(node) => seen(reach, &|of, _, _| of == node),
-        Touch::ContainersOn(node) => seen(reach, &|of, kind, _| of == node && kind == Kind::Lxc),
-        Touch::AllGuests => seen(reach, &|_, _, _| true),
+        Touch::GuestsOn(node) => seen(reach, &|of, _| of == node),
+        Touch::ContainersOn(node) => seen(reach, &|of, kind| of == node && kind == Kind::Lxc),
+        Touch::AllGuests => seen(reach, &|_, _| true),
         _ => Ok(Vec::new()),
     }
 }
 
-/// The guests of the cluster that are `wanted`, by node, kind and VMID, where the token sees all.
-fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind, u32) -> bool) -> Result<Vec<Found>, Error> {
+/// The guests of the cluster that are `wanted`, by node and kind.
+fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind) -> bool) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
     reach.resources(&mut |row| {
         let kind = match row.sort() {
@@ -116,11 +119,10 @@ fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind, u32) -> bool) -> Result<Vec<F
             Sort::Container => Kind::Lxc,
             _ => return,
         };
-        if let Some(vmid) = row.vmid().filter(|vmid| wanted(&row.node, kind, *vmid)) {
+        if let Some(vmid) = row.vmid().filter(|_| wanted(&row.node, kind)) {
             found.push(Found::at(vmid, &row.node, kind));
         }
     })?;
-    see_all(reach)?;
     Ok(found)
 }
 

@@ -6,6 +6,7 @@ use super::Reach;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::mark::Effect;
+use crate::gate::protect;
 use crate::gate::weigh::{Touch, Weight};
 
 /// What a call that may write was given.
@@ -27,7 +28,16 @@ impl Reach<'_> {
             return Ok(());
         }
         let counted = self.counted.borrow().clone();
-        let touched: BTreeSet<String> = weight.touches.iter().map(Touch::to_string).collect();
+        let mut touched: BTreeSet<String> = BTreeSet::new();
+        for touch in &weight.touches {
+            if !touch.is_many() {
+                touched.insert(touch.to_string());
+            } else if weight.mark.interrupts || weight.mark.destroys {
+                // Each of them is cut off.
+                let vmids = protect::many(self, touch)?.into_iter();
+                touched.extend(vmids.map(|vmid| Touch::Guest(vmid).to_string()));
+            }
+        }
         let new: Vec<String> = touched.difference(&counted).cloned().collect();
         let mut brake = writing.gate.brake.borrow_mut();
         if !writing.beyond_limit {

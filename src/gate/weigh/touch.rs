@@ -37,6 +37,14 @@ pub enum Touch {
 }
 
 impl Touch {
+    /// Whether it means all guests of something.
+    pub fn is_many(&self) -> bool {
+        matches!(
+            self,
+            Touch::GuestsOn(_) | Touch::ContainersOn(_) | Touch::GuestsIn(_) | Touch::AllGuests
+        )
+    }
+
     /// Whether a call that addresses this may touch `other`.
     pub fn covers(&self, other: &Touch) -> bool {
         self == other
