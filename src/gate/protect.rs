@@ -47,11 +47,12 @@ impl Harm {
         }
     }
 
-    fn verb(self) -> &'static str {
+    /// What happens to the guests that `whom` names.
+    fn to(self, whom: &str) -> String {
         match self {
-            Harm::Destroys => "destroy or overwrite",
-            Harm::Stops => "stop or cut off",
-            Harm::Nothing => "touch",
+            Harm::Destroys => format!("destroy or overwrite {whom}"),
+            Harm::Stops => format!("stop {whom} or cut {whom} off"),
+            Harm::Nothing => format!("change {whom}"),
         }
     }
 }
@@ -241,9 +242,9 @@ impl Deed<'_> {
                 "{cluster}: {guest} is protected by {by}, which `{what}` would undo; nothing was sent"
             )
         } else {
-            let verb = self.harm.verb();
+            let would = self.harm.to("it");
             format!(
-                "{cluster}: {guest} is protected by {by}, and `{what}` would {verb} it; nothing was \
+                "{cluster}: {guest} is protected by {by}, and `{what}` would {would}; nothing was \
                  sent"
             )
         };
@@ -281,10 +282,10 @@ impl Deed<'_> {
             return Ok(());
         };
         let cluster = &self.cluster.name;
-        let (what, verb, by) = (&self.what, self.harm.verb(), By::Rule(rule));
+        let (what, would, by) = (&self.what, self.harm.to("them"), By::Rule(rule));
         Err(Error::Protected {
             sentence: format!(
-                "{cluster}: `{what}` would {verb} {touch}, and whether {by} protects one of them cannot \
+                "{cluster}: `{what}` touches {touch} and would {would}, and whether {by} protects one of them cannot \
                  be told; nothing was sent: {why}"
             ),
             hint: None,

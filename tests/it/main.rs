@@ -39,6 +39,7 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod protect;
 mod renamed;
 mod replay;
 mod replay_data;

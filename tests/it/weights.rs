@@ -25,6 +25,7 @@ fn check(line: &str, params: Value, mark: &str, touches: &str) {
 }
 
 #[test]
+#[rustfmt::skip] // One row a line.
 fn guests() {
     let config = "PUT /nodes/n/qemu/100/config";
     check("GET /whatever", json!({}), "R", "");
@@ -67,6 +68,7 @@ fn guests() {
 }
 
 #[test]
+#[rustfmt::skip] // One row a line.
 fn backups() {
     let vzdump = "POST /nodes/n/vzdump";
     let snapshot = |more: Value| {
@@ -106,6 +108,7 @@ fn backups() {
 }
 
 #[test]
+#[rustfmt::skip] // One row a line.
 fn storages() {
     let content = "/nodes/n/storage/s/content";
     check(&format!("DELETE {content}/vm-100-disk-0"), json!({}), "F?x", "volume s:vm-100-disk-0");
@@ -120,6 +123,7 @@ fn storages() {
 }
 
 #[test]
+#[rustfmt::skip] // One row a line.
 fn nodes() {
     let some = "node n, guests that it does not name";
     check("POST /nodes/n/status", json!({"command": "reboot"}), "F!?", "node n, the guests of node n");
@@ -149,6 +153,7 @@ fn nodes() {
 }
 
 #[test]
+#[rustfmt::skip] // One row a line.
 fn clusters_and_access() {
     check("PUT /cluster/options", json!({"description": "x"}), "C", "the cluster");
     check("PUT /cluster/options", json!({"delete": "webauthn"}), "F?", "the cluster");
