@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use super::access;
 use super::mark::Mark;
-use super::protect;
 use super::weigh::{Touch, Weight, weigh};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -108,8 +107,7 @@ impl<'a> Reach<'a> {
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
         let weight = self.allow(request)?;
         if request.verb != Verb::Get {
-            protect::request(self, request, &weight)?;
-            self.brake(&weight)?;
+            self.before_write(request, &weight)?;
         }
         let result = self.fleet.client(self.cluster)?.send(request);
         if request.verb != Verb::Get {

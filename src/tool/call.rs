@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::args::{self, Args, Injected};
 use super::offer::{self, Offered};
+use super::watch::Watch;
 use super::{Body, Run, Subject, Tool, Toolset};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -12,8 +13,9 @@ use crate::fleet::registry::{Ask, Decision, Named, subject_text};
 use crate::gate::confirm::Question;
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::{FleetReach, Reach};
+use crate::gate::trail::{End, Trail};
 use crate::gate::weigh::Touch;
-use crate::gate::{Caller, Entry, Gate, Verdict};
+use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
 
@@ -24,21 +26,32 @@ pub const ALL: &str = "all";
 pub struct Desk {
     pub fleet: Fleet,
     pub gate: Gate,
-    toolsets: &'static [Toolset],
+    pub(super) toolsets: &'static [Toolset],
+    /// Tools that a changed configuration has switched off.
+    pub(super) withheld: Vec<&'static str>,
+    /// The file that is looked at before each call.
+    pub watch: Option<Watch>,
+    /// What became of a changed configuration, for the next answer.
+    pub(super) notice: Option<Value>,
 }
 
 impl Desk {
-    pub fn new(fleet: Fleet, toolsets: &'static [Toolset]) -> Desk {
+    pub fn new(fleet: Fleet, toolsets: &'static [Toolset], from: Origin) -> Desk {
         Desk {
-            gate: Gate::new(&fleet.config.safety),
+            gate: Gate::new(&fleet.config.safety, from),
             fleet,
             toolsets,
+            withheld: Vec::new(),
+            watch: None,
+            notice: None,
         }
     }
 
     /// The tools that are offered.
     pub fn offered(&self) -> Vec<Offered> {
-        offer::offered(&self.fleet.config, self.toolsets)
+        let mut offered = offer::offered(&self.fleet.config, self.toolsets);
+        offered.retain(|one| !self.withheld.contains(&one.tool.name));
+        offered
     }
 }
 
@@ -60,16 +73,39 @@ pub fn call(
     arguments: &Map<String, Value>,
     caller: Caller,
 ) -> Result<Outcome, Error> {
+    desk.look_at_file();
+    let trail = desk.gate.trail(tool.name, arguments, &caller);
+    let outcome = run(desk, tool, arguments, caller, &trail);
+    trail.end(&match &outcome {
+        Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => End::Asked,
+        Ok(Outcome::Answer(answer)) => End::Answer(answer),
+        Ok(Outcome::Question(_)) => End::Asked,
+        Err(error) => End::Error(error),
+    });
+    let mut outcome = outcome?;
+    if let (Outcome::Answer(answer), Some(_)) = (&mut outcome, &desk.notice) {
+        answer.insert("configuration".into(), desk.notice.take().into());
+    }
+    Ok(outcome)
+}
+
+fn run(
+    desk: &Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+    caller: Caller,
+    trail: &Trail,
+) -> Result<Outcome, Error> {
     let config = &desk.fleet.config;
-    offer::check(config, desk.toolsets, tool, arguments)?;
+    offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
     offer::allowed(config, tool, tool.mark(&args).effect)?;
     match tool.run {
-        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, run).map(Outcome::Answer),
-        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, caller, |reach| {
+        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, trail, run).map(Outcome::Answer),
+        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
             send_on_guest(reach, verb, path, &args)
         }),
-        Run::Steps(run) => on_one(desk, tool, &args, &injected, caller, |reach| {
+        Run::Steps(run) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
             run(reach, &args)
         }),
     }
@@ -81,10 +117,16 @@ fn on_fleet(
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
+    trail: &Trail,
     run: fn(&FleetReach, &Args) -> Body,
 ) -> Body {
     let (clusters, decision) = clusters(&desk.fleet, tool, args, injected)?;
     let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
+    match (&decision, injected.cluster.as_deref()) {
+        (Some(decision), _) => note(trail, &desk.fleet, decision),
+        (None, Some(cluster)) => trail.located(cluster, "cluster argument"),
+        (None, None) => trail.located(ALL, ""),
+    }
     let reach = desk
         .gate
         .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
@@ -106,16 +148,18 @@ fn on_one(
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
-    caller: Caller,
+    (caller, trail): (Caller, &Trail),
     run: impl Fn(&Reach) -> Body,
 ) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
     let located = locate(&desk.fleet, tool, args, injected, mark)?;
+    note(trail, &desk.fleet, &located.decision);
     let entry = Entry {
         tool: tool.name,
         mark,
         arguments: args.canonical(),
         caller,
+        trail,
         code: injected.confirm.as_deref(),
         cluster: located.decision.cluster,
         guest: located.guest,
@@ -314,6 +358,10 @@ fn gone(error: Error, named: Named) -> Error {
         "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
         subject_text(named)
     ))
+}
+
+fn note(trail: &Trail, fleet: &Fleet, decision: &Decision) {
+    trail.located(fleet.cluster_name(decision.cluster), &decision.chosen_by);
 }
 
 /// The answer's first keys: which cluster, and why.

@@ -2,11 +2,17 @@
 //! documents.
 
 mod answer;
+mod ask;
+mod ask_modern;
 mod at_terminal;
+mod audit;
+mod audit_commands;
+mod audited;
 mod authority;
 mod backups;
 mod binary;
 mod binary_config;
+mod brake;
 mod cert;
 mod check_finds;
 mod check_shows;
@@ -35,11 +41,14 @@ mod manifest;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
+mod offers;
 mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
 mod protect;
+mod protect_rules;
+mod reload;
 mod renamed;
 mod replay;
 mod replay_data;

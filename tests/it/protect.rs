@@ -17,12 +17,12 @@ use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
 use crate::session::{Session, configuration};
+use crate::sim::World;
 use crate::sim::state::Pool;
-use crate::sim::{Fault, World};
 
 /// What stops, destroys or overwrites 101 (a container), 103 (a VM), or both, both on stg-pve2.
 #[rustfmt::skip] // One row a line.
-fn harms() -> Vec<(&'static str, Value)> {
+pub(crate) fn harms() -> Vec<(&'static str, Value)> {
     let vm = "/nodes/stg-pve2/qemu/103";
     let mut harms = vec![
         ("POST /nodes/stg-pve2/qemu", json!({"vmid": 103, "force": 1, "archive": "nas:backup/x"})),
@@ -77,7 +77,7 @@ fn harms() -> Vec<(&'static str, Value)> {
     harms
 }
 
-fn request(line: &str, params: &Value) -> Request {
+pub(crate) fn request(line: &str, params: &Value) -> Request {
     let (verb, path) = line.split_once(' ').expect("a method and a path");
     let verb = match verb {
         "POST" => Verb::Post,
@@ -98,7 +98,7 @@ fn request(line: &str, params: &Value) -> Request {
 }
 
 /// Staging with a pool of 101 and 103.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::three();
     world.cluster("staging").edit(|state| {
         for (id, vms) in [("core", vec![101, 103]), ("other", vec![])] {
@@ -115,14 +115,18 @@ fn world() -> World {
     world
 }
 
-fn desk(world: &World, more: &str) -> Desk {
+pub(crate) fn desk(world: &World, more: &str) -> Desk {
     let more = format!("PROXMOX_BULK_LIMIT=1000\n{more}");
-    Desk::new(Fleet::new(configuration(world, &more)), TOOLSETS)
+    Desk::new(
+        Fleet::new(configuration(world, &more)),
+        TOOLSETS,
+        Origin::Mcp,
+    )
 }
 
 /// Sends a request to staging by a call that declares what it weighs, confirmed by code where it asks.
 /// What the answer would note comes back.
-fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Error> {
+pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Error> {
     let weight = weigh(request);
     let guest = match request.path.as_slice() {
         [nodes, node, kind, vmid, ..] if nodes == "nodes" && (kind == "qemu" || kind == "lxc") => {
@@ -151,17 +155,19 @@ fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Er
             objects: 1,
         })
     };
-    let enter = |code: Option<&str>| {
+    let caller = Caller {
+        client: ("it", "0"),
+        can_be_asked: false,
+        reply: None,
+    };
+    let trail = desk.gate.trail("anything", &Map::new(), &caller);
+    let enter = |code: Option<&'static str>| {
         let entry = Entry {
             tool: "anything",
             mark: weight.mark,
             arguments: String::new(),
-            caller: Caller {
-                from: Origin::Mcp,
-                client: ("it", "0"),
-                can_be_asked: false,
-                reply: None,
-            },
+            caller,
+            trail: &trail,
             code,
             cluster: cluster.expect("staging"),
             guest: guest.clone(),
@@ -172,7 +178,10 @@ fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Er
         desk.gate.enter(&desk.fleet, entry, &plan)
     };
     let verdict = match enter(None)? {
-        Verdict::Planned(planned) => enter(planned["confirm"].as_str())?,
+        Verdict::Planned(planned) => {
+            let code = planned["confirm"].as_str().expect("a code");
+            enter(Some(code.to_string().leak()))?
+        }
         verdict => verdict,
     };
     let Verdict::Go(reach) = verdict else {
@@ -189,7 +198,7 @@ fn writes(world: &World) -> Vec<String> {
 }
 
 /// Each write must be refused by `rule`, and nothing sent.
-fn refused(world: &World, desk: &Desk, line: &str, params: &Value, said: &str) {
+pub(crate) fn refused(world: &World, desk: &Desk, line: &str, params: &Value, said: &str) {
     match send(desk, &request(line, params)) {
         Err(error @ Error::Protected { .. }) => {
             assert_eq!(error.code(), "ProtectedError");
@@ -204,7 +213,7 @@ fn refused(world: &World, desk: &Desk, line: &str, params: &Value, said: &str) {
 }
 
 /// Each write must pass the protection; what Proxmox makes of it is not asked.
-fn passes(world: &World, desk: &Desk, line: &str, params: &Value) -> Vec<String> {
+pub(crate) fn passes(world: &World, desk: &Desk, line: &str, params: &Value) -> Vec<String> {
     world.seen();
     let result = send(desk, &request(line, params));
     assert!(
@@ -337,92 +346,6 @@ fn what_does_no_harm_is_done_and_costs_no_question() {
     passes(&world, &desk, &format!("DELETE {other}"), &json!({}));
 }
 
-#[test]
-fn nothing_takes_a_guest_out_of_its_rule() {
-    let world = world();
-    let vm = "PUT /nodes/stg-pve2/qemu/103/config";
-    let later = "POST /nodes/stg-pve2/qemu/103/config";
-    let container = "PUT /nodes/stg-pve2/lxc/101/config";
-    let cases: [(&str, &[(&str, Value)], &[(&str, Value)]); 3] = [
-        (
-            "name:stg-*",
-            &[
-                (vm, json!({"name": "web"})),
-                (later, json!({"name": "web", "cores": 2})),
-                (vm, json!({"delete": "name"})),
-                (vm, json!({"delete": "onboot;name"})),
-                (container, json!({"hostname": "db"})),
-                (container, json!({"delete": ["hostname"]})),
-            ],
-            &[
-                (vm, json!({"name": "stg-web-09"})),
-                (vm, json!({"delete": "tags"})),
-                (vm, json!({"revert": "name"})),
-                ("PUT /pools/core", json!({"vms": "103", "delete": 1})),
-            ],
-        ),
-        (
-            "tag:stg",
-            &[
-                (vm, json!({"tags": "web"})),
-                (vm, json!({"tags": ""})),
-                (vm, json!({"tags": "stg-web;staging"})),
-                (later, json!({"delete": "tags"})),
-                (container, json!({"delete": "tags"})),
-            ],
-            &[
-                (vm, json!({"tags": "new,stg"})),
-                (vm, json!({"name": "anything"})),
-            ],
-        ),
-        (
-            "pool:core",
-            &[
-                ("PUT /pools/core", json!({"vms": "103", "delete": 1})),
-                ("PUT /pools/core", json!({"vms": "100,101", "delete": true})),
-                (
-                    "PUT /pools",
-                    json!({"poolid": "core", "vms": "103", "delete": 1}),
-                ),
-                (
-                    "PUT /pools/other",
-                    json!({"vms": "100,103", "allow-move": 1}),
-                ),
-                ("DELETE /pools/core", json!({})),
-                ("DELETE /pools", json!({"poolid": "core"})),
-            ],
-            &[
-                ("PUT /pools/core", json!({"comment": "x"})),
-                ("PUT /pools/other", json!({"vms": "100"})),
-                (vm, json!({"name": "web", "delete": "tags"})),
-            ],
-        ),
-    ];
-    for (rule, refusals, others) in cases {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
-        for (line, params) in refusals {
-            refused(
-                &world,
-                &desk,
-                line,
-                params,
-                &format!("protected by `{rule}` (PROXMOX_PROTECT)"),
-            );
-        }
-        for (line, params) in others {
-            passes(&world, &desk, line, params);
-        }
-        // As it was, for the next rule.
-        world.cluster("staging").edit(|state| {
-            let vm = state.guests.get_mut(&103).expect("103");
-            vm.set("name", "stg-web-02");
-            vm.set("tags", "stg;web");
-            let core = state.pools.get_mut("core").expect("core");
-            core.vms = [101, 103].into_iter().collect();
-        });
-    }
-}
-
 /// Without any rule: the flag is the guest's own.
 #[test]
 fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
@@ -469,92 +392,6 @@ fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
         "PUT /nodes/stg-pve1/qemu/130/config",
         &json!({"protection": 0}),
     );
-}
-
-#[test]
-fn what_cannot_be_checked_protects() {
-    let world = world();
-    let staging = world.cluster("staging");
-    let stop = "POST /nodes/stg-pve2/qemu/103/status/shutdown";
-    let other = "POST /nodes/stg-pve1/qemu/130/status/shutdown";
-    let unknown = "could not be found out, so it counts as protected";
-    let none = json!({});
-    // A token that may not read the pool does not know who is in it.
-    let pool = desk(&world, "PROXMOX_PROTECT=pool:core");
-    staging.fault(Fault::TokenLacks(vec!["Pool.Audit".into()]));
-    refused(&world, &pool, stop, &none, unknown);
-    refused(&world, &pool, other, &none, "`pool:core` (PROXMOX_PROTECT)");
-    refused(&world, &pool, other, &none, "Pool.Audit");
-    refused(&world, &pool, "DELETE /pools/core", &none, "cannot be told");
-    staging.heal();
-    // Nor does one that is shown the pool without the guest.
-    staging.fault(Fault::TokenLacks(vec!["VM.Audit".into()]));
-    refused(&world, &pool, stop, &none, "VM.Audit");
-    for rule in ["tag:prod", "name:x"] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
-        refused(
-            &world,
-            &desk,
-            stop,
-            &none,
-            &format!("`{rule}` (PROXMOX_PROTECT) {unknown}"),
-        );
-        refused(&world, &desk, stop, &none, "VM.Audit");
-        let all = "POST /nodes/stg-pve1/stopall";
-        refused(&world, &desk, all, &none, "cannot be told");
-        refused(
-            &world,
-            &desk,
-            all,
-            &none,
-            &format!("`{rule}` (PROXMOX_PROTECT)"),
-        );
-        refused(
-            &world,
-            &desk,
-            "PUT /cluster/ha/resources/vm:103",
-            &json!({"state": "stopped"}),
-            unknown,
-        );
-    }
-    let bare = desk(&world, "");
-    refused(
-        &world,
-        &bare,
-        "DELETE /nodes/stg-pve2/qemu/103",
-        &none,
-        "own flag `protection`",
-    );
-    staging.heal();
-    // An answer that is none.
-    let tag = desk(&world, "PROXMOX_PROTECT=tag:prod");
-    for fault in [Fault::Html, Fault::BadJson, Fault::Empty] {
-        staging.fault(fault.on("GET", "/nodes/stg-pve2/qemu/103/pending"));
-        refused(&world, &tag, stop, &none, unknown);
-        staging.heal();
-    }
-    passes(&world, &tag, stop, &none);
-}
-
-/// Whoever may read a pool that does not exist is told so: the rule protects nobody, which is said.
-#[test]
-fn a_pool_that_is_not_there_protects_nobody_and_is_named() {
-    let world = world();
-    let stop = request("POST /nodes/stg-pve2/qemu/103/status/shutdown", &json!({}));
-    let notes = send(&desk(&world, "PROXMOX_PROTECT=pool:gone"), &stop).expect("it is sent");
-    assert_eq!(
-        notes,
-        [(
-            "protects_nobody",
-            json!("`pool:gone` (PROXMOX_PROTECT): there is no pool `gone`")
-        )]
-    );
-    world
-        .cluster("staging")
-        .fault(Fault::TokenLacks(vec!["Pool.Audit".into()]));
-    let gone = desk(&world, "PROXMOX_PROTECT=pool:gone");
-    let error = send(&gone, &stop).expect_err("the pool cannot be read");
-    assert!(matches!(error, Error::Protected { .. }), "{error}");
 }
 
 /// A volume whose guest is gone, a file that belongs to none, and one that nobody owns.
