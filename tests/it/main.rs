@@ -46,6 +46,8 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod protect;
+mod protect_rules;
 mod reload;
 mod renamed;
 mod replay;
@@ -74,3 +76,4 @@ mod transcripts;
 mod transport;
 mod upid;
 mod verdicts;
+mod weights;
