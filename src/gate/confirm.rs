@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::proxmox::digest::{random_bytes, sha256};
+use crate::shown;
 
 /// How long a code is good, in seconds.
 pub const CODE_AGE_S: u64 = 600;
@@ -30,6 +31,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same, fit to be shown in whatever way it is asked.
+    #[must_use]
+    pub fn to_show(self) -> Plan {
+        Plan {
+            subject: self.subject,
+            shown: shown::plan(self.shown),
+        }
+    }
+
     /// What the plan calls the object: its name, or the VMID of one without.
     pub fn object(&self) -> Option<String> {
         let shown = |key: &str| match self.shown.get(key)? {

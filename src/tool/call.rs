@@ -8,12 +8,13 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, subject_text};
-use crate::gate::confirm::{Confirm, User};
+use crate::gate::confirm::{Confirm, Plan, User};
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::Reach;
 use crate::gate::{Entry, Gate, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
+use crate::shown;
 
 /// The word in `cluster` that means every cluster.
 pub const ALL: &str = "all";
@@ -42,7 +43,7 @@ pub fn call(
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
-    run(desk, tool, arguments, None)
+    shown::outcome(arguments, run(desk, tool, arguments, None))
 }
 
 /// Calls a tool for a user who is at hand: what asks, asks them.
@@ -55,7 +56,7 @@ pub fn call_for(
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
-    run(desk, tool, arguments, Some(user))
+    shown::outcome(arguments, run(desk, tool, arguments, Some(user)))
 }
 
 fn run(
@@ -123,7 +124,7 @@ fn on_one(
         wait_s: injected.wait_s,
     };
     let plan = |reach: &Reach| match tool.plan {
-        Some(plan) => plan(reach, args),
+        Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
     };
     let verdict = desk.gate.enter(&desk.fleet, entry, &plan)?;
