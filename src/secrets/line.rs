@@ -206,16 +206,17 @@ fn found<'a>(before: &str, separator: char, behind: &'a str) -> Option<(&'a str,
         quote => value.find(quote),
     };
     let (value, after) = value.split_at_checked(end.unwrap_or(value.len()))?;
-    if !is_telling(value) || value.starts_with(['{', '[']) {
-        return None;
-    }
     let plain = key.trim_start_matches('-').to_ascii_lowercase();
     let inner = value
         .find(['=', ':'])
         .filter(|_| TOKEN_HEADERS.contains(&plain.as_str()));
     let named = inner.map_or(0, |at| at + 1);
-    let kept = behind.get(..blanks.len() + quote.len() + named)?;
-    Some((kept, after))
+    let begin = blanks.len() + quote.len() + named;
+    let is_masked = behind.get(begin..)?.starts_with(HIDDEN);
+    if is_masked || !is_telling(value) || value.starts_with(['{', '[']) {
+        return None;
+    }
+    Some((behind.get(..begin)?, after))
 }
 
 /// `{..., key: value}`, or a password anywhere in a line.

@@ -32,6 +32,7 @@ mod layers;
 mod listen;
 mod listing;
 mod manifest;
+mod masking;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
