@@ -29,6 +29,7 @@ mod guests;
 mod inbox;
 mod index;
 mod layers;
+mod leaks;
 mod listen;
 mod listing;
 mod manifest;

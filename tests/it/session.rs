@@ -13,6 +13,7 @@ use proxmox_mcp::mcp::server::{self, OURS};
 use proxmox_mcp::tool::call::Desk;
 use serde_json::{Map, Value, json};
 
+use crate::leaks;
 use crate::sim::World;
 
 /// The revision that sessions are held in, unless a test says otherwise.
@@ -117,6 +118,7 @@ impl Session {
             .read_line(&mut line)
             .expect("the server answers");
         let reply: Value = serde_json::from_str(&line).expect("one JSON value a line");
+        leaks::no_secret(&line);
         assert_eq!(reply["id"], json!(id), "{line}");
         assert!(reply.get("error").is_none(), "{method} {params}: {line}");
         reply["result"].clone()
@@ -125,6 +127,7 @@ impl Session {
     /// Calls a tool; an answer must fit the tool's output schema, as text and structured alike.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Answer {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
+        leaks::nothing_hidden(&result);
         let text = result["content"][0]["text"]
             .as_str()
             .expect("text")

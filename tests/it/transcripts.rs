@@ -18,7 +18,10 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::session::{Answer, Session};
-use crate::sim::{Seen, World};
+use crate::sim::{Fault, Seen, World};
+
+/// Tools in whose answers there is no text that a stranger wrote.
+const SILENT: [&str; 0] = [];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
@@ -41,14 +44,20 @@ fn every_transcript_is_as_it_was() {
     let all = files();
     let files: Vec<&PathBuf> = all.iter().filter(wanted).collect();
     assert!(!files.is_empty(), "there are no transcripts");
-    // Each has its own clusters: they are played side by side.
-    let problems: Vec<String> = std::thread::scope(|scope| {
+    let problems = side_by_side(&files, check);
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Each has its own clusters: they are played side by side.
+fn side_by_side<T: Send>(files: &[&PathBuf], play: impl Fn(&Path) -> Option<T> + Sync) -> Vec<T> {
+    let play = &play;
+    std::thread::scope(|scope| {
         let lanes = files.chunks(files.len().div_ceil(4));
         let lanes: Vec<_> = lanes
             .map(|lane| {
                 scope.spawn(move || {
                     lane.iter()
-                        .filter_map(|path| check(path))
+                        .filter_map(|path| play(path))
                         .collect::<Vec<_>>()
                 })
             })
@@ -57,8 +66,33 @@ fn every_transcript_is_as_it_was() {
             .into_iter()
             .flat_map(|lane| lane.join().expect("a lane ends"))
             .collect()
-    });
-    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+    })
+}
+
+/// All that the tools do, with clusters whose every text is hostile: `Session` holds that no answer
+/// hides anything. Here it is seen of which tools the texts arrive at all.
+#[test]
+fn no_tool_passes_on_what_hides() {
+    let all = files();
+    let files: Vec<&PathBuf> = all.iter().collect();
+    let mut shows = BTreeSet::new();
+    for everything in [false, true] {
+        let played = side_by_side(&files, |path| {
+            let written = fs::read_to_string(path).expect("a transcript");
+            Some(play_with(&written, path, &[Fault::Hostile(everything)]))
+        });
+        for call in played.iter().flat_map(|played| played.split("\n> ")) {
+            let tool = call.split([' ', '\n']).next().unwrap_or_default();
+            if call.contains(r"u{202e}evil") {
+                shows.insert(tool.to_string());
+            }
+        }
+    }
+    let silent: Vec<&str> = tools::all()
+        .map(|tool| tool.name)
+        .filter(|name| !shows.contains(*name))
+        .collect();
+    assert_eq!(silent, SILENT);
 }
 
 /// The first difference, where there is one.
@@ -85,6 +119,11 @@ fn check(path: &Path) -> Option<String> {
 
 /// Plays the `#`, `%` and `>` lines, and writes what came of it behind them.
 fn play(written: &str, path: &Path) -> String {
+    play_with(written, path, &[])
+}
+
+/// The same where all clusters have these faults at all times.
+fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
     let env = written
         .lines()
         .filter_map(|line| line.strip_prefix("% env "));
@@ -93,6 +132,16 @@ fn play(written: &str, path: &Path) -> String {
     let mut session = Session::with(&world, &env);
     let mut memory = Memory::default();
     let mut played = String::new();
+    let spoil = || {
+        for (cluster, fault) in world
+            .clusters
+            .iter()
+            .flat_map(|one| faults.iter().map(move |fault| (one, fault)))
+        {
+            cluster.fault(fault.clone());
+        }
+    };
+    spoil();
     for line in written.lines() {
         if line.starts_with(['@', '<']) {
             continue;
@@ -104,6 +153,9 @@ fn play(written: &str, path: &Path) -> String {
             .filter(|order| !order.starts_with("env "));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
+        }
+        if order.is_some_and(|order| order.starts_with("heal")) {
+            spoil();
         }
         if let Some(call) = line.strip_prefix("> ") {
             let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));

@@ -74,6 +74,12 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["old-errors"] => Fault::OldErrors,
         ["no-apidoc"] => Fault::NoApiDoc,
         ["race"] => Fault::Race,
+        ["hostile", "notes"] => Fault::Hostile(false),
+        ["hostile", "all"] => Fault::Hostile(true),
+        ["huge"] => Fault::Huge(100 << 20),
+        ["deep"] => Fault::DeepJson(200),
+        ["not-utf8"] => Fault::Body(b"{\"data\":[{\"node\":\"\xff\xfe\"}]}".to_vec()),
+        ["body", body] => Fault::Body(body.as_bytes().to_vec()),
         ["status-401"] => Fault::Status401,
         ["token-lacks", privileges] => {
             Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())

@@ -11,6 +11,7 @@ use serde_json::Map;
 use super::apidoc;
 use super::fault::{self, Fault};
 use super::gate;
+use super::hostile;
 use super::http::{self, Heard, Request, Response, decode};
 use super::world::{Cluster, Seen};
 
@@ -258,6 +259,11 @@ fn distorted(mut response: Response, faults: &[Fault]) -> Response {
                     "]".repeat(*depth)
                 ))
             }
+            Fault::Body(body) => {
+                response = json(String::new());
+                response.body = Some(body.clone());
+            }
+            Fault::Hostile(all) => hostile::poison(&mut response, *all),
             Fault::Redirect => {
                 response = Response::text(301, "Moved Permanently");
                 response
