@@ -98,7 +98,7 @@ impl Request {
 fn check_part(slot: &str, value: &str) -> Result<(), Error> {
     let slash_allowed = slot == "volume";
     let bad = |c: &char| c.is_control() || *c == '\\' || (*c == '/' && !slash_allowed);
-    let mut parts = value.split('/');
+    let mut parts = value.split(|c| slash_allowed && matches!(c, '/' | ':'));
     let why = if value.is_empty() {
         "it is empty".to_owned()
     } else if let Some(c) = value.chars().find(bad) {

@@ -26,6 +26,7 @@ mod dotenv_table;
 mod example_file;
 mod gate;
 mod guests;
+mod hostile;
 mod inbox;
 mod index;
 mod layers;
