@@ -28,7 +28,7 @@ const BEHIND: &[&str] = &[
 const BEHIND_AND_LIST: &[&str] = &["/nodes", "/access", "/storage", "/cluster"];
 
 /// Some calls of every tool, as sessions make them.
-fn calls() -> Vec<(String, Value)> {
+pub(crate) fn calls() -> Vec<(String, Value)> {
     let mut by_tool: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (tool, arguments) in transcripts::calls() {
         let arguments = arguments.to_string().replace("$task", TASK);

@@ -62,6 +62,7 @@ mod sim;
 mod sim_remote;
 mod sim_wire;
 mod table;
+mod talkative;
 mod times;
 mod tls;
 mod tokens;

@@ -95,6 +95,7 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["race"] => Fault::Race,
         ["hostile", "notes"] => Fault::Hostile(false),
         ["hostile", "all"] => Fault::Hostile(true),
+        ["echo"] => Fault::Echo,
         ["huge"] => Fault::Huge(100 << 20),
         ["deep"] => Fault::DeepJson(200),
         ["not-utf8"] => Fault::Body(b"{\"data\":[{\"node\":\"\xff\xfe\"}]}".to_vec()),

@@ -120,7 +120,16 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
             faults,
         };
     }
-    let response = if faults.contains(&Fault::Status401) {
+    let response = if faults.contains(&Fault::Echo) {
+        let token = request.header("authorization").unwrap_or_default();
+        let secret = token.rsplit('=').next().unwrap_or_default();
+        let errors = serde_json::json!({"a": secret, secret: token});
+        let body = serde_json::json!({"data": null, "errors": errors, "message": format!("bad {secret} in {token}\n")});
+        Response {
+            body: Some(body.to_string().into_bytes()),
+            ..Response::text(500, &format!("bad {secret}"))
+        }
+    } else if faults.contains(&Fault::Status401) {
         Response::bare(401, "Authentication failed!")
     } else if path.starts_with("/pve-docs/") {
         documents(&path, request, faults.contains(&Fault::NoApiDoc))
