@@ -147,6 +147,33 @@ fn more_than_a_reply_may_have_is_not_read() {
     }
 }
 
+/// What commands print passes by no client; `leaks` looks at it.
+#[test]
+fn commands_show_what_hides() {
+    let world = World::three();
+    let env = world.env();
+    let commands: [&[&str]; 6] = [
+        &["check"],
+        &["check", "--json"],
+        &["call", "guest_list", r#"{"cluster":"all"}"#],
+        &["call", "node_list", r#"{"cluster":"all"}"#, "--json"],
+        &["call", "fleet_summary"],
+        &["call", "guest_get", r#"{"guest":100,"cluster":"staging"}"#],
+    ];
+    for everything in [false, true] {
+        for cluster in &world.clusters {
+            cluster.heal();
+            cluster.fault(Fault::Hostile(everything));
+        }
+        let mut shown = 0;
+        for command in commands {
+            let said = crate::check_finds::run(command, &env);
+            shown += (said.stdout + &said.stderr).matches("u{202e}").count();
+        }
+        assert!(shown > 0, "nothing of it arrives");
+    }
+}
+
 #[test]
 fn a_part_of_a_path_stays_one() {
     let check = |template: &str, values: &[&str], expected: Result<&str, &str>| {

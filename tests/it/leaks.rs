@@ -43,7 +43,10 @@ pub(crate) fn output(command: &mut Command) -> Output {
 #[track_caller]
 pub(crate) fn clean(output: Output) -> Output {
     for bytes in [&output.stdout, &output.stderr] {
-        no_secret(&String::from_utf8_lossy(bytes));
+        let text = String::from_utf8_lossy(bytes);
+        no_secret(&text);
+        let hides = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
+        assert!(!text.chars().any(hides), "it hides something: {text:?}");
     }
     output
 }
