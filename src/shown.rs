@@ -16,22 +16,19 @@ const SENTENCE_MAX_CHARS: usize = 4_000;
 /// The longest line of a log.
 const LINE_MAX_CHARS: usize = 4_000;
 
-/// What came of a call with these arguments, whose own secrets are hidden too.
-///
-/// # Errors
-/// The error, as it may be shown.
-pub fn outcome(
-    arguments: &Map<String, Value>,
-    outcome: Result<Map<String, Value>, Error>,
-) -> Result<Map<String, Value>, Error> {
+/// The answer of a call with these arguments, whose own secrets are hidden too.
+pub fn answer(arguments: &Map<String, Value>, answer: Map<String, Value>) -> Map<String, Value> {
     let own = secrets::of_call(arguments);
-    match outcome {
-        Ok(found) => Ok(object(secrets::object(found), &own)),
-        Err(error) => Err(error.with_texts(&|text| {
-            let text = secrets::masked(&without(&text, &own));
-            printable(&text, SENTENCE_MAX_CHARS)
-        })),
-    }
+    object(secrets::object(answer), &own)
+}
+
+/// The same of the error of a call.
+pub fn error(arguments: &Map<String, Value>, error: Error) -> Error {
+    let own = secrets::of_call(arguments);
+    error.with_texts(&|text| {
+        let text = secrets::masked(&without(&text, &own));
+        printable(&text, SENTENCE_MAX_CHARS)
+    })
 }
 
 /// A plan, which may leave in a question.

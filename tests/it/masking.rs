@@ -221,7 +221,7 @@ fn the_secrets_of_a_call_do_not_come_back() {
     let answer = json!({"log": ["set rosebud-1", "abc"], "n\u{1b}": {"a\u{202e}b": "x\ny"}});
     let answer = answer.as_object().expect("an object").clone();
     assert_eq!(
-        Value::Object(shown::outcome(arguments, Ok(answer)).expect("an answer")),
+        Value::Object(shown::answer(arguments, answer)),
         json!({"log": ["set (hidden)", "abc"], "n\\u{1b}": {"a\\u{202e}b": "x\\ny"}}),
     );
     let all_of = |text: &str| {
@@ -289,7 +289,7 @@ fn the_secrets_of_a_call_do_not_come_back() {
     };
     for error in all_of("a\u{1b}[31m\r\nrosebud-1\u{200b} password=hush") {
         let code = error.code();
-        let error = shown::outcome(arguments, Err(error)).expect_err("an error");
+        let error = shown::error(arguments, error);
         assert_eq!(error.code(), code);
         let said = format!("{error} {}", error.hint().unwrap_or_default());
         assert!(!said.chars().any(text::is_hidden), "{said:?}");
@@ -307,7 +307,7 @@ fn the_secrets_of_a_call_do_not_come_back() {
 #[test]
 fn long_texts_are_cut() {
     let answer = Map::from_iter([("x".repeat(1000), json!("y".repeat(1 << 20)))]);
-    let shown = shown::outcome(&Map::new(), Ok(answer)).expect("an answer");
+    let shown = shown::answer(&Map::new(), answer);
     let (key, value) = shown.iter().next().expect("an entry");
     assert!(key.ends_with('…') && key.chars().count() < 400);
     let value = value.as_str().expect("a text");
