@@ -72,6 +72,7 @@ const PAUSED: &[&str] = &[
 ];
 const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#];
 const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
+const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0.raw,size=16G"];
 const BUSY: &[&str] = &[
     "% hold staging",
     r#"> guest_power {"guest":100,"action":"start","wait":0}"#,
@@ -108,7 +109,7 @@ static ROWS: &[Row] = &[
     row(
         CUTS,
         "guest_migrate",
-        r#"{"guest":101,"target":"stg-pve1","restart":true,"targetstorage":"nas"}"#,
+        r#"{"guest":101,"target":"stg-pve1","restart":true,"with-local-disks":true}"#,
     )
     .harms(),
     row(O, "snapshot_create", r#"{"guest":100,"snapname":"s1"}"#),
@@ -161,8 +162,9 @@ static ROWS: &[Row] = &[
     row(
         C,
         "guest_disk",
-        r#"{"guest":100,"action":"move","disk":"scsi0","storage":"nas"}"#,
-    ),
+        r#"{"guest":100,"action":"move","disk":"scsi0","storage":"local-lvm"}"#,
+    )
+    .after(ELSEWHERE),
     row(
         C,
         "guest_disk",
