@@ -8,6 +8,7 @@ pub mod index;
 pub mod query;
 pub mod registry;
 pub mod resource;
+pub mod rights;
 pub mod rule;
 pub mod safety;
 pub mod sight;
@@ -27,12 +28,14 @@ use crate::proxmox::schema::{Schema, Schemas};
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
+use rights::Rights;
 use sight::Sight;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
-/// How long, in seconds, what a token may see is taken as known.
+/// How long, in seconds, what a token may do is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
+const RIGHTS_PATH: &str = "/access/permissions";
 
 /// So many VMIDs of guests without a name are listed.
 const NAMELESS_SHOWN: usize = 10;
@@ -42,7 +45,7 @@ pub struct Fleet {
     pub config: Config,
     /// How long a cluster's answer decides where things are.
     pub sighting_age: Duration,
-    /// How long what a token may see is taken as known.
+    /// How long what a token may do is taken as known.
     pub rights_age: Duration,
     members: Vec<Member>,
     schemas: Schemas,
@@ -51,7 +54,7 @@ pub struct Fleet {
 struct Member {
     client: Client,
     sighting: Mutex<Option<Arc<Sighting>>>,
-    sight: Mutex<Option<(Instant, Sight)>>,
+    rights: Mutex<Option<(Instant, Arc<Rights>)>>,
 }
 
 impl Fleet {
@@ -60,7 +63,7 @@ impl Fleet {
         let member = |cluster: &Cluster| Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
-            sight: Mutex::new(None),
+            rights: Mutex::new(None),
         };
         let members = config.clusters.iter().map(member).collect();
         Fleet {
@@ -115,6 +118,16 @@ impl Fleet {
         Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
+    /// The cluster's own API description where it is known already; asks nobody.
+    pub(crate) fn schema_at_hand(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
+        Ok(self.schemas.at_hand(self.client(cluster)?))
+    }
+
+    /// The same as the cluster serves it now.
+    pub(crate) fn schema_now(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
+        self.schemas.refreshed(self.client(cluster)?)
+    }
+
     /// Reads several clusters at a time; see [`fan_out::fan_out`].
     pub(crate) fn fan_out<T: Send>(
         &self,
@@ -152,20 +165,51 @@ impl Fleet {
         Ok(sighting)
     }
 
-    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
-    /// out. At most [`Fleet::rights_age`] old.
-    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
+    /// What the token of a cluster may do, at most [`Fleet::rights_age`] old.
+    pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
         let member = self.member(cluster)?;
-        let known = *lock(&member.sight);
-        if let Some((at, sight)) = known
+        let known = lock(&member.rights).clone();
+        if let Some((at, rights)) = known
             && at.elapsed() < self.rights_age
         {
-            return Ok(sight);
+            return Ok(rights);
         }
-        let request = Request::new(Verb::Get, "/access/permissions", &[])?;
-        let sight = Sight::of(&member.client.send(&request)?.data);
-        *lock(&member.sight) = Some((Instant::now(), sight));
-        Ok(sight)
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
+        let rights = Arc::new(self.read_rights(cluster, &request)?);
+        *lock(&member.rights) = Some((Instant::now(), Arc::clone(&rights)));
+        Ok(rights)
+    }
+
+    /// What the token may do on one path, as the cluster decides itself, asked for now.
+    pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
+        self.read_rights(cluster, &request)
+    }
+
+    fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
+        let data = self.client(cluster)?.send(request)?.data;
+        if !data.is_object() {
+            return Err(Error::NotAnAnswer {
+                cluster: self.cluster_name(cluster).to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "it lists no rights".into(),
+            });
+        }
+        Ok(Rights::of(&data))
+    }
+
+    /// Forgets what the token may do, since the cluster said otherwise.
+    pub(crate) fn forget_rights(&self, cluster: usize) {
+        if let Ok(member) = self.member(cluster) {
+            *lock(&member.rights) = None;
+        }
+    }
+
+    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
+    /// out.
+    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
+        self.rights(cluster).map(|rights| Sight::of(&rights))
     }
 
     /// Which cluster a call means; for an existing guest also the guest.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod brake;
 pub mod confirm;
 pub mod mark;
+pub mod privileges;
 pub mod reach;
 pub mod weigh;
 
