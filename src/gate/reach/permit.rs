@@ -17,12 +17,13 @@ use crate::proxmox::schema::Schema;
 type Holds<'h> = &'h mut dyn FnMut(&str, &str) -> Result<bool, Error>;
 
 impl Reach<'_> {
-    /// What the token may do here; asked once a minute at most.
+    /// What the token may do here, asked for now: an answer must not call a list whole by what was so
+    /// a minute ago.
     ///
     /// # Errors
     /// As [`Reach::send`].
     pub fn rights(&self) -> Result<Arc<Rights>, Error> {
-        self.fleet.rights(self.cluster)
+        self.fleet.rights_now(self.cluster)
     }
 
     /// What the token sees here; asked once a minute at most.
