@@ -4,7 +4,10 @@
 //! These rules are the same in Proxmox VE 8 and 9. Those of the guest agent are not, and have no row;
 //! whatever has none is judged by the cluster's own description where it is at hand.
 
+use crate::error::Error;
+use crate::proxmox::permission::{Values, Verdict, judge};
 use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::schema::Schema;
 
 /// One rule, as the description has it, and the methods that it holds for.
 struct Rule {
@@ -136,12 +139,38 @@ static RULES: &[Rule] = &[
     },
 ];
 
-/// The rule for a request, with the values of the slots of its path.
-pub fn rule_for(request: &Request) -> Option<(&'static str, Vec<(&'static str, &str)>)> {
-    methods().find_map(|(permissions, verb, path)| {
-        let slots = (verb == request.verb).then(|| request.slots(path))??;
-        Some((permissions, slots))
-    })
+/// Whether a token of which `holds` tells what it has may send a request: by the cluster's own
+/// description where it is given, else by the rules that are built in.
+///
+/// # Errors
+/// What `holds` fails with.
+pub fn verdict(
+    request: &Request,
+    schema: Option<&Schema>,
+    holds: &mut dyn FnMut(&str, &str) -> Result<bool, Error>,
+) -> Result<Verdict, Error> {
+    let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    let (permissions, template) = match schema {
+        None => match methods().find(|(_, verb, path)| is_of(request, *verb, path)) {
+            None => return Ok(Verdict::Unclear),
+            Some((permissions, _, path)) => (Some(permissions), path),
+        },
+        Some(schema) => match schema.find(request.verb, &parts) {
+            None => return Ok(Verdict::Unclear),
+            Some(method) if !method.token_allowed => return Ok(Verdict::NoToken),
+            Some(method) => (method.permissions.as_deref(), &*method.template),
+        },
+    };
+    let slots = request.slots(template).unwrap_or_default();
+    let values = Values {
+        slots: &slots,
+        params: &request.params,
+    };
+    judge(permissions, &values, holds)
+}
+
+fn is_of(request: &Request, verb: Verb, path: &str) -> bool {
+    verb == request.verb && request.slots(path).is_some()
 }
 
 /// Every method that has a rule, and the rule, for tests.

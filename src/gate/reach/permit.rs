@@ -8,13 +8,11 @@ use super::Reach;
 use crate::error::Error;
 use crate::fleet::rights::Rights;
 use crate::fleet::sight::Sight;
-use crate::gate::privileges;
+use crate::gate::privileges::verdict;
 use crate::proxmox::advice;
-use crate::proxmox::permission::{Lack, Values, Verdict, judge};
+use crate::proxmox::permission::{Lack, Verdict};
 use crate::proxmox::request::Request;
 use crate::proxmox::schema::Schema;
-
-type Holds<'h> = &'h mut dyn FnMut(&str, &str) -> Result<bool, Error>;
 
 impl Reach<'_> {
     /// What the token may do here, asked for now: an answer must not call a list whole by what was so
@@ -62,10 +60,10 @@ impl Reach<'_> {
             return Ok(None);
         }
         let rights = self.fleet.rights(self.cluster)?;
-        let verdict = verdict(request, schema, &mut |path, privilege| {
+        let first = verdict(request, schema, &mut |path, privilege| {
             Ok(rights.holds(path, privilege))
         })?;
-        if !must_fail(&verdict) {
+        if !must_fail(&first) {
             return Ok(None);
         }
         // The cluster may have been upgraded, or the token given more.
@@ -74,7 +72,7 @@ impl Reach<'_> {
             None => None,
         };
         let mut known: BTreeMap<String, Rights> = BTreeMap::new();
-        let verdict = self::verdict(request, now.as_deref(), &mut |path, privilege| {
+        let second = verdict(request, now.as_deref(), &mut |path, privilege| {
             if let Some(rights) = known.get(path) {
                 return Ok(rights.holds(path, privilege));
             }
@@ -83,11 +81,11 @@ impl Reach<'_> {
             known.insert(path.to_string(), rights);
             Ok(holds)
         })?;
-        if !must_fail(&verdict) {
+        if !must_fail(&second) {
             self.fleet.forget_rights(self.cluster);
             return Ok(None);
         }
-        self.denied(request, verdict).map(Some)
+        self.denied(request, second).map(Some)
     }
 
     fn denied(&self, request: &Request, verdict: Verdict) -> Result<Error, Error> {
@@ -119,35 +117,8 @@ fn must_fail(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Lacks(_) | Verdict::NoToken)
 }
 
-/// Whether there is a rule for the request at all: without one nothing has to be read.
+/// Whether a token without any privilege would be refused: otherwise nothing has to be read.
 fn is_judged(request: &Request, schema: Option<&Schema>) -> bool {
-    let held = verdict(request, schema, &mut |_, _| Ok(false));
-    held.is_ok_and(|verdict| must_fail(&verdict))
-}
-
-/// By the cluster's own description where it is at hand, else by the rules that are built in.
-fn verdict(request: &Request, schema: Option<&Schema>, holds: Holds) -> Result<Verdict, Error> {
-    let Some(schema) = schema else {
-        let Some((permissions, slots)) = privileges::rule_for(request) else {
-            return Ok(Verdict::Unclear);
-        };
-        let values = Values {
-            slots: &slots,
-            params: &request.params,
-        };
-        return judge(Some(permissions), &values, holds);
-    };
-    let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();
-    let Some(method) = schema.find(request.verb, &parts) else {
-        return Ok(Verdict::Unclear);
-    };
-    if !method.token_allowed {
-        return Ok(Verdict::NoToken);
-    }
-    let slots = request.slots(&method.template).unwrap_or_default();
-    let values = Values {
-        slots: &slots,
-        params: &request.params,
-    };
-    judge(method.permissions.as_deref(), &values, holds)
+    let bare = verdict(request, schema, &mut |_, _| Ok(false));
+    bare.is_ok_and(|verdict| must_fail(&verdict))
 }
