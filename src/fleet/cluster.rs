@@ -20,8 +20,8 @@ const TIMEOUT_MAX_S: u32 = 300;
 pub(super) struct Common {
     pub(super) validate: bool,
     pub(super) renew_after: Duration,
-    /// The level of all clusters, where one is set.
-    pub(super) access: Option<Effect>,
+    /// The level of all clusters.
+    pub(super) access: Effect,
     /// What is protected on all clusters.
     pub(super) protect: Vec<Rule>,
     /// `SSL_CERT_FILE` of the real environment.
@@ -132,12 +132,11 @@ pub(super) fn read(
 
 /// The stricter of the cluster's level and that of all, and the variable that says it.
 fn access(fields: &Fields, common: &Common, report: &mut Report) -> (Effect, String) {
-    let of_all = common.access.unwrap_or(Effect::Full);
     let own = fields.own("ACCESS");
     let level = own.and_then(|field| report.take(field.variable, safety::level(field.value)));
     match (level, own) {
-        (Some(level), Some(field)) if level < of_all => (level, field.variable.to_owned()),
-        _ => (of_all, format!("{PREFIX}ACCESS")),
+        (Some(level), Some(field)) if level < common.access => (level, field.variable.to_owned()),
+        _ => (common.access, format!("{PREFIX}ACCESS")),
     }
 }
 

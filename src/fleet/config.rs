@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
 use super::effect::Effect;
-use super::rule::{self, Rule};
-use super::safety::{self, Safety};
+use super::rule::Rule;
+use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
 use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
@@ -97,31 +97,26 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
     other_stages(several, &values, &mut report);
     spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
 
-    let rules = parsed(&values, "PROXMOX_PROTECT", &mut report, rule::rules);
-    let common = Common {
-        access: said(&values, "PROXMOX_ACCESS").and_then(Effect::named),
-        protect: rules.unwrap_or_default(),
-        ..common(environment, &values, &mut report)
+    let names = if several {
+        listed
+    } else {
+        vec![SINGLE_CLUSTER.to_owned()]
     };
-    let (names, clusters) = if several {
-        let read = |(place, name): (usize, &String), report: &mut Report| {
+    let safety = safety::read(&names, &values, &mut report);
+    let common = common(environment, &values, &safety, &mut report);
+    let clusters: Vec<Option<Cluster>> = if several {
+        let read = |(place, name): (usize, &String)| {
             let fields = Fields {
                 spell: &|field| format!("{CLUSTER_PREFIX}{name}_{field}"),
                 get: &|field| owned.get(place, field),
             };
-            cluster::read(name, &fields, &common, report)
+            cluster::read(name, &fields, &common, &mut report)
         };
-        let clusters: Vec<Option<Cluster>> = (0..)
-            .zip(&listed)
-            .map(|named| read(named, &mut report))
-            .collect();
-        (listed, clusters)
+        (0..).zip(&names).map(read).collect()
     } else {
-        let clusters = vec![single_cluster(&values, &common, &mut report)];
-        (vec![SINGLE_CLUSTER.to_owned()], clusters)
+        vec![single_cluster(&values, &common, &mut report)]
     };
 
-    let safety = safety::read(&names, &values, &mut report);
     let patterns = patterns(&names, &values, &mut report);
     let default = default_cluster(&names, &values, &mut report);
     let fanout = parsed(&values, "PROXMOX_FANOUT", &mut report, |text| {
@@ -165,6 +160,11 @@ pub fn token_ids(
     };
     let tokens: Vec<Option<String>> = (0..listed.len()).map(token).collect();
     listed.into_iter().zip(tokens).collect()
+}
+
+/// Which tools are switched on and off, however incomplete the rest is.
+pub fn switches(environment: &[(String, String)], file: &[(String, String)]) -> Switches {
+    safety::switches(&values(environment, file))
 }
 
 /// The variables of ours; the real environment's hold before the file's.
@@ -243,7 +243,12 @@ fn other_stages(several: bool, values: &Values, report: &mut Report) {
 }
 
 /// What holds for all clusters, with the two variables of others that the real environment may set.
-fn common(environment: &[(String, String)], values: &Values, report: &mut Report) -> Common {
+fn common(
+    environment: &[(String, String)],
+    values: &Values,
+    safety: &Safety,
+    report: &mut Report,
+) -> Common {
     let path = |name: &str| {
         let (_, value) = environment.iter().rfind(|(known, _)| known == name)?;
         (!value.is_empty()).then(|| PathBuf::from(value))
@@ -255,8 +260,8 @@ fn common(environment: &[(String, String)], values: &Values, report: &mut Report
     Common {
         validate: validate.unwrap_or(true),
         renew_after: renew_after.unwrap_or(Duration::from_secs(CACHE_TTL_DEFAULT_S)),
-        access: None,
-        protect: Vec::new(),
+        access: safety.access,
+        protect: safety.protect.clone(),
         cert_file: path("SSL_CERT_FILE"),
         credentials: path("CREDENTIALS_DIRECTORY"),
     }

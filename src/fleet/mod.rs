@@ -7,6 +7,7 @@ pub mod fan_out;
 pub mod index;
 pub mod query;
 pub mod registry;
+pub mod reload;
 pub mod resource;
 pub mod rights;
 pub mod rule;
@@ -29,13 +30,11 @@ use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
 use rights::Rights;
-use sight::Sight;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
 /// How long, in seconds, what a token may do is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
-const RIGHTS_PATH: &str = "/access/permissions";
 
 /// So many VMIDs of guests without a name are listed.
 const NAMELESS_SHOWN: usize = 10;
@@ -57,15 +56,20 @@ struct Member {
     rights: Mutex<Option<(Instant, Arc<Rights>)>>,
 }
 
-impl Fleet {
-    /// Contacts nothing.
-    pub fn new(config: Config) -> Fleet {
-        let member = |cluster: &Cluster| Member {
+impl Member {
+    fn new(cluster: &Cluster) -> Member {
+        Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
             rights: Mutex::new(None),
-        };
-        let members = config.clusters.iter().map(member).collect();
+        }
+    }
+}
+
+impl Fleet {
+    /// Contacts nothing.
+    pub fn new(config: Config) -> Fleet {
+        let members = config.clusters.iter().map(Member::new).collect();
         Fleet {
             config,
             sighting_age: Duration::from_secs(SIGHTING_AGE_S),
@@ -73,6 +77,19 @@ impl Fleet {
             members,
             schemas: Schemas::new(),
         }
+    }
+
+    /// Goes by another configuration from now on, in which the clusters keep their places. What is known
+    /// of those in `tokens`, whose token is another, is forgotten.
+    pub fn take_over(&mut self, config: Config, tokens: &[usize]) {
+        for (place, cluster) in config.clusters.iter().enumerate() {
+            match self.members.get_mut(place) {
+                None => self.members.push(Member::new(cluster)),
+                Some(member) if tokens.contains(&place) => *member = Member::new(cluster),
+                Some(_) => {}
+            }
+        }
+        self.config = config;
     }
 
     fn member(&self, cluster: usize) -> Result<&Member, Error> {
@@ -163,58 +180,6 @@ impl Fleet {
         let sighting = Arc::new(Sighting { at, rows });
         *lock(&member.sighting) = Some(Arc::clone(&sighting));
         Ok(sighting)
-    }
-
-    /// What the token of a cluster may do, at most [`Fleet::rights_age`] old.
-    pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
-        let member = self.member(cluster)?;
-        let known = lock(&member.rights).clone();
-        if let Some((at, rights)) = known
-            && at.elapsed() < self.rights_age
-        {
-            return Ok(rights);
-        }
-        self.rights_now(cluster)
-    }
-
-    /// The same, asked for now: for what is said of things that the token may not see.
-    pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
-        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
-        let rights = Arc::new(self.read_rights(cluster, &request)?);
-        *lock(&self.member(cluster)?.rights) = Some((Instant::now(), Arc::clone(&rights)));
-        Ok(rights)
-    }
-
-    /// What the token may do on one path, as the cluster decides itself, asked for now.
-    pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
-        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
-        self.read_rights(cluster, &request)
-    }
-
-    fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
-        let data = self.client(cluster)?.send(request)?.data;
-        if !data.is_object() {
-            return Err(Error::NotAnAnswer {
-                cluster: self.cluster_name(cluster).to_string(),
-                request: request.line(),
-                wrote: false,
-                cause: "it lists no rights".into(),
-            });
-        }
-        Ok(Rights::of(&data))
-    }
-
-    /// Forgets what the token may do, since the cluster said otherwise.
-    pub(crate) fn forget_rights(&self, cluster: usize) {
-        if let Ok(member) = self.member(cluster) {
-            *lock(&member.rights) = None;
-        }
-    }
-
-    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
-    /// out.
-    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
-        self.rights(cluster).map(|rights| Sight::of(&rights))
     }
 
     /// Which cluster a call means; for an existing guest also the guest.

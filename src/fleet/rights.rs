@@ -6,8 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
+
+use super::sight::Sight;
+use super::{Fleet, lock};
+use crate::error::Error;
+use crate::proxmox::request::{Request, Verb};
+
+const RIGHTS_PATH: &str = "/access/permissions";
 
 /// The privileges on one path, each with whether it also holds below.
 pub type Privileges = BTreeMap<Box<str>, bool>;
@@ -120,6 +128,60 @@ impl Rights {
         } else {
             Reaches::Nowhere
         }
+    }
+}
+
+impl Fleet {
+    /// What the token of a cluster may do, at most [`Fleet::rights_age`] old.
+    pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
+        let member = self.member(cluster)?;
+        let known = lock(&member.rights).clone();
+        if let Some((at, rights)) = known
+            && at.elapsed() < self.rights_age
+        {
+            return Ok(rights);
+        }
+        self.rights_now(cluster)
+    }
+
+    /// The same, asked for now: for what is said of things that the token may not see.
+    pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
+        let rights = Arc::new(self.read_rights(cluster, &request)?);
+        *lock(&self.member(cluster)?.rights) = Some((Instant::now(), Arc::clone(&rights)));
+        Ok(rights)
+    }
+
+    /// What the token may do on one path, as the cluster decides itself, asked for now.
+    pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
+        self.read_rights(cluster, &request)
+    }
+
+    fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
+        let data = self.client(cluster)?.send(request)?.data;
+        if !data.is_object() {
+            return Err(Error::NotAnAnswer {
+                cluster: self.cluster_name(cluster).to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "it lists no rights".into(),
+            });
+        }
+        Ok(Rights::of(&data))
+    }
+
+    /// Forgets what the token may do, since the cluster said otherwise.
+    pub(crate) fn forget_rights(&self, cluster: usize) {
+        if let Ok(member) = self.member(cluster) {
+            *lock(&member.rights) = None;
+        }
+    }
+
+    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
+    /// out.
+    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
+        self.rights(cluster).map(|rights| Sight::of(&rights))
     }
 }
 

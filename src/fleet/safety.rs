@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::{Report, parsed};
 use super::effect::Effect;
+use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
 
@@ -20,6 +21,8 @@ pub struct Safety {
     /// The most that may be done anywhere.
     pub access: Effect,
     pub confirm: Confirm,
+    /// What is protected on all clusters.
+    pub protect: Vec<Rule>,
     /// The most guests or objects destroyed or interrupted in 60 s.
     pub bulk_limit: usize,
     pub switches: Switches,
@@ -62,20 +65,11 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
     let confirm = parsed(values, "PROXMOX_CONFIRM", report, |text| {
         confirm(text, names)
     });
+    let protect = parsed(values, "PROXMOX_PROTECT", report, rule::rules);
     let bulk_limit = parsed(values, "PROXMOX_BULK_LIMIT", report, |text| {
         value::whole(text, 1, BULK_LIMIT_MAX)
     });
     let audit_log = parsed(values, "PROXMOX_AUDIT_LOG", report, value::absolute);
-    let mut list = |name: &str| {
-        let items = |text: &str| Ok(value::items(text).map(str::to_owned).collect());
-        parsed(values, name, report, items)
-    };
-    let sets = list("PROXMOX_TOOLSETS").filter(|sets: &Vec<String>| !sets.is_empty());
-    let switches = Switches {
-        sets: sets.unwrap_or_else(|| vec![DEFAULT_SETS.to_owned()]),
-        allow: list("PROXMOX_TOOLS_ALLOW").unwrap_or_default(),
-        deny: list("PROXMOX_TOOLS_DENY").unwrap_or_default(),
-    };
     let confirm = confirm.unwrap_or(Confirm {
         way: Way::Auto,
         off: Vec::new(),
@@ -94,9 +88,27 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
     Safety {
         access: access.unwrap_or(Effect::Full),
         confirm,
+        protect: protect.unwrap_or_default(),
         bulk_limit: bulk_limit.unwrap_or(BULK_LIMIT_DEFAULT) as usize,
-        switches,
+        switches: switches(values),
         audit_log,
+    }
+}
+
+/// The switches as they are written.
+pub(super) fn switches(values: &Values) -> Switches {
+    let list = |name: &str| -> Vec<String> {
+        let items = values.get(name).map(|text| value::items(text));
+        items.into_iter().flatten().map(str::to_owned).collect()
+    };
+    let mut sets = list("PROXMOX_TOOLSETS");
+    if sets.is_empty() {
+        sets.push(DEFAULT_SETS.to_owned());
+    }
+    Switches {
+        sets,
+        allow: list("PROXMOX_TOOLS_ALLOW"),
+        deny: list("PROXMOX_TOOLS_DENY"),
     }
 }
 

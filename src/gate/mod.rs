@@ -2,6 +2,7 @@
 //! question to confirm, or a refusal.
 
 pub mod access;
+pub mod audit;
 pub mod brake;
 pub mod confirm;
 pub mod mark;
@@ -98,6 +99,12 @@ impl Gate {
             plans: RefCell::default(),
             brake: RefCell::new(Brake::new(safety.bulk_limit)),
         }
+    }
+
+    /// Goes by other settings from now on. Plans made before are forgotten.
+    pub fn take_over(&mut self, safety: &Safety) {
+        self.plans.get_mut().forget_all();
+        self.brake.get_mut().set_limit(safety.bulk_limit);
     }
 
     /// Lets a call pass, or has it confirmed first. `plan` reads what is shown with a reach that can

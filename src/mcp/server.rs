@@ -17,6 +17,7 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::Wire;
 use crate::error::Error;
+use crate::gate::mark::Effect;
 use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
@@ -74,7 +75,14 @@ pub fn stdio(desk: Desk) -> ExitCode {
 pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let mut server = Server { offer, desk, wire };
+    let listed = keys(&(offer.offered)(&desk));
+    let mut server = Server {
+        offer,
+        desk,
+        wire,
+        listed,
+        has_initialized: false,
+    };
     loop {
         let next = server.wire.borrow_mut().next_request();
         let Some(request) = next else {
@@ -82,6 +90,7 @@ pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 's
         };
         let reply = server.reply(&request);
         server.wire.borrow_mut().finish(reply);
+        server.announce();
     }
 }
 
@@ -89,9 +98,29 @@ struct Server<'a, D: 'static> {
     offer: &'a Offer<D>,
     desk: D,
     wire: Rc<RefCell<Wire>>,
+    /// The tools as they were last known to the client.
+    listed: Vec<(&'static str, Effect)>,
+    /// Whether the client is a legacy one, which can be told that they are others.
+    has_initialized: bool,
+}
+
+fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
+    offered.iter().map(Offered::key).collect()
 }
 
 impl<D> Server<'_, D> {
+    /// Tells a legacy client when other tools are offered than before.
+    fn announce(&mut self) {
+        let listed = keys(&(self.offer.offered)(&self.desk));
+        if listed != self.listed {
+            self.listed = listed;
+            if self.has_initialized {
+                let mut wire = self.wire.borrow_mut();
+                wire.notify("notifications/tools/list_changed");
+            }
+        }
+    }
+
     /// The line that answers; `None` where none is to be sent.
     fn reply(&mut self, request: &Request) -> Option<String> {
         match self.answer(request) {
@@ -120,9 +149,10 @@ impl<D> Server<'_, D> {
         let wish = params.get("protocolVersion").and_then(Value::as_str);
         let revision = Revision::negotiate(wish);
         self.wire.borrow_mut().negotiated = revision;
+        self.has_initialized = true;
         object([
             ("protocolVersion", json!(revision.date())),
-            ("capabilities", capabilities()),
+            ("capabilities", json!({"tools": {"listChanged": true}})),
             ("serverInfo", about::server(revision)),
             ("instructions", json!(about::INSTRUCTIONS)),
         ])
@@ -214,16 +244,12 @@ fn discover() -> Object {
     let supported: Vec<&str> = super::revision::ALL.iter().map(|one| one.date()).collect();
     let mut result = object([
         ("supportedVersions", json!(supported)),
-        ("capabilities", capabilities()),
+        ("capabilities", json!({"tools": {}})),
         ("instructions", json!(about::INSTRUCTIONS)),
         ("_meta", meta(about::server(Revision::Stateless))),
     ]);
     keep(&mut result);
     result
-}
-
-fn capabilities() -> Value {
-    json!({"tools": {}})
 }
 
 /// What a modern client is told about keeping a result: its tools depend on the configuration.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::args::{self, Args, Injected};
 use super::offer::{self, Offered};
+use super::watch::Watch;
 use super::{Body, Run, Subject, Tool, Toolset};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -23,7 +24,13 @@ pub const ALL: &str = "all";
 pub struct Desk {
     pub fleet: Fleet,
     pub gate: Gate,
-    toolsets: &'static [Toolset],
+    pub(super) toolsets: &'static [Toolset],
+    /// Tools that a changed configuration has switched off.
+    pub(super) withheld: Vec<&'static str>,
+    /// The file that is looked at before each call.
+    pub watch: Option<Watch>,
+    /// What became of a changed configuration, for the next answer.
+    pub(super) notice: Option<Value>,
 }
 
 impl Desk {
@@ -32,12 +39,17 @@ impl Desk {
             gate: Gate::new(&fleet.config.safety),
             fleet,
             toolsets,
+            withheld: Vec::new(),
+            watch: None,
+            notice: None,
         }
     }
 
     /// The tools that are offered.
     pub fn offered(&self) -> Vec<Offered> {
-        offer::offered(&self.fleet.config, self.toolsets)
+        let mut offered = offer::offered(&self.fleet.config, self.toolsets);
+        offered.retain(|one| !self.withheld.contains(&one.tool.name));
+        offered
     }
 }
 
@@ -59,8 +71,22 @@ pub fn call(
     arguments: &Map<String, Value>,
     caller: Caller,
 ) -> Result<Outcome, Error> {
+    desk.look_at_file();
+    let mut outcome = run(desk, tool, arguments, caller)?;
+    if let (Outcome::Answer(answer), Some(_)) = (&mut outcome, &desk.notice) {
+        answer.insert("configuration".into(), desk.notice.take().into());
+    }
+    Ok(outcome)
+}
+
+fn run(
+    desk: &Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+    caller: Caller,
+) -> Result<Outcome, Error> {
     let config = &desk.fleet.config;
-    offer::check(config, desk.toolsets, tool, arguments)?;
+    offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
     offer::allowed(config, tool, tool.mark(&args).effect)?;
     match tool.run {

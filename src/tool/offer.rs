@@ -30,6 +30,11 @@ impl Offered {
         }
     }
 
+    /// What tells this entry of a listing from another.
+    pub fn key(&self) -> (&'static str, Effect) {
+        (self.tool.name, self.level)
+    }
+
     /// The words of `action` that some cluster allows; nothing where marks go by something else.
     pub fn actions(&self) -> Option<Vec<&'static str>> {
         let Marks::ByAction(actions) = self.tool.marks else {
@@ -62,7 +67,7 @@ pub fn offered(config: &Config, toolsets: &'static [Toolset]) -> Vec<Offered> {
     let level = level(config);
     let tools = toolsets.iter().flat_map(|set| set.tools);
     let offered = tools
-        .filter(|tool| switched_off(&config.safety.switches, toolsets, tool).is_none())
+        .filter(|tool| switched_off(&config.safety.switches, toolsets, tool.name).is_none())
         .map(|tool| Offered { tool, level })
         .filter(|offered| offered.marks().next().is_some());
     offered.collect()
@@ -82,10 +87,20 @@ fn level(config: &Config) -> Effect {
 pub fn check(
     config: &Config,
     toolsets: &[Toolset],
+    withheld: &[&str],
     tool: &Tool,
     arguments: &Map<String, Value>,
 ) -> Result<(), Error> {
-    if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool) {
+    if withheld.contains(&tool.name) {
+        return Err(Error::NotAllowed {
+            sentence: format!(
+                "`{}` was switched off while this server ran; nothing was sent",
+                tool.name
+            ),
+            hint: None,
+        });
+    }
+    if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool.name) {
         return Err(Error::NotAllowed {
             sentence: format!("{sentence}; nothing was sent"),
             hint,
@@ -128,13 +143,17 @@ pub fn allowed(config: &Config, tool: &Tool, effect: Effect) -> Result<(), Error
     })
 }
 
+/// Whether the switches leave a tool out.
+pub fn is_switched_off(switches: &Switches, toolsets: &[Toolset], name: &str) -> bool {
+    switched_off(switches, toolsets, name).is_some()
+}
+
 /// Why a tool is switched off, and how it is switched on; nothing where it is on. A denial wins.
 fn switched_off(
     switches: &Switches,
     toolsets: &[Toolset],
-    tool: &Tool,
+    name: &str,
 ) -> Option<(String, Option<String>)> {
-    let name = tool.name;
     if switches.deny.iter().any(|denied| denied == name) {
         return Some((
             format!("`{name}` is switched off by PROXMOX_TOOLS_DENY"),

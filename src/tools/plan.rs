@@ -11,8 +11,8 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
+use crate::time;
 use crate::tool::rows::{flag, says_something};
-use crate::tool::time;
 use crate::wait;
 
 /// How long a plan looks for backups, in seconds, all storages together.

@@ -1,6 +1,7 @@
 //! Pairs to a configuration or to every problem: tables, a row a case.
 
 mod names;
+mod safety;
 mod values;
 
 use std::time::Duration;
@@ -266,8 +267,8 @@ fn every_problem_is_reported_at_once() {
         clusters("a,b")
     );
     let variables = [
-        "PROXMOX_ACCESS: ",
         "PROXMOX_ACESS: ",
+        "PROXMOX_ACCESS: ",
         "PROXMOX_CLUSTER_a_API_URL: ",
         "PROXMOX_CLUSTER_b_TOKEN_ID: ",
         "PROXMOX_CLUSTER_b_VERIFY: ",

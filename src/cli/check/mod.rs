@@ -19,7 +19,7 @@ use crate::fleet::fan_out;
 use crate::fleet::rights::Rights;
 use crate::proxmox::probe::{self, Probe};
 use crate::proxmox::session::Session;
-use crate::tool::time;
+use crate::time;
 use crate::wait::{self, Call, Wake};
 use judge::{Finding, Severity, Verdict};
 use privileges::Privileges;

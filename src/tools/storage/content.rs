@@ -11,11 +11,11 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
-use crate::tool::time;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 
