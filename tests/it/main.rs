@@ -43,6 +43,7 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod privileges;
 mod reload;
 mod renamed;
 mod replay;
