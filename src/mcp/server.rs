@@ -17,8 +17,8 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::Wire;
 use crate::error::Error;
+use crate::gate::Caller;
 use crate::gate::mark::Effect;
-use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
 use crate::tool::call::{self, Desk, Outcome};
@@ -215,7 +215,6 @@ impl<D> Server<'_, D> {
     /// Runs the tool, listening to the client while it waits.
     fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Outcome, Error> {
         let caller = Caller {
-            from: Origin::Mcp,
             client: ("", ""),
             can_be_asked: false,
             reply: None,

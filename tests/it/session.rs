@@ -75,7 +75,6 @@ pub(crate) fn call(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let caller = Caller {
-        from: Origin::Mcp,
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
@@ -93,7 +92,6 @@ pub(crate) fn agreed(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let mut caller = Caller {
-        from: Origin::CommandLine,
         client: ("it", "0"),
         can_be_asked: true,
         reply: None,
@@ -134,7 +132,7 @@ impl Session {
         // Otherwise a slow machine would ask again where a fast one remembers.
         fleet.sighting_age = Duration::from_secs(3600);
         fleet.rights_age = Duration::from_secs(3600);
-        let desk = Desk::new(fleet, TOOLSETS);
+        let desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
         let server = thread::spawn(move || server::serve(&OURS, desk, inbox, theirs));
