@@ -7,7 +7,7 @@ use std::time::Duration;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::gate::{privileges, weigh};
+use proxmox_mcp::gate::{Origin, privileges, weigh};
 use proxmox_mcp::proxmox::permission::{Values, Verdict, judge};
 use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::proxmox::schema;
@@ -361,7 +361,11 @@ fn carry_out(world: &World, hint: &str) {
 #[test]
 fn what_must_fail_is_not_sent_and_works_once_the_commands_were_run() {
     let (world, env) = with_token(&printed("read"));
-    let mut desk = Desk::new(Fleet::new(configuration_of(&env)), TOOLSETS);
+    let mut desk = Desk::new(
+        Fleet::new(configuration_of(&env)),
+        TOOLSETS,
+        Origin::CommandLine,
+    );
     let _ = seen(&world);
     let error = call(&mut desk, "guest_power", START).expect_err("it must fail");
     assert!(
@@ -403,7 +407,7 @@ fn what_is_allowed_costs_one_look_a_minute() {
     let (world, env) = with_token(&printed("operate"));
     let mut fleet = Fleet::new(configuration_of(&env));
     fleet.rights_age = Duration::from_secs(3600);
-    let mut desk = Desk::new(fleet, TOOLSETS);
+    let mut desk = Desk::new(fleet, TOOLSETS, Origin::CommandLine);
     let _ = seen(&world);
     let mut sent = Vec::new();
     for action in ["start", "shutdown", "start"] {
@@ -422,7 +426,11 @@ fn what_is_not_certain_is_sent() {
         let world = World::three();
         let fault = Fault::TokenLacks(vec!["VM.PowerMgmt".into(), "VM.Allocate".into()]);
         world.cluster("staging").fault(fault);
-        let desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+        let desk = Desk::new(
+            Fleet::new(configuration(&world, "")),
+            TOOLSETS,
+            Origin::CommandLine,
+        );
         (world, desk)
     };
     let start = r#"{"guest":"stg-web-01","action":"start"}"#;
