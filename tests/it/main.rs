@@ -2,9 +2,12 @@
 //! documents.
 
 mod answer;
+mod ask;
+mod ask_modern;
 mod at_terminal;
 mod audit;
 mod audit_commands;
+mod audited;
 mod authority;
 mod backups;
 mod binary;
@@ -44,6 +47,8 @@ mod outage;
 mod packing;
 mod peer;
 mod privileges;
+mod protect;
+mod protect_rules;
 mod reload;
 mod renamed;
 mod replay;
@@ -71,3 +76,5 @@ mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
+mod verdicts;
+mod weights;
