@@ -49,10 +49,12 @@ pub enum Error {
         request: String,
         cause: String,
     },
-    /// The token may not do this, or was not accepted (401).
+    /// The token may not do this, or was not accepted (401). `sent` is false where that was known
+    /// before the call: nothing was sent.
     Denied {
         cluster: String,
         message: String,
+        sent: bool,
         hint: Option<String>,
     },
     /// Proxmox refused, in its own words; `errors` are its messages by parameter.
@@ -313,8 +315,17 @@ impl fmt::Display for Error {
                 cause,
             } => write!(f, "{cluster}: `{request}` was cut off: {cause}"),
             Error::Denied {
-                cluster, message, ..
-            } => write!(f, "{cluster}: the token was refused: {message}"),
+                cluster,
+                message,
+                sent,
+                ..
+            } => {
+                let (was, end) = match sent {
+                    true => ("was", ""),
+                    false => ("would be", "; nothing was sent"),
+                };
+                write!(f, "{cluster}: the token {was} refused: {message}{end}")
+            }
             Error::Refused {
                 cluster,
                 status,
@@ -352,6 +363,12 @@ impl fmt::Display for Error {
             Error::Midway { accepted, then } => {
                 match then.as_ref() {
                     Error::BadArguments(problems) => f.write_str(&problems.join("; "))?,
+                    Error::Denied {
+                        cluster,
+                        message,
+                        sent: false,
+                        ..
+                    } => write!(f, "{cluster}: the token would be refused: {message}")?,
                     then => write!(f, "{then}")?,
                 }
                 let accepted = accepted.join("`, `");

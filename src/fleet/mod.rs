@@ -9,6 +9,7 @@ pub mod query;
 pub mod registry;
 pub mod reload;
 pub mod resource;
+pub mod rights;
 pub mod rule;
 pub mod safety;
 pub mod sight;
@@ -28,11 +29,11 @@ use crate::proxmox::schema::{Schema, Schemas};
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
-use sight::Sight;
+use rights::Rights;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
-/// How long, in seconds, what a token may see is taken as known.
+/// How long, in seconds, what a token may do is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
 
 /// So many VMIDs of guests without a name are listed.
@@ -43,7 +44,7 @@ pub struct Fleet {
     pub config: Config,
     /// How long a cluster's answer decides where things are.
     pub sighting_age: Duration,
-    /// How long what a token may see is taken as known.
+    /// How long what a token may do is taken as known.
     pub rights_age: Duration,
     members: Vec<Member>,
     schemas: Schemas,
@@ -52,7 +53,7 @@ pub struct Fleet {
 struct Member {
     client: Client,
     sighting: Mutex<Option<Arc<Sighting>>>,
-    sight: Mutex<Option<(Instant, Sight)>>,
+    rights: Mutex<Option<(Instant, Arc<Rights>)>>,
 }
 
 impl Member {
@@ -60,7 +61,7 @@ impl Member {
         Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
-            sight: Mutex::new(None),
+            rights: Mutex::new(None),
         }
     }
 }
@@ -134,6 +135,16 @@ impl Fleet {
         Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
+    /// The cluster's own API description where it is known already; asks nobody.
+    pub(crate) fn schema_at_hand(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
+        Ok(self.schemas.at_hand(self.client(cluster)?))
+    }
+
+    /// The same as the cluster serves it now.
+    pub(crate) fn schema_now(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
+        self.schemas.refreshed(self.client(cluster)?)
+    }
+
     /// Reads several clusters at a time; see [`fan_out::fan_out`].
     pub(crate) fn fan_out<T: Send>(
         &self,
@@ -169,22 +180,6 @@ impl Fleet {
         let sighting = Arc::new(Sighting { at, rows });
         *lock(&member.sighting) = Some(Arc::clone(&sighting));
         Ok(sighting)
-    }
-
-    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
-    /// out. At most [`Fleet::rights_age`] old.
-    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
-        let member = self.member(cluster)?;
-        let known = *lock(&member.sight);
-        if let Some((at, sight)) = known
-            && at.elapsed() < self.rights_age
-        {
-            return Ok(sight);
-        }
-        let request = Request::new(Verb::Get, "/access/permissions", &[])?;
-        let sight = Sight::of(&member.client.send(&request)?.data);
-        *lock(&member.sight) = Some((Instant::now(), sight));
-        Ok(sight)
     }
 
     /// Which cluster a call means; for an existing guest also the guest.

@@ -1,9 +1,8 @@
-//! What a token may see, read off `GET /access/permissions`: lists leave out what it may not see
-//! and say nothing of it.
-
-use serde_json::Value;
+//! What a token may see, read off its rights: lists leave out what it may not see and say nothing of
+//! it.
 
 use super::resource::Sort;
+use super::rights::Rights;
 
 /// Of what a token sees everything there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +16,14 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Reads the rights of a token by path, as `GET /access/permissions` gives them: 1 for a
-    /// privilege that also holds below the path, 0 for one that does not. A path that is named below
-    /// replaces what it would inherit.
-    pub fn of(rights: &Value) -> Sight {
+    /// What these rights show. A path that is named below replaces what it would inherit.
+    pub fn of(rights: &Rights) -> Sight {
+        let storages = ["/storage/", "/pool/"];
         Sight {
-            guests: on_all_guests(rights, "VM.Audit"),
-            storages: everywhere(
-                rights,
-                "/storage",
-                "Datastore.Audit",
-                &["/storage/", "/pool/"],
-            ),
-            nodes: everywhere(rights, "/nodes", "Sys.Audit", &["/nodes/"]),
-            pools: everywhere(rights, "/pool", "Pool.Audit", &["/pool/"]),
+            guests: rights.on_all_guests("VM.Audit"),
+            storages: rights.on_all("/storage", "Datastore.Audit", &storages),
+            nodes: rights.on_all("/nodes", "Sys.Audit", &["/nodes/"]),
+            pools: rights.on_all("/pool", "Pool.Audit", &["/pool/"]),
         }
     }
 
@@ -58,25 +51,4 @@ impl Sight {
         let gaps = gaps.into_iter().filter(|(missing, _)| *missing);
         gaps.map(|(_, sentence)| sentence).collect()
     }
-}
-
-/// What gives or takes rights on single guests.
-const OF_GUESTS: &[&str] = &["/vms/", "/pool/"];
-
-/// Whether a privilege holds on every guest, whichever there are.
-pub fn on_all_guests(rights: &Value, privilege: &str) -> bool {
-    everywhere(rights, "/vms", privilege, OF_GUESTS)
-}
-
-/// Whether a privilege reaches all of `path`, and no path that begins with one of `below` takes it
-/// away.
-fn everywhere(rights: &Value, path: &str, privilege: &str, below: &[&str]) -> bool {
-    let on = |rights: &Value| rights.get(privilege).and_then(Value::as_i64);
-    rights.get(path).and_then(on) == Some(1)
-        && rights.as_object().is_some_and(|paths| {
-            let is_below = |path: &str| below.iter().any(|start| path.starts_with(start));
-            paths
-                .iter()
-                .all(|(path, rights)| !is_below(path) || on(rights).is_some())
-        })
 }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod brake;
 pub mod confirm;
 pub mod mark;
+pub mod privileges;
 mod protect;
 pub mod reach;
 pub mod trail;

@@ -4,6 +4,7 @@
 //! touches something else, is refused, whatever the handler's code says.
 
 mod fleet;
+mod permit;
 mod write;
 
 use std::cell::RefCell;
@@ -21,7 +22,6 @@ use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
-use crate::fleet::sight::Sight;
 use crate::proxmox::request::{Reply, Request, Verb};
 use crate::proxmox::task::{self, TaskState};
 use crate::proxmox::upid::Upid;
@@ -102,8 +102,8 @@ impl<'a> Reach<'a> {
     /// Sends one request.
     ///
     /// # Errors
-    /// It weighs more than the call declared, or touches something else: nothing is sent. Otherwise
-    /// whatever the cluster makes of it.
+    /// It weighs more than the call declared, touches something else, or is a write that the token
+    /// may not do: nothing is sent. Otherwise whatever the cluster makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
         let weight = self.allow(request)?;
         if request.verb != Verb::Get {
@@ -112,6 +112,9 @@ impl<'a> Reach<'a> {
         let result = self.fleet.client(self.cluster)?.send(request);
         if request.verb != Verb::Get {
             self.fleet.forget(self.cluster);
+            if matches!(result, Err(Error::Denied { .. })) {
+                self.fleet.forget_rights(self.cluster);
+            }
             if result.is_ok() {
                 self.accepted.borrow_mut().push(request.line());
             }
@@ -157,14 +160,6 @@ impl<'a> Reach<'a> {
             wrote: false,
             cause,
         })
-    }
-
-    /// What the token sees here; asked once a minute at most.
-    ///
-    /// # Errors
-    /// As [`Reach::send`].
-    pub fn sight(&self) -> Result<Sight, Error> {
-        self.fleet.sight(self.cluster)
     }
 
     /// Reads what stands at a path: the `data` of the reply.

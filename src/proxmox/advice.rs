@@ -1,5 +1,8 @@
 //! The next step, where a refusal leaves only one: commands and variables, ready to be copied.
 
+use std::collections::BTreeSet;
+
+use super::permission::Lack;
 use super::settings::{Settings, Trust};
 
 /// The role that the advice to a missing privilege makes.
@@ -23,16 +26,29 @@ pub fn token(token_id: &str) -> String {
 /// on a deeper path replace what is inherited. A token never has more than its user; one without privilege separation has exactly what its user has.
 pub fn grant(token_id: &str, message: &str) -> Option<String> {
     let (path, privilege) = missing_privilege(message)?;
+    let missing = format!("`{privilege}` on `{path}` is missing");
+    Some(granting(token_id, &missing, privilege))
+}
+
+/// The commands that grant what a call that was not sent lacks.
+pub fn grant_lacks(token_id: &str, lacks: &[Lack]) -> String {
+    let named: Vec<String> = lacks.iter().map(Lack::to_string).collect();
+    let privileges: BTreeSet<&str> = lacks.iter().flat_map(Lack::needed).collect();
+    let privileges: Vec<&str> = privileges.into_iter().collect();
+    let missing = format!("missing: {}", named.join(", "));
+    granting(token_id, &missing, &privileges.join(","))
+}
+
+fn granting(token_id: &str, missing: &str, privileges: &str) -> String {
     let user = user_of(token_id);
-    Some(format!(
-        "`{privilege}` on `{path}` is missing; to grant it, on a node as root: `pveum role add \
-         {ADVICE_ROLE} --privs {privilege}` (`pveum role modify {ADVICE_ROLE} --privs {privilege} \
-         --append` if that role is there), then give it on the path on which the token has its role \
-         now, as by `pveum acl modify / --tokens '{token_id}' --roles {ADVICE_ROLE}` (`pveum acl \
-         list` shows that path; an entry on a deeper one would replace the role there), and the same \
-         with `--users '{user}'` in place of the token where the user lacks it too: a token never \
-         has more than its user"
-    ))
+    format!(
+        "{missing}; to grant it, on a node as root: `pveum role add {ADVICE_ROLE} --privs \
+         {privileges}` (`pveum role modify {ADVICE_ROLE} --privs {privileges} --append` if that role \
+         is there), then give it on the path on which the token has its role now, as by `pveum acl \
+         modify / --tokens '{token_id}' --roles {ADVICE_ROLE}` (`pveum acl list` shows that path; an \
+         entry on a deeper one would replace the role there), and the same with `--users '{user}'` in \
+         place of the token where the user lacks it too: a token never has more than its user"
+    )
 }
 
 /// Path and privilege of `Permission check failed (/vms/100, VM.PowerMgmt)`. Other 403s have prose

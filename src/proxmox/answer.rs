@@ -113,6 +113,7 @@ impl Answer {
         Error::Denied {
             cluster: settings.cluster.clone(),
             message: self.message(),
+            sent: true,
             hint: Some(advice::token(&settings.token_id)),
         }
     }
@@ -124,6 +125,7 @@ impl Answer {
         Error::Denied {
             cluster: settings.cluster.clone(),
             message,
+            sent: true,
             hint,
         }
     }

@@ -10,6 +10,7 @@ pub mod encode;
 pub mod exchange;
 pub mod failure;
 pub mod look;
+pub mod permission;
 pub mod probe;
 pub mod request;
 pub mod schema;

@@ -79,6 +79,26 @@ impl Request {
         self
     }
 
+    /// The values of the slots of `template`, where the path is one of it. A `{kind}` is `qemu` or
+    /// `lxc`.
+    pub fn slots<'t>(&self, template: &'t str) -> Option<Vec<(&'t str, &str)>> {
+        let mut slots = Vec::new();
+        let mut parts = self.path.iter();
+        for part in template.split('/').skip(1) {
+            let given = parts.next()?;
+            let slot = part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'));
+            match slot {
+                Some("kind") if given != "qemu" && given != "lxc" => return None,
+                Some(slot) => slots.push((slot, given.as_str())),
+                None if part == given => {}
+                None => return None,
+            }
+        }
+        parts.next().is_none().then_some(slots)
+    }
+
     /// The path as people write it, for messages: `/nodes/pve1/qemu/100`.
     pub fn path_text(&self) -> String {
         self.path.iter().fold(String::new(), |mut text, part| {

@@ -10,7 +10,6 @@ pub mod needs;
 pub mod node;
 pub mod plan;
 pub mod renamed;
-pub mod rights;
 pub mod snapshot;
 pub mod storage;
 pub mod task;

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use crate::fleet::rights::{Reaches, Rights};
 use crate::gate::mark::Effect;
 
 /// One privilege on one path, with the sets of tools that need it for this effect.
@@ -79,16 +78,6 @@ pub static NEEDS: &[Need] = &[
     need("/pool", "Pool.Audit", Effect::Read, &["fleet"]),
 ];
 
-/// Where a token holds a privilege.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// On the path and below.
-    Everywhere,
-    /// On some paths below only, or on the path alone.
-    Somewhere,
-    Nowhere,
-}
-
 /// What of the needs on one path a token lacks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lack {
@@ -98,14 +87,13 @@ pub struct Lack {
     pub some: Vec<&'static str>,
 }
 
-/// What of `needs` a token with these rights lacks, path by path. `rights` is the answer of
-/// `GET /access/permissions`.
-pub fn lacks<'a>(rights: &Value, needs: impl Iterator<Item = &'a Need>) -> Vec<Lack> {
+/// What of `needs` a token with these rights lacks, path by path.
+pub fn lacks<'a>(rights: &Rights, needs: impl Iterator<Item = &'a Need>) -> Vec<Lack> {
     let mut lacks: Vec<Lack> = Vec::new();
     let mut seen = BTreeSet::new();
     for need in needs.filter(|need| seen.insert((need.path, need.privilege))) {
-        let held = held(rights, need.path, need.privilege);
-        if held == Held::Everywhere {
+        let held = rights.reach(need.path, need.privilege);
+        if held == Reaches::Everywhere {
             continue;
         }
         let place = lacks.iter().position(|lack| lack.path == need.path);
@@ -119,7 +107,7 @@ pub fn lacks<'a>(rights: &Value, needs: impl Iterator<Item = &'a Need>) -> Vec<L
         });
         if let Some(lack) = lacks.get_mut(place) {
             match held {
-                Held::Somewhere => lack.some.push(need.privilege),
+                Reaches::Somewhere => lack.some.push(need.privilege),
                 _ => lack.none.push(need.privilege),
             }
         }
@@ -143,23 +131,5 @@ impl Lack {
             ));
         }
         lines
-    }
-}
-
-/// 1 is a privilege that also holds below its path, 0 one on the path alone.
-fn held(rights: &Value, path: &str, privilege: &str) -> Held {
-    let on = |rights: &Value| rights.get(privilege).and_then(Value::as_i64);
-    let here = rights.get(path).and_then(on);
-    // What is asked on `/` itself need not reach further.
-    if here == Some(1) || (path == "/" && here.is_some()) {
-        return Held::Everywhere;
-    }
-    let below = format!("{path}/");
-    let mut paths = rights.as_object().into_iter().flatten();
-    let is_part = |at: &str| path != "/" && (at == path || at.starts_with(&below));
-    if paths.any(|(at, rights)| is_part(at) && on(rights).is_some()) {
-        Held::Somewhere
-    } else {
-        Held::Nowhere
     }
 }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::backup::archives::{self, Archive};
 use super::disks::{self, Disk};
-use super::rights;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
@@ -145,7 +144,7 @@ fn used_by(
     let limit = Duration::from_secs(CLONES_LIMIT_S);
     match wait::within(limit, || clones(reach, &bases)) {
         Ok(clones) if clones.is_empty() => {
-            let lacks = !rights::allowed(&rights::read(reach)?, ANY_GUEST, &["VM.Config.Disk"]);
+            let lacks = !reach.rights()?.holds(ANY_GUEST, "VM.Config.Disk");
             let unseen =
                 "unknown: the token lacks `VM.Config.Disk` on `/vms`, and is not shown all";
             Ok(vec![(

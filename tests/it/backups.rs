@@ -1,6 +1,7 @@
 //! Disks in configurations, and what names and listings of backups tell.
 
 use proxmox_mcp::fleet::index::Kind;
+use proxmox_mcp::fleet::rights::Rights;
 use proxmox_mcp::tools::backup::archives::{self, Name};
 use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;
@@ -244,7 +245,7 @@ fn an_empty_listing_may_mean_a_missing_right() {
         ),
         (json!({}), None, Some("VM.Backup` on `/vms`, `Datastore")),
     ] {
-        let found = archives::hidden_by(&rights, &[place("nas"), place("nas")], vmid);
+        let found = archives::hidden_by(&Rights::of(&rights), &[place("nas"), place("nas")], vmid);
         match (found, expected) {
             (None, None) => {}
             (Some(found), Some(expected)) => assert!(found.contains(expected), "{found}"),

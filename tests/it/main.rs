@@ -49,6 +49,7 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod privileges;
 mod protect;
 mod protect_rules;
 mod reload;

@@ -61,7 +61,7 @@ fn method(endpoint: &Value) -> Value {
         properties.insert(name.clone(), param);
     }
     let allowed = endpoint["allowtoken"].as_u64().unwrap_or(1);
-    json!({
+    let mut described = json!({
         "allowtoken": allowed,
         "description": "Does things. ".repeat(30),
         "method": endpoint["method"],
@@ -70,7 +70,12 @@ fn method(endpoint: &Value) -> Value {
             "properties": properties,
         },
         "returns": {"type": "object", "properties": {"x": {"description": "y".repeat(1000)}}},
-    })
+    });
+    if endpoint["perms"].is_object() {
+        described["permissions"] = endpoint["perms"].clone();
+        described["permissions"]["description"] = json!("And more in prose. ".repeat(80));
+    }
+    described
 }
 
 fn schema() -> &'static Schema {
@@ -98,6 +103,10 @@ fn every_method_is_read_and_little_is_kept() {
         );
         assert_eq!(method.extra, endpoint["extra"] == 1, "{path}");
         assert_eq!(method.token_allowed, endpoint["allowtoken"] != 0, "{path}");
+        let permissions = method.permissions.as_deref();
+        let permissions: Value =
+            permissions.map_or(Value::Null, |p| serde_json::from_str(p).unwrap());
+        assert_eq!(permissions, endpoint["perms"], "{path}");
         for param in &method.params {
             let wanted = &endpoint["params"][&*param.name];
             assert_eq!(

@@ -1,5 +1,6 @@
 //! What a token sees, read off its rights.
 
+use proxmox_mcp::fleet::rights::Rights;
 use proxmox_mcp::fleet::sight::Sight;
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ fn check(rights: &Value, expected: [bool; 4]) {
         storages,
         nodes,
         pools,
-    } = Sight::of(rights);
+    } = Sight::of(&Rights::of(rights));
     assert_eq!([guests, storages, nodes, pools], expected, "{rights}");
 }
 
@@ -43,7 +44,7 @@ fn a_list_is_whole_where_the_privilege_reaches_everything() {
 
 #[test]
 fn only_what_was_asked_for_can_be_missing() {
-    let nothing = Sight::of(&json!({}));
+    let nothing = Sight::of(&Rights::default());
     assert_eq!(nothing.gaps(|_| false), [""; 0]);
     assert_eq!(nothing.gaps(|_| true).len(), 4);
     let gaps = nothing.gaps(|sort| sort.is_guest());

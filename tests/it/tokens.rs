@@ -21,7 +21,11 @@ use crate::sim::roles::PRIVILEGES;
 use crate::sim::spec;
 use crate::sim::{SimCluster, World};
 
-fn call(desk: &mut Desk, tool: &str, arguments: &str) -> Result<Map<String, Value>, Error> {
+pub(crate) fn call(
+    desk: &mut Desk,
+    tool: &str,
+    arguments: &str,
+) -> Result<Map<String, Value>, Error> {
     let tool = tools::find(tool).unwrap_or_else(|| panic!("no tool {tool}"));
     let arguments: Value = serde_json::from_str(arguments).expect("JSON");
     let arguments = arguments.as_object().expect("an object");
@@ -29,7 +33,7 @@ fn call(desk: &mut Desk, tool: &str, arguments: &str) -> Result<Map<String, Valu
 }
 
 /// The words of each line that a shell would run.
-fn commands(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands(text: &str) -> Vec<Vec<String>> {
     let lines = text.lines();
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
@@ -44,7 +48,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 
 /// One command of `pveum`, as the API call that it makes, by root.
 #[track_caller]
-fn pveum(cluster: &SimCluster, words: &[String]) -> Value {
+pub(crate) fn pveum(cluster: &SimCluster, words: &[String]) -> Value {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (method, path, mut body, options) = match words.as_slice() {
         ["pveum", "role", "add", role, rest @ ..] => (
@@ -93,7 +97,7 @@ fn staging() -> World {
 }
 
 /// What is printed for another token of the staging cluster, whose secret nobody knows yet.
-fn printed(level: &str) -> Vec<Vec<String>> {
+pub(crate) fn printed(level: &str) -> Vec<Vec<String>> {
     let env = staging().env().replace("=mcp@pve!mcp", TOKEN);
     let begun = env.lines().filter(|line| !line.contains("TOKEN_SECRET"));
     let begun: Vec<&str> = begun.collect();
@@ -104,7 +108,7 @@ fn printed(level: &str) -> Vec<Vec<String>> {
 const TOKEN: &str = "=helper@pve!assistant";
 
 /// A staging cluster on which these commands were run, and the configuration with the new token.
-fn with_token(commands: &[Vec<String>]) -> (World, String) {
+pub(crate) fn with_token(commands: &[Vec<String>]) -> (World, String) {
     let world = staging();
     let cluster = world.cluster("staging");
     let answers: Vec<Value> = commands.iter().map(|words| pveum(cluster, words)).collect();
@@ -358,7 +362,7 @@ fn is_whole(answer: &Map<String, Value>) -> bool {
         .is_none_or(|errors| errors.as_array().is_some_and(Vec::is_empty))
 }
 
-fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
+pub(crate) fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
     let file = proxmox_mcp::fleet::env_file::read(env.as_bytes(), &Default::default());
     match proxmox_mcp::fleet::config::read(&[], &file.pairs) {
         Ok(config) => config,

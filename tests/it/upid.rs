@@ -194,6 +194,7 @@ fn what_repeating_will_not_change_ends_the_wait() {
     let denied = Error::Denied {
         cluster: "prod".into(),
         message: "no".into(),
+        sent: true,
         hint: None,
     };
     assert_eq!(follow(vec![Err(denied.clone())], 5000).unwrap_err(), denied);

@@ -5,7 +5,7 @@
 
 mod answer;
 pub mod api;
-mod apidoc;
+pub mod apidoc;
 mod authority;
 mod check;
 pub mod client;

@@ -16,6 +16,7 @@ use super::terminal::Terminal;
 use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::fleet::config::{Cluster, Config};
 use crate::fleet::fan_out;
+use crate::fleet::rights::Rights;
 use crate::proxmox::probe::{self, Probe};
 use crate::proxmox::session::Session;
 use crate::time;
@@ -178,7 +179,7 @@ impl<'a> Checked<'a> {
         });
         if let Some((rights, separated)) = said {
             let token_id = &self.cluster.settings.token_id;
-            let privileges = Privileges::of(rights, token_id, separated);
+            let privileges = Privileges::of(&Rights::of(rights), token_id, separated);
             self.findings.extend(privileges.finding());
             self.privileges = Some(privileges);
         }

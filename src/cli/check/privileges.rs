@@ -1,9 +1,8 @@
 //! What a cluster's token may do with each set of tools, what it lacks for the rest, and the commands
 //! that grant that.
 
-use serde_json::Value;
-
 use super::judge::{Finding, Severity};
+use crate::fleet::rights::{self, Rights};
 use crate::gate::mark::Effect;
 use crate::proxmox::advice::{self, Grant};
 use crate::tools::TOOLSETS;
@@ -39,12 +38,10 @@ pub(super) struct Set {
 }
 
 impl Privileges {
-    /// Reads the answer of `GET /access/permissions`.
-    pub(super) fn of(rights: &Value, token_id: &str, separated: Option<bool>) -> Privileges {
+    /// Judges these rights.
+    pub(super) fn of(rights: &Rights, token_id: &str, separated: Option<bool>) -> Privileges {
         let lacking = needs::lacks(rights, NEEDS.iter());
-        let bare = rights
-            .as_object()
-            .is_none_or(|paths| paths.values().all(|path| names(path).next().is_none()));
+        let bare = rights.is_bare();
         let reading = NEEDS.iter().filter(|need| need.effect == Effect::Read);
         let blind = !needs::lacks(rights, reading).is_empty();
         let grants = grants(rights, &lacking, bare);
@@ -106,7 +103,7 @@ impl Privileges {
 }
 
 impl Set {
-    fn of(rights: &Value, name: &'static str) -> Set {
+    fn of(rights: &Rights, name: &'static str) -> Set {
         let of_set = || NEEDS.iter().filter(move |need| need.sets.contains(&name));
         let may = EFFECTS.iter().filter(|(effect, _)| {
             let mut needed = of_set().filter(|need| need.effect == *effect).peekable();
@@ -126,7 +123,7 @@ fn lines(lacks: &[Lack]) -> Vec<String> {
 
 /// What has to be granted: on each path what is lacked there with what is held there, as an entry on a
 /// path replaces what is inherited. A token without anything is granted all of it at once on `/`.
-fn grants<'a>(rights: &'a Value, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>> {
+fn grants<'a>(rights: &'a Rights, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>> {
     let lacked = |lack: &Lack| {
         lack.none
             .iter()
@@ -145,7 +142,7 @@ fn grants<'a>(rights: &'a Value, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>>
     }
     let grant = |lack: &Lack| {
         let mut privileges = lacked(lack);
-        if let Some(held) = rights.get(lack.path) {
+        if let Some(held) = rights.on(lack.path) {
             privileges.extend(names(held).filter(|name| matters(lack.path, name)));
         }
         privileges.sort_unstable();
@@ -175,10 +172,8 @@ fn matters(path: &str, privilege: &str) -> bool {
 
 /// The names of the privileges on a path. They end up in a command that a person may paste into a root
 /// shell.
-fn names(path: &Value) -> impl Iterator<Item = &str> {
-    let names = path.as_object().into_iter().flatten();
-    let names = names.map(|(name, _)| name.as_str());
-    names.filter(|name| {
+fn names(path: &rights::Privileges) -> impl Iterator<Item = &str> {
+    path.keys().map(AsRef::as_ref).filter(|name: &&str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
     })
 }

@@ -21,8 +21,8 @@ pub(in crate::gate) struct Writing<'a> {
 }
 
 impl Reach<'_> {
-    /// The last things before a write leaves: it is held against protection and the brake, and written
-    /// down.
+    /// The last things before a write leaves: it is held against protection, what the token may do
+    /// and the brake, and written down.
     ///
     /// # Errors
     /// It must not leave.
@@ -31,6 +31,7 @@ impl Reach<'_> {
             return Err(self.refused(request, "is a write, which this call may not send"));
         };
         protect::request(self, request, weight)?;
+        self.permit(request)?;
         let objects = self.braked(&writing, weight)?;
         writing.trail.before(request.line(), &objects)
     }

@@ -114,22 +114,9 @@ impl Row {
         if self.verb != request.verb {
             return None;
         }
-        let mut slots = Vec::new();
-        let mut parts = request.path.iter();
-        for part in self.path.split('/').skip(1) {
-            let given = parts.next()?;
-            match part
-                .strip_prefix('{')
-                .and_then(|part| part.strip_suffix('}'))
-            {
-                Some("kind") if given != "qemu" && given != "lxc" => return None,
-                Some(slot) => slots.push((slot, given.as_str())),
-                None if part == given => {}
-                None => return None,
-            }
-        }
+        let slots = request.slots(self.path)?;
         let params = &request.params;
-        parts.next().is_none().then_some(Sent { params, slots })
+        Some(Sent { params, slots })
     }
 }
 

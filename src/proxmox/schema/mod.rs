@@ -36,6 +36,9 @@ pub struct Method {
     pub extra: bool,
     /// Whether an API token may call it.
     pub token_allowed: bool,
+    /// What it asks of its caller, as JSON without the prose; see [`super::permission`]. Without it
+    /// root@pam alone may call it.
+    pub permissions: Option<Arc<str>>,
 }
 
 /// One parameter.

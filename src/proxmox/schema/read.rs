@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::{Kind, Limits, Method, Param, Schema};
 use crate::proxmox::request::Verb;
@@ -23,6 +24,8 @@ const METHODS_MAX: usize = 4000;
 const PARAMS_MAX: usize = 40_000;
 const OPTIONS_MAX: usize = 500;
 const NAME_MAX_BYTES: usize = 200;
+/// The longest of 9.2 takes 250.
+const PERMISSIONS_MAX_BYTES: usize = 1000;
 
 /// The description that `source` streams.
 ///
@@ -155,6 +158,7 @@ struct RawMethod {
     #[serde(rename = "allowtoken")]
     allow_token: Loose,
     parameters: RawParameters,
+    permissions: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -206,9 +210,23 @@ impl Builder {
             // Where nothing is said, further names are taken.
             extra: raw.parameters.additional.is_true().unwrap_or(true),
             token_allowed: raw.allow_token.is_true().unwrap_or(true),
+            permissions: raw.permissions.map(|rule| self.permissions(rule)),
         };
         self.methods.push(method);
         Ok(())
+    }
+
+    /// The few different ones are kept once each. One that is too long is kept as one that says
+    /// nothing.
+    fn permissions(&mut self, mut rule: Value) -> Arc<str> {
+        if let Value::Object(rule) = &mut rule {
+            rule.remove("description");
+        }
+        let text = rule.to_string();
+        if text.len() > PERMISSIONS_MAX_BYTES {
+            return self.text("{}");
+        }
+        self.text(&text)
     }
 
     fn param(&mut self, name: &str, raw: RawParam) -> Param {

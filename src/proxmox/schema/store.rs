@@ -53,7 +53,13 @@ impl Schemas {
         self.fetch(client, &version, None)
     }
 
-    /// The same, but asked for anew where it has changed since it was read: for use before a
+    /// The description of the cluster's version where it is known already. Asks nobody.
+    pub fn at_hand(&self, client: &Client) -> Option<Arc<Schema>> {
+        let version = client.standing().version?;
+        self.known(&version).flatten()
+    }
+
+    /// As [`Schemas::of`], but asked for anew where it has changed since it was read: for use before a
     /// refusal, since the cluster may have been upgraded under us.
     ///
     /// # Errors

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::fleet::index::Kind;
+use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::rows::{flag, number};
-use crate::tools::rights;
 use crate::wait;
 
 /// How long one storage of several may take.
@@ -260,16 +260,15 @@ pub fn name(volume: &str) -> Option<Name> {
 /// # Errors
 /// The token's rights cannot be read.
 pub fn hidden(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Option<String>, Error> {
-    let rights = rights::read(reach)?;
-    Ok(hidden_by(&rights, places, vmid))
+    Ok(hidden_by(&*reach.rights()?, places, vmid))
 }
 
-/// As [`hidden`], from the reply of `/access/permissions`.
-pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<String> {
+/// As [`hidden`], by these rights.
+pub fn hidden_by(rights: &Rights, places: &[Place], vmid: Option<u32>) -> Option<String> {
     // A guest without a path of its own inherits, as any other does.
     let guest = vmid.map_or("/vms/0".to_string(), |vmid| format!("/vms/{vmid}"));
     let mut missing = Vec::new();
-    if !rights::allowed(rights, &guest, &["VM.Backup"]) {
+    if !rights.holds(&guest, "VM.Backup") {
         let path = if vmid.is_some() {
             guest.as_str()
         } else {
@@ -279,11 +278,7 @@ pub fn hidden_by(rights: &Value, places: &[Place], vmid: Option<u32>) -> Option<
     }
     for place in places {
         let path = format!("/storage/{}", place.storage);
-        let lacks = !rights::allowed(
-            rights,
-            &path,
-            &["Datastore.AllocateSpace", "Datastore.Allocate"],
-        );
+        let lacks = !rights.holds_any(&path, &["Datastore.AllocateSpace", "Datastore.Allocate"]);
         let line = format!("`Datastore.AllocateSpace` on `{path}`");
         if lacks && !missing.contains(&line) {
             missing.push(line);

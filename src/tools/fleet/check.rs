@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::quorum::{self, Quorum};
 use crate::error::Error;
+use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::rows::Row;
@@ -39,7 +40,7 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
     let quorum = quorum::read(reach)?;
     let mut not_read = Vec::new();
     let missing = match reach.get("/access/permissions", &[]) {
-        Ok(rights) => missing(&rights),
+        Ok(rights) => missing(&Rights::of(&rights)),
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             not_read.push(format!("privileges: {error}"));
@@ -82,7 +83,7 @@ impl Checked {
 
 /// A line for each path: `/vms: VM.Clone, VM.Migrate`; in a second one, what the token has on some
 /// paths below only.
-fn missing(rights: &Value) -> Vec<String> {
+fn missing(rights: &Rights) -> Vec<String> {
     let lacks = needs::lacks(rights, NEEDS.iter());
     lacks.iter().flat_map(Lack::lines).collect()
 }

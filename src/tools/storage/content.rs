@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use super::NAME_MAX_CHARS;
 use crate::error::Error;
 use crate::fleet::resource::Sort;
-use crate::fleet::sight;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
@@ -19,7 +18,6 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
-use crate::tools::rights;
 
 const VOLID_MAX_CHARS: usize = 300;
 const NOTES_MAX_CHARS: usize = 500;
@@ -292,14 +290,14 @@ fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Optio
         _ => &["VM.Config.Disk", "VM.Backup"],
     };
     let path = format!("/storage/{storage}");
-    let rights = match rights::read(reach) {
+    let rights = match reach.rights() {
         Ok(rights) => rights,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
     };
-    let lacks = |privilege: &&&str| !sight::on_all_guests(&rights, privilege);
+    let lacks = |privilege: &&&str| !rights.on_all_guests(privilege);
     let lacking: Vec<&str> = needed.iter().filter(lacks).copied().collect();
-    if lacking.is_empty() || rights::allowed(&rights, &path, &["Datastore.Allocate"]) {
+    if lacking.is_empty() || rights.holds(&path, "Datastore.Allocate") {
         return Ok(None);
     }
     Ok(Some(format!(

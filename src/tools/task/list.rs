@@ -19,7 +19,6 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::tools::rights;
 use crate::wait;
 
 const TIME_MAX_CHARS: usize = 40;
@@ -208,7 +207,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
         },
     };
     let mut found = Listed {
-        hidden: !rights::allowed(&rights::read(reach)?, ANY_NODE, &["Sys.Audit"]),
+        hidden: !reach.rights()?.holds(ANY_NODE, "Sys.Audit"),
         ..Listed::default()
     };
     if wanted.is_recent() {

@@ -1,0 +1,196 @@
+//! What a token may do, path by path: the one reading of `GET /access/permissions`.
+//!
+//! The answer lists the top-level paths, every path with an access rule and whatever is in a pool,
+//! each with the privileges that the token has there in the end, its user's, groups' and pools'
+//! counted in. What it has nothing on is left out, also where a rule says so on purpose.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::sight::Sight;
+use super::{Fleet, lock};
+use crate::error::Error;
+use crate::proxmox::request::{Request, Verb};
+
+const RIGHTS_PATH: &str = "/access/permissions";
+
+/// The privileges on one path, each with whether it also holds below.
+pub type Privileges = BTreeMap<Box<str>, bool>;
+
+/// What a token holds. Equal privileges of many paths are kept once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rights {
+    paths: BTreeMap<Box<str>, Arc<Privileges>>,
+}
+
+/// Where a token holds a privilege.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaches {
+    /// The path and all below.
+    Everywhere,
+    /// Some paths below only, or the path alone.
+    Somewhere,
+    Nowhere,
+}
+
+impl Rights {
+    /// Reads the `data` of the answer: 1 is a privilege that also holds below its path, 0 one that
+    /// does not. What has another shape says nothing.
+    pub fn of(data: &Value) -> Rights {
+        let mut known: BTreeSet<Arc<Privileges>> = BTreeSet::new();
+        let mut paths = BTreeMap::new();
+        for (path, held) in data.as_object().into_iter().flatten() {
+            let Some(held) = held.as_object() else {
+                continue;
+            };
+            let held = held.iter();
+            let held: Privileges = held
+                .map(|(name, below)| (name.as_str().into(), is_set(below)))
+                .collect();
+            let held = match known.get(&held) {
+                Some(equal) => Arc::clone(equal),
+                None => {
+                    let held = Arc::new(held);
+                    known.insert(Arc::clone(&held));
+                    held
+                }
+            };
+            paths.insert(path.as_str().into(), held);
+        }
+        Rights { paths }
+    }
+
+    /// What is held on a path that the answer names.
+    pub fn on(&self, path: &str) -> Option<&Privileges> {
+        self.paths.get(path).map(Arc::as_ref)
+    }
+
+    /// No privilege at all.
+    pub fn is_bare(&self) -> bool {
+        self.paths.values().all(|held| held.is_empty())
+    }
+
+    /// Whether a privilege holds on `path`: by its own entry, or by the nearest one above that hands
+    /// it down.
+    pub fn holds(&self, path: &str, privilege: &str) -> bool {
+        let mut at = path;
+        loop {
+            if let Some(held) = self.on(at) {
+                return held
+                    .get(privilege)
+                    .is_some_and(|below| *below || at == path);
+            }
+            at = match at.rsplit_once('/') {
+                _ if at == "/" => return false,
+                Some(("", _)) | None => "/",
+                Some((above, _)) => above,
+            };
+        }
+    }
+
+    /// The same for one of several.
+    pub fn holds_any(&self, path: &str, privileges: &[&str]) -> bool {
+        privileges
+            .iter()
+            .any(|privilege| self.holds(path, privilege))
+    }
+
+    /// Whether a privilege holds on every guest, whichever there are.
+    pub fn on_all_guests(&self, privilege: &str) -> bool {
+        self.on_all("/vms", privilege, &["/vms/", "/pool/"])
+    }
+
+    /// Whether a privilege holds on `path` and below, and no path that begins with one of `below`
+    /// takes it away.
+    pub fn on_all(&self, path: &str, privilege: &str, below: &[&str]) -> bool {
+        let on = |path: &str| self.on(path).and_then(|held| held.get(privilege));
+        let is_below = |path: &str| below.iter().any(|start| path.starts_with(start));
+        let mut paths = self.paths.iter();
+        on(path) == Some(&true)
+            && paths.all(|(path, held)| !is_below(path) || held.contains_key(privilege))
+    }
+
+    /// How far a privilege on `path` reaches.
+    pub fn reach(&self, path: &str, privilege: &str) -> Reaches {
+        let here = self.on(path).and_then(|held| held.get(privilege));
+        // What is asked on `/` itself need not reach further.
+        if here == Some(&true) || (path == "/" && here.is_some()) {
+            return Reaches::Everywhere;
+        }
+        let below = format!("{path}/");
+        let is_part = |at: &str| path != "/" && (at == path || at.starts_with(&below));
+        let mut paths = self.paths.iter();
+        if paths.any(|(at, held)| is_part(at) && held.contains_key(privilege)) {
+            Reaches::Somewhere
+        } else {
+            Reaches::Nowhere
+        }
+    }
+}
+
+impl Fleet {
+    /// What the token of a cluster may do, at most [`Fleet::rights_age`] old.
+    pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
+        let member = self.member(cluster)?;
+        let known = lock(&member.rights).clone();
+        if let Some((at, rights)) = known
+            && at.elapsed() < self.rights_age
+        {
+            return Ok(rights);
+        }
+        self.rights_now(cluster)
+    }
+
+    /// The same, asked for now: for what is said of things that the token may not see.
+    pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
+        let rights = Arc::new(self.read_rights(cluster, &request)?);
+        *lock(&self.member(cluster)?.rights) = Some((Instant::now(), Arc::clone(&rights)));
+        Ok(rights)
+    }
+
+    /// What the token may do on one path, as the cluster decides itself, asked for now.
+    pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
+        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
+        self.read_rights(cluster, &request)
+    }
+
+    fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
+        let data = self.client(cluster)?.send(request)?.data;
+        if !data.is_object() {
+            return Err(Error::NotAnAnswer {
+                cluster: self.cluster_name(cluster).to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "it lists no rights".into(),
+            });
+        }
+        Ok(Rights::of(&data))
+    }
+
+    /// Forgets what the token may do, since the cluster said otherwise.
+    pub(crate) fn forget_rights(&self, cluster: usize) {
+        if let Ok(member) = self.member(cluster) {
+            *lock(&member.rights) = None;
+        }
+    }
+
+    /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
+    /// out.
+    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
+        self.rights(cluster).map(|rights| Sight::of(&rights))
+    }
+}
+
+/// A truth of Proxmox's: 1 or 0, as a number or a text.
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Bool(truth) => *truth,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.as_str(), "" | "0"),
+        _ => false,
+    }
+}

@@ -1,0 +1,124 @@
+//! What the token may do here, and whether that is enough for what is about to be sent: what must
+//! fail is not sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Reach;
+use crate::error::Error;
+use crate::fleet::rights::Rights;
+use crate::fleet::sight::Sight;
+use crate::gate::privileges::verdict;
+use crate::proxmox::advice;
+use crate::proxmox::permission::{Lack, Verdict};
+use crate::proxmox::request::Request;
+use crate::proxmox::schema::Schema;
+
+impl Reach<'_> {
+    /// What the token may do here, asked for now: an answer must not call a list whole by what was so
+    /// a minute ago.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn rights(&self) -> Result<Arc<Rights>, Error> {
+        self.fleet.rights_now(self.cluster)
+    }
+
+    /// What the token sees here; asked once a minute at most.
+    ///
+    /// # Errors
+    /// As [`Reach::send`].
+    pub fn sight(&self) -> Result<Sight, Error> {
+        self.fleet.sight(self.cluster)
+    }
+
+    /// Refuses a write for which the token has not what the cluster will ask for.
+    ///
+    /// What the token holds is read once a minute as a whole, and by that most calls are seen to be
+    /// allowed. Only one that is not is asked about on the paths in question, where the cluster
+    /// decides by itself what it would decide later, and is refused by that answer. Whatever is not
+    /// certain is sent.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] with the commands that grant what is missing; the cluster is not reached;
+    /// the call was withdrawn.
+    pub(super) fn permit(&self, request: &Request) -> Result<(), Error> {
+        match self.lacking(request) {
+            Ok(None) => Ok(()),
+            Ok(Some(error)) => Err(error),
+            Err(error @ (Error::Cancelled | Error::Unreachable { .. })) => Err(error),
+            // The cluster does not say: then it says it to the request itself.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Why a request must fail, where that is certain.
+    fn lacking(&self, request: &Request) -> Result<Option<Error>, Error> {
+        let schema = self.fleet.schema_at_hand(self.cluster)?;
+        let schema = schema.as_deref();
+        if !is_judged(request, schema) {
+            return Ok(None);
+        }
+        let rights = self.fleet.rights(self.cluster)?;
+        let first = verdict(request, schema, &mut |path, privilege| {
+            Ok(rights.holds(path, privilege))
+        })?;
+        if !must_fail(&first) {
+            return Ok(None);
+        }
+        // The cluster may have been upgraded, or the token given more.
+        let now = match schema {
+            Some(_) => self.fleet.schema_now(self.cluster)?,
+            None => None,
+        };
+        let mut known: BTreeMap<String, Rights> = BTreeMap::new();
+        let second = verdict(request, now.as_deref(), &mut |path, privilege| {
+            if let Some(rights) = known.get(path) {
+                return Ok(rights.holds(path, privilege));
+            }
+            let rights = self.fleet.rights_on(self.cluster, path)?;
+            let holds = rights.holds(path, privilege);
+            known.insert(path.to_string(), rights);
+            Ok(holds)
+        })?;
+        if !must_fail(&second) {
+            self.fleet.forget_rights(self.cluster);
+            return Ok(None);
+        }
+        self.denied(request, second).map(Some)
+    }
+
+    fn denied(&self, request: &Request, verdict: Verdict) -> Result<Error, Error> {
+        let line = request.line();
+        let (message, hint) = match verdict {
+            Verdict::Lacks(lacks) => {
+                let named: Vec<String> = lacks.iter().map(Lack::to_string).collect();
+                let token_id = &self.cluster()?.settings.token_id;
+                (
+                    format!("`{line}` needs {}", named.join(", and ")),
+                    Some(advice::grant_lacks(token_id, &lacks)),
+                )
+            }
+            _ => (
+                format!("`{line}` takes no API token, but a login with a password"),
+                None,
+            ),
+        };
+        Ok(Error::Denied {
+            cluster: self.cluster_name().to_string(),
+            message,
+            sent: false,
+            hint,
+        })
+    }
+}
+
+fn must_fail(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Lacks(_) | Verdict::NoToken)
+}
+
+/// Whether a token without any privilege would be refused: otherwise nothing has to be read.
+fn is_judged(request: &Request, schema: Option<&Schema>) -> bool {
+    let bare = verdict(request, schema, &mut |_, _| Ok(false));
+    bare.is_ok_and(|verdict| must_fail(&verdict))
+}
