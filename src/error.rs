@@ -174,10 +174,12 @@ impl Error {
                 cluster,
                 message,
                 hint,
+                sent,
             } => Error::Denied {
                 cluster,
                 message: by(message),
                 hint: hint.map(by),
+                sent,
             },
             Error::Refused {
                 cluster,
