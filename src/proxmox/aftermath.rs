@@ -35,7 +35,7 @@ struct Seen {
     hint: Option<&'static str>,
 }
 
-const FOLLOW: &str = "it took effect: follow that task instead of repeating the call";
+const FOLLOW: &str = "it was begun: look at that task instead of repeating the call";
 const DONE: &str = "it took effect: do not repeat it";
 
 /// The error of a write, with what is seen of it afterwards; any other error as it is. `begun` is
@@ -127,6 +127,7 @@ fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<See
         ours.then_some((row, upid))
     });
     Ok(found.map(|(row, upid)| {
+        client.remember_task(upid.as_str());
         let text = |key: &str| row.get(key).and_then(Value::as_str);
         let state = match text("status") {
             None | Some("RUNNING" | "") => "runs".to_string(),
@@ -216,7 +217,11 @@ fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
         (Verb::Delete, Some(_)) => is_done(false, format!("`{there}` is still there")),
         (_, None) => is_done(false, format!("`{there}` cannot be read, or is not there")),
         (Verb::Post, Some(_)) if !is_change(request) => {
-            is_done(true, format!("`{there}` is there: it was created"))
+            let what = match ids(request).first() {
+                Some(vmid) => format!("guest {vmid}"),
+                None => format!("`{there}`"),
+            };
+            is_done(true, format!("{what} exists now"))
         }
         (_, Some(data)) => compared(request, &data, &there),
     })

@@ -1,6 +1,7 @@
 //! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
 //! documents.
 
+mod aftermath;
 mod answer;
 mod at_terminal;
 mod authority;
@@ -26,6 +27,7 @@ mod dotenv_table;
 mod example_file;
 mod gate;
 mod guests;
+mod health;
 mod inbox;
 mod index;
 mod layers;
@@ -39,6 +41,7 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod progress;
 mod renamed;
 mod replay;
 mod replay_data;
