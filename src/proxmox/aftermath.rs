@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{AFTERMATH_S, Client};
 use super::request::{Request, Verb};
+use super::task;
 use super::upid::Upid;
 use crate::error::Error;
 use crate::text::printable;
@@ -36,6 +37,7 @@ struct Seen {
 }
 
 const FOLLOW: &str = "it was begun: look at that task instead of repeating the call";
+const ENDED: &str = "the task has ended: there is nothing left to stop";
 const DONE: &str = "it took effect: do not repeat it";
 
 /// The error of a write, with what is seen of it afterwards; any other error as it is. `begun` is
@@ -84,7 +86,10 @@ fn look(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
 }
 
 fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Error> {
-    let task = task(client, request, begun)?;
+    if let ["nodes", _, "tasks", upid] = parts(request)[..] {
+        return stopped(client, upid);
+    }
+    let task = started(client, request, begun)?;
     let object = object(client, request)?;
     let made = object.filter(|object| object.hint.is_some() || task.is_none());
     Ok(match (task, made) {
@@ -102,7 +107,7 @@ fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
 }
 
 /// The task that the request started, where a node is named on which it would run.
-fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<Seen>, Error> {
+fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<Seen>, Error> {
     let ["nodes", node, ..] = parts(request)[..] else {
         return Ok(None);
     };
@@ -148,6 +153,23 @@ fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<See
             hint: Some(FOLLOW),
         }
     }))
+}
+
+/// What became of a task that was to be stopped.
+fn stopped(client: &Client, upid: &str) -> Result<Seen, Error> {
+    let cluster = &client.settings().cluster;
+    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    let state = task::look(&|request: &Request| client.send(request), cluster, &upid)?;
+    Ok(match state.exit {
+        Some(exit) => Seen {
+            sentence: format!("the task has ended with `{exit}`"),
+            hint: Some(ENDED),
+        },
+        None => Seen {
+            sentence: "the task still runs".into(),
+            hint: None,
+        },
+    })
 }
 
 fn parts(request: &Request) -> Vec<&str> {

@@ -77,7 +77,7 @@ fn its_task_is_found_by_time_type_guest_and_token() {
     ] {
         let listed = upid(ago_s, kind, id, user);
         let task = listed.clone();
-        let node = node(move |_| ok(&rows(&[task.clone()])));
+        let node = node(move |_| ok(&rows(std::slice::from_ref(&task))));
         let error = sent(&node.client(), &start());
         assert_eq!(error.code(), "InterruptedError");
         let text = error.to_string();
@@ -107,7 +107,7 @@ fn its_task_is_found_by_time_type_guest_and_token() {
 #[test]
 fn a_task_that_was_told_is_not_taken_for_another() {
     let listed = upid(0, "qmstart", "100", TOKEN);
-    let node = node(move |_| ok(&rows(&[listed.clone()])));
+    let node = node(move |_| ok(&rows(std::slice::from_ref(&listed))));
     let client = node.client();
     assert!(
         sent(&client, &start())
@@ -198,6 +198,33 @@ fn what_no_node_runs_is_seen_at_the_object() {
         let node = node(read);
         let text = sent(&node.client(), request).to_string();
         assert!(text.ends_with(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_task_that_was_to_be_stopped_is_looked_at() {
+    let upid = upid(60, "vzdump", "100", TOKEN);
+    let stop = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &["pve1", &upid]);
+    let stop = stop.expect("a request");
+    for (status, expected, hint) in [
+        (
+            json!({"status": "running"}),
+            "the task still runs",
+            "it may have taken effect",
+        ),
+        (
+            json!({"status": "stopped", "exitstatus": "received interrupt"}),
+            "the task has ended with `received interrupt`",
+            "the task has ended",
+        ),
+    ] {
+        let node = node(move |hit| match hit.target.contains("/status") {
+            true => ok(&status),
+            false => ok(&json!([])),
+        });
+        let error = sent(&node.client(), &stop);
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert!(error.hint().expect("a hint").starts_with(hint), "{error}");
     }
 }
 

@@ -17,6 +17,7 @@ mod clients;
 mod codes;
 mod commands;
 mod config;
+mod dead;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
