@@ -4,14 +4,18 @@
 //! touches something else, is refused, whatever the handler's code says.
 
 mod fleet;
+mod task;
+mod write;
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Instant;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::access;
 use super::mark::Mark;
-use super::weigh::{Touch, weigh};
+use super::weigh::{Touch, Weight, weigh};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
@@ -21,33 +25,35 @@ use crate::fleet::resource::{self, Resource};
 use crate::fleet::sight::Sight;
 use crate::proxmox::aftermath;
 use crate::proxmox::request::{Reply, Request, Verb};
-use crate::proxmox::task::{self, TaskState};
-use crate::proxmox::upid::Upid;
 
 pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;
+pub(super) use write::Writing;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
                          sent unchecked";
 
 /// What the gate allowed for one call.
-#[derive(Clone, Debug)]
-pub(super) struct Grant {
+pub(super) struct Grant<'a> {
     pub(super) mark: Mark,
     pub(super) touches: Vec<Touch>,
+    /// Nothing where the call only reads.
+    pub(super) writing: Option<Writing<'a>>,
 }
 
 /// One cluster with what this call may do there. It cannot be cloned or kept.
 pub struct Reach<'a> {
     fleet: &'a Fleet,
     cluster: usize,
-    grant: Grant,
+    grant: Grant<'a>,
     guest: Option<Guest>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
     /// The writes that the cluster took.
     accepted: RefCell<Vec<String>>,
+    /// What the brake has counted for this call.
+    counted: RefCell<BTreeSet<String>>,
     planned: Option<Value>,
     notes: RefCell<Vec<(&'static str, Value)>>,
 }
@@ -56,7 +62,7 @@ impl<'a> Reach<'a> {
     pub(super) fn new(
         fleet: &'a Fleet,
         cluster: usize,
-        grant: Grant,
+        grant: Grant<'a>,
         guest: Option<Guest>,
         wait_s: u64,
     ) -> Reach<'a> {
@@ -68,6 +74,7 @@ impl<'a> Reach<'a> {
             wait_s,
             made: RefCell::new(Vec::new()),
             accepted: RefCell::new(Vec::new()),
+            counted: RefCell::default(),
             planned: None,
             notes: RefCell::new(Vec::new()),
         }
@@ -98,7 +105,10 @@ impl<'a> Reach<'a> {
     /// It weighs more than the call declared, or touches something else: nothing is sent. Otherwise
     /// whatever the cluster makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        self.allow(request)?;
+        let weight = self.allow(request)?;
+        if request.verb != Verb::Get {
+            self.brake(&weight)?;
+        }
         let client = self.fleet.client(self.cluster)?;
         let begun = Instant::now();
         let mut result = client.send(request);
@@ -194,8 +204,10 @@ impl<'a> Reach<'a> {
         Ok(())
     }
 
-    fn allow(&self, request: &Request) -> Result<(), Error> {
+    fn allow(&self, request: &Request) -> Result<Weight, Error> {
         let weight = weigh(request);
+        let what = format!("`{}`", request.line());
+        access::check(self.cluster()?, &what, weight.mark.effect)?;
         if !self.grant.mark.covers(weight.mark) {
             let problem = format!(
                 "weighs {}, but the call was allowed {}",
@@ -213,7 +225,7 @@ impl<'a> Reach<'a> {
                 return Err(self.refused(request, &problem));
             }
         }
-        Ok(())
+        Ok(weight)
     }
 
     fn refused(&self, request: &Request, problem: &str) -> Error {
@@ -288,58 +300,6 @@ impl<'a> Reach<'a> {
         self.send(&request).map(|reply| reply.data)
     }
 
-    /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
-    /// `state`, `exit` and `log_tail`. A reply without a UPID is an end already.
-    ///
-    /// # Errors
-    /// The task failed; the call was withdrawn.
-    pub fn follow(&self, reply: &Reply) -> Result<Map<String, Value>, Error> {
-        self.follow_for(reply, Duration::from_secs(self.wait_s))
-    }
-
-    /// The same for at most `time`.
-    ///
-    /// # Errors
-    /// As [`Reach::follow`].
-    pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
-        let mut answer = Map::new();
-        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
-            answer.insert("state".into(), "ok".into());
-            return Ok(answer);
-        };
-        let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
-            cluster: self.cluster_name().to_string(),
-            request: "a task".into(),
-            wrote: true,
-            cause,
-        })?;
-        let state = self.watch(&upid, time)?.succeeded()?;
-        match serde_json::to_value(state) {
-            Ok(Value::Object(state)) => Ok(state),
-            _ => Ok(answer),
-        }
-    }
-
-    /// Watches a task for at most `time`. Its failure is an answer like another.
-    ///
-    /// # Errors
-    /// The call was withdrawn; the task cannot be looked at.
-    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
-        let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), upid, time)?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
-        Ok(state)
-    }
-
-    /// The last `lines` lines of a task's log, made fit to be shown.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
-        task::log_tail(&|request: &Request| self.send(request), upid, lines)
-    }
-
     /// The VMID that `guest`, a VMID or a name, means on this cluster; a VMID whether or not a guest
     /// has it.
     ///
@@ -388,9 +348,10 @@ impl<'a> Reach<'a> {
 }
 
 /// What a read is allowed.
-pub(super) fn reading() -> Grant {
+pub(super) fn reading() -> Grant<'static> {
     Grant {
         mark: Mark::READ,
         touches: Vec::new(),
+        writing: None,
     }
 }

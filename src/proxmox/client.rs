@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{self, Answer};
-use super::clock;
 use super::encode;
 use super::request::{Reply, Request, Verb};
 use super::session::{Session, StaticFile, WRITE_NEEDS_S};
 use super::settings::Settings;
 use crate::error::Error;
+use crate::time;
 use crate::wait::{self, Wake};
 
 use health::Health;
@@ -332,7 +332,7 @@ impl Client {
         let answer = self.by_endpoint(request, end, elsewhere, |endpoint, connect, timing| {
             session.exchange(endpoint, request, connect, timing)
         })?;
-        if let Some(now) = answer.date.as_deref().and_then(clock::parse_http) {
+        if let Some(now) = answer.date.as_deref().and_then(time::parse_http) {
             self.state().clock = Some((now, SystemTime::now()));
         }
         Ok(answer)

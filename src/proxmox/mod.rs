@@ -5,7 +5,6 @@ pub mod aftermath;
 pub mod answer;
 pub mod cert;
 pub mod client;
-pub mod clock;
 pub mod dial;
 pub mod digest;
 pub mod encode;
