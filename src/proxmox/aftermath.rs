@@ -55,7 +55,7 @@ pub fn told(error: Error, client: &Client, request: &Request, begun: Instant) ->
         Err(Error::Cancelled) => Error::Cancelled,
         Err(cause) => Error::Searched {
             of: Box::new(error),
-            seen: format!("it could not be looked at: {cause}"),
+            seen: format!("it could not be looked at: {}", why(cause)),
             hint: None,
         },
         Ok(seen) => Error::Searched {
@@ -63,6 +63,14 @@ pub fn told(error: Error, client: &Client, request: &Request, begun: Instant) ->
             seen: seen.sentence,
             hint: seen.hint.map(str::to_string),
         },
+    }
+}
+
+/// Why it could not be looked at, without saying of the look what must not be taken for the write.
+fn why(cause: Error) -> String {
+    match cause {
+        Error::Unreachable { cause, .. } => cause,
+        cause => cause.to_string(),
     }
 }
 

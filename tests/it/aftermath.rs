@@ -249,6 +249,18 @@ fn looking_has_its_limits() {
             .expect("a hint")
             .starts_with("it may have taken effect")
     );
+    // One that takes no connection any more: nothing is said that could be taken for the write.
+    let mut gone = silent.settings();
+    gone.endpoints = vec![node::closed_port()];
+    let cut = silent
+        .client()
+        .send_within(&start(), Duration::from_millis(100));
+    let told = aftermath::told(cut.unwrap_err(), &Client::new(gone), &start(), begun);
+    let told = told.to_string();
+    assert!(
+        told.contains("could not be looked at: 127.0.0.1:") && !told.contains("nothing was sent"),
+        "{told}"
+    );
     // Nothing of this for what changes nothing, was not sent, or was withdrawn.
     let node = node(|_| Act::SendClose(Vec::new()));
     let client = node.client();
