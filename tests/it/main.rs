@@ -3,9 +3,12 @@
 
 mod aftermath;
 mod answer;
+mod ask;
+mod ask_modern;
 mod at_terminal;
 mod audit;
 mod audit_commands;
+mod audited;
 mod authority;
 mod backups;
 mod binary;
