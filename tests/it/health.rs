@@ -155,6 +155,16 @@ fn a_read_is_made_once_more_elsewhere() {
 }
 
 #[test]
+fn a_cluster_of_which_a_node_answered_is_not_down() {
+    let node = Node::start(|_| refuse(595, "No route to host", ""));
+    let endpoints = vec![node.endpoint(), closed_port()];
+    let client = Client::new(node::settings(endpoints));
+    says(client.send(&get("/x")), "ProxmoxError", &["(595)"]);
+    assert!(!client.is_down());
+    assert_eq!(client.standing().down.len(), 1);
+}
+
+#[test]
 fn a_silent_node_leaves_time_for_another() {
     let (first, second) = (
         Node::start(|_| Act::Hang(Vec::new())),

@@ -93,7 +93,7 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => {
                     round.hear(&failure);
-                    self.remember(&round);
+                    self.remember(&round, true);
                     // Of a write that was begun it is the later attempt that tells what became of it.
                     let told = !matches!(failure, Failure::Cancelled)
                         && (!round.write || matches!(failure, Failure::NotBegun(_)));
@@ -102,7 +102,7 @@ impl Client {
                 }
             }
         }
-        self.remember(&round);
+        self.remember(&round, first.is_some());
         first.unwrap_or_else(|| {
             Err(Error::Unreachable {
                 cluster: self.settings.cluster.clone(),
@@ -183,19 +183,17 @@ impl Client {
         }
     }
 
-    /// Keeps in mind that no endpoint was of any use. That there was no answer in time counts in a
+    /// Keeps in mind that no endpoint was of any use; `stood`: a connection stood. That there was no answer in time counts in a
     /// read of several clusters only: elsewhere it may be the request that takes long.
-    fn remember(&self, round: &Round) {
+    fn remember(&self, round: &Round, stood: bool) {
         let time = round.end.saturating_duration_since(round.begun);
         if time < Duration::from_millis(NEXT_TRY_MS) {
             return;
         }
         let (grade, cause) = match &round.silent {
             Some(cause) if round.shared => (Grade::Silent, cause.clone()),
-            None if !round.not_reached.is_empty() => {
-                (Grade::Unreached, round.not_reached.join("; "))
-            }
-            _ => return,
+            _ if stood => return,
+            _ => (Grade::Unreached, round.not_reached.join("; ")),
         };
         let took = round.begun.elapsed();
         let hint = round.hint.clone();
