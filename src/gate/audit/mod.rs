@@ -6,7 +6,6 @@
 
 mod append;
 mod chain;
-mod masked;
 mod recent;
 mod record;
 mod verify;
