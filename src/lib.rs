@@ -37,7 +37,16 @@
 //!
 //! [`wait`] holds, for each thread, what listening means while a call runs. The transport reads and
 //! writes in slices and asks it in between, and so does whoever waits for a task: `ping` is
-//! answered, a cancellation ends the wait, the end of input ends the program.
+//! answered, a cancellation ends the wait, the end of input ends the program. A client that gave a
+//! token for it is told in between how far it has come.
+//!
+//! # What may have happened
+//!
+//! Every failure is one before a byte of the request had left, or after: the first goes to the next
+//! endpoint, the second is repeated for reads only. A write whose answer did not come is looked for by
+//! its task or its object ([`proxmox::aftermath`]), in the one place where requests are sent. What
+//! failed is remembered for each endpoint and cluster, with growing pauses, so that it costs its time
+//! once.
 //!
 //! # Invariants
 //!

@@ -5,13 +5,14 @@
 
 mod fleet;
 mod permit;
+mod task;
 mod write;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::Instant;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::access;
 use super::mark::Mark;
@@ -22,9 +23,8 @@ use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
+use crate::proxmox::aftermath;
 use crate::proxmox::request::{Reply, Request, Verb};
-use crate::proxmox::task::{self, TaskState};
-use crate::proxmox::upid::Upid;
 
 pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;
@@ -109,8 +109,11 @@ impl<'a> Reach<'a> {
         if request.verb != Verb::Get {
             self.before_write(request, &weight)?;
         }
-        let result = self.fleet.client(self.cluster)?.send(request);
+        let client = self.fleet.client(self.cluster)?;
+        let begun = Instant::now();
+        let mut result = client.send(request);
         if request.verb != Verb::Get {
+            result = result.map_err(|error| aftermath::told(error, client, request, begun));
             self.fleet.forget(self.cluster);
             if matches!(result, Err(Error::Denied { .. })) {
                 self.fleet.forget_rights(self.cluster);
@@ -185,6 +188,15 @@ impl<'a> Reach<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Has the next request ask the cluster even if it was down a moment ago.
+    ///
+    /// # Errors
+    /// There is no such cluster.
+    pub fn try_again(&self) -> Result<(), Error> {
+        self.fleet.client(self.cluster)?.try_again();
+        Ok(())
     }
 
     fn allow(&self, request: &Request) -> Result<Weight, Error> {
@@ -282,58 +294,6 @@ impl<'a> Reach<'a> {
     pub fn get_of_guest(&self, rest: &str) -> Result<Value, Error> {
         let request = self.on_guest(Verb::Get, rest, &[])?;
         self.send(&request).map(|reply| reply.data)
-    }
-
-    /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
-    /// `state`, `exit` and `log_tail`. A reply without a UPID is an end already.
-    ///
-    /// # Errors
-    /// The task failed; the call was withdrawn.
-    pub fn follow(&self, reply: &Reply) -> Result<Map<String, Value>, Error> {
-        self.follow_for(reply, Duration::from_secs(self.wait_s))
-    }
-
-    /// The same for at most `time`.
-    ///
-    /// # Errors
-    /// As [`Reach::follow`].
-    pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
-        let mut answer = Map::new();
-        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
-            answer.insert("state".into(), "ok".into());
-            return Ok(answer);
-        };
-        let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
-            cluster: self.cluster_name().to_string(),
-            request: "a task".into(),
-            wrote: true,
-            cause,
-        })?;
-        let state = self.watch(&upid, time)?.succeeded()?;
-        match serde_json::to_value(state) {
-            Ok(Value::Object(state)) => Ok(state),
-            _ => Ok(answer),
-        }
-    }
-
-    /// Watches a task for at most `time`. Its failure is an answer like another.
-    ///
-    /// # Errors
-    /// The call was withdrawn; the task cannot be looked at.
-    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
-        let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), upid, time)?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
-        Ok(state)
-    }
-
-    /// The last `lines` lines of a task's log, made fit to be shown.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
-        task::log_tail(&|request: &Request| self.send(request), upid, lines)
     }
 
     /// The VMID that `guest`, a VMID or a name, means on this cluster; a VMID whether or not a guest

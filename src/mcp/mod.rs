@@ -5,6 +5,7 @@ pub mod about;
 pub mod client;
 pub mod inbox;
 pub mod listing;
+pub mod progress;
 pub mod question;
 pub mod revision;
 pub mod rpc;

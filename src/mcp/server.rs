@@ -14,6 +14,7 @@ use super::about;
 use super::client::Client;
 use super::inbox::Inbox;
 use super::listing;
+use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
@@ -118,6 +119,8 @@ struct Errand<'e> {
     tool: &'static Tool,
     arguments: &'e Object,
     client: &'e Client,
+    /// Where the client wants to know how far it comes.
+    progress: Option<Rc<RefCell<Progress>>>,
 }
 
 fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
@@ -225,6 +228,7 @@ impl<D> Server<'_, D> {
             tool,
             arguments,
             client: &client,
+            progress: Progress::wanted(params, revision).map(|one| Rc::new(RefCell::new(one))),
         };
         let outcome = match self.run(&errand, reply.as_ref()) {
             Ok(Outcome::Question(question)) if !revision.is_modern() => {
@@ -285,6 +289,7 @@ impl<D> Server<'_, D> {
             tool,
             arguments,
             client,
+            ref progress,
         } = *errand;
         let caller = Caller {
             client: (&client.name, &client.version),
@@ -300,10 +305,19 @@ impl<D> Server<'_, D> {
             let wire = wire.try_borrow_mut();
             wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
         };
+        let mut call = Call::new(Some(deadline), listen);
+        if let Some(progress) = progress {
+            let (wire, progress) = (Rc::clone(&self.wire), Rc::clone(progress));
+            call = call.telling(move |step| {
+                if let (Ok(mut wire), Ok(mut progress)) =
+                    (wire.try_borrow_mut(), progress.try_borrow_mut())
+                {
+                    wire.tell(&progress.line(step));
+                }
+            });
+        }
         let desk = &mut self.desk;
-        wait::during(Call::new(Some(deadline), listen), || {
-            (self.offer.call)(desk, tool, arguments, caller)
-        })
+        wait::during(call, || (self.offer.call)(desk, tool, arguments, caller))
     }
 
     fn tools(&self) -> impl Iterator<Item = &'static Tool> + use<D> {

@@ -193,6 +193,13 @@ impl Wire {
         }
     }
 
+    /// Sends a line about the request that runs; nothing where it was cancelled or has been answered.
+    pub fn tell(&mut self, line: &str) {
+        if self.running.as_ref().is_some_and(|run| !run.cancelled) {
+            self.write(line);
+        }
+    }
+
     /// Whether a client's response would be heard during a call.
     pub fn listens(&self) -> bool {
         self.inbox.listens()

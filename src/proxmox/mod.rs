@@ -1,6 +1,7 @@
 //! How Proxmox wants it said: requests, trust, tasks, and the clusters' own API description.
 
 pub mod advice;
+pub mod aftermath;
 pub mod answer;
 pub mod cert;
 pub mod client;

@@ -1,6 +1,7 @@
 //! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
 //! documents.
 
+mod aftermath;
 mod answer;
 mod ask;
 mod ask_modern;
@@ -22,6 +23,7 @@ mod clients;
 mod codes;
 mod commands;
 mod config;
+mod dead;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
@@ -32,6 +34,7 @@ mod dotenv_table;
 mod example_file;
 mod gate;
 mod guests;
+mod health;
 mod hostile;
 mod inbox;
 mod index;
@@ -50,6 +53,7 @@ mod outage;
 mod packing;
 mod peer;
 mod privileges;
+mod progress;
 mod protect;
 mod protect_rules;
 mod reload;

@@ -261,6 +261,7 @@ fn the_secrets_of_a_call_do_not_come_back() {
                 cluster: cluster.clone(),
                 message: text.clone(),
                 hint: hint.clone(),
+                sent: true,
             },
             Error::Refused {
                 cluster: cluster.clone(),

@@ -15,7 +15,7 @@ mod format;
 mod gate;
 pub mod guest;
 pub mod hostile;
-mod http;
+pub mod http;
 mod mounts;
 mod order;
 pub mod peers;

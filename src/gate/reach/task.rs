@@ -1,0 +1,65 @@
+//! The tasks that requests start, followed as long as the call waits.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Reach;
+use crate::error::Error;
+use crate::proxmox::request::{Reply, Request};
+use crate::proxmox::task::{self, TaskState};
+use crate::proxmox::upid::Upid;
+
+impl Reach<'_> {
+    /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
+    /// `state`, `exit` and `log_tail`. A reply without a UPID is an end already.
+    ///
+    /// # Errors
+    /// The task failed; the call was withdrawn.
+    pub fn follow(&self, reply: &Reply) -> Result<Map<String, Value>, Error> {
+        self.follow_for(reply, Duration::from_secs(self.wait_s))
+    }
+
+    /// The same for at most `time`.
+    ///
+    /// # Errors
+    /// As [`Reach::follow`].
+    pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
+        let mut answer = Map::new();
+        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
+            answer.insert("state".into(), "ok".into());
+            return Ok(answer);
+        };
+        let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
+            cluster: self.cluster_name().to_string(),
+            request: "a task".into(),
+            wrote: true,
+            cause,
+        })?;
+        let state = self.watch(&upid, time)?.succeeded()?;
+        match serde_json::to_value(state) {
+            Ok(Value::Object(state)) => Ok(state),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Watches a task for at most `time`. Its failure is an answer like another.
+    ///
+    /// # Errors
+    /// The call was withdrawn; the task cannot be looked at.
+    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+        let send = |request: &Request| self.send(request);
+        let state = task::follow(&send, self.cluster_name(), upid, time)?;
+        // The end of a task is when things have moved.
+        self.fleet.forget(self.cluster);
+        Ok(state)
+    }
+
+    /// The last `lines` lines of a task's log, made fit to be shown.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
+        task::log_tail(&|request: &Request| self.send(request), upid, lines)
+    }
+}
