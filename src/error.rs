@@ -30,6 +30,12 @@ pub enum Error {
         sentence: String,
         hint: Option<String>,
     },
+    /// A rule protects a guest from what the call would do, or whether it does could not be found out.
+    /// Nothing was sent, save reads.
+    Protected {
+        sentence: String,
+        hint: Option<String>,
+    },
     /// No connection was made, or none was tried: nothing was sent, safe to repeat.
     Unreachable {
         cluster: String,
@@ -96,6 +102,7 @@ impl Error {
             Error::AmbiguousCluster { .. } => "AmbiguousClusterSelectionError",
             Error::AmbiguousGuest { .. } => "AmbiguousGuestError",
             Error::NotAllowed { .. } => "NotAllowedError",
+            Error::Protected { .. } => "ProtectedError",
             Error::Unreachable { .. } => "ClusterConnectionError",
             Error::Interrupted { .. } => "InterruptedError",
             Error::Denied { .. } => "PermissionError",
@@ -104,6 +111,115 @@ impl Error {
             Error::NotAnAnswer { .. } => "ReplyError",
             Error::Midway { then, .. } => then.code(),
             Error::Cancelled => "CancelledError",
+        }
+    }
+
+    /// The same with each of its texts as `by` gives it back.
+    #[must_use]
+    pub fn with_texts(self, by: &dyn Fn(String) -> String) -> Error {
+        let all = |texts: Vec<String>| texts.into_iter().map(by).collect();
+        match self {
+            Error::BadArguments(problems) => Error::BadArguments(all(problems)),
+            Error::ClusterNotFound { given, known } => Error::ClusterNotFound {
+                given: by(given),
+                known,
+            },
+            Error::AmbiguousCluster {
+                sentence,
+                candidates,
+                silent,
+            } => Error::AmbiguousCluster {
+                sentence: by(sentence),
+                candidates: all(candidates),
+                silent,
+            },
+            Error::AmbiguousGuest {
+                cluster,
+                name,
+                vmids,
+            } => Error::AmbiguousGuest {
+                cluster,
+                name: by(name),
+                vmids,
+            },
+            Error::NotAllowed { sentence, hint } => Error::NotAllowed {
+                sentence: by(sentence),
+                hint: hint.map(by),
+            },
+            Error::Protected { sentence, hint } => Error::Protected {
+                sentence: by(sentence),
+                hint: hint.map(by),
+            },
+            Error::Unreachable {
+                cluster,
+                cause,
+                hint,
+            } => Error::Unreachable {
+                cluster,
+                cause: by(cause),
+                hint: hint.map(by),
+            },
+            Error::Interrupted {
+                cluster,
+                request,
+                cause,
+            } => Error::Interrupted {
+                cluster,
+                request: by(request),
+                cause: by(cause),
+            },
+            Error::Denied {
+                cluster,
+                message,
+                hint,
+            } => Error::Denied {
+                cluster,
+                message: by(message),
+                hint: hint.map(by),
+            },
+            Error::Refused {
+                cluster,
+                status,
+                message,
+                errors,
+                hint,
+            } => Error::Refused {
+                cluster,
+                status,
+                message: by(message),
+                errors: errors
+                    .into_iter()
+                    .map(|(name, text)| (by(name), by(text)))
+                    .collect(),
+                hint: hint.map(by),
+            },
+            Error::TaskFailed {
+                task,
+                exit,
+                log_tail,
+                hint,
+            } => Error::TaskFailed {
+                task: by(task),
+                exit: by(exit),
+                log_tail: all(log_tail),
+                hint: hint.map(by),
+            },
+            Error::NotAnAnswer {
+                cluster,
+                request,
+                wrote,
+                cause,
+            } => Error::NotAnAnswer {
+                cluster,
+                request: by(request),
+                wrote,
+                cause: by(cause),
+            },
+            Error::Midway { accepted, then } => Error::Midway {
+                accepted: all(accepted),
+                then: Box::new(then.with_texts(by)),
+            },
+            Error::Cancelled => Error::Cancelled,
         }
     }
 
@@ -116,6 +232,7 @@ impl Error {
                 | Error::AmbiguousCluster { .. }
                 | Error::AmbiguousGuest { .. }
                 | Error::NotAllowed { .. }
+                | Error::Protected { .. }
         )
     }
 
@@ -138,6 +255,7 @@ impl Error {
                     .into(),
             ),
             Error::NotAllowed { hint, .. }
+            | Error::Protected { hint, .. }
             | Error::Unreachable { hint, .. }
             | Error::Denied { hint, .. }
             | Error::Refused { hint, .. }
@@ -183,7 +301,9 @@ impl fmt::Display for Error {
                     vmids.join(", ")
                 )
             }
-            Error::NotAllowed { sentence, .. } => f.write_str(sentence),
+            Error::NotAllowed { sentence, .. } | Error::Protected { sentence, .. } => {
+                f.write_str(sentence)
+            }
             Error::Unreachable { cluster, cause, .. } => {
                 write!(f, "{cluster}: not reached, nothing was sent: {cause}")
             }

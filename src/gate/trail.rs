@@ -74,10 +74,7 @@ impl<'a> Trail<'a> {
                 ..record.clone()
             };
             let intent = log.intent(&line).map_err(|cause| Error::NotAllowed {
-                sentence: format!(
-                    "{cluster}: `{request}` was not sent, since the audit file cannot be written: \
-                     {cause}"
-                ),
+                sentence: format!("{cluster}: `{request}` was not sent, since {cause}"),
                 hint: Some("writes go on as soon as the file can be written".into()),
             })?;
             self.intent.set(Some(intent));
@@ -123,7 +120,7 @@ impl<'a> Trail<'a> {
             }
         }
         if let Err(cause) = log.outcome(self.intent.get(), &record) {
-            log::error(&format!("the audit file cannot be written: {cause}"));
+            log::error(&cause);
         }
     }
 }
