@@ -179,6 +179,9 @@ impl Session {
     /// With a desk and a client of the test's own.
     pub(crate) fn held(desk: Desk, manner: Manner) -> Session {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        // A test that waits in vain fails instead.
+        let patience = Some(Duration::from_secs(120));
+        ours.set_read_timeout(patience).expect("a time limit");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
         let offer = Offer {
             answered_within: manner.answered_within,
