@@ -123,6 +123,7 @@ impl Error {
                 | Error::AmbiguousCluster { .. }
                 | Error::AmbiguousGuest { .. }
                 | Error::NotAllowed { .. }
+                | Error::Protected { .. }
         )
     }
 
