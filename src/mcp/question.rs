@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
 use super::rpc::Failure;
+use crate::gate::audit::masked;
 use crate::gate::confirm::{Question, Reply, Said, Wants};
 use crate::text::printable;
 use crate::tool::Tool;
@@ -183,13 +184,9 @@ fn written(
     text_max: usize,
     list_max: usize,
 ) -> String {
-    let said = arguments
-        .iter()
-        .filter(|(key, _)| !ABOUT_THE_CALL.contains(&key.as_str()));
-    let said: Vec<String> = said
-        .map(|(key, value)| format!("{} {}", word(key), cell(value)))
-        .collect();
-    let said = printable(&said.join(", "), text_max);
+    let mut said = arguments.clone();
+    said.retain(|key, _| !ABOUT_THE_CALL.contains(&key.as_str()));
+    let said = printable(&cell(&masked(&Value::Object(said))), text_max);
     let mut lines = vec![format!("{}: {} ({said})", tool.title, tool.name)];
     for (key, value) in &question.shown {
         if LEFT_OUT.contains(&key.as_str()) {

@@ -406,7 +406,7 @@ fn what_strangers_wrote_neither_hides_nor_floods_the_question() {
             guest.config.insert("name".into(), evil.into());
             for number in 0..30 {
                 let volume = format!("ceph-vm:vm-110-{}-{number},size=1G", "y".repeat(200));
-                guest.config.insert(format!("scsi{number}"), volume.into());
+                guest.config.insert(format!("scsi{number}"), volume);
             }
         });
         let mut session = asking(&world, revision);

@@ -75,4 +75,5 @@ mod tokens;
 mod transcripts;
 mod transport;
 mod upid;
+mod verdicts;
 mod weights;

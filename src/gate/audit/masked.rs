@@ -14,7 +14,7 @@ const SECRET_KEYS: [&str; 6] = [
 ];
 
 /// `arguments` with `(hidden)` for every secret.
-pub(super) fn masked(arguments: &Value) -> Value {
+pub fn masked(arguments: &Value) -> Value {
     match arguments {
         Value::Object(map) => {
             let entries = map.iter().map(|(key, value)| {
