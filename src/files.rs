@@ -3,6 +3,7 @@
 //! Every reader has a limit, checks what it opened rather than what it asked for, and names the path
 //! in its error, never the content.
 
+use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::wait::{self, SLICE_MS, Wake};
@@ -195,6 +197,14 @@ pub fn secret_file_warning(path: &Path) -> Option<String> {
     readable_by_others(path, &metadata, user)
 }
 
+/// Names of variables of the environment that no child is given: they may hold secrets.
+static KEPT: Mutex<Vec<OsString>> = Mutex::new(Vec::new());
+
+/// Keeps these variables of the environment from every child.
+pub fn keep_from_children(names: Vec<OsString>) {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = names;
+}
+
 /// The secret that a program prints. It runs without a shell, in `/`, with an empty standard input,
 /// for [`SECRET_COMMAND_TIMEOUT_S`] at most; its standard error is ours. A call that is given up kills
 /// it. The errors name the program and never its arguments, which may hold a secret themselves.
@@ -202,7 +212,11 @@ pub fn secret_command(command: &[String]) -> Result<String, String> {
     let Some((program, arguments)) = command.split_first() else {
         return Err("the secret command is empty".into());
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    for name in KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        command.env_remove(name);
+    }
+    let mut child = command
         .args(arguments)
         .current_dir("/")
         .stdin(Stdio::null())

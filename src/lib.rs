@@ -24,7 +24,7 @@
 //! | `gate` | the weighing table, protection, confirmation, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration, which cluster a call means, what is where, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, the API's own description | how does Proxmox want it said |
-//! | `files`, `wait`, `text`, `time`, `log`, `error` | files and children, listening while waiting, printable text, times as text, lines on stderr, why a call failed | |
+//! | `files`, `wait`, `log`, `shown`, `secrets`, `text`, `time`, `error` | files and children, listening while waiting, lines on stderr, what may be shown, what is a secret, printable text, times as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -51,9 +51,10 @@
 //! 5. A call is refused as a whole: all problems at once, before anything is sent.
 //! 6. Every error says whether something may have happened.
 //! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth.
-//! 8. A secret is a type without `Debug` or `Display`; it becomes text in one place, the header.
+//! 8. A secret is a type without `Debug` or `Display`; it becomes text in one place, the header. What
+//!    else could be one is masked where an answer, an error or a log line leaves: in [`shown`].
 //! 9. What a cluster says is data: control characters and terminal escapes never reach the client
-//!    raw.
+//!    raw, which [`shown`] holds too.
 //! 10. No panic on any input.
 
 // The release build aborts on panic, and standard output belongs to the protocol. These stand here
@@ -89,6 +90,8 @@ pub mod proxmox;
 pub mod error;
 pub mod files;
 pub mod log;
+pub mod secrets;
+pub mod shown;
 pub mod text;
 pub mod time;
 pub mod wait;

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::shown;
+
 /// How much is said; each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -38,6 +40,10 @@ pub fn debug(line: &str) {
 fn say(level: Level, word: &str, line: &str) {
     if level as u8 <= LEVEL.load(Ordering::Relaxed) {
         // Nobody may read standard error, or it may be closed: that is no reason to fail.
-        let _ = writeln!(std::io::stderr().lock(), "proxmox-mcp: {word}: {line}");
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "proxmox-mcp: {word}: {}",
+            shown::line(line)
+        );
     }
 }

@@ -24,11 +24,11 @@ use std::process::ExitCode;
 use crate::fleet::Fleet;
 use crate::fleet::config::Config;
 use crate::gate::Origin;
-use crate::log;
 use crate::mcp::server;
 use crate::tool::call::Desk;
 use crate::tool::watch::Watch;
 use crate::tools::TOOLSETS;
+use crate::{files, log};
 use options::Options;
 use terminal::Terminal;
 
@@ -92,6 +92,9 @@ enum Stop {
 
 /// Does what the arguments say.
 pub fn run(given: Given) -> ExitCode {
+    let own = |name: &&OsString| name.to_string_lossy().starts_with("PROXMOX_");
+    let names = given.environment.iter().map(|(name, _)| name);
+    files::keep_from_children(names.filter(own).cloned().collect());
     let named = given.arguments.first().and_then(|word| word.to_str());
     let command = COMMANDS.iter().find(|command| Some(command.name) == named);
     let words = given.arguments.get(usize::from(command.is_some())..);

@@ -3,6 +3,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::secrets;
+
 /// The widest line of a table, in characters.
 pub(super) const WIDTH: usize = 80;
 /// Between two columns.
@@ -136,6 +138,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// # Errors
 /// It cannot be written.
 pub(super) fn print(text: &str) -> io::Result<()> {
+    let text = secrets::without_known(text);
     let mut output = io::stdout().lock();
     output.write_all(text.as_bytes())?;
     output.flush()

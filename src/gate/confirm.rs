@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::proxmox::digest::sha256;
+use crate::shown;
 
 pub use plans::{CODE_AGE_S, Plans};
 
@@ -26,6 +27,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same, fit to be shown in whatever way it is asked.
+    #[must_use]
+    pub fn to_show(self) -> Plan {
+        Plan {
+            shown: shown::plan(self.shown),
+            ..self
+        }
+    }
+
     /// What the plan calls the object: its name, or the VMID of one without.
     pub fn object(&self) -> Option<String> {
         let shown = |key: &str| match self.shown.get(key)? {

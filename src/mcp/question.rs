@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
 use super::rpc::Failure;
-use crate::gate::audit::masked;
 use crate::gate::confirm::{Question, Reply, Said, Wants};
+use crate::secrets;
 use crate::text::printable;
 use crate::tool::Tool;
 
@@ -186,7 +186,7 @@ fn written(
 ) -> String {
     let mut said = arguments.clone();
     said.retain(|key, _| !ABOUT_THE_CALL.contains(&key.as_str()));
-    let said = printable(&cell(&masked(&Value::Object(said))), text_max);
+    let said = printable(&cell(&secrets::mask(Value::Object(said))), text_max);
     let mut lines = vec![format!("{}: {} ({said})", tool.title, tool.name)];
     for (key, value) in &question.shown {
         if LEFT_OUT.contains(&key.as_str()) {

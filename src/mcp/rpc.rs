@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::revision;
+use crate::text::printable;
 
 /// The deepest nesting of arrays and objects that is read.
 pub const DEPTH_MAX: usize = 128;
@@ -156,15 +157,9 @@ impl Failure {
     }
 }
 
-/// A client's word in an error message: cut, and without control characters.
+/// A client's word in an error message: cut, and with what does not show made visible.
 pub fn quoted(word: &str) -> String {
-    let short: String = word
-        .chars()
-        .take(QUOTED_MAX_CHARS)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let cut = if short.len() < word.len() { "..." } else { "" };
-    format!("`{short}`{cut}")
+    format!("`{}`", printable(word, QUOTED_MAX_CHARS))
 }
 
 /// The line that answers a request with a result.

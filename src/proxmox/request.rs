@@ -7,6 +7,10 @@
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::text::printable;
+
+/// How much of a value that is refused is shown.
+const SHOWN_MAX_CHARS: usize = 100;
 
 /// The four methods that the Proxmox API knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,19 +94,24 @@ impl Request {
     }
 }
 
+/// Values come from callers and from clusters alike.
 fn check_part(slot: &str, value: &str) -> Result<(), Error> {
     let slash_allowed = slot == "volume";
-    if value.is_empty() || value == "." || value == ".." {
-        return Err(Error::bad(format!("`{slot}` may not be `{value}`")));
-    }
-    let bad = |c: char| c.is_control() || c == '\\' || (c == '/' && !slash_allowed);
-    if let Some(c) = value.chars().find(|c| bad(*c)) {
-        return Err(Error::bad(format!("`{slot}` may not hold {c:?}")));
-    }
-    if slash_allowed && value.split('/').any(|part| part == "..") {
-        return Err(Error::bad(format!("`{slot}` may not hold `..`")));
-    }
-    Ok(())
+    let bad = |c: &char| c.is_control() || *c == '\\' || (*c == '/' && !slash_allowed);
+    let mut parts = value.split(|c| slash_allowed && matches!(c, '/' | ':'));
+    let why = if value.is_empty() {
+        "it is empty".to_owned()
+    } else if let Some(c) = value.chars().find(bad) {
+        format!("it holds {c:?}")
+    } else if parts.any(|part| matches!(part, "" | "." | "..")) {
+        "it would lead elsewhere".to_owned()
+    } else {
+        return Ok(());
+    };
+    let shown = printable(value, SHOWN_MAX_CHARS);
+    Err(Error::bad(format!(
+        "`{shown}` cannot be the `{slot}` of a path: {why}"
+    )))
 }
 
 /// What Proxmox answered to a request that it accepted.

@@ -3,12 +3,16 @@
 
 use std::path::PathBuf;
 
+use crate::secrets;
+
 /// The secret half of an API token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
+    /// From now on it is hidden wherever it would be shown.
     pub fn new(text: String) -> Secret {
+        secrets::remember(&text);
         Secret(text)
     }
 

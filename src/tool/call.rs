@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, subject_text};
-use crate::gate::confirm::Question;
+use crate::gate::confirm::{Plan, Question};
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::trail::{End, Trail};
@@ -18,6 +18,7 @@ use crate::gate::weigh::Touch;
 use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
+use crate::shown;
 
 /// The word in `cluster` that means every cluster.
 pub const ALL: &str = "all";
@@ -75,18 +76,23 @@ pub fn call(
 ) -> Result<Outcome, Error> {
     desk.look_at_file();
     let trail = desk.gate.trail(tool.name, arguments, &caller);
-    let outcome = run(desk, tool, arguments, caller, &trail);
+    let mut outcome = run(desk, tool, arguments, caller, &trail);
+    if let (Ok(Outcome::Answer(answer)), Some(_)) = (&mut outcome, &desk.notice) {
+        answer.insert("configuration".into(), desk.notice.take().into());
+    }
+    // What leaves from here, to the client or into the audit file, is fit to be shown.
+    let outcome = match outcome {
+        Ok(Outcome::Answer(answer)) => Ok(Outcome::Answer(shown::answer(arguments, answer))),
+        Ok(question) => Ok(question),
+        Err(error) => Err(shown::error(arguments, error)),
+    };
     trail.end(&match &outcome {
         Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => End::Asked,
         Ok(Outcome::Answer(answer)) => End::Answer(answer),
         Ok(Outcome::Question(_)) => End::Asked,
         Err(error) => End::Error(error),
     });
-    let mut outcome = outcome?;
-    if let (Outcome::Answer(answer), Some(_)) = (&mut outcome, &desk.notice) {
-        answer.insert("configuration".into(), desk.notice.take().into());
-    }
-    Ok(outcome)
+    outcome
 }
 
 fn run(
@@ -168,7 +174,7 @@ fn on_one(
         wait_s: injected.wait_s,
     };
     let plan = |reach: &Reach| match tool.plan {
-        Some(plan) => plan(reach, args),
+        Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
     };
     let verdict = desk.gate.enter(&desk.fleet, entry, &plan)?;

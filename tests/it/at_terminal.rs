@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use crate::binary::until;
 use crate::commands::Shell;
 use crate::demo::client::PATIENCE;
+use crate::leaks;
 use crate::sim::World;
 use crate::sim::guest::Status;
+use crate::sim::spec::holds_a_secret;
 
 /// A program whose standard input and error are a terminal, and its standard output a pipe.
 struct AtTerminal {
@@ -87,6 +89,7 @@ impl AtTerminal {
         stdout.read_to_string(&mut output).expect("text");
         let status = self.child.wait().expect("it ends").code();
         self.screen.extend(self.shown.iter());
+        assert!(!holds_a_secret(&self.screen) && !holds_a_secret(&output));
         (status, output, self.screen)
     }
 }
@@ -187,7 +190,7 @@ fn a_wait_says_how_long_on_a_terminal_only() {
         looks >= 3
     });
     staging.edit(|state| state.hold = false);
-    let said = child.wait_with_output().expect("it ends");
+    let said = leaks::clean(child.wait_with_output().expect("it ends"));
     assert_eq!(String::from_utf8_lossy(&said.stderr), "");
     assert!(said.status.success());
 }

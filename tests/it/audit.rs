@@ -16,6 +16,8 @@ use proxmox_mcp::time;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::leaks;
+
 /// Where a process that a test started writes.
 const FILE: &str = "AUDIT_TEST_FILE";
 /// What each writes, `start` and `end` included.
@@ -123,7 +125,7 @@ fn several_processes_write_one_file() {
     let start = |_| writer(&path).spawn().expect("it starts");
     let children: Vec<_> = (0..4).map(start).collect();
     for child in children {
-        let output = child.wait_with_output().expect("it ends");
+        let output = leaks::clean(child.wait_with_output().expect("it ends"));
         assert!(output.status.success(), "{output:?}");
     }
     let report = verify(&path);
@@ -314,7 +316,7 @@ fn a_full_disk_is_an_error() {
     command.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"]);
     command.arg(writing.get_program()).args(writing.get_args());
     command.env(FILE, &path).stdin(Stdio::null());
-    let output = command.output().expect("it runs");
+    let output = leaks::output(&mut command);
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
@@ -376,7 +378,7 @@ fn the_file_is_its_owners_alone() {
     // One that others can read is written, and it is said.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
     let mut command = writer(&path);
-    let output = command.arg("--nocapture").output().expect("it runs");
+    let output = leaks::output(command.arg("--nocapture"));
     assert!(output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(

@@ -7,6 +7,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::leaks;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
 
 const SECRET: &str = "11111111-2222-3333-4444-secretsecret";
@@ -71,7 +73,7 @@ impl House {
 
     /// Runs it to its end; whatever happens, the secret is not shown.
     fn run(&self, arguments: &[&str]) -> Said {
-        Said::new(self.command(arguments).output().unwrap())
+        Said::new(leaks::output(&mut self.command(arguments)))
     }
 }
 
@@ -213,13 +215,13 @@ fn the_first_file_that_exists_is_the_one() {
     house.write(OF_USER, 0o600, &broken("PROTECT"));
     house.run(&[]).refused(&["PROXMOX_PROTECT: "]);
     house.write("xdg/proxmox-mcp/.env", 0o600, &broken("TOOLSETS"));
-    let said = house
-        .command(&[])
-        .env("XDG_CONFIG_HOME", house.path("xdg"))
-        .output();
-    Said::new(said.unwrap()).refused(&["PROXMOX_TOOLSETS: "]);
-    let said = house.command(&[]).env("XDG_CONFIG_HOME", "../xdg").output();
-    Said::new(said.unwrap()).refused(&["PROXMOX_PROTECT: "]);
+    let xdg = |value: &std::path::Path| {
+        Said::new(leaks::output(
+            house.command(&[]).env("XDG_CONFIG_HOME", value),
+        ))
+    };
+    xdg(&house.path("xdg")).refused(&["PROXMOX_TOOLSETS: "]);
+    xdg("../xdg".as_ref()).refused(&["PROXMOX_PROTECT: "]);
     house.write("given.env", 0o600, &broken("BULK_LIMIT"));
     house
         .run(&["--env-file", "../given.env"])
@@ -271,7 +273,7 @@ fn the_environment_alone_is_enough_and_holds_before_the_file() {
     let with = |house: &House, pairs: &[(&str, &str)]| {
         let mut command = house.command(&[]);
         command.envs(pairs.iter().copied());
-        Said::new(command.output().unwrap())
+        Said::new(leaks::output(&mut command))
     };
     let pairs = [
         ("PROXMOX_API_URL", "https://pve"),
@@ -286,7 +288,7 @@ fn the_environment_alone_is_enough_and_holds_before_the_file() {
     let mut command = house.command(&[]);
     let not_text = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xff");
     command.env("PROXMOX_LOG", not_text).env("OTHER", not_text);
-    Said::new(command.output().unwrap())
+    Said::new(leaks::output(&mut command))
         .refused(&["PROXMOX_LOG: is not UTF-8", "PROXMOX_LOG: is none of"]);
 }
 
@@ -309,7 +311,7 @@ fn missing_files_of_a_cluster_are_warned_of() {
         0o600,
         &format!("{file}PROXMOX_CA_FILE=/nowhere/ca.pem\n"),
     );
-    let said = house.command(&[]).output().unwrap();
+    let said = leaks::output(&mut house.command(&[]));
     let stderr = String::from_utf8(said.stderr).unwrap();
     assert_eq!(said.status.code(), Some(0), "{stderr}");
     assert!(

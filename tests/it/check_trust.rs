@@ -4,21 +4,17 @@ use std::process::{Command, Output, Stdio};
 
 use crate::binary::PROGRAM;
 use crate::check_finds::{run, with};
+use crate::leaks;
 use crate::node::closed_port;
 use crate::sim::{ClusterSpec, World};
 
 /// Without any configuration.
 fn trust(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    Command::new(PROGRAM)
-        .arg("trust")
-        .args(arguments)
-        .env_clear()
-        .env("HOME", folder.path())
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .output()
-        .expect("it runs")
+    let mut command = Command::new(PROGRAM);
+    command.arg("trust").args(arguments).env_clear();
+    command.env("HOME", folder.path()).stdin(Stdio::null());
+    leaks::output(command.current_dir(folder.path()))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -67,12 +63,9 @@ fn the_certificate_and_the_lines_are_shown_and_no_request_is_sent() {
 fn what_the_roots_of_the_system_vouch_for_is_said() {
     let world = World::start(vec![ClusterSpec::sized("lab", 1, 0)]);
     let url = &world.cluster("lab").urls()[0];
-    let output = Command::new(PROGRAM)
-        .args(["trust", url])
-        .env_clear()
-        .env("SSL_CERT_FILE", world.ca_file("lab"))
-        .output()
-        .expect("it runs");
+    let mut command = Command::new(PROGRAM);
+    command.args(["trust", url]).env_clear();
+    let output = leaks::output(command.env("SSL_CERT_FILE", world.ca_file("lab")));
     let said = text(&output.stdout);
     assert!(
         said.contains("vouch for it: nothing needs to be set"),

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::binary::PROGRAM;
 use crate::commands::bare;
+use crate::leaks;
 use crate::sim::World;
 
 /// Client, key of its servers, and whether a server says that it is spoken to by stdio.
@@ -44,14 +45,11 @@ impl House {
     /// Standard output and error of a command that must go well.
     #[track_caller]
     fn asks(&self, words: &[&str]) -> (String, String) {
-        let run = Command::new(PROGRAM)
-            .args(words)
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .expect("it runs");
+        let mut command = Command::new(PROGRAM);
+        command.args(words).env_clear();
+        command.env("HOME", self.folder.path());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        let run = leaks::output(&mut command);
         assert_eq!(run.status.code(), Some(0), "{run:?}");
         let text = |bytes| String::from_utf8(bytes).expect("text");
         (text(run.stdout), text(run.stderr))
@@ -99,7 +97,8 @@ fn starts(words: &[String], environment: &[(&str, OsString)]) -> Value {
     let mut input = child.stdin.take().expect("a pipe");
     std::io::Write::write_all(&mut input, format!("{hello}\n").as_bytes()).expect("it reads");
     drop(input);
-    let Output { stdout, stderr, .. } = child.wait_with_output().expect("it ends");
+    let said = leaks::clean(child.wait_with_output().expect("it ends"));
+    let Output { stdout, stderr, .. } = said;
     assert_eq!(String::from_utf8_lossy(&stderr), "", "{words:?}");
     let reply: Value = serde_json::from_slice(&stdout).expect("one answer");
     reply["result"]["serverInfo"]["name"].clone()
@@ -176,10 +175,9 @@ fn the_command_for_claude_code_says_the_same() {
         .lines()
         .find_map(|line| line.strip_prefix("#   claude "));
     let line = line.expect("the command");
-    let run = Command::new("/bin/sh")
-        .args(["-c", &format!("printf '%s\\n' {line}")])
-        .output();
-    let said = String::from_utf8(run.expect("a shell").stdout).expect("text");
+    let run =
+        leaks::output(Command::new("/bin/sh").args(["-c", &format!("printf '%s\\n' {line}")]));
+    let said = String::from_utf8(run.stdout).expect("text");
     let said: Vec<&str> = said.lines().collect();
     assert_eq!(
         said[..6],

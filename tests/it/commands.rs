@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::binary::{PROGRAM, Server};
 use crate::demo::client::Way;
+use crate::leaks;
 use crate::session::Session;
 use crate::sim::World;
 use crate::sim::guest::Status;
@@ -75,7 +76,7 @@ impl Shell {
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Said {
-        Said::new(self.command(words).output().expect("it runs"))
+        Said::new(leaks::output(&mut self.command(words)))
     }
 
     /// With something on standard input.
@@ -87,20 +88,16 @@ impl Shell {
         let mut pipe = child.stdin.take().expect("a pipe");
         pipe.write_all(input.as_bytes()).expect("it reads");
         drop(pipe);
-        Said::new(child.wait_with_output().expect("it ends"))
+        Said::new(leaks::clean(child.wait_with_output().expect("it ends")))
     }
 }
 
 /// Without a configuration, from a place where none is found.
 pub(crate) fn bare(words: &[&str]) -> Said {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let run = Command::new(PROGRAM)
-        .args(words)
-        .env_clear()
-        .env("HOME", home.path())
-        .stdin(Stdio::null())
-        .output();
-    Said::new(run.expect("it runs"))
+    let mut command = Command::new(PROGRAM);
+    command.args(words).env_clear().env("HOME", home.path());
+    Said::new(leaks::output(command.stdin(Stdio::null())))
 }
 
 #[test]

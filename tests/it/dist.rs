@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::binary::PROGRAM;
 use crate::dist_debian::{fields, has_dpkg};
+use crate::leaks;
 use crate::packing::{self, Order, elf};
 
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -82,7 +83,7 @@ pub(crate) fn good(command: &mut Command) -> String {
         status,
         stdout,
         stderr,
-    } = command.output().expect("it runs");
+    } = leaks::output(command);
     let said = String::from_utf8_lossy(&stderr);
     assert!(status.success(), "{command:?}: {said}");
     String::from_utf8(stdout).expect("text")

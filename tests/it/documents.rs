@@ -16,6 +16,7 @@ use regex::Regex;
 
 use crate::binary::PROGRAM;
 use crate::demo;
+use crate::leaks;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -195,12 +196,12 @@ fn commands_exist() {
 
 /// What `client` prints here, with the paths of an ordinary machine.
 fn client(words: &[&str]) -> (String, String) {
-    let run = Command::new(PROGRAM)
-        .args(words)
-        .args(["--env-file", "/home/you/.config/proxmox-mcp/.env"])
-        .env_clear()
-        .output()
-        .expect("it runs");
+    let run = leaks::output(
+        Command::new(PROGRAM)
+            .args(words)
+            .args(["--env-file", "/home/you/.config/proxmox-mcp/.env"])
+            .env_clear(),
+    );
     let program = fs::canonicalize(PROGRAM).expect("a path");
     let program = program.to_str().expect("a path");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -235,11 +236,11 @@ fn the_snippets_for_clients_are_those_of_the_program() {
 #[test]
 fn the_snippet_over_ssh_is_that_of_the_program() {
     let host = "root@pve1.example.com";
-    let run = Command::new(PROGRAM)
-        .args(["client", "claude-desktop", "--ssh", host])
-        .env_clear()
-        .output()
-        .expect("it runs");
+    let run = leaks::output(
+        Command::new(PROGRAM)
+            .args(["client", "claude-desktop", "--ssh", host])
+            .env_clear(),
+    );
     let snippet = String::from_utf8(run.stdout).expect("text");
     check("ssh", &format!("```json\n{snippet}```\n"), same);
 }
@@ -266,12 +267,9 @@ fn the_levels_are_those_of_the_program() {
 
 /// Whether the program takes these arguments, told by running it.
 fn is_taken(arguments: &[&str]) -> bool {
-    let run = Command::new(PROGRAM)
-        .args(arguments)
-        .arg("--help")
-        .env_clear()
-        .output();
-    run.is_ok_and(|run| run.status.success())
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).arg("--help").env_clear();
+    leaks::output(&mut command).status.success()
 }
 
 #[test]

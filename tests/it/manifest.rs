@@ -11,14 +11,14 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::binary::PROGRAM;
+use crate::leaks;
 
 /// As it came in the package `@anthropic-ai/mcpb` 2.1.2; its licence lies beside it.
 const SCHEMA: &str = include_str!("../dist/mcpb-manifest-0.3.schema.json");
 const SUM: &str = "fe333e598595000ae021bd27117db32ec69af6987f507ba7a63c90638ff633ce";
 
 fn run(arguments: &[&str]) -> Output {
-    let run = Command::new(PROGRAM).args(arguments).env_clear().output();
-    run.expect("it runs")
+    leaks::output(Command::new(PROGRAM).args(arguments).env_clear())
 }
 
 #[track_caller]
@@ -135,12 +135,9 @@ fn a_bundle_is_started_as_it_says() {
         .collect();
     let rest = arguments.iter().find(|word| word.contains("${"));
     assert_eq!(rest, None);
-    let run = Command::new(PROGRAM)
-        .args(&arguments)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .expect("it runs");
+    let mut command = Command::new(PROGRAM);
+    command.args(&arguments).env_clear().stdin(Stdio::null());
+    let run = leaks::output(&mut command);
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(
         run.status.success() && said.is_empty(),
@@ -348,12 +345,9 @@ fn what_is_no_manifest_is_refused() {
 /// Neither a configuration nor a broken one is looked at.
 #[test]
 fn a_manifest_needs_no_configuration() {
-    let run = Command::new(PROGRAM)
-        .args(["manifest", "mcpb"])
-        .env_clear()
-        .env("PROXMOX_API_URL", "nonsense")
-        .output()
-        .expect("it runs");
+    let mut command = Command::new(PROGRAM);
+    command.args(["manifest", "mcpb"]).env_clear();
+    let run = leaks::output(command.env("PROXMOX_API_URL", "nonsense"));
     assert!(run.status.success());
     assert_eq!(run.stdout, self::run(&["manifest", "mcpb"]).stdout);
 }

@@ -18,6 +18,7 @@ use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
+use crate::leaks;
 use crate::sim::World;
 
 /// The revision that sessions are held in, unless a test says otherwise.
@@ -247,6 +248,7 @@ impl Session {
     pub(crate) fn receive(&mut self) -> Option<Value> {
         let mut line = String::new();
         let count = self.output.read_line(&mut line).expect("a line");
+        leaks::no_secret(&line);
         (count > 0).then(|| serde_json::from_str(&line).expect("one JSON value a line"))
     }
 
@@ -301,6 +303,7 @@ impl Session {
 
     /// The result of a call, held against the schema of its tool.
     pub(crate) fn answer(&self, tool: &str, result: &Value) -> Answer {
+        leaks::nothing_hidden(result);
         let text = result["content"][0]["text"]
             .as_str()
             .expect("text")

@@ -14,6 +14,7 @@ use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
 use crate::commands::{Shell, bare};
+use crate::leaks;
 use crate::session::{agreed, configuration};
 use crate::sim::client::Connection;
 use crate::sim::roles::PRIVILEGES;
@@ -33,10 +34,9 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let run = Command::new("/bin/sh")
-                .args(["-c", &format!("printf '%s\\n' {line}")])
-                .output();
-            let words = String::from_utf8(run.expect("a shell").stdout).expect("text");
+            let script = format!("printf '%s\\n' {line}");
+            let run = leaks::output(Command::new("/bin/sh").args(["-c", &script]));
+            let words = String::from_utf8(run.stdout).expect("text");
             words.lines().map(str::to_owned).collect()
         })
         .collect()

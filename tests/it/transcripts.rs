@@ -20,10 +20,37 @@ use serde_json::{Map, Value, json};
 
 use crate::ask::ASKING;
 use crate::session::{Answer, Manner, Session, desk};
-use crate::sim::{Seen, World};
+use crate::sim::{Fault, Seen, World};
+
+/// Tools in whose answers there is no text that a stranger wrote.
+const SILENT: [&str; 6] = [
+    "guest_create_vm",
+    "guest_create_container",
+    "guest_clone",
+    "guest_disk",
+    "guest_network",
+    "node_list",
+];
+/// How many sessions are played at a time.
+const LANES: usize = 4;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
+
+/// All calls of all sessions as they are written, for tests that need some of each tool.
+pub(crate) fn calls() -> Vec<(String, Value)> {
+    let mut calls = Vec::new();
+    for path in files() {
+        let written = fs::read_to_string(path).expect("a transcript");
+        for call in written.lines().filter_map(|line| line.strip_prefix("> ")) {
+            let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+            if let Ok(arguments) = serde_json::from_str(arguments) {
+                calls.push((tool.to_string(), arguments));
+            }
+        }
+    }
+    calls
 }
 
 fn files() -> Vec<PathBuf> {
@@ -43,14 +70,24 @@ fn every_transcript_is_as_it_was() {
     let all = files();
     let files: Vec<&PathBuf> = all.iter().filter(wanted).collect();
     assert!(!files.is_empty(), "there are no transcripts");
-    // Each has its own clusters: they are played side by side.
-    let problems: Vec<String> = std::thread::scope(|scope| {
-        let lanes = files.chunks(files.len().div_ceil(4));
+    let problems = side_by_side(&files, LANES, check);
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Each has its own clusters: they are played side by side.
+fn side_by_side<T: Send>(
+    files: &[&PathBuf],
+    at_a_time: usize,
+    play: impl Fn(&Path) -> Option<T> + Sync,
+) -> Vec<T> {
+    let play = &play;
+    std::thread::scope(|scope| {
+        let lanes = files.chunks(files.len().div_ceil(at_a_time));
         let lanes: Vec<_> = lanes
             .map(|lane| {
                 scope.spawn(move || {
                     lane.iter()
-                        .filter_map(|path| check(path))
+                        .filter_map(|path| play(path))
                         .collect::<Vec<_>>()
                 })
             })
@@ -59,8 +96,33 @@ fn every_transcript_is_as_it_was() {
             .into_iter()
             .flat_map(|lane| lane.join().expect("a lane ends"))
             .collect()
-    });
-    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+    })
+}
+
+/// All that the tools do, with clusters whose every text is hostile: `Session` holds that no answer
+/// hides anything. Here it is seen of which tools the texts arrive at all.
+#[test]
+fn no_tool_passes_on_what_hides() {
+    let all = files();
+    let files: Vec<&PathBuf> = all.iter().collect();
+    let mut shows = BTreeSet::new();
+    for everything in [false, true] {
+        let played = side_by_side(&files, 2 * LANES, |path| {
+            let written = fs::read_to_string(path).expect("a transcript");
+            Some(play_with(&written, path, &[Fault::Hostile(everything)]))
+        });
+        for call in played.iter().flat_map(|played| played.split("\n> ")) {
+            let tool = call.split([' ', '\n']).next().unwrap_or_default();
+            if call.contains(r"u{202e}evil") {
+                shows.insert(tool.to_string());
+            }
+        }
+    }
+    let silent: Vec<&str> = tools::all()
+        .map(|tool| tool.name)
+        .filter(|name| !shows.contains(*name))
+        .collect();
+    assert_eq!(silent, SILENT);
 }
 
 /// The first difference, where there is one.
@@ -87,6 +149,11 @@ fn check(path: &Path) -> Option<String> {
 
 /// Plays the `#`, `%`, `>` and `!` lines, and writes what came of it behind them.
 fn play(written: &str, path: &Path) -> String {
+    play_with(written, path, &[])
+}
+
+/// The same where all clusters have these faults at all times.
+fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
     let env = written
         .lines()
         .filter_map(|line| line.strip_prefix("% env "));
@@ -102,6 +169,16 @@ fn play(written: &str, path: &Path) -> String {
     };
     let mut memory = Memory::default();
     let mut played = String::new();
+    let spoil = || {
+        for (cluster, fault) in world
+            .clusters
+            .iter()
+            .flat_map(|one| faults.iter().map(move |fault| (one, fault)))
+        {
+            cluster.fault(fault.clone());
+        }
+    };
+    spoil();
     let lines = written
         .lines()
         .filter(|line| !line.starts_with(['@', '?', '<']));
@@ -114,6 +191,9 @@ fn play(written: &str, path: &Path) -> String {
             .filter(|order| !order.starts_with("env ") && !order.starts_with("asks "));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
+        }
+        if order.is_some_and(|order| order.starts_with("heal")) {
+            spoil();
         }
         if let Some(call) = line.strip_prefix("> ") {
             let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));

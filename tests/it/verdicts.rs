@@ -27,7 +27,8 @@ const F: Mark = Mark::FULL;
 const CUTS: Mark = O.interrupts();
 const STOPS: Mark = O.interrupts().asks();
 const UNPLUGS: Mark = C.interrupts();
-const OVER: Mark = F.interrupts();
+const TAKES: Mark = F.destroys();
+const OVER: Mark = F.interrupts().destroys();
 
 /// One call on `staging`.
 struct Row {
@@ -143,7 +144,7 @@ static ROWS: &[Row] = &[
     row(
         C,
         "guest_create_container",
-        r#"{"name":"stg-new","ostemplate":"$template","disk_gib":4}"#,
+        r#"{"name":"stg-new","ostemplate":"local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst","disk_gib":4}"#,
     ),
     row(C, "guest_clone", r#"{"guest":100,"name":"stg-copy"}"#),
     row(C, "guest_configure", r#"{"guest":100,"cores":4}"#),
@@ -168,7 +169,7 @@ static ROWS: &[Row] = &[
         r#"{"guest":100,"action":"detach","disk":"scsi0"}"#,
     ),
     row(
-        F,
+        TAKES,
         "guest_disk",
         r#"{"guest":100,"action":"remove","disk":"unused0"}"#,
     )
@@ -185,7 +186,7 @@ static ROWS: &[Row] = &[
         r#"{"guest":100,"action":"remove","net":"net0"}"#,
     )
     .harms(),
-    row(F, "guest_delete", r#"{"guest":100}"#).harms(),
+    row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 
 /// How the call comes.
@@ -347,21 +348,14 @@ impl Scene {
                 task.clone_from(started);
             }
         }
-        let volume = |desk: &mut Desk, tool: &str, arguments: Value| -> String {
-            let arguments = arguments.as_object().expect("an object").clone();
-            let listed = plainly(desk, tool, &arguments).expect("a list");
-            let volume = listed["items"][0]["volume"].as_str();
-            volume.expect("a volume").to_owned()
-        };
         let mut text = row.arguments.replace("$task", &task);
         if text.contains("$archive") {
-            let archive = volume(&mut desk, "backup_list", json!({"guest": 101}));
-            text = text.replace("$archive", &archive);
-        }
-        if text.contains("$template") {
-            let asked = json!({"storage": "local", "content": "vztmpl"});
-            let template = volume(&mut desk, "storage_content", asked);
-            text = text.replace("$template", &template);
+            let listed = plainly(&mut desk, "backup_list", &read(r#"{"guest":101}"#));
+            let listed = listed.expect("backups");
+            let row = &listed["items"][0];
+            let volume = row.get("volume").or_else(|| row.get(0));
+            let volume = volume.and_then(Value::as_str).expect("a volume");
+            text = text.replace("$archive", volume);
         }
         world.seen();
         Scene {

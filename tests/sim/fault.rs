@@ -46,6 +46,13 @@ pub enum Fault {
     NoApiDoc,
     /// Somebody else makes a guest of the VMID just before.
     Race,
+    /// Every text of an answer that is no name or state of something ends with characters that hide;
+    /// with `true` every text whatever.
+    Hostile(bool),
+    /// Status 500, with the request's own token in every text.
+    Echo,
+    /// Status 200 and these bytes.
+    Body(Vec<u8>),
     /// Tokens lack these privileges, whatever the rules say.
     TokenLacks(Vec<String>),
 }

@@ -14,6 +14,7 @@ pub mod fault;
 mod format;
 mod gate;
 pub mod guest;
+pub mod hostile;
 mod http;
 mod mounts;
 mod order;

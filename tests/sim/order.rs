@@ -8,7 +8,9 @@ use super::world::World;
 impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
-    /// `hold CLUSTER` (no task ends), `release CLUSTER`.
+    /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
+    /// `hold CLUSTER` (no task ends), `release CLUSTER`. A value of `config` may hold blanks and the
+    /// escapes of JSON.
     ///
     /// # Errors
     /// It is not understood.
@@ -27,14 +29,27 @@ impl World {
                 let fault = limited(rest).ok_or_else(|| format!("no such fault: {order}"))?;
                 cluster(name)?.fault(fault);
             }
-            ["config", name, vmid, change] => cluster(name)?.edit(|state| {
-                let (key, value) = change.split_once('=').unwrap_or((change, ""));
+            ["config", name, vmid, change @ ..] => cluster(name)?.edit(|state| {
+                let change = unescaped(&change.join(" "));
+                let (key, value) = change.split_once('=').unwrap_or((&change, ""));
                 let guest = vmid
                     .parse()
                     .ok()
                     .and_then(|vmid: u32| state.guests.get_mut(&vmid));
                 let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
                 guest.config.insert(key.into(), value.into());
+                Ok::<(), String>(())
+            })?,
+            ["lodge", name, vmid, node] => cluster(name)?.edit(|state| {
+                let known = state.nodes.keys().next().cloned().unwrap_or_default();
+                let copy = state.nodes.get(&known).cloned();
+                let copy = copy.ok_or_else(|| format!("there is no node: {order}"))?;
+                state.nodes.insert((*node).into(), copy);
+                let guest = vmid
+                    .parse()
+                    .ok()
+                    .and_then(|vmid: u32| state.guests.get_mut(&vmid));
+                guest.ok_or_else(|| format!("no such guest: {order}"))?.node = (*node).into();
                 Ok::<(), String>(())
             })?,
             ["ha", name, sid, state] => cluster(name)?.edit(|known| {
@@ -47,6 +62,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn unescaped(text: &str) -> String {
+    serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_string())
 }
 
 /// `WORD [ARGUMENT] [on METHOD PATH]`.
@@ -74,6 +93,13 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["old-errors"] => Fault::OldErrors,
         ["no-apidoc"] => Fault::NoApiDoc,
         ["race"] => Fault::Race,
+        ["hostile", "notes"] => Fault::Hostile(false),
+        ["hostile", "all"] => Fault::Hostile(true),
+        ["echo"] => Fault::Echo,
+        ["huge"] => Fault::Huge(100 << 20),
+        ["deep"] => Fault::DeepJson(200),
+        ["not-utf8"] => Fault::Body(b"{\"data\":[{\"node\":\"\xff\xfe\"}]}".to_vec()),
+        ["body", body] => Fault::Body(body.as_bytes().to_vec()),
         ["status-401"] => Fault::Status401,
         ["token-lacks", privileges] => {
             Fault::TokenLacks(privileges.split(',').map(str::to_string).collect())

@@ -70,6 +70,15 @@ pub struct StorageSpec {
 
 pub const UPTIME_S: u64 = 864_000;
 
+/// Every token's secret of a simulated cluster holds one of these, and nothing else does: where one
+/// is seen outside of a request, a secret has leaked.
+pub const SECRET_MARKS: [&str; 2] = ["5ec7e700-", "secret-of-"];
+
+/// Whether a secret of a simulated cluster stands in there.
+pub fn holds_a_secret(text: &str) -> bool {
+    SECRET_MARKS.iter().any(|mark| text.contains(mark))
+}
+
 impl ClusterSpec {
     /// A cluster of so many nodes and stopped guests, for worlds of many.
     pub fn sized(name: &str, nodes: usize, guests: u32) -> ClusterSpec {

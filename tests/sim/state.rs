@@ -79,6 +79,7 @@ pub struct State {
     pub mounts_seen: BTreeMap<String, String>,
 }
 
+#[derive(Clone)]
 pub struct Node {
     pub id: u32,
     pub online: bool,

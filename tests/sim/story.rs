@@ -205,7 +205,7 @@ fn production() -> ClusterSpec {
     );
     let mut spec = cluster(
         "production",
-        "prodprod-1111-4111-8111-aaaaaaaaaaaa",
+        "5ec7e700-1111-4111-8111-aaaaaaaaaaaa",
         "prod-",
         "eu-central",
         "production",
@@ -241,7 +241,7 @@ fn staging() -> ClusterSpec {
     };
     let mut spec = cluster(
         "staging",
-        "stgstgst-2222-4222-8222-bbbbbbbbbbbb",
+        "5ec7e700-2222-4222-8222-bbbbbbbbbbbb",
         "stg-",
         "eu-west",
         "staging",
@@ -329,7 +329,7 @@ fn staging() -> ClusterSpec {
 fn disaster_recovery() -> ClusterSpec {
     let mut spec = cluster(
         "disaster-recovery",
-        "drdrdrdr-3333-4333-8333-cccccccccccc",
+        "5ec7e700-3333-4333-8333-cccccccccccc",
         "dr-",
         "us-east",
         "dr",

@@ -11,6 +11,7 @@ use serde_json::Map;
 use super::apidoc;
 use super::fault::{self, Fault};
 use super::gate;
+use super::hostile;
 use super::http::{self, Heard, Request, Response, decode};
 use super::world::{Cluster, Seen};
 
@@ -119,7 +120,16 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
             faults,
         };
     }
-    let response = if faults.contains(&Fault::Status401) {
+    let response = if faults.contains(&Fault::Echo) {
+        let token = request.header("authorization").unwrap_or_default();
+        let secret = token.rsplit('=').next().unwrap_or_default();
+        let errors = serde_json::json!({"a": secret, secret: token});
+        let body = serde_json::json!({"data": null, "errors": errors, "message": format!("bad {secret} in {token}\n")});
+        Response {
+            body: Some(body.to_string().into_bytes()),
+            ..Response::text(500, &format!("bad {secret}"))
+        }
+    } else if faults.contains(&Fault::Status401) {
         Response::bare(401, "Authentication failed!")
     } else if path.starts_with("/pve-docs/") {
         documents(&path, request, faults.contains(&Fault::NoApiDoc))
@@ -258,6 +268,11 @@ fn distorted(mut response: Response, faults: &[Fault]) -> Response {
                     "]".repeat(*depth)
                 ))
             }
+            Fault::Body(body) => {
+                response = json(String::new());
+                response.body = Some(body.clone());
+            }
+            Fault::Hostile(all) => hostile::poison(&mut response, *all),
             Fault::Redirect => {
                 response = Response::text(301, "Moved Permanently");
                 response

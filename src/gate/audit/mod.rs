@@ -6,7 +6,6 @@
 
 mod append;
 mod chain;
-mod masked;
 mod recent;
 mod record;
 mod verify;
@@ -18,7 +17,6 @@ use append::Appender;
 use record::Written;
 
 pub use chain::{Broken, Line, head};
-pub use masked::masked;
 pub use recent::recent;
 pub use record::{Client, Confirmed, How, Kind, LINE_MAX_BYTES, Record, Verdict};
 pub use verify::{HeadFound, Problem, Report, Run, Unknown, Verification, each_line, verify};

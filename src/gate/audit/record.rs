@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::chain::Link;
-use super::masked::masked;
+use crate::secrets;
 use crate::text::printable;
 use crate::time;
 
@@ -176,7 +176,7 @@ impl Written<'_> {
     /// # Errors
     /// It is too long, even with everything cut.
     pub(super) fn body(&self, link: &Link) -> Result<String, String> {
-        let arguments = masked(&self.record.arguments);
+        let arguments = secrets::mask(self.record.arguments.clone());
         let without_arguments = MEASURES.last().map(|measure| (*measure, Value::Null));
         let with_arguments = MEASURES.iter().map(|measure| {
             let (max_chars, max_items) = *measure;

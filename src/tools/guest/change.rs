@@ -15,8 +15,8 @@ use crate::tools::current::Current;
 const VALUE_MAX_CHARS: usize = 200;
 /// Stands for the value of an option that is taken away.
 const REMOVED: &str = "(removed)";
-/// Options whose values are not repeated: notes of strangers, and secrets.
-const NOT_SHOWN: &[&str] = &["description", "cipassword"];
+/// Stands for notes, which are a stranger's.
+const CHANGED: &str = "(changed)";
 
 /// The configuration as it will be after a restart.
 ///
@@ -119,7 +119,7 @@ fn pending(reach: &Reach) -> Result<Map<String, Value>, Error> {
     let waiting = rows.iter().filter_map(|row| {
         let key = row.get("key").and_then(Value::as_str)?;
         let value = match (row.get("pending"), row.get("delete")) {
-            (Some(_), _) if NOT_SHOWN.contains(&key) => "(changed)".into(),
+            (Some(_), _) if key == "description" => CHANGED.into(),
             (Some(value), _) => printable(&plain(value), VALUE_MAX_CHARS),
             (None, Some(_)) => REMOVED.into(),
             (None, None) => return None,

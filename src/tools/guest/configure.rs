@@ -57,10 +57,6 @@ const TAKEN: &[(&str, &str)] = &[
 ];
 
 fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    change_it(reach, args).map_err(|error| settings::without_secrets(error, args))
-}
-
-fn change_it(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let kind = reach.guest()?.kind;
     let mut problems = Problems::default();
     let free = problems.take(free(args, kind))?.unwrap_or_default();

@@ -143,9 +143,7 @@ struct Draft {
 }
 
 fn vm(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    vm_draft(reach, args)
-        .and_then(|draft| make(reach, args, draft))
-        .map_err(|error| settings::without_secrets(error, args))
+    vm_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
 fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
@@ -195,9 +193,7 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
 }
 
 fn container(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    container_draft(reach, args)
-        .and_then(|draft| make(reach, args, draft))
-        .map_err(|error| settings::without_secrets(error, args))
+    container_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
 fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {

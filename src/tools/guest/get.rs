@@ -17,6 +17,8 @@ use crate::tool::{Marks, Run, Subject, Tool};
 const VALUE_MAX_CHARS: usize = 500;
 /// The longest notes that are shown, in characters.
 const NOTES_MAX_CHARS: usize = 4000;
+/// The option that holds the notes, a stranger's text.
+const NOTES: &str = "description";
 
 pub(super) const GET: Tool = Tool {
     name: "guest_get",
@@ -103,7 +105,7 @@ fn config(config: &Value, answer: &mut Map<String, Value>) {
     let mut options: Vec<(String, Value)> = Vec::new();
     for (key, value) in config.as_object().into_iter().flatten() {
         let shown = match value {
-            Value::String(text) if key == "description" => {
+            Value::String(text) if key == NOTES => {
                 let notes = printable(text, NOTES_MAX_CHARS);
                 answer.insert("untrusted_text".into(), json!({ "notes": notes }));
                 continue;
@@ -184,6 +186,9 @@ fn pending(list: &Value) -> Value {
     };
     waiting
         .map(|row| {
+            if row.get("key").and_then(Value::as_str) == Some(NOTES) {
+                return json!({"key": NOTES, "pending": "(changed)"});
+            }
             let entries = row.as_object().into_iter().flatten();
             Value::Object(
                 entries

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::sim::spec::holds_a_secret;
+
 /// Longer than any answer takes: who waits in vain ends with an error instead.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -103,6 +105,7 @@ impl Client {
     /// The next message. Whatever is no JSON value on a line of its own is an error.
     pub fn receive(&mut self) -> Result<Value, String> {
         match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) if holds_a_secret(&line) => Err(format!("a secret is told: {line}")),
             Ok(line) => serde_json::from_str(&line)
                 .map_err(|cause| format!("standard output is not clean: {cause}: {line}")),
             Err(RecvTimeoutError::Timeout) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
@@ -192,7 +195,12 @@ impl Client {
             }
         }
         let status = self.child.wait().map_err(|cause| cause.to_string())?;
-        Ok((status, rest, self.stderr()))
+        let stderr = self.stderr();
+        let said = format!("{}\n{stderr}", rest.join("\n"));
+        if holds_a_secret(&said) {
+            return Err(format!("a secret is told: {said}"));
+        }
+        Ok((status, rest, stderr))
     }
 
     fn stderr(&mut self) -> String {

@@ -1,0 +1,264 @@
+//! Secrets in running text, line by line: logs, command output, cloud-init files, property strings.
+
+use super::{HIDDEN, is_secret};
+
+const KEY_BEGIN: &str = "-----BEGIN ";
+const KEY_END: &str = "-----END ";
+/// The rest of the line that begins a private key of any kind.
+const KEY_KIND: &str = "PRIVATE KEY-----";
+/// Headers in whose value the secret stands behind the token's name.
+const TOKEN_HEADERS: &[&str] = &["pveapitoken", "pbsapitoken", "pmgapitoken"];
+/// A UUID, as Proxmox makes them for tokens.
+const UUID_CHARS: usize = 36;
+/// Values that say whether there is a secret, and not which.
+const NO_SECRETS: &[&str] = &["0", "1", "true", "false", "yes", "no", "null", "none"];
+/// Whose indented lines are `user:password`.
+const PASSWORD_LIST: &str = "chpasswd";
+
+/// What the lines before leave open.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// A private key has begun.
+    in_key: bool,
+    /// A value, or a list of passwords, goes on in lines that are indented more than this.
+    block: Option<Block>,
+}
+
+#[derive(Clone, Copy)]
+struct Block {
+    indent: usize,
+    /// Lines as `user:password`, else secret as a whole.
+    is_list: bool,
+}
+
+impl Lines {
+    /// `text`, which goes on where the one before ended. Line ends that were made visible before
+    /// (`\n`) are line ends.
+    pub(super) fn masked(&mut self, text: &str) -> String {
+        let mut whole = String::with_capacity(text.len());
+        for (number, shown) in text.split('\n').enumerate() {
+            if number > 0 {
+                whole.push('\n');
+            }
+            for (number, line) in shown.split("\\n").enumerate() {
+                if number > 0 {
+                    whole.push_str("\\n");
+                }
+                whole.push_str(&self.line(line));
+            }
+        }
+        whole
+    }
+
+    fn line(&mut self, line: &str) -> String {
+        if self.in_key {
+            self.in_key = false;
+            match line.split_once(KEY_END) {
+                Some((_, rest)) => return format!("{HIDDEN}{KEY_END}{rest}"),
+                None if is_key_text(line) => {
+                    self.in_key = true;
+                    return HIDDEN.to_owned();
+                }
+                None => {}
+            }
+        }
+        if let Some((before, kind, inside)) = key_begun(line) {
+            let rest = match inside.split_once(KEY_END) {
+                Some((_, rest)) => format!("{HIDDEN}{KEY_END}{rest}"),
+                None => {
+                    self.in_key = true;
+                    if inside.trim().is_empty() { "" } else { HIDDEN }.to_owned()
+                }
+            };
+            return format!("{}{KEY_BEGIN}{kind}{KEY_KIND}{rest}", words(before));
+        }
+        if let Some(masked) = self.in_block(line) {
+            return masked;
+        }
+        self.field(line).unwrap_or_else(|| words(line))
+    }
+
+    /// A line of a block that is open; the first that is not ends it.
+    fn in_block(&mut self, line: &str) -> Option<String> {
+        let block = self.block?;
+        if line.trim().is_empty() {
+            return Some(line.to_owned());
+        }
+        let indent = indent_of(line);
+        let is_entry =
+            block.is_list && indent == block.indent && line.trim_start().starts_with('-');
+        if indent <= block.indent && !is_entry {
+            self.block = None;
+            return None;
+        }
+        if !block.is_list {
+            return Some(format!("{}{HIDDEN}", " ".repeat(indent)));
+        }
+        let (user, password) = line.split_once(':')?;
+        // The list's own keys have a blank behind the colon, or nothing.
+        if password.is_empty() || password.starts_with([' ', '\r']) {
+            return None;
+        }
+        Some(format!("{user}:{HIDDEN}"))
+    }
+
+    /// A line `key: value`, perhaps the first of a list's entry, whose key is a secret's.
+    fn field(&mut self, line: &str) -> Option<String> {
+        let (before, value) = line.split_once(':')?;
+        let is_json = before.contains(['"', '\'']);
+        if is_json || !(value.is_empty() || value.starts_with([' ', '\r', '\t'])) {
+            return None;
+        }
+        let key = before.trim_start_matches(['-', ' ', '\t']).trim_end();
+        let is_list = key == PASSWORD_LIST;
+        let is_word = key.chars().all(is_key_char);
+        if !is_word || !(is_list || is_secret(key)) {
+            return None;
+        }
+        let value = value.trim();
+        if matches!(value, "" | "|" | ">" | "|-" | ">-" | "|+" | ">+") {
+            let indent = indent_of(line);
+            self.block = Some(Block { indent, is_list });
+            return Some(line.to_owned());
+        }
+        if !is_telling(value) {
+            return Some(line.to_owned());
+        }
+        Some(format!("{before}: {HIDDEN}"))
+    }
+}
+
+fn is_key_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+}
+
+fn indent_of(line: &str) -> usize {
+    line.chars().take_while(|c| *c == ' ').count()
+}
+
+/// What stands before the begin of a private key, its kind, and what follows in the line.
+fn key_begun(line: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = line.split_once(KEY_BEGIN)?;
+    let (kind, inside) = rest.split_once(KEY_KIND)?;
+    let is_kind = kind.chars().all(|c| c.is_ascii_uppercase() || c == ' ');
+    is_kind.then_some((before, kind, inside))
+}
+
+/// A line of base64, or a header such as those of an encrypted key.
+fn is_key_text(line: &str) -> bool {
+    let line = line.trim();
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    line.chars().all(is_base64) || line.starts_with("Proc-Type:") || line.starts_with("DEK-Info:")
+}
+
+/// A line without the secrets that stand behind a key and `=`, behind a quoted key and `:`, behind
+/// an option of a command, or in a URL.
+fn words(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((at, separator)) = rest
+        .char_indices()
+        .find(|(_, c)| matches!(c, '=' | ':' | ' '))
+    {
+        let (Some(before), Some(behind)) = (rest.get(..at), rest.get(at + 1..)) else {
+            break;
+        };
+        shown.push_str(before);
+        shown.push(separator);
+        rest = behind;
+        let Some(found) = found(&shown, separator, behind) else {
+            continue;
+        };
+        let (kept, after) = found;
+        shown.push_str(kept);
+        shown.push_str(HIDDEN);
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// Whether a secret follows `before`, which ends with `separator`: what of `behind` is kept before
+/// it, and what comes after it.
+fn found<'a>(before: &str, separator: char, behind: &'a str) -> Option<(&'a str, &'a str)> {
+    let head = before.strip_suffix(separator)?;
+    if separator == ':' && behind.starts_with("//") {
+        return in_url(behind);
+    }
+    let is_quoted = head.ends_with(['"', '\'']);
+    let name = head.trim_end_matches(['"', '\'', '\\', ' ']);
+    let key = name.rsplit(|c: char| !is_key_char(c)).next();
+    let key = key.unwrap_or_default();
+    let holds = match separator {
+        '=' => is_secret(key) || is_token(name, key, behind),
+        ':' => is_secret(key) && (is_quoted || (behind.starts_with(' ') && is_field(name, key))),
+        // A blank ends an option, and nothing else that stands before a value.
+        _ => key.starts_with('-') && !head.ends_with(' ') && is_secret(key),
+    };
+    if !holds {
+        return None;
+    }
+    let value = behind.trim_start_matches(' ');
+    let blanks = behind.get(..behind.len() - value.len())?;
+    let (quote, value) = quoted(value);
+    let end = match quote {
+        "" => value.find(|c: char| c.is_whitespace() || ",;&\"'`)}]\\".contains(c)),
+        quote => value.find(quote),
+    };
+    let (value, after) = value.split_at_checked(end.unwrap_or(value.len()))?;
+    let plain = key.trim_start_matches('-').to_ascii_lowercase();
+    let inner = value
+        .find(['=', ':'])
+        .filter(|_| TOKEN_HEADERS.contains(&plain.as_str()));
+    let named = inner.map_or(0, |at| at + 1);
+    let begin = blanks.len() + quote.len() + named;
+    let is_masked = behind.get(begin..)?.starts_with(HIDDEN);
+    if is_masked || !is_telling(value) || value.starts_with(['{', '[']) {
+        return None;
+    }
+    Some((behind.get(..begin)?, after))
+}
+
+/// `{..., key: value}`, or a password anywhere in a line.
+fn is_field(name: &str, key: &str) -> bool {
+    let before = name.strip_suffix(key).unwrap_or_default().trim_end();
+    before.ends_with(['{', ',']) || key.to_ascii_lowercase().ends_with("password")
+}
+
+/// `USER@REALM!NAME=UUID`, a token with its secret, or the header that carries one.
+fn is_token(name: &str, key: &str, behind: &str) -> bool {
+    let is_header = TOKEN_HEADERS.contains(&key.to_ascii_lowercase().as_str());
+    let is_named = name
+        .strip_suffix(key)
+        .is_some_and(|before| before.ends_with('!'));
+    let is_uuid = |c: &char| c.is_ascii_hexdigit() || *c == '-';
+    is_header || (is_named && behind.chars().take_while(is_uuid).count() == UUID_CHARS)
+}
+
+/// The password of `//USER:PASSWORD@HOST`.
+fn in_url(behind: &str) -> Option<(&str, &str)> {
+    let end = behind
+        .char_indices()
+        .skip(2)
+        .find(|(_, c)| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?' | '#'));
+    let authority = behind.get(..end.map_or(behind.len(), |(at, _)| at))?;
+    let at = authority.rfind('@')?;
+    let (user, _) = authority.get(..at)?.split_once(':')?;
+    Some((behind.get(..user.len() + 1)?, behind.get(at..)?))
+}
+
+/// The quote that a value begins with, and what follows.
+fn quoted(value: &str) -> (&str, &str) {
+    for quote in ["\\\"", "\"", "'"] {
+        if let Some(rest) = value.strip_prefix(quote) {
+            return (value.get(..quote.len()).unwrap_or_default(), rest);
+        }
+    }
+    ("", value)
+}
+
+/// Whether this is a secret, and not only that there is one or none.
+fn is_telling(value: &str) -> bool {
+    let starred = value.chars().all(|c| c == '*');
+    !starred && value != HIDDEN && !NO_SECRETS.contains(&value)
+}

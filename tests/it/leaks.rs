@@ -1,0 +1,78 @@
+//! What no test may ever see, whatever it is about: a token's secret, and a character that hides.
+//! Every line of a session and every output of the program passes here.
+
+use std::process::{Command, Output};
+
+use proxmox_mcp::text::is_hidden;
+use serde_json::Value;
+
+use crate::sim::spec::holds_a_secret;
+
+#[track_caller]
+pub(crate) fn no_secret(line: &str) {
+    assert!(!holds_a_secret(line), "a secret is told: {line}");
+}
+
+/// That an answer of a tool hides nothing.
+#[track_caller]
+pub(crate) fn nothing_hidden(result: &Value) {
+    assert_eq!(hidden_in(result), None, "it hides something");
+}
+
+/// A text of `value` that hides something.
+fn hidden_in(value: &Value) -> Option<&str> {
+    let hides = |text: &str| text.replacen("\nhint: ", "", 1).chars().any(is_hidden);
+    match value {
+        Value::String(text) => hides(text).then_some(text.as_str()),
+        Value::Array(entries) => entries.iter().find_map(hidden_in),
+        Value::Object(map) => map.iter().find_map(|(key, value)| {
+            let in_key = hides(key).then_some(key.as_str());
+            in_key.or_else(|| hidden_in(value))
+        }),
+        _ => None,
+    }
+}
+
+/// What a command says until it ends.
+#[track_caller]
+pub(crate) fn output(command: &mut Command) -> Output {
+    clean(command.output().expect("it runs"))
+}
+
+/// The same output, when there is no secret in it.
+#[track_caller]
+pub(crate) fn clean(output: Output) -> Output {
+    for bytes in [&output.stdout, &output.stderr] {
+        let text = String::from_utf8_lossy(bytes);
+        no_secret(&text);
+        let hides = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
+        assert!(!text.chars().any(hides), "it hides something: {text:?}");
+    }
+    output
+}
+
+/// Nothing runs a program past this.
+#[test]
+fn every_output_is_looked_at() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut problems = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("tests/it") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.unwrap_or_default().to_owned();
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        // `outage` starts the simulator and not the program.
+        let may_start = name == "outage.rs" || text.contains("leaks::clean(");
+        for (number, line) in (1..).zip(text.lines()) {
+            let runs = line.contains(".output()");
+            let waits = line.contains("wait_with_output()") && !line.contains("leaks::clean(");
+            let starts = line.contains(".spawn()") && !may_start;
+            if (runs || waits || starts) && name != "leaks.rs" {
+                problems.push(format!("{name}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    assert_eq!(problems, [""; 0], "go through `leaks::output`");
+}
