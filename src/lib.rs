@@ -21,7 +21,7 @@
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; one call from end to end | in which words is it declared |
-//! | `gate` | the weighing table, confirmation, the audit file, `Reach` | may it be done |
+//! | `gate` | the weighing table, protection, confirmation, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration, which cluster a call means, what is where, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, the API's own description | how does Proxmox want it said |
 //! | `files`, `wait`, `log`, `shown`, `secrets`, `text`, `time`, `error` | files and children, listening while waiting, lines on stderr, what may be shown, what is a secret, printable text, times as text, why a call failed | |

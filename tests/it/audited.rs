@@ -291,3 +291,32 @@ fn the_command_line_is_braked_by_the_file() {
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_eq!(report.runs.len(), 3);
 }
+
+/// The rule that protects a guest is told, whether the call was refused before it was planned or just
+/// before its request left.
+#[test]
+fn what_protection_refused_is_told_with_its_rule() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let mut session = audited(&world, &path, "PROXMOX_PROTECT=tag:stg\n");
+    for (tool, arguments) in [
+        (
+            "guest_power",
+            json!({"guest": "stg-web-02", "action": "reboot"}),
+        ),
+        (
+            "guest_configure",
+            json!({"guest": "stg-web-02", "tags_remove": ["stg"]}),
+        ),
+    ] {
+        session.call(tool, &arguments).error();
+    }
+    let told = records(&path);
+    assert_eq!(told.len(), 2, "{told:?}");
+    for record in told {
+        assert_eq!(record["verdict"], json!("refused"), "{record}");
+        assert_eq!(record["outcome"], json!("ProtectedError"), "{record}");
+        let rule = record["rule"].as_str().expect("a rule");
+        assert!(rule.contains("`tag:stg` (PROXMOX_PROTECT)"), "{record}");
+    }
+}
