@@ -87,6 +87,10 @@ pub struct Limited {
     pub method: Option<String>,
     /// A prefix of the decoded path below `/api2/json`.
     pub path: Option<String>,
+    /// Only for what is no GET.
+    pub writes: bool,
+    /// Not before a write was executed.
+    pub after_write: bool,
     /// So many requests that it would hit are spared first.
     pub spared: u32,
     pub times: Option<u32>,
@@ -99,6 +103,8 @@ impl From<Fault> for Limited {
             node: None,
             method: None,
             path: None,
+            writes: false,
+            after_write: false,
             spared: 0,
             times: None,
         }
@@ -139,6 +145,18 @@ impl Limited {
         self
     }
 
+    /// Only for what is no GET.
+    pub fn on_writes(mut self) -> Limited {
+        self.writes = true;
+        self
+    }
+
+    /// Not before a write was executed.
+    pub fn after_write(mut self) -> Limited {
+        self.after_write = true;
+        self
+    }
+
     /// Spares so many requests that it would hit.
     pub fn sparing(mut self, requests: u32) -> Limited {
         self.spared = requests;
@@ -166,6 +184,8 @@ impl Limited {
                 .path
                 .as_deref()
                 .is_none_or(|prefix| path.starts_with(prefix))
+            && !(self.writes && method == "GET")
+            && !self.after_write
             && self.times != Some(0)
     }
 }

@@ -19,7 +19,7 @@ mod http;
 mod mounts;
 mod order;
 pub mod peers;
-pub mod place;
+mod place;
 mod port;
 pub mod recording;
 pub mod replay;

@@ -232,22 +232,21 @@ impl State {
         let Some(before) = self.guests.remove(&vmid) else {
             return;
         };
-        self.guests.insert(vmid, successor(&before));
+        let after = successor(&before);
+        self.successors.insert(vmid, after.clone());
+        self.guests.insert(vmid, after);
     }
 }
 
-/// The name of the guest that has taken a VMID over.
-pub const SUCCESSOR: &str = "successor";
-
 /// The guest that takes the VMID of this one over: other in name and settings, like it in all that
 /// an order could be refused for.
-pub fn successor(before: &Guest) -> Guest {
+fn successor(before: &Guest) -> Guest {
     let mut guest = before.clone();
     let name = match guest.kind {
         Kind::Qemu => "name",
         Kind::Lxc => "hostname",
     };
-    guest.set(name, SUCCESSOR);
+    guest.set(name, "successor");
     guest.set("description", "Another guest.\n");
     guest
 }

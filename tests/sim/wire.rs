@@ -136,6 +136,10 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     } else {
         let response = api(cluster, node, request, &faults);
         seen.executed = response.status < 300;
+        if seen.executed && seen.method != "GET" {
+            let mut faults = cluster.faults();
+            faults.iter_mut().for_each(|one| one.after_write = false);
+        }
         response
     };
     let mut response = match lost(&faults) {

@@ -1,0 +1,143 @@
+//! A cell of the table: one call under one fault, in clusters and with a server of its own.
+
+use serde_json::{Map, Value, json};
+
+use crate::clusters::{self, ONE};
+use crate::column::{Column, When};
+use crate::judge::{self, Case};
+use crate::row::Row;
+use crate::seat::{self, Answer, Seat};
+use crate::sim::{Limited, World};
+
+/// The third request and what follows it.
+const SPARED: u32 = 2;
+
+pub struct Cell {
+    pub number: usize,
+    pub row: usize,
+    pub column: usize,
+    pub when: When,
+    pub outcome: Outcome,
+}
+
+#[derive(Default)]
+pub struct Outcome {
+    /// What is wrong; nothing where the cell has passed.
+    pub problem: Option<String>,
+    /// What the call was answered.
+    pub answer: String,
+}
+
+/// The cells of these rows and columns; whatever waits longest comes first.
+pub fn all(rows: &[Row], columns: &[Column]) -> Vec<Cell> {
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by_key(|column| columns[*column].timeout_s);
+    let mut cells = Vec::new();
+    for column in order {
+        for (row, one) in rows.iter().enumerate() {
+            for when in columns[column].whens(one) {
+                cells.push(Cell {
+                    number: cells.len(),
+                    row,
+                    column,
+                    when,
+                    outcome: Outcome::default(),
+                });
+            }
+        }
+    }
+    cells
+}
+
+impl Cell {
+    /// Plays it.
+    pub fn play(&self, rows: &[Row], columns: &[Column]) -> Outcome {
+        let mut answer = String::new();
+        let played = self.played(&rows[self.row], &columns[self.column], &mut answer);
+        Outcome {
+            problem: played.err(),
+            answer,
+        }
+    }
+
+    fn played(&self, row: &Row, column: &Column, said: &mut String) -> Result<(), String> {
+        let world = clusters::start();
+        let mut seat = Seat::start(&world, column.timeout_s)?;
+        let mut arguments = row.arguments_in(&world);
+        let named = row.guest().and_then(|guest| clusters::vmid(&world, guest));
+        let fault = (column.fault)(named.unwrap_or_default());
+        match self.when {
+            When::First | When::Middle => {}
+            _ => {
+                arguments = warmed(&mut seat, row, arguments)?;
+                world.seen();
+            }
+        }
+        world.cluster(ONE).fault(limited(fault, self.when));
+        let answer = seat.confirmed(row.tool.name, &arguments)?;
+        *said = match &answer {
+            Answer::Success(answer) => json!(answer).to_string(),
+            Answer::Failure(text) => text.clone(),
+        };
+        let seen = world.seen();
+        let harm = named.and_then(|vmid| clusters::harm(&world, vmid));
+        let case = Case {
+            row,
+            expect: column.expect,
+            answer: &answer,
+            seen: &seen,
+        };
+        judge::call(&case)?;
+        if let Some(harm) = harm {
+            return Err(harm);
+        }
+        world.cluster(ONE).heal();
+        healed(&mut seat, &world)?;
+        judge::once(row, &seen, &world.seen())?;
+        seat.end()
+    }
+}
+
+/// What is known and open before the fault: where the guest is, and the plan where the call asks.
+fn warmed(
+    seat: &mut Seat,
+    row: &Row,
+    arguments: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let (tool, look) = match row.guest() {
+        Some(guest) => ("guest_get", json!({"guest": guest})),
+        None => ("fleet_search", json!({})),
+    };
+    let look = look.as_object().cloned().unwrap_or_default();
+    if let Answer::Failure(text) = seat.call(tool, &look)? {
+        return Err(format!("before the fault: {text}"));
+    }
+    if !row.asks {
+        return Ok(arguments);
+    }
+    match seat.call(row.tool.name, &arguments)? {
+        Answer::Failure(text) => Err(format!("before the fault: {text}")),
+        plan => Ok(match seat::code_of(&plan) {
+            Some(code) => seat::with_code(&arguments, &code),
+            None => arguments,
+        }),
+    }
+}
+
+fn limited(fault: Limited, when: When) -> Limited {
+    match when {
+        When::First | When::Warm => fault,
+        When::Middle => fault.sparing(SPARED),
+        When::Found => fault.on("", "/nodes"),
+        When::Write => fault.on_writes(),
+        When::After => fault.after_write(),
+    }
+}
+
+/// After the fault the same server says what is there.
+fn healed(seat: &mut Seat, world: &World) -> Result<(), String> {
+    let look = json!({"query": "type:guest", "limit": 100, "fields": ["cluster", "vmid", "name"]});
+    let look = look.as_object().cloned().unwrap_or_default();
+    let answer = seat.call("fleet_search", &look)?;
+    judge::whole(&answer, world).map_err(|problem| format!("after the fault: {problem}"))
+}
