@@ -78,6 +78,13 @@ pub enum Error {
         accepted: Vec<String>,
         then: Box<Error>,
     },
+    /// A write of which it was not known whether it took effect, looked for afterwards. `of` is how it
+    /// failed, `seen` what was found, `hint` what to do where that is certain.
+    Searched {
+        of: Box<Error>,
+        seen: String,
+        hint: Option<String>,
+    },
     /// The client withdrew the call, or went away: no reply is sent.
     Cancelled,
 }
@@ -103,6 +110,7 @@ impl Error {
             Error::TaskFailed { .. } => "TaskError",
             Error::NotAnAnswer { .. } => "ReplyError",
             Error::Midway { then, .. } => then.code(),
+            Error::Searched { of, .. } => of.code(),
             Error::Cancelled => "CancelledError",
         }
     }
@@ -131,6 +139,7 @@ impl Error {
             | Error::Refused { hint, .. }
             | Error::TaskFailed { hint, .. } => hint.clone(),
             Error::Midway { then, .. } => then.hint(),
+            Error::Searched { of, hint, .. } => hint.clone().or_else(|| of.hint()),
             Error::BadArguments(_) | Error::NotAnAnswer { .. } | Error::Cancelled => None,
         }
     }
@@ -228,6 +237,7 @@ impl fmt::Display for Error {
                     "; before that `{accepted}` was accepted and takes effect"
                 )
             }
+            Error::Searched { of, seen, .. } => write!(f, "{of}; looked for afterwards: {seen}"),
             Error::Cancelled => f.write_str("the call was cancelled"),
         }
     }

@@ -21,12 +21,24 @@ pub enum Wake {
     Closed,
 }
 
+/// How far something that is waited for has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// 0 to 100, where it is known.
+    pub percent: Option<f64>,
+    pub message: String,
+}
+
+type Tell = Box<dyn FnMut(&Step)>;
+
 /// What holds for the call that runs on this thread.
 pub struct Call {
     listen: Box<dyn FnMut(Duration) -> Wake>,
+    tell: Option<Tell>,
     woken: Wake,
     started: Instant,
     deadline: Option<Instant>,
+    shared: bool,
 }
 
 impl Call {
@@ -35,9 +47,29 @@ impl Call {
     pub fn new(deadline: Option<Instant>, listen: impl FnMut(Duration) -> Wake + 'static) -> Call {
         Call {
             listen: Box::new(listen),
+            tell: None,
             woken: Wake::Nothing,
             started: Instant::now(),
             deadline,
+            shared: false,
+        }
+    }
+
+    /// The same for a caller who wants to know how far it comes.
+    #[must_use]
+    pub fn telling(self, tell: impl FnMut(&Step) + 'static) -> Call {
+        Call {
+            tell: Some(Box::new(tell)),
+            ..self
+        }
+    }
+
+    /// The same for a part of a call that must leave time for others: see [`is_shared`].
+    #[must_use]
+    pub fn shared(self) -> Call {
+        Call {
+            shared: true,
+            ..self
         }
     }
 }
@@ -80,6 +112,53 @@ pub fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
         }
     });
     result
+}
+
+/// [`within`], where the time is one cluster's share of a read of several.
+pub fn sharing<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
+    within(limit, || {
+        let before = set_shared(true);
+        let result = work();
+        set_shared(before);
+        result
+    })
+}
+
+fn set_shared(shared: bool) -> bool {
+    CALL.with(|slot| {
+        let mut slot = slot.borrow_mut();
+        slot.as_mut()
+            .is_some_and(|call| std::mem::replace(&mut call.shared, shared))
+    })
+}
+
+/// Whether what runs on this thread is one of several clusters that are read: then nobody asked for
+/// just this one, and what is known to be down is not waited for.
+pub fn is_shared() -> bool {
+    CALL.with(|slot| slot.borrow().as_ref().is_some_and(|call| call.shared))
+}
+
+/// Whether the caller wants to know how far it comes.
+pub fn is_told() -> bool {
+    CALL.with(|slot| {
+        slot.borrow()
+            .as_ref()
+            .is_some_and(|call| call.tell.is_some())
+    })
+}
+
+/// Tells the caller how far it has come, where they want to know.
+pub fn tell(step: &Step) {
+    // Taken out while it runs, as in `listen`.
+    let tell = CALL.with(|slot| slot.borrow_mut().as_mut().and_then(|call| call.tell.take()));
+    if let Some(mut tell) = tell {
+        tell(step);
+        CALL.with(|slot| {
+            if let Some(call) = slot.borrow_mut().as_mut() {
+                call.tell = Some(tell);
+            }
+        });
+    }
 }
 
 /// Waits for at most `at_most`, listening. Once something woke the call, it says so at once and for

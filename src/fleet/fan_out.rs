@@ -11,9 +11,30 @@ use crate::wait::{self, Call, SLICE_MS, Wake};
 
 /// How long, in seconds, one cluster may take in a fleet-wide read, all its endpoints together.
 pub const CLUSTER_TIMEOUT_S: u64 = 5;
+/// How long, in seconds, after the beginning of a call its reads of several clusters are over: what
+/// has answered by then is returned.
+pub const CALL_TIMEOUT_S: u64 = 25;
+
+/// How much time there is.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// For one cluster.
+    each: Duration,
+    /// For all of them.
+    end: Option<Instant>,
+}
+
+impl Limits {
+    /// What is left for a cluster that is begun now.
+    fn left(&self) -> Duration {
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        self.end.map_or(self.each, |end| left(end).min(self.each))
+    }
+}
 
 /// Runs `work` for each of `clusters`, at most `at_a_time` at once, and gives what each returned in
-/// the order of `clusters`; `None` for those that were not begun because the call was woken.
+/// the order of `clusters`; `None` for those that were not begun because the call was woken or its
+/// time was over.
 ///
 /// The calling thread listens meanwhile. All threads are joined before this returns. `at_a_time` of
 /// 1, or a single cluster, starts no thread; a thread that cannot be made means fewer workers, down
@@ -23,36 +44,54 @@ pub fn fan_out<T: Send>(
     at_a_time: usize,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
-    let limit = Duration::from_secs(CLUSTER_TIMEOUT_S);
-    fan_out_within(clusters, at_a_time, limit, work)
+    let begun = wait::started().unwrap_or_else(Instant::now);
+    let limits = Limits {
+        each: Duration::from_secs(CLUSTER_TIMEOUT_S),
+        end: Some(begun + Duration::from_secs(CALL_TIMEOUT_S)),
+    };
+    fan_out_by(clusters, at_a_time, limits, work)
 }
 
-/// The same with at most `limit` for each of `clusters`.
+/// The same with at most `limit` for each of `clusters`, and no limit for all of them.
 pub fn fan_out_within<T: Send>(
     clusters: &[usize],
     at_a_time: usize,
     limit: Duration,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
+    let limits = Limits {
+        each: limit,
+        end: None,
+    };
+    fan_out_by(clusters, at_a_time, limits, work)
+}
+
+fn fan_out_by<T: Send>(
+    clusters: &[usize],
+    at_a_time: usize,
+    limits: Limits,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<Option<T>> {
     if at_a_time > 1 && clusters.len() > 1 {
-        in_threads(clusters, at_a_time.min(clusters.len()), limit, &work)
+        in_threads(clusters, at_a_time.min(clusters.len()), limits, &work)
     } else {
         clusters
             .iter()
-            .map(|cluster| here(*cluster, limit, &work))
+            .map(|cluster| here(*cluster, limits, &work))
             .collect()
     }
 }
 
-fn here<T>(cluster: usize, limit: Duration, work: &impl Fn(usize) -> T) -> Option<T> {
+fn here<T>(cluster: usize, limits: Limits, work: &impl Fn(usize) -> T) -> Option<T> {
     let woken = wait::listen(Duration::ZERO) != Wake::Nothing;
-    (!woken).then(|| wait::within(limit, || work(cluster)))
+    let left = limits.left();
+    (!woken && !left.is_zero()).then(|| wait::sharing(left, || work(cluster)))
 }
 
 fn in_threads<T: Send>(
     clusters: &[usize],
     workers: usize,
-    limit: Duration,
+    limits: Limits,
     work: &(impl Fn(usize) -> T + Sync),
 ) -> Vec<Option<T>> {
     let results: Mutex<Vec<Option<T>>> = Mutex::new(clusters.iter().map(|_| None).collect());
@@ -65,7 +104,11 @@ fn in_threads<T: Send>(
             let Some(cluster) = clusters.get(place) else {
                 return;
             };
-            let result = wait::during(worker_call(deadline, limit, &stop), || work(*cluster));
+            let left = limits.left();
+            if left.is_zero() {
+                return;
+            }
+            let result = wait::during(worker_call(deadline, left, &stop), || work(*cluster));
             if let Ok(mut results) = results.lock()
                 && let Some(slot) = results.get_mut(place)
             {
@@ -109,4 +152,5 @@ fn worker_call(deadline: Option<Instant>, limit: Duration, stop: &Arc<AtomicBool
         thread::sleep(time);
         Wake::Nothing
     })
+    .shared()
 }

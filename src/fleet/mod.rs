@@ -112,13 +112,28 @@ impl Fleet {
         Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
-    /// Reads several clusters at a time; see [`fan_out::fan_out`].
+    /// Reads several clusters at a time; see [`fan_out::fan_out`]. Those of which it is known that
+    /// they are down come last, so that the others do not wait for them.
     pub(crate) fn fan_out<T: Send>(
         &self,
         clusters: &[usize],
         work: impl Fn(usize) -> T + Sync,
     ) -> Vec<Option<T>> {
-        fan_out::fan_out(clusters, self.config.fanout, work)
+        let is_down = |cluster: &usize| {
+            let member = self.members.get(*cluster);
+            member.is_some_and(|member| member.client.is_down())
+        };
+        let mut places: Vec<(usize, usize)> = clusters.iter().copied().enumerate().collect();
+        places.sort_by_cached_key(|(_, cluster)| is_down(cluster));
+        let order: Vec<usize> = places.iter().map(|(_, cluster)| *cluster).collect();
+        let results = fan_out::fan_out(&order, self.config.fanout, work);
+        let mut results: Vec<(usize, Option<T>)> = places
+            .iter()
+            .map(|(place, _)| *place)
+            .zip(results)
+            .collect();
+        results.sort_by_key(|(place, _)| *place);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     /// Forgets what is where on a cluster, since something was written there.

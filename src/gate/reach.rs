@@ -6,7 +6,7 @@
 mod fleet;
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -19,6 +19,7 @@ use crate::fleet::index::Guest;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
 use crate::fleet::sight::Sight;
+use crate::proxmox::aftermath;
 use crate::proxmox::request::{Reply, Request, Verb};
 use crate::proxmox::task::{self, TaskState};
 use crate::proxmox::upid::Upid;
@@ -98,8 +99,11 @@ impl<'a> Reach<'a> {
     /// whatever the cluster makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
         self.allow(request)?;
-        let result = self.fleet.client(self.cluster)?.send(request);
+        let client = self.fleet.client(self.cluster)?;
+        let begun = Instant::now();
+        let mut result = client.send(request);
         if request.verb != Verb::Get {
+            result = result.map_err(|error| aftermath::told(error, client, request, begun));
             self.fleet.forget(self.cluster);
             if result.is_ok() {
                 self.accepted.borrow_mut().push(request.line());
@@ -179,6 +183,15 @@ impl<'a> Reach<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Has the next request ask the cluster even if it was down a moment ago.
+    ///
+    /// # Errors
+    /// There is no such cluster.
+    pub fn try_again(&self) -> Result<(), Error> {
+        self.fleet.client(self.cluster)?.try_again();
+        Ok(())
     }
 
     fn allow(&self, request: &Request) -> Result<(), Error> {

@@ -11,6 +11,10 @@ use crate::text::printable;
 
 /// The largest answer that is read whole.
 pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
+/// The node that was asked did not reach the one that the request is for.
+const ANOTHER_NODE: std::ops::RangeInclusive<u16> = NOT_CONNECTED..=599;
+/// It found no connection.
+const NOT_CONNECTED: u16 = 595;
 /// The longest message of a cluster that is passed on, and of one of its parameters.
 const MESSAGE_MAX_CHARS: usize = 1000;
 const PARAMETER_MAX_CHARS: usize = 500;
@@ -55,7 +59,7 @@ impl Answer {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),
             403 => Err(self.denied(settings)),
-            400.. if !(595..=599).contains(&self.status) => Err(self.refused(settings)),
+            400.. if !ANOTHER_NODE.contains(&self.status) => Err(self.refused(settings, request)),
             595..=599 => Err(self.other_node(settings, request)),
             status => Err(not_an_answer(
                 settings,
@@ -63,6 +67,27 @@ impl Answer {
                 format!("status {status} {}", printable(&self.reason, 100)),
             )),
         }
+    }
+
+    /// Whether the node that was asked did not reach the one that the request is for, so that another
+    /// one may be asked: with 595 it found no connection and nothing was done; with the others that
+    /// holds for a read only.
+    pub fn is_for_another(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Get => ANOTHER_NODE.contains(&self.status),
+            _ => self.status == NOT_CONNECTED,
+        }
+    }
+
+    /// Whether Proxmox gave up before it began, and says so: another task held the lock, or it could
+    /// start no process (texts measured on 9.2).
+    pub fn was_not_begun(&self) -> bool {
+        if self.status != 500 {
+            return false;
+        }
+        let message = self.message();
+        let locked = message.contains("can't lock file") && message.contains("got timeout");
+        locked || message.contains("got no worker upid")
     }
 
     /// The text of the body's `message`, else the reason phrase.
@@ -80,7 +105,16 @@ impl Answer {
         printable(text, MESSAGE_MAX_CHARS)
     }
 
-    fn refused(&self, settings: &Settings) -> Error {
+    fn refused(&self, settings: &Settings, request: &Request) -> Error {
+        let message = self.message();
+        // Something inside was not waited for any longer: it goes on, or does not.
+        if request.verb != Verb::Get && message.contains("got timeout") && !self.was_not_begun() {
+            return Error::Interrupted {
+                cluster: settings.cluster.clone(),
+                request: line_of(request),
+                cause: format!("Proxmox says ({}): {message}", self.status),
+            };
+        }
         let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut errors = Vec::new();
         if let Value::Object(by_parameter) = &refusal.errors {
@@ -97,7 +131,6 @@ impl Answer {
         }
         // Proxmox names them in random order.
         errors.sort();
-        let message = self.message();
         Error::Refused {
             cluster: settings.cluster.clone(),
             status: self.status,
@@ -136,7 +169,7 @@ impl Answer {
             self.status,
             self.message()
         );
-        if self.status != 595 && request.verb != Verb::Get {
+        if self.status != NOT_CONNECTED && request.verb != Verb::Get {
             return Error::Interrupted {
                 cluster: settings.cluster.clone(),
                 request: line_of(request),

@@ -4,29 +4,38 @@
 //! go to the next node; a read on a connection that had silently died is repeated once; a write is
 //! never repeated once a byte of it has left.
 
+mod endpoints;
+mod health;
 mod standing;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::advice;
 use super::answer::{self, Answer};
+use super::clock;
 use super::encode;
-use super::failure::Failure;
 use super::request::{Reply, Request, Verb};
-use super::session::{Session, StaticFile, Timing, WRITE_NEEDS_S};
-use super::settings::{Endpoint, Settings};
+use super::session::{Session, StaticFile, WRITE_NEEDS_S};
+use super::settings::Settings;
 use crate::error::Error;
 use crate::wait::{self, Wake};
 
+use health::Health;
 pub use standing::Standing;
 
 /// How long a refused token is remembered, in seconds: Proxmox takes 3 s for each such answer.
 const REFUSED_KEPT_S: u64 = 10;
-/// How long a node that took no connection is asked last, in seconds.
-const DOWN_KEPT_S: u64 = 30;
-/// The longest that connecting to one node takes, in seconds.
-const CONNECT_TIMEOUT_S: u64 = 5;
+/// How much of the call's time a write leaves for looking at what became of it, in seconds, should
+/// its answer not come.
+pub const AFTERMATH_S: u64 = 4;
+/// The first pause before a request is repeated that Proxmox did not begin, in milliseconds; each
+/// further one is twice as long.
+const LOCKED_PAUSE_MS: u64 = 500;
+/// No read is repeated with less than this left, in seconds.
+const READ_NEEDS_S: u64 = 1;
+/// So many of the last tasks are known as told.
+const TASKS_KEPT: usize = 64;
 /// Proxmox refuses a larger body, and closes the connection while it is still being written.
 const BODY_MAX_BYTES: usize = 512 * 1024;
 /// A request line of 9 kB was taken, more is not known (measured on 9.2).
@@ -43,8 +52,11 @@ struct State {
     session: Option<Arc<Session>>,
     /// A token that was not accepted, and since when.
     refused: Option<(Instant, Error)>,
-    /// By endpoint: when it last took no connection.
-    down: Vec<Option<Instant>>,
+    health: Health,
+    /// What the cluster's clock said last, and what ours said then.
+    clock: Option<(u64, SystemTime)>,
+    /// The tasks whose UPID was told.
+    tasks: VecDeque<String>,
 }
 
 impl Client {
@@ -74,7 +86,19 @@ impl Client {
     /// As [`Client::send`].
     pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Error> {
         let body = self.send_raw_within(request, time)?;
-        answer::parse(&self.settings, request, &body)
+        let reply = answer::parse(&self.settings, request, &body)?;
+        if let Some(upid) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) {
+            self.remember_task(upid);
+        }
+        Ok(reply)
+    }
+
+    fn remember_task(&self, upid: &str) {
+        let tasks = &mut self.state().tasks;
+        tasks.push_back(upid.to_string());
+        if tasks.len() > TASKS_KEPT {
+            tasks.pop_front();
+        }
     }
 
     /// Sends `request`; the body of its answer as it came, which the caller must judge itself.
@@ -91,13 +115,37 @@ impl Client {
     /// As [`Client::send`].
     pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<Vec<u8>, Error> {
         check_size(request)?;
-        let end = self.end(time);
+        let end = self.end(request.verb, time);
         self.may_begin(request)?;
         let mut session = self.validated(end)?;
         // Validation may have taken its time.
         self.may_begin(request)?;
-        self.ask(&mut session, request, end)?
-            .accepted(&self.settings, request)
+        let mut pause = Duration::from_millis(LOCKED_PAUSE_MS);
+        let answer = loop {
+            let answer = self.ask(&mut session, request, end)?;
+            if !answer.was_not_begun() || !self.may_repeat(request, end, pause)? {
+                break answer;
+            }
+            pause = pause.saturating_mul(2);
+        };
+        answer.accepted(&self.settings, request)
+    }
+
+    /// Pauses before a request is repeated, where time is left for both.
+    fn may_repeat(&self, request: &Request, end: Instant, pause: Duration) -> Result<bool, Error> {
+        let needed = match request.verb {
+            Verb::Get => READ_NEEDS_S,
+            _ => WRITE_NEEDS_S.saturating_sub(AFTERMATH_S),
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if left < pause + Duration::from_secs(needed) {
+            return Ok(false);
+        }
+        match wait::sleep(pause) {
+            Wake::Nothing => Ok(true),
+            Wake::Closed => Ok(false),
+            Wake::Cancelled => Err(Error::Cancelled),
+        }
     }
 
     /// The cluster's version, as `GET /version` told it when it was last validated; asked for now
@@ -106,7 +154,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub fn version(&self) -> Result<String, Error> {
-        let end = self.end(self.settings.timeout);
+        let end = self.end(Verb::Get, self.settings.timeout);
         let mut session = self.session()?;
         if session.version().is_none() {
             self.ask_version(&mut session, end)?;
@@ -120,7 +168,7 @@ impl Client {
     /// As [`Client::send`].
     pub fn version_now(&self) -> Result<String, Error> {
         let mut session = self.session()?;
-        self.ask_version(&mut session, self.end(self.settings.timeout))?;
+        self.ask_version(&mut session, self.end(Verb::Get, self.settings.timeout))?;
         Ok(session.version().unwrap_or_default())
     }
 
@@ -135,7 +183,7 @@ impl Client {
         since: Option<&str>,
         read: &mut dyn FnMut(&mut dyn std::io::Read) -> Result<(), String>,
     ) -> Result<StaticFile, Error> {
-        let end = self.end(self.settings.timeout);
+        let end = self.end(Verb::Get, self.settings.timeout);
         self.may_begin(&version_request())?;
         let session = self.validated(end)?;
         let request = Request {
@@ -143,14 +191,19 @@ impl Client {
             path: path.split('/').skip(1).map(str::to_string).collect(),
             params: serde_json::Map::new(),
         };
-        self.by_endpoint(&request, end, |endpoint, connect, timing| {
+        let elsewhere = |_: &StaticFile| false;
+        self.by_endpoint(&request, end, elsewhere, |endpoint, connect, timing| {
             session.read_static(endpoint, path, since, connect, timing, read)
         })
     }
 
-    fn end(&self, time: Duration) -> Instant {
+    fn end(&self, verb: Verb, time: Duration) -> Instant {
+        let spared = match verb {
+            Verb::Get => Duration::ZERO,
+            _ => Duration::from_secs(AFTERMATH_S),
+        };
         let time = time.min(self.settings.timeout);
-        let time = wait::remaining().map_or(time, |left| left.min(time));
+        let time = wait::remaining().map_or(time, |left| left.saturating_sub(spared).min(time));
         Instant::now() + time
     }
 
@@ -274,87 +327,15 @@ impl Client {
         request: &Request,
         end: Instant,
     ) -> Result<Answer, Error> {
-        self.by_endpoint(request, end, |endpoint, connect, timing| {
+        let elsewhere = |answer: &Answer| answer.is_for_another(request.verb);
+        let answer = self.by_endpoint(request, end, elsewhere, |endpoint, connect, timing| {
             session.exchange(endpoint, request, connect, timing)
-        })
-    }
-
-    /// Tries the endpoints one after another until one takes a connection.
-    fn by_endpoint<T>(
-        &self,
-        request: &Request,
-        end: Instant,
-        mut attempt: impl FnMut(&Endpoint, Duration, Timing) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        let order = self.order();
-        let mut not_reached = Vec::new();
-        let mut hint = None;
-        for (tried, index) in order.iter().enumerate() {
-            let Some(endpoint) = self.settings.endpoints.get(*index) else {
-                continue;
-            };
-            let write = request.verb != Verb::Get;
-            let timing = Timing::new(write, end);
-            let connect = connect_time(end, order.len().saturating_sub(tried));
-            if connect.is_zero() {
-                not_reached.push("no time is left for the other nodes".to_string());
-                break;
-            }
-            let mut outcome = attempt(endpoint, connect, timing);
-            if matches!(outcome, Err(Failure::Stale)) {
-                outcome = attempt(endpoint, connect, timing.on_fresh_connection());
-            }
-            match outcome {
-                Err(Failure::NotConnected { cause, fingerprint }) => {
-                    self.note(*index, Some(Instant::now()));
-                    let named = format!("{endpoint}: ");
-                    let cause = cause.strip_prefix(&named).unwrap_or(&cause);
-                    not_reached.push(format!("{named}{cause}"));
-                    hint = hint.or(fingerprint.map(|pin| advice::trust(&self.settings, &pin)));
-                }
-                outcome => {
-                    self.note(*index, None);
-                    return outcome
-                        .map_err(|failure| failure.explain(&self.settings, endpoint, request));
-                }
-            }
+        })?;
+        if let Some(now) = answer.date.as_deref().and_then(clock::parse_http) {
+            self.state().clock = Some((now, SystemTime::now()));
         }
-        Err(Error::Unreachable {
-            cluster: self.settings.cluster.clone(),
-            cause: not_reached.join("; "),
-            hint,
-        })
+        Ok(answer)
     }
-
-    /// The endpoints' indices in the order to try: those that were down a moment ago come last.
-    fn order(&self) -> Vec<usize> {
-        let state = self.state();
-        let is_down = |index: &usize| {
-            let since = state.down.get(*index).copied().flatten();
-            since.is_some_and(|since| since.elapsed() < Duration::from_secs(DOWN_KEPT_S))
-        };
-        let mut order: Vec<usize> = (0..self.settings.endpoints.len()).collect();
-        order.sort_by_key(is_down);
-        order
-    }
-
-    fn note(&self, index: usize, down: Option<Instant>) {
-        let mut state = self.state();
-        if state.down.len() <= index {
-            state.down.resize(self.settings.endpoints.len(), None);
-        }
-        if let Some(slot) = state.down.get_mut(index) {
-            *slot = down;
-        }
-    }
-}
-
-/// A silent node must leave time for those after it.
-fn connect_time(end: Instant, endpoints_left: usize) -> Duration {
-    let left = end.saturating_duration_since(Instant::now());
-    let shares = u32::try_from(endpoints_left).unwrap_or(u32::MAX).max(1);
-    let share = left.checked_div(shares).unwrap_or(left);
-    share.min(Duration::from_secs(CONNECT_TIMEOUT_S))
 }
 
 /// A 401 of the layer before the API has no body; one with a body is an answer of the API itself.

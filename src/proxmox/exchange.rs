@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::session::Timing;
 use crate::wait::{self, Wake};
 
 /// How long, in milliseconds, the answer to a write is still waited for after standard input ended.
@@ -37,6 +38,8 @@ pub struct Exchange {
     connect_time: Duration,
     /// A write must have begun by then.
     begin_by: Option<Instant>,
+    /// The first byte of the answer must have come by then.
+    answer_by: Option<Instant>,
     connect_end: Option<Instant>,
     pub connected: bool,
     /// On a connection that has carried an exchange before.
@@ -54,17 +57,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn new(
-        write: bool,
-        end: Instant,
-        connect_time: Duration,
-        begin_by: Option<Instant>,
-    ) -> Exchange {
+    pub fn new(timing: Timing, connect_time: Duration) -> Exchange {
         Exchange {
-            write,
-            end,
+            write: timing.write,
+            end: timing.end,
             connect_time,
-            begin_by,
+            begin_by: timing.begin_by,
+            answer_by: timing.answer_by,
             connect_end: None,
             connected: false,
             reused: false,
@@ -139,7 +138,9 @@ pub fn tick() -> io::Result<()> {
     let now = Instant::now();
     let Some((end, write, sent, closing)) = with(|exchange| {
         exchange.listened = now;
-        let end = exchange.connect_end.unwrap_or(exchange.end);
+        let first_byte = exchange.answer_by.filter(|_| exchange.received == 0);
+        let end = exchange.connect_end.or(first_byte);
+        let end = end.map_or(exchange.end, |end| end.min(exchange.end));
         (end, exchange.write, exchange.sent, exchange.closing)
     }) else {
         return Ok(());

@@ -33,10 +33,11 @@ pub enum Failure {
     /// Nothing was sent, and it is not to be tried again.
     NotBegun(String),
     /// The request had begun to leave, or had left, and the answer is not whole; whether any of it
-    /// came.
+    /// came, and whether none came in time.
     Cut {
         cause: String,
         begun: bool,
+        late: bool,
     },
     /// Something came that is no answer.
     NotAnAnswer(String),
@@ -44,6 +45,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the answer did not come, or not whole.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Failure::Stale | Failure::Cut { .. })
+    }
+
     /// The failure as the caller sees it.
     pub fn explain(self, settings: &Settings, endpoint: &Endpoint, request: &Request) -> Error {
         let cluster = settings.cluster.clone();
@@ -67,7 +73,7 @@ impl Failure {
                 request: answer::line_of(request),
                 cause,
             },
-            Failure::Cut { cause, begun } => cut(settings, request, &cause, begun),
+            Failure::Cut { cause, begun, .. } => cut(settings, request, &cause, begun),
             Failure::NotAnAnswer(cause) => answer::not_an_answer(settings, request, cause),
         }
     }
@@ -117,9 +123,14 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
         (true, _, 0) => Failure::Cut {
             cause,
             begun: false,
+            late: after.stop == Some(Stop::OutOfTime),
         },
         (true, _, _) => match error {
-            ureq::Error::Io(_) => Failure::Cut { cause, begun: true },
+            ureq::Error::Io(_) => Failure::Cut {
+                cause,
+                begun: true,
+                late: false,
+            },
             _ => Failure::NotAnAnswer(cause),
         },
     }

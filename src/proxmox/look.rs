@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::dial::Names;
 use super::exchange::{self, Exchange, Stop};
+use super::session::Timing;
 use super::settings::{Endpoint, Proxy};
 use super::tls::Trusted;
 use super::transport;
@@ -54,7 +55,7 @@ pub fn look(
 ) -> Look {
     let mut look = Look::default();
     let time = time.min(Duration::from_secs(CONNECT_MAX_S));
-    let exchange = Exchange::new(false, Instant::now() + time, time, None);
+    let exchange = Exchange::new(Timing::new(false, Instant::now() + time), time);
     let (failure, after) = exchange::run(exchange, || {
         steps(endpoint, trusted, proxy, &mut look).err()
     });

@@ -1,9 +1,11 @@
 //! How Proxmox wants it said: requests, trust, tasks, and the clusters' own API description.
 
 pub mod advice;
+pub mod aftermath;
 pub mod answer;
 pub mod cert;
 pub mod client;
+pub mod clock;
 pub mod dial;
 pub mod digest;
 pub mod encode;

@@ -39,6 +39,8 @@ pub struct Timing {
     pub end: Instant,
     /// When a write must have begun.
     pub begin_by: Option<Instant>,
+    /// When the first byte of the answer must have come, where that is before the end.
+    pub answer_by: Option<Instant>,
     /// Not on a connection from the pool.
     pub fresh: bool,
 }
@@ -52,8 +54,13 @@ impl Timing {
             write,
             end,
             begin_by,
+            answer_by: None,
             fresh: false,
         }
+    }
+
+    pub fn answer_by(self, answer_by: Option<Instant>) -> Timing {
+        Timing { answer_by, ..self }
     }
 
     pub fn on_fresh_connection(self) -> Timing {
@@ -168,7 +175,7 @@ impl Session {
         timing: Timing,
     ) -> Result<Answer, Failure> {
         let started = Instant::now();
-        let exchange = Exchange::new(timing.write, timing.end, connect, timing.begin_by);
+        let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
             let uri = format!("https://{endpoint}/api2/json{}", target_of(request));
             let builder = http::Request::builder()
@@ -231,7 +238,7 @@ impl Session {
         read: &mut dyn FnMut(&mut dyn Read) -> Result<(), String>,
     ) -> Result<StaticFile, Failure> {
         let mut refusal = None;
-        let exchange = Exchange::new(timing.write, timing.end, connect, timing.begin_by);
+        let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
             let mut builder = http::Request::builder().uri(format!("https://{endpoint}{path}"));
             if let Some(since) = since {

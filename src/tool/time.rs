@@ -2,11 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::proxmox::clock::{EPOCH_DAYS, ERA_DAYS, days, days_of};
+
 const DAY_S: u64 = 86_400;
-/// Days from 0000-03-01 to 1970-01-01.
-const EPOCH_DAYS: i64 = 719_468;
-/// Days of the 400 years after which the calendar repeats.
-const ERA_DAYS: i64 = 146_097;
 /// The last second of the year 9999: nothing later has four digits for its year.
 const LAST_S: u64 = 253_402_300_799;
 
@@ -47,19 +45,6 @@ pub fn parse(text: &str, now: u64) -> Option<u64> {
         return text.parse().ok().filter(|epoch| *epoch <= LAST_S);
     }
     parse_iso(text)
-}
-
-/// Reads the moment of an HTTP header: `Tue, 03 Feb 2026 04:05:06 GMT`.
-pub fn parse_http(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let [_, day, month, year, clock, "GMT"] = words.as_slice() else {
-        return None;
-    };
-    let month = MONTHS.iter().position(|known| known == month)? + 1;
-    parse_iso(&format!("{year}-{month:02}-{day}T{clock}Z"))
 }
 
 fn parse_span(text: &str) -> Option<u64> {
@@ -133,25 +118,6 @@ fn numbers<const N: usize>(text: &str, between: char, digits: [usize; N]) -> Opt
         *slot = part.parse().ok()?;
     }
     parts.next().is_none().then_some(found)
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01 to a date. Years are counted from March, so that a leap day comes last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month > 2 { year } else { year - 1 };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * ERA_DAYS + day_of_era - EPOCH_DAYS
 }
 
 /// The date of a day after 1970-01-01: the way back of [`days`].

@@ -1,6 +1,7 @@
 //! Times as text, and back.
 
-use proxmox_mcp::tool::time::{iso, parse, parse_http, span};
+use proxmox_mcp::proxmox::clock::parse_http;
+use proxmox_mcp::tool::time::{iso, parse, span};
 
 #[test]
 fn seconds_are_written_and_read() {

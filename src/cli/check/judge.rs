@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use super::cure;
 use crate::error::Error;
 use crate::proxmox::cert::{self, Certificate};
+use crate::proxmox::clock;
 use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::look::Distrust;
 use crate::proxmox::probe::Probe;
@@ -178,7 +179,7 @@ impl Judging<'_> {
             return;
         };
         let ours = at.duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-        let (Some(theirs), Ok(ours)) = (time::parse_http(said), ours) else {
+        let (Some(theirs), Ok(ours)) = (clock::parse_http(said), ours) else {
             return;
         };
         let ahead =

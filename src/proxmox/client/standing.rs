@@ -1,6 +1,9 @@
 //! What a client knows of its cluster without asking.
 
-use super::{Client, DOWN_KEPT_S, REFUSED_KEPT_S};
+use std::time::SystemTime;
+
+use super::{Client, REFUSED_KEPT_S};
+use crate::proxmox::upid::Upid;
 
 /// How things stand, as far as earlier requests told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,8 +12,10 @@ pub struct Standing {
     pub version: Option<String>,
     /// Whether the token was refused a moment ago.
     pub refused: bool,
-    /// The endpoints that took no connection a moment ago.
+    /// The endpoints that failed when they were last tried, and are asked last.
     pub down: Vec<String>,
+    /// Where no endpoint was of use: how often and how long ago, when the next try is, and why.
+    pub outage: Option<String>,
 }
 
 impl Client {
@@ -18,17 +23,40 @@ impl Client {
     pub fn standing(&self) -> Standing {
         let state = self.state();
         let session = state.session.as_ref();
-        let endpoints = self.settings.endpoints.iter().zip(&state.down);
-        let down = endpoints.filter(|(_, since)| {
-            since.is_some_and(|since| since.elapsed().as_secs() < DOWN_KEPT_S)
-        });
+        let endpoints = self.settings.endpoints.iter().enumerate();
+        let down = endpoints.filter(|(index, _)| state.health.is_last(*index));
+        let outage = state.health.outage();
         Standing {
             version: session.and_then(|session| session.version()),
             refused: state
                 .refused
                 .as_ref()
                 .is_some_and(|(since, _)| since.elapsed().as_secs() < REFUSED_KEPT_S),
-            down: down.map(|(endpoint, _)| endpoint.to_string()).collect(),
+            down: down.map(|(_, endpoint)| endpoint.to_string()).collect(),
+            outage: outage.map(|outage| outage.sentence(true)),
         }
+    }
+
+    /// Whether no endpoint was of use when they were last tried.
+    pub fn is_down(&self) -> bool {
+        self.state().health.outage().is_some()
+    }
+
+    /// Has the next request try, even if the cluster was down a moment ago.
+    pub fn try_again(&self) {
+        self.state().health.try_again();
+    }
+
+    /// What the cluster's clock says now, in Unix seconds; `None` before it said anything.
+    pub fn their_time(&self) -> Option<u64> {
+        let (theirs, ours) = self.state().clock?;
+        let since = SystemTime::now().duration_since(ours).unwrap_or_default();
+        Some(theirs.saturating_add(since.as_secs()))
+    }
+
+    /// Whether a reply told the UPID of this task.
+    pub fn knows_task(&self, upid: &Upid) -> bool {
+        let state = self.state();
+        state.tasks.iter().any(|known| known == upid.as_str())
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Checked {
 /// # Errors
 /// The cluster is not reached, not trusted, or does not accept the token.
 pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
+    reach.try_again()?;
     // The first one may have to connect, and to validate the token.
     let mut version = reach.get("/version", &[])?;
     let asked = Instant::now();

@@ -25,6 +25,7 @@ const COLUMNS: &[&str] = &[
     "default",
     "endpoints",
     "endpoints_down",
+    "outage",
     "region",
     "tier",
     "patterns",
@@ -74,11 +75,15 @@ fn known(standing: &Standing) -> Row {
     let mut row = Row::new();
     let state = match standing {
         Standing { refused: true, .. } => "token refused",
+        Standing {
+            outage: Some(_), ..
+        } => "not reached",
         Standing { version: None, .. } => "not asked yet",
         Standing { .. } => "answered",
     };
     row.insert("state".into(), state.into());
     row.insert("version".into(), standing.version.clone().into());
+    row.insert("outage".into(), standing.outage.clone().into());
     row.insert("endpoints_down".into(), standing.down.clone().into());
     row
 }
