@@ -175,7 +175,16 @@ impl Fleet {
             return Ok(sight);
         }
         let request = Request::new(Verb::Get, "/access/permissions", &[])?;
-        let sight = Sight::of(&member.client.send(&request)?.data);
+        let rights = member.client.send(&request)?.data;
+        if !sight::are_rights(&rights) {
+            return Err(Error::NotAnAnswer {
+                cluster: self.cluster_name(cluster).to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "privileges by path were expected".into(),
+            });
+        }
+        let sight = Sight::of(&rights);
         *lock(&member.sight) = Some((Instant::now(), sight));
         Ok(sight)
     }

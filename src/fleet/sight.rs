@@ -60,6 +60,19 @@ impl Sight {
     }
 }
 
+/// Whether this is what `GET /access/permissions` gives: by path, a number for each privilege.
+pub fn are_rights(rights: &Value) -> bool {
+    let plain = |value: &Value| value.is_number() || value.is_string() || value.is_boolean();
+    let of_path = |rights: &Value| {
+        rights
+            .as_object()
+            .is_some_and(|all| all.values().all(plain))
+    };
+    rights
+        .as_object()
+        .is_some_and(|paths| paths.values().all(of_path))
+}
+
 /// What gives or takes rights on single guests.
 const OF_GUESTS: &[&str] = &["/vms/", "/pool/"];
 
@@ -71,7 +84,10 @@ pub fn on_all_guests(rights: &Value, privilege: &str) -> bool {
 /// Whether a privilege reaches all of `path`, and no path that begins with one of `below` takes it
 /// away.
 fn everywhere(rights: &Value, path: &str, privilege: &str, below: &[&str]) -> bool {
-    let on = |rights: &Value| rights.get(privilege).and_then(Value::as_i64);
+    let on = |rights: &Value| match rights.get(privilege)? {
+        Value::String(number) => number.parse().ok(),
+        number => number.as_i64(),
+    };
     rights.get(path).and_then(on) == Some(1)
         && rights.as_object().is_some_and(|paths| {
             let is_below = |path: &str| below.iter().any(|start| path.starts_with(start));

@@ -4,6 +4,8 @@
 //! touches something else, is refused, whatever the handler's code says.
 
 mod fleet;
+mod identity;
+mod rows;
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -109,7 +111,7 @@ impl<'a> Reach<'a> {
                 self.accepted.borrow_mut().push(request.line());
             }
         }
-        result
+        self.same_guest(request, result?)
     }
 
     /// An error of the handler, with what had been done before it.
@@ -303,10 +305,11 @@ impl<'a> Reach<'a> {
     /// As [`Reach::follow`].
     pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
         let mut answer = Map::new();
-        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
+        if reply.data.is_null() {
             answer.insert("state".into(), "ok".into());
             return Ok(answer);
-        };
+        }
+        let text = reply.data.as_str().unwrap_or_default();
         let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
             cluster: self.cluster_name().to_string(),
             request: "a task".into(),

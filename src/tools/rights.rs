@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::fleet::sight;
 use crate::gate::reach::Reach;
+use crate::proxmox::request::{Request, Verb};
 use crate::tool::rows::flag;
 
 /// The token's rights by path.
@@ -11,7 +13,17 @@ use crate::tool::rows::flag;
 /// # Errors
 /// The cluster does not say.
 pub fn read(reach: &Reach) -> Result<Value, Error> {
-    reach.get("/access/permissions", &[])
+    let request = Request::new(Verb::Get, "/access/permissions", &[])?;
+    let rights = reach.send(&request)?.data;
+    match sight::are_rights(&rights) {
+        true => Ok(rights),
+        false => Err(Error::NotAnAnswer {
+            cluster: reach.cluster_name().to_string(),
+            request: request.line(),
+            wrote: false,
+            cause: "privileges by path were expected".into(),
+        }),
+    }
 }
 
 /// Whether one of the privileges holds on `path`: by its own entry, or by the nearest one above that

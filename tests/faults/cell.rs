@@ -1,14 +1,20 @@
 //! A cell of the table: one call under one fault, in clusters and with a server of its own.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::{Map, Value, json};
 
 use crate::clusters::{self, ONE};
 use crate::column::{Column, When};
 use crate::judge::{self, Case};
-use crate::row::Row;
+use crate::row::{self, Row};
 use crate::seat::{self, Answer, Seat};
 use crate::sim::{Limited, World};
 
+/// So long may the server go by what it remembers of a cluster, where it says so.
+const MEMORY_MAX: Duration = Duration::from_secs(20);
+const AGAIN: Duration = Duration::from_millis(200);
 /// The third request and what follows it.
 const SPARED: u32 = 2;
 
@@ -80,7 +86,7 @@ impl Cell {
             Answer::Failure(text) => text.clone(),
         };
         let seen = world.seen();
-        let harm = named.and_then(|vmid| clusters::harm(&world, vmid));
+        let harm = named.and_then(|vmid| clusters::harm(&world, vmid, &row::executed(&seen)));
         let case = Case {
             row,
             expect: column.expect,
@@ -134,10 +140,19 @@ fn limited(fault: Limited, when: When) -> Limited {
     }
 }
 
-/// After the fault the same server says what is there.
+/// After the fault the same server says what is there, or until when it does not ask.
 fn healed(seat: &mut Seat, world: &World) -> Result<(), String> {
     let look = json!({"query": "type:guest", "limit": 100, "fields": ["cluster", "vmid", "name"]});
     let look = look.as_object().cloned().unwrap_or_default();
-    let answer = seat.call("fleet_search", &look)?;
-    judge::whole(&answer, world).map_err(|problem| format!("after the fault: {problem}"))
+    let until = Instant::now() + MEMORY_MAX;
+    loop {
+        let answer = seat.call("fleet_search", &look)?;
+        match judge::whole(&answer, world) {
+            Ok(()) => return Ok(()),
+            Err(_) if judge::is_remembered(&answer) && Instant::now() < until => {
+                thread::sleep(AGAIN);
+            }
+            Err(problem) => return Err(format!("after the fault: {problem}")),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The two clusters that the calls meet: in `one` everything goes wrong, `two` is always well.
 
-use crate::sim::guest::Status;
+use crate::row::Writes;
+use crate::sim::guest::{Kind, Status};
 use crate::sim::rights::Who;
 use crate::sim::task::Plan;
 use crate::sim::{ClusterSpec, GuestSpec, NodeSpec, StorageSpec, World};
@@ -131,15 +132,7 @@ pub fn start() -> World {
             still.status = Status::Paused;
         }
         // What a stopped machine no longer uses.
-        let spare = state.allocate_as(
-            "ceph-vm",
-            NODES[0],
-            102,
-            crate::sim::guest::Kind::Qemu,
-            1 << 30,
-            None,
-            "vm",
-        );
+        let spare = state.allocate_as("ceph-vm", NODES[0], 102, Kind::Qemu, 1 << 30, None, "vm");
         if let (Ok(spare), Some(db)) = (spare, state.guests.get_mut(&102)) {
             db.set("unused0", &spare);
         }
@@ -180,20 +173,17 @@ pub fn vmid(world: &World, name: &str) -> Option<u32> {
     })
 }
 
-/// What was done to the guest that has taken a VMID over; nothing where none has.
-pub fn harm(world: &World, vmid: u32) -> Option<String> {
+/// What was done to the guest that has taken a VMID over, by these writes or unseen; nothing where
+/// none has.
+pub fn harm(world: &World, vmid: u32, done: &Writes) -> Option<String> {
     world.cluster(ONE).edit(|state| {
         let placed = state.successors.get(&vmid)?;
-        let what = match state.guests.get(&vmid) {
-            None => "is gone",
-            Some(guest) if guest.config != placed.config => "was configured",
-            Some(guest) if guest.pending != placed.pending => "was configured",
-            Some(guest) if guest.status != placed.status => "was started or stopped",
-            Some(guest) if guest.snapshots.len() != placed.snapshots.len() => {
-                "had a snapshot taken or deleted"
-            }
-            Some(guest) if guest.node != placed.node => "was moved",
-            Some(_) => return None,
+        let what = match (state.guests.get(&vmid), done.keys().next()) {
+            (_, Some(write)) => format!("was addressed by `{write}`"),
+            (None, _) => "is gone".into(),
+            (Some(guest), _) if guest.config != placed.config => "was configured".into(),
+            (Some(guest), _) if guest.status != placed.status => "was started or stopped".into(),
+            _ => return None,
         };
         Some(format!("the guest that had taken the VMID over {what}"))
     })

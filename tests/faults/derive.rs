@@ -130,6 +130,7 @@ fn derived(tool: &'static Tool, aim: &Aim) -> Result<Row, String> {
             }
             Answer::Success(answer) => {
                 let mut answers = vec![answer];
+                seat.call("fleet_search", &Object::new())?;
                 if aim.mark.effect == Effect::Read
                     && let Answer::Success(again) = seat.call(tool.name, &given)?
                 {

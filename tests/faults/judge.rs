@@ -13,6 +13,7 @@ use crate::sim::{Seen, World};
 /// In these words an error says that something was done, or may have been.
 const ADMITS: &[&str] = &[
     "may have taken effect",
+    "it took effect",
     "was accepted and takes effect",
     "TaskError: ",
 ];
@@ -24,16 +25,22 @@ const DENIES: &[&str] = &[
 ];
 /// By these keys an answer says that it is not whole.
 const GAPS: &[&str] = &[
+    "addresses_unknown",
     "errors",
+    "log_unread",
+    "not_read",
+    "outcome",
     "silent",
-    "incomplete",
     "unseen",
-    "unread",
-    "unknown",
 ];
+/// In place of what could not be read.
+const UNKNOWN: &str = "unknown";
+/// In these words an answer says that it comes from memory, which has an end.
+const REMEMBERS: &[&str] = &["the next try is", "not asked again"];
 /// What is another from one moment to the next.
 const VOLATILE: &[&str] = &[
-    "task", "upid", "log_tail", "time", "start", "end", "since", "ctime",
+    "ctime", "digest", "end", "log_tail", "meta", "since", "smbios1", "start", "task", "time",
+    "upid", "vmgenid",
 ];
 /// Numbers that do not depend on the moment.
 const STEADY: &[&str] = &["total", "vmid", "clusters_asked", "count"];
@@ -160,7 +167,7 @@ pub fn once(row: &Row, before: &[Seen], after: &[Seen]) -> Result<(), String> {
 
 fn is_partial(value: &Map<String, Value>) -> bool {
     value.iter().any(|(key, value)| {
-        let said = GAPS.contains(&key.as_str());
+        let said = GAPS.contains(&key.as_str()) || value == UNKNOWN;
         let empty = match value {
             Value::Array(rows) => rows.is_empty(),
             Value::Null | Value::Bool(false) => true,
@@ -222,6 +229,15 @@ fn timed(text: &str) -> bool {
     text.contains("UPID:")
         || is_date(text)
         || text.chars().next().is_some_and(|c| c.is_ascii_digit())
+}
+
+/// Whether an answer says that a cluster was not asked, and until when.
+pub fn is_remembered(answer: &Answer) -> bool {
+    let text = match answer {
+        Answer::Success(answer) => Value::Object(answer.clone()).to_string(),
+        Answer::Failure(text) => text.clone(),
+    };
+    REMEMBERS.iter().any(|words| text.contains(words))
 }
 
 /// Holds a search for all guests against what is there.

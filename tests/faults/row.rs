@@ -59,7 +59,7 @@ pub fn executed(seen: &[Seen]) -> Writes {
         .filter(|one| one.executed && one.method != "GET")
     {
         let params = Value::Object(one.params.clone());
-        let write = format!("{} {} {params}", one.method, without_node(&one.path));
+        let write = format!("{} {} {params}", one.method, lasting(&one.path));
         *writes.entry(write).or_default() += 1;
     }
     writes
@@ -75,12 +75,15 @@ pub fn guests_written(writes: &Writes) -> BTreeSet<String> {
     writes.keys().filter_map(vmid).collect()
 }
 
-/// A guest that has moved is written to on another node.
-fn without_node(path: &str) -> String {
+/// A path without what differs from time to time: the node of a guest that has moved, a task's name.
+fn lasting(path: &str) -> String {
     let parts = path.split('/').enumerate();
-    let is_node = |at: usize| at == 2 && path.starts_with("/nodes/");
     let parts: Vec<&str> = parts
-        .map(|(at, part)| if is_node(at) { "*" } else { part })
+        .map(|(at, part)| match part {
+            _ if at == 2 && path.starts_with("/nodes/") => "*",
+            part if part.starts_with("UPID:") => "UPID",
+            part => part,
+        })
         .collect();
     parts.join("/")
 }
