@@ -45,9 +45,10 @@ pub fn fan_out<T: Send>(
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
     let begun = wait::started().unwrap_or_else(Instant::now);
+    let end = begun + Duration::from_secs(CALL_TIMEOUT_S);
     let limits = Limits {
         each: Duration::from_secs(CLUSTER_TIMEOUT_S),
-        end: Some(begun + Duration::from_secs(CALL_TIMEOUT_S)),
+        end: Some(wait::deadline().map_or(end, |deadline| deadline.min(end))),
     };
     fan_out_by(clusters, at_a_time, limits, work)
 }

@@ -4,6 +4,7 @@
 pub mod about;
 pub mod inbox;
 pub mod listing;
+pub mod progress;
 pub mod revision;
 pub mod rpc;
 pub mod server;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::about;
 use super::inbox::Inbox;
 use super::listing;
+use super::progress::Progress;
 use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::Wire;
@@ -156,7 +157,7 @@ impl<D> Server<'_, D> {
         };
         let tool = self.tools().find(|tool| tool.name == name);
         let outcome = match tool {
-            Some(tool) => self.run(tool, arguments),
+            Some(tool) => self.run(tool, arguments, Progress::wanted(params, revision)),
             None => match (self.offer.renamed)(name, arguments) {
                 Some(sentence) => Err(Error::bad(sentence)),
                 None => {
@@ -173,7 +174,12 @@ impl<D> Server<'_, D> {
     }
 
     /// Runs the tool, listening to the client while it waits.
-    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Object, Error> {
+    fn run(
+        &mut self,
+        tool: &'static Tool,
+        arguments: &Object,
+        progress: Option<Progress>,
+    ) -> Result<Object, Error> {
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
         let closing = self.wire.borrow().end();
         let deadline = closing.map_or(limit, |end| end.min(limit));
@@ -183,10 +189,17 @@ impl<D> Server<'_, D> {
             let wire = wire.try_borrow_mut();
             wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
         };
+        let mut call = Call::new(Some(deadline), listen);
+        if let Some(mut progress) = progress {
+            let wire = Rc::clone(&self.wire);
+            call = call.telling(move |step| {
+                if let Ok(mut wire) = wire.try_borrow_mut() {
+                    wire.tell(&progress.line(step));
+                }
+            });
+        }
         let desk = &mut self.desk;
-        wait::during(Call::new(Some(deadline), listen), || {
-            (self.offer.call)(desk, tool, arguments)
-        })
+        wait::during(call, || (self.offer.call)(desk, tool, arguments))
     }
 
     fn tools(&self) -> impl Iterator<Item = &'static Tool> + use<D> {

@@ -156,6 +156,13 @@ impl Wire {
         }
     }
 
+    /// Sends a line about the request that runs; nothing where it was cancelled or has been answered.
+    pub fn tell(&mut self, line: &str) {
+        if self.running.as_ref().is_some_and(|run| !run.cancelled) {
+            self.write(line);
+        }
+    }
+
     /// When everything must be over; `None` as long as there is input.
     pub fn end(&self) -> Option<Instant> {
         self.closed

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{AFTERMATH_S, Client};
 use super::request::{Request, Verb};
+use super::task;
 use super::upid::Upid;
 use crate::error::Error;
 use crate::text::printable;
@@ -35,7 +36,8 @@ struct Seen {
     hint: Option<&'static str>,
 }
 
-const FOLLOW: &str = "it took effect: follow that task instead of repeating the call";
+const FOLLOW: &str = "it was begun: look at that task instead of repeating the call";
+const ENDED: &str = "the task has ended: there is nothing left to stop";
 const DONE: &str = "it took effect: do not repeat it";
 
 /// The error of a write, with what is seen of it afterwards; any other error as it is. `begun` is
@@ -84,7 +86,10 @@ fn look(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
 }
 
 fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Error> {
-    let task = task(client, request, begun)?;
+    if let ["nodes", _, "tasks", upid] = parts(request)[..] {
+        return stopped(client, upid);
+    }
+    let task = started(client, request, begun)?;
     let object = object(client, request)?;
     let made = object.filter(|object| object.hint.is_some() || task.is_none());
     Ok(match (task, made) {
@@ -102,7 +107,7 @@ fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
 }
 
 /// The task that the request started, where a node is named on which it would run.
-fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<Seen>, Error> {
+fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<Seen>, Error> {
     let ["nodes", node, ..] = parts(request)[..] else {
         return Ok(None);
     };
@@ -127,6 +132,7 @@ fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<See
         ours.then_some((row, upid))
     });
     Ok(found.map(|(row, upid)| {
+        client.remember_task(upid.as_str());
         let text = |key: &str| row.get(key).and_then(Value::as_str);
         let state = match text("status") {
             None | Some("RUNNING" | "") => "runs".to_string(),
@@ -147,6 +153,23 @@ fn task(client: &Client, request: &Request, begun: Instant) -> Result<Option<See
             hint: Some(FOLLOW),
         }
     }))
+}
+
+/// What became of a task that was to be stopped.
+fn stopped(client: &Client, upid: &str) -> Result<Seen, Error> {
+    let cluster = &client.settings().cluster;
+    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    let state = task::look(&|request: &Request| client.send(request), cluster, &upid)?;
+    Ok(match state.exit {
+        Some(exit) => Seen {
+            sentence: format!("the task has ended with `{exit}`"),
+            hint: Some(ENDED),
+        },
+        None => Seen {
+            sentence: "the task still runs".into(),
+            hint: None,
+        },
+    })
 }
 
 fn parts(request: &Request) -> Vec<&str> {
@@ -216,7 +239,11 @@ fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
         (Verb::Delete, Some(_)) => is_done(false, format!("`{there}` is still there")),
         (_, None) => is_done(false, format!("`{there}` cannot be read, or is not there")),
         (Verb::Post, Some(_)) if !is_change(request) => {
-            is_done(true, format!("`{there}` is there: it was created"))
+            let what = match ids(request).first() {
+                Some(vmid) => format!("guest {vmid}"),
+                None => format!("`{there}`"),
+            };
+            is_done(true, format!("{what} exists now"))
         }
         (_, Some(data)) => compared(request, &data, &there),
     })

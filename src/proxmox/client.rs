@@ -93,7 +93,8 @@ impl Client {
         Ok(reply)
     }
 
-    fn remember_task(&self, upid: &str) {
+    /// Keeps in mind that this task is known: it is not another request's.
+    pub(super) fn remember_task(&self, upid: &str) {
         let tasks = &mut self.state().tasks;
         tasks.push_back(upid.to_string());
         if tasks.len() > TASKS_KEPT {

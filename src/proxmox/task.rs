@@ -10,13 +10,17 @@ use super::request::{Reply, Request, Verb};
 use super::upid::Upid;
 use crate::error::Error;
 use crate::text::printable;
-use crate::wait::{self, Wake};
+use crate::wait::{self, Step, Wake};
 
 /// Between two looks at a task: at first, and at most. In milliseconds.
 const POLL_FIRST_MS: u64 = 300;
 const POLL_MAX_MS: u64 = 3000;
 /// No wait inside a call is longer, in seconds.
 pub const WAIT_MAX_S: u64 = 25;
+/// A look at a task takes no longer, in seconds, even where the wait is over sooner.
+const LOOK_MAX_S: u64 = 5;
+/// How much of the log is read to say how far it has come.
+const PROGRESS_LINES: u64 = 5;
 /// How much of a log a failed task brings along.
 const LOG_TAIL_LINES: u64 = 10;
 const LOG_LINE_MAX_CHARS: usize = 300;
@@ -66,7 +70,10 @@ pub fn follow(
     let end = Instant::now() + time;
     let mut pause = Duration::from_millis(POLL_FIRST_MS);
     loop {
-        let state = match look(send, cluster, upid) {
+        let looked = wait::within(Duration::from_secs(LOOK_MAX_S), || {
+            look(send, cluster, upid)
+        });
+        let state = match looked {
             Ok(state) if state.state != State::Running => return Ok(state),
             Ok(state) => state,
             Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -79,6 +86,9 @@ pub fn follow(
         if left.is_zero() {
             return Ok(state);
         }
+        if wait::is_told() {
+            wait::within(left, || tell(send, upid))?;
+        }
         match wait::sleep(pause.min(left)) {
             Wake::Nothing => {}
             Wake::Cancelled => return Err(Error::Cancelled),
@@ -86,6 +96,39 @@ pub fn follow(
         }
         pause = (pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
     }
+}
+
+/// Tells the caller what the log says. What it does not say is no reason to stop waiting.
+fn tell(send: &dyn Fn(&Request) -> Result<Reply, Error>, upid: &Upid) -> Result<(), Error> {
+    let lines = match log_tail(send, upid, PROGRESS_LINES) {
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        lines => lines.unwrap_or_default(),
+    };
+    let silent = || {
+        printable(
+            &format!("{} {} runs", upid.kind, upid.id),
+            LOG_LINE_MAX_CHARS,
+        )
+    };
+    wait::tell(&Step {
+        percent: lines.iter().rev().find_map(|line| percent(line)),
+        message: lines.last().cloned().unwrap_or_else(silent),
+    });
+    Ok(())
+}
+
+/// The percentage in a line of a log, as in `transferred 1.2 GiB of 8.0 GiB (15.00%) in 3s`.
+pub fn percent(line: &str) -> Option<f64> {
+    let mut before = line.split('%');
+    // Behind the last one there is none.
+    before.next_back()?;
+    before.find_map(|text| {
+        let is_part = |c: char| c.is_ascii_digit() || c == '.';
+        let text = text.trim_end();
+        let start = text.trim_end_matches(is_part).len();
+        let number: f64 = text.get(start..)?.parse().ok()?;
+        (0.0..=100.0).contains(&number).then_some(number)
+    })
 }
 
 /// One look at a task.

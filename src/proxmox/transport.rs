@@ -21,8 +21,9 @@ use super::tls::Trusted;
 /// Proxmox ends a connection after 100 requests; we leave it before, since a write that meets the
 /// end would be one of which nobody knows whether it took effect.
 pub const CONNECTION_MAX_REQUESTS: u32 = 90;
-/// Proxmox closes an idle connection after 5 s; it is not used again once it has idled this long.
-pub const IDLE_MAX_S: u64 = 3;
+/// Proxmox closes an idle connection after 5 s; it is not used again once it has idled this long. A
+/// second is left for what is under way, and a task is looked at more often.
+pub const IDLE_MAX_S: u64 = 4;
 /// The header of an answer has to fit into the first of these.
 const INPUT_BUFFER_BYTES: usize = 64 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;

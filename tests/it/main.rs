@@ -1,6 +1,7 @@
 //! The tests: sessions with simulated clusters, tables of what is pure, a few of the binary, and the
 //! documents.
 
+mod aftermath;
 mod answer;
 mod at_terminal;
 mod authority;
@@ -16,6 +17,7 @@ mod clients;
 mod codes;
 mod commands;
 mod config;
+mod dead;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
@@ -26,6 +28,7 @@ mod dotenv_table;
 mod example_file;
 mod gate;
 mod guests;
+mod health;
 mod inbox;
 mod index;
 mod layers;
@@ -39,6 +42,7 @@ mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod peer;
+mod progress;
 mod renamed;
 mod replay;
 mod replay_data;

@@ -291,6 +291,27 @@ pub(crate) fn mute() -> (TcpListener, Endpoint) {
     (listener, endpoint)
 }
 
+/// A listener whose queue is full, so that the kernel drops what else wants to connect.
+pub(crate) struct Full {
+    _listener: TcpListener,
+    _queue: Vec<TcpStream>,
+    pub(crate) endpoint: Endpoint,
+}
+
+pub(crate) fn full() -> Full {
+    let (listener, endpoint) = mute();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        queue.push(stream);
+    }
+    Full {
+        _listener: listener,
+        _queue: queue,
+        endpoint,
+    }
+}
+
 pub(crate) fn get(path: &str) -> Request {
     Request::new(Verb::Get, path, &[]).unwrap()
 }

@@ -256,6 +256,7 @@ fn steady(line: &str) -> String {
             (r"\bctime=\d+", "ctime=*"),
             (r#"("age": ?)"\d+s""#, r#"$1"*""#),
             (r"\(\d+s ago\)", "(* ago)"),
+            (r"\b\d+ s ago\b", "* s ago"),
             (r#"("since": ?)"?\d+"?"#, r#"$1"*""#),
             (
                 r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",

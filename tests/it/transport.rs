@@ -218,7 +218,7 @@ fn an_idle_connection_is_left_before_the_server_leaves_it() {
     let client = node.client();
     client.send(&post("/a")).unwrap();
     // The one thing here that only time brings about.
-    std::thread::sleep(Duration::from_millis(3050));
+    std::thread::sleep(Duration::from_millis(4050));
     client.send(&post("/b")).unwrap();
     assert_eq!(node.connections(), 2);
 }

@@ -15,7 +15,7 @@ pub mod fault;
 mod format;
 mod gate;
 pub mod guest;
-mod http;
+pub mod http;
 mod mounts;
 mod order;
 pub mod peers;

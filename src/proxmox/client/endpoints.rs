@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Client;
-use super::health::Grade;
+use super::health::{Grade, Outage};
 use crate::error::Error;
 use crate::proxmox::advice;
 use crate::proxmox::failure::Failure;
@@ -132,7 +132,7 @@ impl Client {
             end,
             write: request.verb != Verb::Get,
             shared,
-            again: state.health.outage().map(|outage| outage.grade),
+            again: state.health.outage().and_then(Outage::doubt),
             not_reached: Vec::new(),
             hint: None,
             silent: None,

@@ -11,7 +11,7 @@ const LAST_FIRST_S: u64 = 30;
 const LAST_MAX_S: u64 = 300;
 /// How long a cluster without an endpoint is left alone by reads of several clusters, in seconds: at
 /// first, and at most.
-const PAUSE_FIRST_S: u64 = 2;
+const PAUSE_FIRST_S: u64 = 5;
 const PAUSE_MAX_S: u64 = 60;
 /// How long by a call that is about this cluster alone: somebody may just have mended it. In seconds.
 const PAUSE_ALONE_S: u64 = 2;
@@ -43,20 +43,27 @@ impl Down {
 /// A cluster without an endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
-    pub(super) grade: Grade,
+    grade: Grade,
     since: Instant,
     last: Instant,
     failures: u32,
     cheap: bool,
+    /// Somebody wants to know anew, and takes the time for it.
+    wanted: bool,
     cause: String,
     /// The next step, as it was when it failed.
     pub(super) hint: Option<String>,
 }
 
 impl Outage {
+    /// How it was when it was last tried, for a try that is kept short.
+    pub(super) fn doubt(&self) -> Option<Grade> {
+        (!self.wanted).then_some(self.grade)
+    }
+
     /// What is left of the pause; `shared` for reads of several clusters.
     pub(super) fn pause_left(&self, shared: bool) -> Duration {
-        if self.cheap || (!shared && self.grade == Grade::Silent) {
+        if self.cheap || self.wanted || (!shared && self.grade == Grade::Silent) {
             return Duration::ZERO;
         }
         let pause = growing(PAUSE_FIRST_S, PAUSE_MAX_S, self.failures);
@@ -162,15 +169,16 @@ impl Health {
             last: now,
             failures: before.map_or(0, |outage| outage.failures).saturating_add(1),
             cheap: took < Duration::from_millis(CHEAP_MS),
+            wanted: false,
             cause,
             hint,
         });
     }
 
-    /// Ends the pause, but not the doubt: the next request tries.
+    /// Has the next request try as if nothing were known.
     pub(super) fn try_again(&mut self) {
         if let Some(outage) = &mut self.outage {
-            outage.cheap = true;
+            outage.wanted = true;
         }
     }
 }
