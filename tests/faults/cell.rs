@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::clusters::{self, ONE};
 use crate::column::{Column, When};
 use crate::judge::{self, Case};
-use crate::row::{self, Row};
+use crate::row::{self, Row, Writes};
 use crate::seat::{self, Answer, Seat};
 use crate::sim::{Limited, World};
 
@@ -86,7 +86,12 @@ impl Cell {
             Answer::Failure(text) => text.clone(),
         };
         let seen = world.seen();
-        let harm = named.and_then(|vmid| clusters::harm(&world, vmid, &row::executed(&seen)));
+        // A digest may also be held against the configuration in the task.
+        let done = match self.when {
+            When::Write => Writes::new(),
+            _ => row::executed(&seen),
+        };
+        let harm = named.and_then(|vmid| clusters::harm(&world, vmid, &done));
         let case = Case {
             row,
             expect: column.expect,

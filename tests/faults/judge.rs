@@ -14,6 +14,7 @@ use crate::sim::{Seen, World};
 const ADMITS: &[&str] = &[
     "may have taken effect",
     "it took effect",
+    "it was begun",
     "was accepted and takes effect",
     "TaskError: ",
 ];

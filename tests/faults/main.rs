@@ -27,7 +27,8 @@ use column::Column;
 use row::Row;
 
 /// Most cells wait for something.
-const AT_A_TIME: usize = 16;
+const AT_A_TIME: usize = 24;
+const AGAIN_AT_A_TIME: usize = 4;
 
 fn main() -> ExitCode {
     proxmox_mcp::log::set(proxmox_mcp::log::Level::Error);
@@ -61,19 +62,34 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays all cells, several at a time. What failed is played once more by itself: a machine that was
-/// too busy is no failure.
+/// Plays all cells, several at a time. What failed is played once more, a few at a time: a machine that
+/// was too busy is no failure.
 fn play(rows: &[Row], columns: &[Column]) -> Vec<Cell> {
     let mut cells = cell::all(rows, columns);
+    let every: Vec<usize> = (0..cells.len()).collect();
+    play_these(&mut cells, &every, AT_A_TIME, rows, columns);
+    let failed = |number: &usize| cells[*number].outcome.problem.is_some();
+    let failed: Vec<usize> = every.into_iter().filter(failed).collect();
+    play_these(&mut cells, &failed, AGAIN_AT_A_TIME, rows, columns);
+    cells
+}
+
+fn play_these(
+    cells: &mut [Cell],
+    these: &[usize],
+    at_a_time: usize,
+    rows: &[Row],
+    columns: &[Column],
+) {
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<(usize, cell::Outcome)>> = Mutex::default();
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_a_time {
             scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = cell.play(rows, columns);
+                while let Some(number) = these.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = cells[*number].play(rows, columns);
                     let mut outcomes = outcomes.lock().expect("no thread panics with it");
-                    outcomes.push((cell.number, outcome));
+                    outcomes.push((*number, outcome));
                 }
             });
         }
@@ -81,11 +97,4 @@ fn play(rows: &[Row], columns: &[Column]) -> Vec<Cell> {
     for (number, outcome) in outcomes.into_inner().expect("no thread panics with it") {
         cells[number].outcome = outcome;
     }
-    for number in 0..cells.len() {
-        if cells[number].outcome.problem.is_some() {
-            let again = cells[number].play(rows, columns);
-            cells[number].outcome = again;
-        }
-    }
-    cells
 }
