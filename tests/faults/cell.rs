@@ -19,7 +19,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 const SPARED: u32 = 2;
 
 pub struct Cell {
-    pub number: usize,
     pub row: usize,
     pub column: usize,
     pub when: When,
@@ -43,7 +42,6 @@ pub fn all(rows: &[Row], columns: &[Column]) -> Vec<Cell> {
         for (row, one) in rows.iter().enumerate() {
             for when in columns[column].whens(one) {
                 cells.push(Cell {
-                    number: cells.len(),
                     row,
                     column,
                     when,
