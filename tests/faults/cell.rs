@@ -101,6 +101,7 @@ impl Cell {
             return Err(harm);
         }
         world.cluster(ONE).heal();
+        clusters::settle(&world);
         healed(&mut seat, &world)?;
         judge::once(row, &seen, &world.seen())?;
         seat.end()

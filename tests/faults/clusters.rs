@@ -14,6 +14,8 @@ pub const NODES: [&str; 3] = ["one-a", "one-b", "one-c"];
 /// is stopped, a machine that is paused, a template.
 pub const GUESTS: [&str; 6] = ["web", "db", "box", "jar", "still", "mould"];
 
+/// When the volumes were made, in seconds since 1970.
+const MADE: i64 = 1_700_000_000;
 /// A task of the node that runs for longer than any cell.
 const TASK_LENGTH: u64 = 1_000_000;
 
@@ -128,6 +130,11 @@ pub fn start() -> World {
         cluster("two", &["two-a"], vec![away]),
     ]);
     world.cluster(ONE).edit(|state| {
+        // Made in one second or in two, they would be listed in another order.
+        let volumes = state.storages.iter_mut().flat_map(|one| &mut one.volumes);
+        for volume in volumes.filter(|volume| volume.content != "backup") {
+            volume.ctime = MADE;
+        }
         if let Some(still) = state.guests.get_mut(&105) {
             still.status = Status::Paused;
         }
@@ -135,6 +142,9 @@ pub fn start() -> World {
         let spare = state.allocate_as("ceph-vm", NODES[0], 102, Kind::Qemu, 1 << 30, None, "vm");
         if let (Ok(spare), Some(db)) = (spare, state.guests.get_mut(&102)) {
             db.set("unused0", &spare);
+            if let Some(volume) = state.volume_mut(&spare, NODES[0]) {
+                volume.ctime = MADE;
+            }
         }
         let who = Who {
             user: "mcp@pve".into(),
@@ -162,6 +172,24 @@ pub fn filled(world: &World, text: &str) -> String {
             of_db.map_or(String::new(), |volume| volume.volid.clone())
         }),
         other => other.into(),
+    }
+}
+
+/// Waits for the tasks that end.
+pub fn settle(world: &World) {
+    let running = || {
+        world.cluster(ONE).edit(|state| {
+            let running = state.tasks.iter().filter(|task| task.end.is_none());
+            running
+                .filter(|task| !(task.kind == "vzdump" && task.id.is_empty()))
+                .count()
+        })
+    };
+    for _ in 0..500 {
+        if running() == 0 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 

@@ -15,6 +15,7 @@ const ADMITS: &[&str] = &[
     "may have taken effect",
     "it took effect",
     "it was begun",
+    "the task has ended",
     "was accepted and takes effect",
     "TaskError: ",
 ];
@@ -28,6 +29,7 @@ const DENIES: &[&str] = &[
 const GAPS: &[&str] = &[
     "addresses_unknown",
     "errors",
+    "incomplete",
     "log_unread",
     "not_read",
     "outcome",

@@ -50,7 +50,11 @@ fn main() -> ExitCode {
         table::answers(&rows, &columns, &results);
     }
     let failed = table::print(&rows, &columns, &results, &underived);
-    println!("it took {} s", begun.elapsed().as_secs());
+    println!(
+        "{} faults took {} s",
+        columns.len(),
+        begun.elapsed().as_secs()
+    );
     println!(
         "{} passed, {failed} failed",
         results.len() + underived.len() - failed
