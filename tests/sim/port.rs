@@ -111,7 +111,10 @@ impl Port {
                 Fault::DropEvery(every) => Some(every.max(1)),
                 _ => None,
             });
-        every.is_some_and(|every| (self.taken.fetch_add(1, Ordering::SeqCst) + 1) % every == 0)
+        every.is_some_and(|every| {
+            let number = self.taken.fetch_add(1, Ordering::SeqCst) + 1;
+            number.is_multiple_of(every)
+        })
     }
 
     fn shown(&self, cluster: &Cluster) -> Arc<ServerConfig> {
