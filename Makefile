@@ -21,7 +21,7 @@ DIST_MAINTAINER ?=
 DIST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build static static-twice bench dist demo test check accept clean tools python
+.PHONY: help build static static-twice bench dist demo faults test check accept clean tools python
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
@@ -45,6 +45,10 @@ bench: static ## Measure it: size, memory, time to start
 demo: tools ## Show a session with three simulated clusters, and check it
 	$(CARGO) build --locked --bin proxmox-mcp --example demo
 	@$(TARGET)/debug/examples/demo
+
+faults: tools ## Call every tool under every fault of simulated clusters, and print the table
+	$(CARGO) build --locked --example faults
+	@$(TARGET)/debug/examples/faults
 
 test: tools ## Run all tests
 	$(CARGO) test --locked

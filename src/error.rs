@@ -103,6 +103,17 @@ impl Error {
         Error::BadArguments(vec![problem.into()])
     }
 
+    /// The same where it is not met but remembered, for so many seconds.
+    #[must_use]
+    pub fn told_before(mut self, kept_s: u64) -> Error {
+        if let Error::Denied { message, .. } = &mut self {
+            message.push_str(&format!(
+                " (remembered for {kept_s} s, in which it is not asked again)"
+            ));
+        }
+        self
+    }
+
     /// The name that stands before the sentence in an error answer.
     pub fn code(&self) -> &'static str {
         match self {

@@ -160,7 +160,7 @@ impl Fleet {
 
     fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
         let data = self.client(cluster)?.send(request)?.data;
-        if !data.is_object() {
+        if !are_rights(&data) {
             return Err(Error::NotAnAnswer {
                 cluster: self.cluster_name(cluster).to_string(),
                 request: request.line(),
@@ -183,6 +183,17 @@ impl Fleet {
     pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
         self.rights(cluster).map(|rights| Sight::of(&rights))
     }
+}
+
+/// Whether this is what is asked for: by path, a number for each privilege.
+fn are_rights(data: &Value) -> bool {
+    let plain = |value: &Value| value.is_number() || value.is_string() || value.is_boolean();
+    let of_path = |held: &Value| {
+        let held = held.as_object();
+        held.is_some_and(|held| held.values().all(plain))
+    };
+    let paths = data.as_object();
+    paths.is_some_and(|paths| paths.values().all(of_path))
 }
 
 /// A truth of Proxmox's: 1 or 0, as a number or a text.

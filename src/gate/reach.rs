@@ -4,7 +4,9 @@
 //! touches something else, is refused, whatever the handler's code says.
 
 mod fleet;
+mod identity;
 mod permit;
+mod rows;
 mod task;
 mod write;
 
@@ -122,7 +124,7 @@ impl<'a> Reach<'a> {
                 self.accepted.borrow_mut().push(request.line());
             }
         }
-        result
+        self.same_guest(request, result?)
     }
 
     /// An error of the handler, with what had been done before it.

@@ -248,7 +248,7 @@ impl Client {
         if let Some((since, error)) = &state.refused
             && since.elapsed() < Duration::from_secs(REFUSED_KEPT_S)
         {
-            return Err(error.clone());
+            return Err(error.clone().told_before(REFUSED_KEPT_S));
         }
         state.refused = None;
         let call = wait::started().unwrap_or_else(Instant::now);

@@ -311,8 +311,7 @@ fn version(text: Option<&Value>) -> String {
 /// What a guest's network card can be put on.
 fn bridges(reach: &Reach, node: &str) -> Result<Value, Error> {
     let request = Request::new(Verb::Get, "/nodes/{node}/network", &[node])?;
-    let reply = reach.send(&request.with("type", "any_bridge"))?;
-    let rows = reply.data.as_array().cloned().unwrap_or_default();
+    let rows = reach.rows(&request.with("type", "any_bridge"), "iface")?;
     let mut bridges: Vec<Value> = rows.iter().map(bridge).collect();
     bridges.sort_by_key(|bridge| bridge.get("bridge").map(Value::to_string));
     Ok(bridges.into())
@@ -342,8 +341,7 @@ fn bridge(row: &Value) -> Value {
 /// The tasks that run now.
 fn tasks(reach: &Reach, node: &str) -> Result<Value, Error> {
     let request = Request::new(Verb::Get, "/nodes/{node}/tasks", &[node])?;
-    let reply = reach.send(&request.with("source", "active"))?;
-    let rows = reply.data.as_array().cloned().unwrap_or_default();
+    let rows = reach.rows(&request.with("source", "active"), "upid")?;
     let cluster = reach.cluster_name();
     let task = |row: &Value| {
         let text = |key: &str| {

@@ -39,7 +39,7 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
     let guest = reach.guest()?;
     let config = reach.get_of_guest("/config")?;
     let current = reach.get_of_guest("/status/current")?;
-    let snapshots = snapshot_names(&reach.get_of_guest("/snapshot")?);
+    let snapshots = snapshot_names(&reach.rows_of_guest("/snapshot", "name")?);
     let disks = disks::of(&config, guest.kind);
     let name = ["name", "hostname"]
         .iter()
@@ -98,9 +98,8 @@ fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
 }
 
 /// The names in a list of snapshots, sorted, without the present state, which is listed as one.
-pub fn snapshot_names(list: &Value) -> Vec<String> {
-    let rows = list.as_array().into_iter().flatten();
-    let names = rows.filter_map(|row| text(row, "name"));
+pub fn snapshot_names(list: &[Value]) -> Vec<String> {
+    let names = list.iter().filter_map(|row| text(row, "name"));
     let mut names: Vec<String> = names
         .filter(|name| *name != "current")
         .map(str::to_string)
@@ -182,8 +181,7 @@ fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
         let values = [guest.node.as_str(), storage];
         let path = "/nodes/{node}/storage/{storage}/content";
         let request = Request::new(Verb::Get, path, &values)?.with("content", content);
-        let listed = reach.send(&request)?.data;
-        for row in listed.as_array().into_iter().flatten() {
+        for row in &reach.rows(&request, "volid")? {
             let ours = bases.iter().filter(|base| base.storage == storage);
             let mut ours = ours.map(|base| base.volume.as_str());
             let volume = text(row, "volid").unwrap_or_default();

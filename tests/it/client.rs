@@ -95,8 +95,11 @@ fn a_refused_token_is_remembered() {
         "{first}"
     );
     assert!(first.hint().unwrap().contains("mcp@pve!mcp"));
-    assert_eq!(client.send(&post("/y")).unwrap_err(), first);
-    assert_eq!(client.version().unwrap_err(), first);
+    let again = client.send(&post("/y")).unwrap_err();
+    let expected = format!("{first} (remembered for 10 s, in which it is not asked again)");
+    assert_eq!(again.to_string(), expected);
+    assert_eq!(again.hint(), first.hint());
+    assert_eq!(client.version().unwrap_err(), again);
     assert_eq!(node.hits().len(), 1);
 }
 

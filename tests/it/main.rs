@@ -64,6 +64,7 @@ mod replay_labs;
 mod replay_remote;
 mod replay_scenes;
 mod replay_text;
+mod reused;
 mod rpc_bytes;
 mod rpc_errors;
 mod schema;

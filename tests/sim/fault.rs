@@ -13,6 +13,8 @@ pub enum Fault {
     CutInHeader,
     /// The connection ends inside the answer's body.
     CutInBody,
+    /// The request is read, the connection closed without an answer; nothing is executed.
+    CutBeforeExecute,
     /// The request is executed, the connection closed without an answer.
     CutAfterExecute,
     /// The answer comes byte by byte, one every so many milliseconds.
@@ -29,12 +31,38 @@ pub enum Fault {
     Huge(u64),
     /// Content-Length says more than comes.
     WrongLength,
+    /// Content-Length says less than comes; the connection stays open.
+    ShortLength,
     /// The answer in chunked encoding.
     Chunked,
     /// So many nested lists.
     DeepJson(usize),
+    /// A byte in the body that is no UTF-8.
+    BadUtf8,
+    /// Objects where lists are expected, lists where objects or texts are.
+    SwappedTypes,
+    /// Each field is a list of what it should be.
+    ListedFields,
+    /// Numbers come as text.
+    NumbersAsText,
     /// An empty 401, late as they are.
     Status401,
+    /// What an entry node says that does not reach another (595, 596, 599); the request was executed
+    /// or was not.
+    Lost {
+        status: u16,
+        executed: bool,
+    },
+    /// Another authority's certificate, as after a node was set up anew.
+    OtherCertificate,
+    /// The cluster's clock is so many seconds ahead, behind where negative.
+    ClockOff(i64),
+    /// Every connection of this number in a row is closed before a byte of it was read.
+    DropEvery(u32),
+    /// The guest of this VMID is on another node just before the request.
+    MoveGuest(u32),
+    /// The guest of this VMID is destroyed just before the request, and another stands there.
+    ReuseVmid(u32),
     /// The node is lost: its port is closed, others answer 595 for it, its guests become `unknown`.
     NodeOffline(String),
     NoQuorum,
@@ -66,6 +94,12 @@ pub struct Limited {
     pub method: Option<String>,
     /// A prefix of the decoded path below `/api2/json`.
     pub path: Option<String>,
+    /// Only for what is no GET.
+    pub writes: bool,
+    /// Not before a write was executed.
+    pub after_write: bool,
+    /// So many requests that it would hit are spared first.
+    pub spared: u32,
     pub times: Option<u32>,
 }
 
@@ -76,6 +110,9 @@ impl From<Fault> for Limited {
             node: None,
             method: None,
             path: None,
+            writes: false,
+            after_write: false,
+            spared: 0,
             times: None,
         }
     }
@@ -115,12 +152,36 @@ impl Limited {
         self
     }
 
+    /// Only for what is no GET.
+    pub fn on_writes(mut self) -> Limited {
+        self.writes = true;
+        self
+    }
+
+    /// Not before a write was executed.
+    pub fn after_write(mut self) -> Limited {
+        self.after_write = true;
+        self
+    }
+
+    /// Spares so many requests that it would hit.
+    pub fn sparing(mut self, requests: u32) -> Limited {
+        self.spared = requests;
+        self
+    }
+
     pub fn closes_port(&self, node: &str) -> bool {
         match &self.fault {
             Fault::Refuse => self.node.as_deref().is_none_or(|only| only == node),
             Fault::NodeOffline(lost) => lost == node,
             _ => false,
         }
+    }
+
+    /// Whether what runs on the node's connections ends with it.
+    pub fn cuts_connections(&self, node: &str) -> bool {
+        self.fault == Fault::OtherCertificate
+            && self.node.as_deref().is_none_or(|only| only == node)
     }
 
     fn fits(&self, node: &str, method: &str, path: &str) -> bool {
@@ -130,6 +191,8 @@ impl Limited {
                 .path
                 .as_deref()
                 .is_none_or(|prefix| path.starts_with(prefix))
+            && !(self.writes && method == "GET")
+            && !self.after_write
             && self.times != Some(0)
     }
 }
@@ -141,6 +204,10 @@ pub fn hits(active: &mut Vec<Limited>, node: &str, method: &str, path: &str) -> 
         .iter_mut()
         .filter(|limited| limited.fits(node, method, path))
     {
+        if limited.spared > 0 {
+            limited.spared -= 1;
+            continue;
+        }
         found.push(limited.fault.clone());
         if let Some(left) = &mut limited.times {
             *left -= 1;

@@ -85,7 +85,30 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["refuse"] => Fault::Refuse,
         ["hang-before"] => Fault::HangBefore,
         ["hang-after"] => Fault::HangAfter,
+        ["cut-before-execute"] => Fault::CutBeforeExecute,
         ["cut-after-execute"] => Fault::CutAfterExecute,
+        ["cut-in-header"] => Fault::CutInHeader,
+        ["cut-in-body"] => Fault::CutInBody,
+        ["slow-bytes", ms] => Fault::SlowBytes(ms.parse().ok()?),
+        ["latency", ms] => Fault::Latency(ms.parse().ok()?),
+        ["huge", bytes] => Fault::Huge(bytes.parse().ok()?),
+        ["wrong-length"] => Fault::WrongLength,
+        ["short-length"] => Fault::ShortLength,
+        ["chunked"] => Fault::Chunked,
+        ["empty"] => Fault::Empty,
+        ["redirect"] => Fault::Redirect,
+        ["deep-json", depth] => Fault::DeepJson(depth.parse().ok()?),
+        ["bad-utf8"] => Fault::BadUtf8,
+        ["swapped-types"] => Fault::SwappedTypes,
+        ["listed-fields"] => Fault::ListedFields,
+        ["numbers-as-text"] => Fault::NumbersAsText,
+        ["lost-before", status] => lost(status, false)?,
+        ["lost-after", status] => lost(status, true)?,
+        ["other-certificate"] => Fault::OtherCertificate,
+        ["clock-off", seconds] => Fault::ClockOff(seconds.parse().ok()?),
+        ["drop-every", number] => Fault::DropEvery(number.parse().ok()?),
+        ["move-guest", vmid] => Fault::MoveGuest(vmid.parse().ok()?),
+        ["reuse-vmid", vmid] => Fault::ReuseVmid(vmid.parse().ok()?),
         ["html"] => Fault::Html,
         ["bad-json"] => Fault::BadJson,
         ["node-offline", node] => Fault::NodeOffline((*node).into()),
@@ -106,4 +129,9 @@ fn fault(words: &[&str]) -> Option<Fault> {
         }
         _ => return None,
     })
+}
+
+fn lost(status: &str, executed: bool) -> Option<Fault> {
+    let status = status.parse().ok()?;
+    Some(Fault::Lost { status, executed })
 }

@@ -205,4 +205,48 @@ impl State {
         }
         volid
     }
+
+    /// The guest is on another node, with its disks.
+    pub fn move_away(&mut self, vmid: u32) {
+        let Some(from) = self.guests.get(&vmid).map(|guest| guest.node.clone()) else {
+            return;
+        };
+        let other = |(name, node): &(&String, &super::state::Node)| node.online && **name != from;
+        let Some(to) = self.nodes.iter().find(other).map(|(name, _)| name.clone()) else {
+            return;
+        };
+        for storage in self.storages.iter_mut().filter(|storage| !storage.shared) {
+            let those =
+                |volume: &&mut Volume| volume.vmid == Some(vmid) && volume.content != "backup";
+            for volume in storage.volumes.iter_mut().filter(those) {
+                volume.node = to.clone();
+            }
+        }
+        if let Some(guest) = self.guests.get_mut(&vmid) {
+            guest.node = to;
+        }
+    }
+
+    /// The guest is gone, and another of the same kind and VMID stands there: [`SUCCESSOR`].
+    pub fn reuse(&mut self, vmid: u32) {
+        let Some(before) = self.guests.remove(&vmid) else {
+            return;
+        };
+        let after = successor(&before);
+        self.successors.insert(vmid, after.clone());
+        self.guests.insert(vmid, after);
+    }
+}
+
+/// The guest that takes the VMID of this one over: other in name and settings, like it in all that
+/// an order could be refused for.
+fn successor(before: &Guest) -> Guest {
+    let mut guest = before.clone();
+    let name = match guest.kind {
+        Kind::Qemu => "name",
+        Kind::Lxc => "hostname",
+    };
+    guest.set(name, "successor");
+    guest.set("description", "Another guest.\n");
+    guest
 }

@@ -71,6 +71,8 @@ pub struct State {
     pub severed: BTreeSet<String>,
     /// Guests whose lock file something else than a task holds.
     pub flocks: BTreeSet<u32>,
+    /// Guests that took a VMID over, as they were then.
+    pub successors: BTreeMap<u32, Guest>,
     /// What the privileged daemon's methods answer while it is down (595) or hangs (596).
     pub daemon: Option<(u16, String)>,
     pub reach: super::peers::Reach,
@@ -135,6 +137,7 @@ impl State {
             stale: false,
             severed: BTreeSet::new(),
             flocks: BTreeSet::new(),
+            successors: BTreeMap::new(),
             daemon: None,
             reach: super::peers::Reach::default(),
             mounts: super::mounts::Mounts::default(),

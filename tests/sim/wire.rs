@@ -9,19 +9,13 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Map;
 
 use super::apidoc;
+use super::distort::{Outcome, distorted, send};
 use super::fault::{self, Fault};
 use super::gate;
-use super::hostile;
 use super::http::{self, Heard, Request, Response, decode};
 use super::world::{Cluster, Seen};
 
 const REQUESTS_MAX: u32 = 100;
-
-/// What becomes of an answer.
-struct Outcome {
-    response: Response,
-    faults: Vec<Fault>,
-}
 
 pub fn serve(cluster: &Arc<Cluster>, node: &str, stream: TcpStream, tls: Arc<ServerConfig>) {
     let _ = stream.set_nodelay(true);
@@ -106,6 +100,7 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
         path: path.clone(),
         params: Map::new(),
         status: 0,
+        executed: false,
     };
     seen.params = gate::sent(request);
     for fault in &faults {
@@ -113,7 +108,7 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
             std::thread::sleep(Duration::from_millis(*ms));
         }
     }
-    if faults.contains(&Fault::HangBefore) {
+    if faults.contains(&Fault::HangBefore) || faults.contains(&Fault::CutBeforeExecute) {
         cluster.note(seen);
         return Outcome {
             response: Response::default(),
@@ -145,10 +140,21 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
             body,
             ..Response::default()
         }
+    } else if let Some((status, false)) = lost(&faults) {
+        Response::bare(status, "No route to host")
     } else {
-        api(cluster, node, request, &faults)
+        let response = api(cluster, node, request, &faults);
+        seen.executed = response.status < 300;
+        if seen.executed && seen.method != "GET" {
+            let mut faults = cluster.faults();
+            faults.iter_mut().for_each(|one| one.after_write = false);
+        }
+        response
     };
-    let mut response = distorted(response, &faults);
+    let mut response = match lost(&faults) {
+        Some((status, true)) => Response::bare(status, "Connection timed out"),
+        _ => distorted(response, &faults),
+    };
     response.clock_s = cluster.state().clock_s as i32;
     seen.status = response.status;
     cluster.note(seen);
@@ -157,6 +163,15 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
         std::thread::sleep(Duration::from_millis(late));
     }
     Outcome { response, faults }
+}
+
+/// Whether the entry node says that another is lost, with which status, and whether before that the
+/// request was executed.
+fn lost(faults: &[Fault]) -> Option<(u16, bool)> {
+    faults.iter().find_map(|fault| match fault {
+        Fault::Lost { status, executed } => Some((*status, *executed)),
+        _ => None,
+    })
 }
 
 fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) -> Response {
@@ -177,6 +192,13 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
         state.settle();
         if faults.contains(&Fault::Race) {
             state.outrun(&gate::sent(request), node);
+        }
+        for fault in faults {
+            match fault {
+                Fault::MoveGuest(vmid) => state.move_away(*vmid),
+                Fault::ReuseVmid(vmid) => state.reuse(*vmid),
+                _ => {}
+            }
         }
         gate::ask(&mut state, node, request, &lacks)
     };
@@ -241,140 +263,6 @@ fn documents(path: &str, request: &Request, missing: bool) -> Response {
         plain: true,
         ..Response::default()
     }
-}
-
-/// The answer that a fault puts in place of the right one.
-fn distorted(mut response: Response, faults: &[Fault]) -> Response {
-    for fault in faults {
-        let json = |body: String| Response {
-            status: 200,
-            reason: "OK".into(),
-            content_type: Some("application/json;charset=UTF-8".into()),
-            body: Some(body.into_bytes()),
-            ..Response::default()
-        };
-        match fault {
-            Fault::Html => {
-                response =
-                    json("<!DOCTYPE html><html><body><h1>It works</h1></body></html>".into());
-                response.content_type = Some("text/html".into());
-            }
-            Fault::BadJson => response = json("{\"data\":[{\"node\":\"".into()),
-            Fault::Empty => response = json(String::new()),
-            Fault::DeepJson(depth) => {
-                response = json(format!(
-                    "{{\"data\":{}{}}}",
-                    "[".repeat(*depth),
-                    "]".repeat(*depth)
-                ))
-            }
-            Fault::Body(body) => {
-                response = json(String::new());
-                response.body = Some(body.clone());
-            }
-            Fault::Hostile(all) => hostile::poison(&mut response, *all),
-            Fault::Redirect => {
-                response = Response::text(301, "Moved Permanently");
-                response
-                    .headers
-                    .push(("Location".into(), "https://127.0.0.1:1/elsewhere".into()));
-            }
-            _ => {}
-        }
-    }
-    response
-}
-
-/// Sends an answer, with what faults do to its bytes; true if the connection stays open.
-fn send(tls: &mut http::Tls, outcome: Outcome, keep: bool) -> bool {
-    let Outcome { response, faults } = outcome;
-    let keep = keep && response.status < 400;
-    let bytes = response.bytes(keep);
-    let head = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map_or(bytes.len(), |at| at + 4);
-    for fault in &faults {
-        match fault {
-            Fault::HangBefore | Fault::HangAfter => {
-                http::drain(tls);
-                return false;
-            }
-            Fault::CutAfterExecute => return false,
-            Fault::CutInHeader => {
-                http::write(tls, &bytes[..head / 2]);
-                return false;
-            }
-            Fault::CutInBody => {
-                http::write(tls, &bytes[..head + (bytes.len() - head) / 2]);
-                return false;
-            }
-            Fault::SlowBytes(ms) => {
-                return bytes.iter().all(|byte| {
-                    std::thread::sleep(Duration::from_millis(*ms));
-                    http::write(tls, &[*byte])
-                }) && keep;
-            }
-            Fault::Huge(size) => return huge(tls, *size, keep),
-            Fault::WrongLength => {
-                let body = response.body.clone().unwrap_or_default();
-                http::write(
-                    tls,
-                    format!(
-                        "{}Content-Length: {}\r\n\r\n",
-                        response.head(keep),
-                        body.len() + 100
-                    )
-                    .as_bytes(),
-                );
-                http::write(tls, &body);
-                return false;
-            }
-            Fault::Chunked => {
-                let mut all = format!("{}Transfer-Encoding: chunked\r\n\r\n", response.head(keep))
-                    .into_bytes();
-                for chunk in response.body.unwrap_or_default().chunks(100) {
-                    all.extend(
-                        format!("{:x}\r\n", chunk.len())
-                            .bytes()
-                            .chain(chunk.iter().copied())
-                            .chain(*b"\r\n"),
-                    );
-                }
-                all.extend(b"0\r\n\r\n");
-                return http::write(tls, &all) && keep;
-            }
-            _ => {}
-        }
-    }
-    http::write(tls, &bytes) && keep
-}
-
-fn huge(tls: &mut http::Tls, size: u64, keep: bool) -> bool {
-    let response = Response {
-        status: 200,
-        reason: "OK".into(),
-        content_type: Some("application/json;charset=UTF-8".into()),
-        ..Response::default()
-    };
-    let head = format!(
-        "{}Content-Length: {}\r\n\r\n{{\"data\":\"",
-        response.head(keep),
-        size.max(11)
-    );
-    let mut left = size.max(11) - 11;
-    if !http::write(tls, head.as_bytes()) {
-        return false;
-    }
-    let chunk = [b'x'; 64 << 10];
-    while left > 0 {
-        let part = left.min(chunk.len() as u64) as usize;
-        if !http::write(tls, &chunk[..part]) {
-            return false;
-        }
-        left -= part as u64;
-    }
-    http::write(tls, b"\"}") && keep
 }
 
 /// The faults that hit a request.

@@ -1,19 +1,17 @@
 //! Several clusters on loopback: listeners, certificates, the record of requests, faults.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Duration;
 
-use rustls::ServerConfig;
 use serde_json::{Map, Value};
 
 use super::authority::Authority;
 use super::fault::{Fault, Limited};
 use super::peers::introduce;
+use super::port::{self, Port};
 use super::spec::{self, ClusterSpec};
 use super::state::State;
-use super::wire;
 
 /// One request that reached a cluster.
 #[derive(Clone, Debug)]
@@ -28,6 +26,8 @@ pub struct Seen {
     pub params: Map<String, Value>,
     /// 0: nothing was executed or answered.
     pub status: u16,
+    /// Whether it was carried out, whatever the answer said.
+    pub executed: bool,
 }
 
 /// Clusters that run until this is dropped.
@@ -53,16 +53,7 @@ pub struct Cluster {
     stop: AtomicBool,
 }
 
-/// A node's listener.
-struct Port {
-    node: String,
-    number: u16,
-    fingerprint: String,
-    closed: AtomicBool,
-    streams: Mutex<Vec<TcpStream>>,
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -197,15 +188,8 @@ impl SimCluster {
             if let Some(known) = state.nodes.get_mut(&node.name) {
                 known.fingerprint = fingerprint.clone();
             }
-            let port = Port {
-                node: node.name.clone(),
-                number,
-                fingerprint,
-                closed: AtomicBool::new(false),
-                streams: Mutex::default(),
-            };
-            ports.push(Arc::new(port));
-            listeners.push((listener, config));
+            ports.push(Arc::new(Port::new(&node.name, number, fingerprint, config)));
+            listeners.push(listener);
         }
         let shared = Arc::new(Cluster {
             name: spec.name.clone(),
@@ -214,9 +198,9 @@ impl SimCluster {
             seen: Mutex::default(),
             stop: AtomicBool::new(false),
         });
-        for (port, (listener, config)) in ports.iter().zip(listeners) {
+        for (port, listener) in ports.iter().zip(listeners) {
             let (shared, port) = (shared.clone(), port.clone());
-            thread(move || accept(&shared, &port, listener, config));
+            port::thread(move || port.accept(&shared, listener));
         }
         SimCluster {
             spec,
@@ -282,6 +266,7 @@ impl SimCluster {
                 }
             }),
             Fault::NoQuorum => self.edit(|state| state.quorate = false),
+            Fault::ClockOff(seconds) => self.edit(|state| state.clock_s += seconds),
             _ => {}
         }
         self.shared.faults().push(limited);
@@ -300,6 +285,7 @@ impl SimCluster {
                         }
                     }
                     Fault::NoQuorum => state.quorate = true,
+                    Fault::ClockOff(seconds) => state.clock_s -= seconds,
                     _ => {}
                 }
             }
@@ -311,22 +297,7 @@ impl SimCluster {
     fn ports(&self) {
         let faults = self.shared.faults().clone();
         for port in &self.ports {
-            let close = faults.iter().any(|limited| limited.closes_port(&port.node));
-            if close == port.closed.swap(close, Ordering::SeqCst) {
-                continue;
-            }
-            if close {
-                let _ = TcpStream::connect(("127.0.0.1", port.number));
-                for stream in held(&port.streams).drain(..) {
-                    let _ = stream.shutdown(Shutdown::Both);
-                }
-            }
-            for _ in 0..1000 {
-                if TcpStream::connect(("127.0.0.1", port.number)).is_ok() != close {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            port.set(&faults);
         }
     }
 }
@@ -335,48 +306,7 @@ impl Drop for SimCluster {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
         for port in &self.ports {
-            let _ = TcpStream::connect(("127.0.0.1", port.number));
-            for stream in held(&port.streams).drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+            port.end();
         }
-    }
-}
-
-fn thread(work: impl FnOnce() + Send + 'static) {
-    let made = std::thread::Builder::new().stack_size(1 << 20).spawn(work);
-    made.expect("a thread can be started");
-}
-
-fn accept(
-    cluster: &Arc<Cluster>,
-    port: &Arc<Port>,
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-) {
-    let mut open = Some(listener);
-    while !cluster.stopped() {
-        if port.closed.load(Ordering::SeqCst) {
-            open = None;
-            std::thread::sleep(Duration::from_millis(2));
-            continue;
-        }
-        let Some(listener) = &open else {
-            open = TcpListener::bind(("127.0.0.1", port.number)).ok();
-            continue;
-        };
-        let Ok((stream, _)) = listener.accept() else {
-            continue;
-        };
-        if cluster.stopped() || port.closed.load(Ordering::SeqCst) {
-            continue;
-        }
-        if let Ok(copy) = stream.try_clone() {
-            let mut streams = held(&port.streams);
-            streams.retain(|stream| stream.peer_addr().is_ok());
-            streams.push(copy);
-        }
-        let (cluster, node, config) = (cluster.clone(), port.node.clone(), config.clone());
-        thread(move || wire::serve(&cluster, &node, stream, config));
     }
 }

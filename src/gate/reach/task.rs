@@ -12,7 +12,7 @@ use crate::proxmox::upid::Upid;
 
 impl Reach<'_> {
     /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
-    /// `state`, `exit` and `log_tail`. A reply without a UPID is an end already.
+    /// `state`, `exit` and `log_tail`. A reply without data is an end already.
     ///
     /// # Errors
     /// The task failed; the call was withdrawn.
@@ -26,10 +26,11 @@ impl Reach<'_> {
     /// As [`Reach::follow`].
     pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
         let mut answer = Map::new();
-        let Some(text) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) else {
+        if reply.data.is_null() {
             answer.insert("state".into(), "ok".into());
             return Ok(answer);
-        };
+        }
+        let text = reply.data.as_str().unwrap_or_default();
         let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
             cluster: self.cluster_name().to_string(),
             request: "a task".into(),

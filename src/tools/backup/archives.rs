@@ -70,12 +70,7 @@ pub struct Archive {
 pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
     let rows = |kind: &str| -> Result<Vec<Value>, Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
-        Ok(reach
-            .send(&request)?
-            .data
-            .as_array()
-            .cloned()
-            .unwrap_or_default())
+        reach.rows(&request, kind)
     };
     let (nodes, storages) = (rows("node")?, rows("storage")?);
     Ok(places_of(&nodes, &storages, near))
@@ -161,17 +156,11 @@ fn listed(
     if let Some(vmid) = vmid {
         request = request.with("vmid", vmid);
     }
-    let reply = match wait::remaining() {
-        Some(left) if left < ASK_LEAST => return Err(unreached("not asked: the time was over")),
-        Some(left) if !is_last => {
-            wait::within(STORAGE_TIMEOUT.min(left / 2), || reach.send(&request))?
-        }
-        Some(_) => reach.send(&request)?,
-        None => reach.send(&request)?,
-    };
-    match reply.data {
-        Value::Array(rows) => Ok(rows),
-        _ => Ok(Vec::new()),
+    let ask = || reach.rows(&request, "volid");
+    match wait::remaining() {
+        Some(left) if left < ASK_LEAST => Err(unreached("not asked: the time was over")),
+        Some(left) if !is_last => wait::within(STORAGE_TIMEOUT.min(left / 2), ask),
+        _ => ask(),
     }
 }
 

@@ -35,18 +35,18 @@ impl Stores {
         let request = Request::new(Verb::Get, "/nodes/{node}/storage", &[node])?
             .with("content", content)
             .with("enabled", true);
-        let listed = reach.send(&request)?.data;
+        let listed = reach.rows(&request, "storage")?;
         Ok(Stores::of(&listed, node, content))
     }
 
     /// As [`Stores::read`], from the node's reply.
-    pub fn of(listed: &Value, node: &str, content: &'static str) -> Stores {
+    pub fn of(listed: &[Value], node: &str, content: &'static str) -> Stores {
         let text = |row: &Value, key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
             printable(text, NAME_MAX_CHARS)
         };
-        let rows = listed.as_array().into_iter().flatten();
-        let mut all: Vec<Store> = rows
+        let mut all: Vec<Store> = listed
+            .iter()
             .map(|row| Store {
                 name: text(row, "storage"),
                 kind: text(row, "type"),

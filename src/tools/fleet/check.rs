@@ -36,12 +36,14 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
         version = again;
     }
     let latency_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let version = version.get("version").and_then(Value::as_str);
-    let version = printable(version.unwrap_or_default(), VERSION_MAX_CHARS);
+    let version = match version.get("version").and_then(Value::as_str) {
+        Some(version) => printable(version, VERSION_MAX_CHARS),
+        None => "unknown".to_string(),
+    };
     let quorum = quorum::read(reach)?;
     let mut not_read = Vec::new();
-    let missing = match reach.get("/access/permissions", &[]) {
-        Ok(rights) => missing(&Rights::of(&rights)),
+    let missing = match reach.rights() {
+        Ok(rights) => missing(&rights),
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             not_read.push(format!("privileges: {error}"));

@@ -24,9 +24,8 @@ pub enum Quorum {
 /// # Errors
 /// The call was withdrawn; or the cluster is not reached any more.
 pub(super) fn read(reach: &Reach) -> Result<Quorum, Error> {
-    match reach.get("/cluster/status", &[]) {
-        Ok(Value::Array(rows)) => Ok(Quorum::of(&rows)),
-        Ok(_) => Ok(Quorum::Unknown("the reply is no list".into())),
+    match reach.rows_at("/cluster/status", &[], "type") {
+        Ok(rows) => Ok(Quorum::of(&rows)),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Ok(Quorum::Unknown(error.to_string())),
     }

@@ -114,8 +114,7 @@ pub(super) fn send(reach: &Reach, request: &Request) -> Result<Map<String, Value
 
 /// What a restart would still bring.
 fn pending(reach: &Reach) -> Result<Map<String, Value>, Error> {
-    let listed = reach.get_of_guest("/pending")?;
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = reach.rows_of_guest("/pending", "key")?;
     let waiting = rows.iter().filter_map(|row| {
         let key = row.get("key").and_then(Value::as_str)?;
         let value = match (row.get("pending"), row.get("delete")) {

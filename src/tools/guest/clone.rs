@@ -45,6 +45,8 @@ pub(super) const CLONE: Tool = Tool {
 fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
+    // That it is still the one that was found.
+    reach.get_of_guest("/config")?;
     let mut problems = Problems::default();
     problems.take(reach.check_second_name(name))?;
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);

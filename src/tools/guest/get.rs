@@ -53,11 +53,11 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             "config" => config(&reach.get_of_guest("/config")?, &mut answer),
             "addresses" => addresses(reach, &mut answer)?,
             "snapshots" => {
-                let snapshots = reach.get_of_guest("/snapshot")?;
+                let snapshots = reach.rows_of_guest("/snapshot", "name")?;
                 answer.insert("snapshots".into(), snapshot_names(&snapshots));
             }
             "pending" => {
-                let pending = pending(&reach.get_of_guest("/pending")?);
+                let pending = pending(&reach.rows_of_guest("/pending", "key")?);
                 answer.insert("pending".into(), pending);
             }
             _ => {}
@@ -79,10 +79,10 @@ fn status(current: &Value) -> Map<String, Value> {
         let state = ha.get("state").and_then(Value::as_str);
         printable(state.unwrap_or("managed"), VALUE_MAX_CHARS)
     });
-    let cpu = current
-        .get("cpu")
-        .and_then(Value::as_f64)
-        .unwrap_or_default();
+    let cpu = match current.get("cpu") {
+        Some(Value::String(number)) => number.parse().unwrap_or_default(),
+        number => number.and_then(Value::as_f64).unwrap_or_default(),
+    };
     let mut status = Map::new();
     status.insert("status".into(), printable(state, VALUE_MAX_CHARS).into());
     let facts = [
@@ -131,8 +131,12 @@ fn addresses(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error
     match reach.get_of_guest(path) {
         Ok(reply) => {
             let listed = reply.get("result").unwrap_or(&reply);
-            let interfaces = listed.as_array().into_iter().flatten();
-            let interfaces: Vec<Value> = interfaces.filter_map(interface).collect();
+            let Some(interfaces) = listed.as_array() else {
+                let why = "the reply is no list of interfaces";
+                answer.insert("addresses_unknown".into(), why.into());
+                return Ok(());
+            };
+            let interfaces: Vec<Value> = interfaces.iter().filter_map(interface).collect();
             answer.insert("addresses".into(), interfaces.into());
         }
         Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => {
@@ -167,9 +171,10 @@ fn interface(interface: &Value) -> Option<Value> {
     }))
 }
 
-fn snapshot_names(list: &Value) -> Value {
-    let names = list.as_array().into_iter().flatten();
-    let names = names.filter_map(|one| one.get("name").and_then(Value::as_str));
+fn snapshot_names(list: &[Value]) -> Value {
+    let names = list
+        .iter()
+        .filter_map(|one| one.get("name").and_then(Value::as_str));
     let names = names.filter(|name| *name != "current");
     names
         .map(|name| Value::from(printable(name, VALUE_MAX_CHARS)))
@@ -177,9 +182,10 @@ fn snapshot_names(list: &Value) -> Value {
 }
 
 /// What a restart, or a plugged change, would still have to bring.
-fn pending(list: &Value) -> Value {
-    let rows = list.as_array().into_iter().flatten();
-    let waiting = rows.filter(|row| row.get("pending").is_some() || row.get("delete").is_some());
+fn pending(list: &[Value]) -> Value {
+    let waiting = list
+        .iter()
+        .filter(|row| row.get("pending").is_some() || row.get("delete").is_some());
     let shown = |value: &Value| match value {
         Value::String(text) => Value::from(printable(text, VALUE_MAX_CHARS)),
         other => other.clone(),

@@ -132,8 +132,8 @@ fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<R
 /// a container leave them out, and Proxmox copies them without a word, while the container is down.
 fn local_volumes(reach: &Reach, guest: &Guest) -> Result<Vec<Value>, Error> {
     let config = reach.get_of_guest("/config")?;
-    let storages = reach.get("/nodes/{node}/storage", &[guest.node.as_str()])?;
-    let storages = storages.as_array().map(Vec::as_slice).unwrap_or_default();
+    let values = [guest.node.as_str()];
+    let storages = reach.rows_at("/nodes/{node}/storage", &values, "storage")?;
     let is_local = |disk: &disks::Disk| {
         let named =
             |row: &&Value| row.get("storage").and_then(Value::as_str) == Some(&disk.storage);
@@ -284,13 +284,12 @@ fn moved(
 
 fn node_now(reach: &Reach, vmid: u32) -> Result<Option<String>, Error> {
     let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "vm");
-    let listed = match reach.send(&request) {
-        Ok(reply) => reply.data,
+    let rows = match reach.rows(&request, "vmid") {
+        Ok(rows) => rows,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         // The order is given: a look that fails is repeated.
         Err(_) => return Ok(None),
     };
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = rows
         .iter()
         .find(|row| number(row.get("vmid")) == u64::from(vmid));

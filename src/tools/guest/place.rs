@@ -86,7 +86,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
             chosen_by,
         });
     }
-    let rows = reach.get("/nodes", &[])?;
+    let rows = reach.rows_at("/nodes", &[], "node")?;
     let free = |row: &Value| number(row.get("maxmem")).saturating_sub(number(row.get("mem")));
     let best = online_rows(&rows).max_by(|(name, row), (other, other_row)| {
         // Of equals the first by name.
@@ -105,8 +105,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
 }
 
 /// The nodes that are online.
-fn online_rows(rows: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+fn online_rows(rows: &[Value]) -> impl Iterator<Item = (&str, &Value)> {
     rows.iter().filter_map(|row| {
         let online = text(row, "status") == "online";
         online.then(|| (text(row, "node"), row))
@@ -118,12 +117,11 @@ fn online_rows(rows: &Value) -> impl Iterator<Item = (&str, &Value)> {
 /// # Errors
 /// It is not; with those that are.
 pub fn online(reach: &Reach, node: &str) -> Result<(), Error> {
-    let rows = reach.get("/nodes", &[])?;
+    let rows = reach.rows_at("/nodes", &[], "node")?;
     if online_rows(&rows).any(|(name, _)| name == node) {
         return Ok(());
     }
-    let all = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    let what = if all.iter().any(|row| text(row, "node") == node) {
+    let what = if rows.iter().any(|row| text(row, "node") == node) {
         "is not online"
     } else {
         "is no node of the cluster"
@@ -160,8 +158,7 @@ pub fn storage(
         (None, Some(name)) => (name, " (the cluster's default)"),
         (None, None) => (STORAGE_FALLBACK, " (where none is said)"),
     };
-    let listed = reach.get("/nodes/{node}/storage", &[node])?;
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = reach.rows_at("/nodes/{node}/storage", &[node], "storage")?;
     let problem = match rows.iter().find(|row| text(row, "storage") == name) {
         None => format!("is not on node `{node}`, as far as the token sees"),
         Some(row) if !is_on(row, "enabled") => "is disabled".to_string(),
@@ -203,13 +200,12 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
         (None, None) => (BRIDGE_FALLBACK, " (where none is said)"),
     };
     let request = Request::new(Verb::Get, "/nodes/{node}/network", &[node])?;
-    let listed = match reach.send(&request.with("type", "any_bridge")) {
-        Ok(reply) => reply.data,
+    let rows = match reach.rows(&request.with("type", "any_bridge"), "iface") {
+        Ok(rows) => rows,
         // What may not be read cannot be checked; Proxmox does not look before the guest starts.
-        Err(Error::Denied { .. }) => Value::Null,
+        Err(Error::Denied { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() || rows.iter().any(|row| text(row, "iface") == name) {
         return Ok(name.to_string());
     }
@@ -228,8 +224,8 @@ pub fn volume(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<
     let storage = disks::storage_of(volume).unwrap_or(volume);
     let path = "/nodes/{node}/storage/{storage}/content";
     let request = Request::new(Verb::Get, path, &[node, storage])?;
-    let listed = match reach.send(&request.with("content", content)) {
-        Ok(reply) => reply.data,
+    let rows = match reach.rows(&request.with("content", content), "volid") {
+        Ok(rows) => rows,
         Err(Error::Refused { message, .. }) => {
             return Err(Error::bad(format!(
                 "{}: `{volume}` cannot be looked for: {message}",
@@ -238,7 +234,6 @@ pub fn volume(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<
         }
         Err(error) => return Err(error),
     };
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let there: Vec<&str> = rows.iter().map(|row| text(row, "volid")).collect();
     if there.contains(&volume) {
         return Ok(());

@@ -104,12 +104,12 @@ fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
     let guest = reach.guest()?;
     let storage = disks::storage_of(volume).unwrap_or(volume);
     let values = [guest.node.as_str(), storage];
-    let listed = match reach.get("/nodes/{node}/storage/{storage}/content", &values) {
-        Ok(listed) => listed,
+    let path = "/nodes/{node}/storage/{storage}/content";
+    let rows = match reach.rows_at(path, &values, "volid") {
+        Ok(rows) => rows,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(_) => return Ok(json!("unknown")),
     };
-    let rows = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = rows
         .iter()
         .find(|row| row.get("volid").and_then(Value::as_str) == Some(volume));

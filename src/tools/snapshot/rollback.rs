@@ -66,10 +66,10 @@ fn refuse_where_younger_block(
     younger: &[String],
 ) -> Result<(), Error> {
     let guest = reach.guest()?;
-    let storages = reach.get("/nodes/{node}/storage", &[&guest.node])?;
+    let storages = reach.rows_at("/nodes/{node}/storage", &[&guest.node], "storage")?;
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).map(str::to_string);
     let blocking = |storage: &str| {
-        let mut rows = storages.as_array().into_iter().flatten();
+        let mut rows = storages.iter();
         let row = rows.find(|row| text(row, "storage").as_deref() == Some(storage));
         let kind = row.and_then(|row| text(row, "type")).unwrap_or_default();
         YOUNGEST_ONLY.contains(&kind.as_str())

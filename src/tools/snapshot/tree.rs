@@ -36,14 +36,14 @@ pub(super) struct Snapshots {
 
 impl Snapshots {
     pub(super) fn read(reach: &Reach) -> Result<Snapshots, Error> {
-        let list = reach.get_of_guest("/snapshot")?;
+        let list = reach.rows_of_guest("/snapshot", "name")?;
         let text = |row: &Value, key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
             text.to_string()
         };
         let mut all = Vec::new();
         let mut current = String::new();
-        for row in list.as_array().into_iter().flatten() {
+        for row in &list {
             let (name, parent) = (text(row, "name"), text(row, "parent"));
             if name == PRESENT {
                 current = parent;

@@ -218,10 +218,7 @@ fn volumes(reach: &Reach, args: &Args, node: &str) -> Result<Vec<Value>, Error> 
             request = request.with(name, value.clone());
         }
     }
-    match reach.send(&request)?.data {
-        Value::Array(volumes) => Ok(volumes),
-        _ => Ok(Vec::new()),
-    }
+    reach.rows(&request, "volid")
 }
 
 fn row(volume: &Value, node: Option<&String>) -> Row {

@@ -82,10 +82,9 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         }
     })?;
     let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
-    let definitions = match reach.get("/storage", &[]) {
-        Ok(Value::Array(definitions)) => definitions,
+    let definitions = match reach.rows_at("/storage", &[], "storage") {
+        Ok(definitions) => definitions,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
-        Ok(_) => Vec::new(),
         Err(error) => {
             unseen.push(format!("definitions and disabled storages: {error}"));
             Vec::new()

@@ -211,18 +211,16 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
         ..Listed::default()
     };
     if wanted.is_recent() {
-        let listed = reach.get("/cluster/tasks", &[])?;
-        let tasks = listed.as_array().into_iter().flatten().map(task);
+        let listed = reach.rows_at("/cluster/tasks", &[], "upid")?;
+        let tasks = listed.iter().map(task);
         found
             .tasks
             .extend(tasks.filter(|task| wanted.fits(task, vmid)));
         return Ok(found);
     }
-    let nodes = reach.get("/nodes", &[])?;
+    let nodes = reach.rows_at("/nodes", &[], "node")?;
     let nodes: Vec<(String, bool)> = nodes
-        .as_array()
-        .into_iter()
-        .flatten()
+        .iter()
         .map(|row| (text(row, "node"), text(row, "status") == "online"))
         .collect();
     let is_there = |node: &&str| nodes.iter().any(|(name, _)| name == node);
@@ -280,16 +278,19 @@ fn of_node(
         Some(left) => wait::within(left / 2, || reach.send(&request)),
         None => reach.send(&request),
     };
-    let reply = match reply {
-        Ok(reply) => reply,
+    let read = reply.and_then(|reply| {
+        let total = reply.total.and_then(|total| usize::try_from(total).ok());
+        let rows = reach.rows_in(&request, reply, "upid")?;
+        Ok((rows, total))
+    });
+    let (rows, total) = match read {
+        Ok(read) => read,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             silent(format!("{}: {error}", error.code()));
             return Ok(());
         }
     };
-    let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
-    let total = reply.total.and_then(|total| usize::try_from(total).ok());
     found.more += total.unwrap_or_default().saturating_sub(rows.len());
     let tasks = rows.iter().map(task);
     found

@@ -47,6 +47,7 @@ fn resize(call: &mut Call) -> Answer {
         }
         return Err(refusal);
     }
+    let digest = given(&call.params, "digest");
     Ok(call.state.spawn(
         &who,
         Plan::new(&node, "resize", vmid).holds(vmid),
@@ -55,6 +56,9 @@ fn resize(call: &mut Call) -> Answer {
                 .guest(&node, kind, vmid)
                 .ok_or_else(|| missing(&node, kind, vmid))?;
             locked(guest)?;
+            if digest.as_ref().is_some_and(|one| *one != guest.digest()) {
+                return Err("checksum mismatch (file change by other user?)".into());
+            }
             let value = guest
                 .get(&disk)
                 .ok_or_else(|| format!("disk '{disk}' does not exist"))?

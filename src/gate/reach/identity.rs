@@ -1,0 +1,63 @@
+//! Whether a guest is still the one that was found: its VMID may have been given to another since.
+
+use super::Reach;
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::proxmox::request::{Reply, Request, Verb};
+use crate::text::printable;
+
+const NAME_MAX_CHARS: usize = 80;
+
+impl Reach<'_> {
+    /// Holds the name in what the guest's node says of it against the name that it was found by. Only
+    /// before the call's first write, which may rename it.
+    ///
+    /// # Errors
+    /// It is another guest, or was renamed.
+    pub(super) fn same_guest(&self, request: &Request, reply: Reply) -> Result<Reply, Error> {
+        let Some(guest) = &self.guest else {
+            return Ok(reply);
+        };
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        let [_, _, _, vmid, rest @ ..] = path.as_slice() else {
+            return Ok(reply);
+        };
+        let is_own = request.verb == Verb::Get && *vmid == guest.vmid.to_string();
+        let (key, always) = match (rest, guest.kind) {
+            (["status", "current"], _) => ("name", "status"),
+            (["config"], Kind::Qemu) => ("name", "digest"),
+            (["config"], Kind::Lxc) => ("hostname", "digest"),
+            _ => return Ok(reply),
+        };
+        if request.verb == Verb::Get && !reply.data.get(always).is_some_and(|one| one.is_string()) {
+            return Err(Error::NotAnAnswer {
+                cluster: self.cluster_name().to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: format!("it has no `{always}`"),
+            });
+        }
+        let now = reply.data.get(key).and_then(|name| name.as_str());
+        let (Some(now), Some(name)) = (now, guest.name.as_deref()) else {
+            return Ok(reply);
+        };
+        if !is_own || now == name || !self.accepted.borrow().is_empty() {
+            return Ok(reply);
+        }
+        if key == "hostname" {
+            // It may be one that waits for a restart; the status has the present one.
+            return self.get_of_guest("/status/current").map(|_| reply);
+        }
+        self.fleet.forget(self.cluster);
+        Err(Error::NotAllowed {
+            sentence: format!(
+                "{}: guest {vmid} is `{}`, not `{}`: since it was found it was renamed, or its VMID \
+                 was given to another; nothing was sent",
+                self.cluster_name(),
+                printable(now, NAME_MAX_CHARS),
+                printable(name, NAME_MAX_CHARS)
+            ),
+            hint: Some("call it again: the guest is looked for anew".into()),
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Lists out of replies: what is no list, or has rows that are none of it, is no answer.
+
+use serde_json::Value;
+
+use super::Reach;
+use crate::error::Error;
+use crate::proxmox::request::{Reply, Request, Verb};
+
+impl Reach<'_> {
+    /// Reads a list, each row of which has a text or a number as `key`.
+    ///
+    /// # Errors
+    /// As [`Reach::send`]; the reply is something else.
+    pub fn rows(&self, request: &Request, key: &str) -> Result<Vec<Value>, Error> {
+        let reply = self.send(request)?;
+        self.rows_in(request, reply, key)
+    }
+
+    /// [`Reach::rows`] at a path.
+    ///
+    /// # Errors
+    /// As [`Reach::rows`].
+    pub fn rows_at(&self, template: &str, values: &[&str], key: &str) -> Result<Vec<Value>, Error> {
+        self.rows(&Request::new(Verb::Get, template, values)?, key)
+    }
+
+    /// [`Reach::rows`] of the guest that the call addresses.
+    ///
+    /// # Errors
+    /// As [`Reach::rows`].
+    pub fn rows_of_guest(&self, rest: &str, key: &str) -> Result<Vec<Value>, Error> {
+        self.rows(&self.on_guest(Verb::Get, rest, &[])?, key)
+    }
+
+    /// The rows of a reply.
+    ///
+    /// # Errors
+    /// As [`Reach::rows`].
+    pub fn rows_in(&self, request: &Request, reply: Reply, key: &str) -> Result<Vec<Value>, Error> {
+        let other = |cause: String| Error::NotAnAnswer {
+            cluster: self.cluster_name().to_string(),
+            request: request.line(),
+            wrote: false,
+            cause,
+        };
+        let rows = match reply.data {
+            Value::Array(rows) => rows,
+            // An empty list of some methods.
+            Value::Null => Vec::new(),
+            _ => return Err(other("a list was expected".into())),
+        };
+        let names = |row: &Value| matches!(row.get(key), Some(Value::String(_) | Value::Number(_)));
+        match rows.iter().position(|row| !names(row)) {
+            Some(at) => Err(other(format!("row {} of the list has no `{key}`", at + 1))),
+            None => Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Values for parameters: by name where the name says more than the kind, else by kind. A tool whose
+//! parameters are named and shaped like others' needs no line here.
+
+use proxmox_mcp::tool::param::{Kind, Param, Word};
+use serde_json::{Value, json};
+
+use crate::clusters::{GUESTS, NODES};
+
+/// Texts and names that a kind does not tell.
+const BY_NAME: &[(&str, &[&str])] = &[
+    ("bridge", &["vmbr0"]),
+    ("disk", &["scsi1", "unused0", "mp0"]),
+    ("gw", &["10.1.0.1"]),
+    ("ip", &["dhcp"]),
+    ("iso", &["local:iso/debian.iso"]),
+    ("macaddr", &["BC:24:11:00:00:01"]),
+    ("model", &["virtio"]),
+    ("mp", &["/mnt/more"]),
+    ("net", &["net1", "net0"]),
+    ("pool", &["shop"]),
+    ("query", &["type:guest"]),
+    ("since", &["30d"]),
+    ("size", &["+1G", "2"]),
+    ("startup", &["order=1"]),
+    ("tag", &["web"]),
+    ("type", &["vzdump"]),
+];
+
+/// Numbers.
+const NUMBERS: &[(&str, i64)] = &[("vmid", 900), ("memory", 256)];
+
+/// What is worth trying for a parameter, the likeliest first.
+pub fn candidates(param: &Param) -> Vec<Value> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| json!(text)).collect();
+    let named = BY_NAME.iter().find(|(name, _)| *name == param.name);
+    let number = NUMBERS.iter().find(|(name, _)| *name == param.name);
+    match (param.kind, named) {
+        (Kind::Text(_) | Kind::Word(_), Some((_, values))) => texts(values),
+        (Kind::Guest, _) => texts(&GUESTS),
+        (Kind::Text(_), _) => texts(&["some words"]),
+        (Kind::Word(word), _) => texts(words(word)),
+        (Kind::Int(least, most), _) => match number {
+            Some((_, number)) => vec![json!(number)],
+            None => vec![json!(1.clamp(least, most))],
+        },
+        (Kind::Bool, _) => vec![json!(true)],
+        (Kind::OneOf(words), _) => texts(words),
+        (Kind::SomeOf(words), _) => vec![json!(words)],
+        (Kind::Texts(_), _) => vec![json!(["web"])],
+        (Kind::Settings, _) => vec![json!({"description": "some words"})],
+    }
+}
+
+fn words(word: Word) -> &'static [&'static str] {
+    match word {
+        Word::Node => &[NODES[1], NODES[0]],
+        Word::Storage => &["ceph-vm", "ceph-more", "nas", "local"],
+        Word::Snapshot => &["before", "fresh"],
+        Word::Volume => &[
+            "$archive",
+            "local:vztmpl/debian-12.tar.zst",
+            "local:iso/debian.iso",
+        ],
+        Word::DnsName => &["fresh"],
+        Word::Task => &["$task"],
+        Word::Id => &["fresh"],
+    }
+}
