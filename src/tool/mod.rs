@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod call;
+pub mod leading;
 pub mod order;
 pub mod param;
 pub mod rows;

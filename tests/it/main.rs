@@ -38,6 +38,7 @@ mod of_sim;
 mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
+mod paging;
 mod peer;
 mod renamed;
 mod replay;
