@@ -80,10 +80,13 @@ pub fn call(draw: &mut Draw) -> (&'static str, Value) {
             "guest_power",
             json!({"guest": guest, "action": draw.of(&ACTIONS), "wait": 0}),
         ),
-        17 => (
-            "snapshot_create",
-            json!({"guest": guest, "snapname": snapshot, "wait": 1}),
-        ),
+        17 => {
+            let wait = usize::from(draw.below(10) == 0);
+            (
+                "snapshot_create",
+                json!({"guest": guest, "snapname": snapshot, "wait": wait}),
+            )
+        }
         // Plans that nobody confirms.
         18 => (
             "snapshot_delete",

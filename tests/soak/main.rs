@@ -31,10 +31,13 @@ const SECONDS: u64 = 600;
 const WARM_UP: usize = 1000;
 /// After so many calls something else goes wrong.
 const FAULT_EVERY: usize = 60;
+/// What was asked of a cluster that is well has arrived there by then.
+const ARRIVAL_MAX: Duration = Duration::from_millis(100);
 /// No answer takes as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As long as a connection may rest, and more.
 const REST: Duration = Duration::from_secs(7);
+const LEAVING: Duration = Duration::from_millis(200);
 /// What a kept allocation or two may make of the memory.
 const MEMORY_GROWTH_MAX_BYTES: u64 = 1 << 20;
 const SEED: u64 = 0x5eed_50a0;
@@ -220,12 +223,18 @@ impl Soak {
     /// A call that waits for a silent cluster and is withdrawn.
     fn cancelled(&mut self) -> Result<(), String> {
         let name = *self.draw.of(&CLUSTERS);
+        self.world.seen();
         self.world.cluster(name).fault(Fault::HangBefore.times(1));
         let call = json!({"name": "node_list", "arguments": {"cluster": name}});
         let id = self.send("tools/call", &call)?;
+        let begun = Instant::now();
+        while self.world.cluster(name).seen().is_empty() && begun.elapsed() < ARRIVAL_MAX {
+            thread::sleep(Duration::from_millis(1));
+        }
         let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
                             "params": {"requestId": id}});
         writeln!(self.input, "{cancel}").map_err(|cause| cause.to_string())?;
+        self.world.cluster(name).heal();
         self.count("cancelled");
         self.in_order()
     }
@@ -284,6 +293,8 @@ impl Soak {
             let id = self.send("tools/call", &read)?;
             let answer = self.answer(id)?;
             if answer["result"]["structuredContent"]["errors"] == json!([]) {
+                // Its threads have done their work, but the last may still be leaving.
+                thread::sleep(LEAVING);
                 return process::figures(self.server.id());
             }
             // A refused token is remembered for a while, and so is a node that took no connection.
