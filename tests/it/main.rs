@@ -24,6 +24,9 @@ mod dist_debian;
 mod documents;
 mod dotenv_table;
 mod example_file;
+mod fuzz_corpus;
+#[path = "../fuzz/targets/mod.rs"]
+mod fuzz_targets;
 mod gate;
 mod guests;
 mod inbox;
