@@ -4,7 +4,7 @@
 //! in its error, never the content.
 
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -55,6 +55,26 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// What tells one state of a file from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+/// The state of the file at `path`; nothing where there is none.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = path.metadata().ok()?;
+    Some(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.size(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    })
+}
+
 /// The configuration file at `path`. Refused unless it belongs to the user or to root and nobody
 /// else may write it; one that others may read brings a warning.
 pub fn read_configuration(path: &Path) -> Result<Found, String> {
@@ -89,6 +109,78 @@ pub fn read_limited(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
 pub fn secret_file(path: &Path) -> Result<String, String> {
     let bytes = read_limited(path, SECRET_MAX_BYTES)?;
     secret(bytes).map_err(|problem| format!("{}: {problem}", path.display()))
+}
+
+/// Opens a file to which lines are appended for good, to be read by its owner alone where it is made
+/// now. The warning says who else can read it.
+///
+/// # Errors
+/// It cannot be opened, is no file, or others can write it.
+pub fn open_appendable(path: &Path) -> Result<(File, Option<String>), String> {
+    let name = path.display();
+    let is_other = path.metadata().is_ok_and(|metadata| !metadata.is_file());
+    if is_other {
+        // Opening some things waits or acts.
+        return Err(format!("{name}: is not a file"));
+    }
+    let mut options = File::options();
+    options.read(true).append(true).mode(0o600);
+    let file = match options.open(path) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            let made = options.create(true).open(path);
+            // So that its name outlives a power cut too. Some file systems cannot, and need not.
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let folder = File::open(folder.unwrap_or(Path::new(".")));
+            let _ = folder.and_then(|folder| folder.sync_all());
+            made
+        }
+        opened => opened,
+    };
+    let file = file.map_err(|cause| format!("{name}: {cause}"))?;
+    let metadata = appendable(&file, path)?;
+    let user = user_id().unwrap_or(metadata.uid());
+    let warning = readable_by_others(path, &metadata, user);
+    Ok((file, warning))
+}
+
+/// That nobody but the user and root can change what `file` holds.
+///
+/// # Errors
+/// Somebody can, or it is no file.
+pub fn appendable(file: &File, path: &Path) -> Result<Metadata, String> {
+    let name = path.display();
+    let metadata = file
+        .metadata()
+        .map_err(|cause| format!("{name}: {cause}"))?;
+    let user = user_id().map_err(|cause| format!("{name}: cannot tell whose it is: {cause}"))?;
+    if !metadata.is_file() {
+        Err(format!("{name}: is not a file"))
+    } else if metadata.uid() != user && metadata.uid() != 0 {
+        let owner = metadata.uid();
+        Err(format!(
+            "{name}: belongs to neither the user nor root (uid {owner}): chown {user} {name}"
+        ))
+    } else if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+        Err(format!(
+            "{name}: others than its owner may write it: chmod 600 {name}"
+        ))
+    } else {
+        Ok(metadata)
+    }
+}
+
+/// Opens a file to be read as it grows, at most `tail_max_bytes` before its end where that is given.
+///
+/// # Errors
+/// It cannot be opened, or is no file.
+pub fn open_growing(path: &Path, tail_max_bytes: Option<u64>) -> Result<File, String> {
+    let (mut file, metadata) = open(path, |kind| kind.is_file())?;
+    if let Some(tail) = tail_max_bytes {
+        let start = metadata.len().saturating_sub(tail);
+        file.seek(SeekFrom::Start(start))
+            .map_err(|cause| format!("{}: {cause}", path.display()))?;
+    }
+    Ok(file)
 }
 
 /// What to mend about a secret file that could be read: who else may read or write it.

@@ -21,10 +21,10 @@
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; one call from end to end | in which words is it declared |
-//! | `gate` | the weighing table, confirmation, `Reach` | may it be done |
+//! | `gate` | the weighing table, confirmation, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration, which cluster a call means, what is where, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, the API's own description | how does Proxmox want it said |
-//! | `files`, `wait`, `text`, `log`, `error` | files and children, listening while waiting, printable text, lines on stderr, why a call failed | |
+//! | `files`, `wait`, `text`, `time`, `log`, `error` | files and children, listening while waiting, printable text, times as text, lines on stderr, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -90,4 +90,5 @@ pub mod error;
 pub mod files;
 pub mod log;
 pub mod text;
+pub mod time;
 pub mod wait;

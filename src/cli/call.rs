@@ -13,9 +13,10 @@ use super::terminal::Terminal;
 use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
-use crate::tool::call::{self, Desk};
+use crate::tool::call::{self, Desk, Outcome};
 use crate::tools;
 use crate::wait::{self, Call, Wake};
 
@@ -36,16 +37,14 @@ const PROGRESS_AFTER: Duration = Duration::from_millis(500);
 pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     let (tool, arguments) = asked(start)?;
     let config = start.configuration()?;
-    let mut desk = Desk::new(Fleet::new(config));
+    let mut desk = Desk::new(Fleet::new(config), tools::TOOLSETS);
     let person = Person {
         terminal: start.terminal,
         given: start.options.value("--confirm"),
     };
     // There is no deadline: whoever waits can end it.
     let listening = Call::new(None, listen(start.terminal, tool.name));
-    let result = wait::during(listening, || {
-        call::call_for(&person, &mut desk, tool, &arguments)
-    });
+    let result = wait::during(listening, || asking(&person, &mut desk, tool, &arguments));
     start.terminal.progress("");
     match result {
         Ok(answer) if start.options.has("--json") => {
@@ -56,6 +55,34 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
             say(&error);
             Err(Stop::Said(ExitCode::from(EXIT_WRONG)))
         }
+    }
+}
+
+/// The answer of the call, after the person's reply where the gate wants one.
+fn asking(
+    person: &Person,
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let mut caller = Caller {
+        from: Origin::CommandLine,
+        client: (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+        can_be_asked: true,
+        reply: None,
+    };
+    let question = match call::call(desk, tool, arguments, caller)? {
+        Outcome::Answer(answer) => return Ok(answer),
+        Outcome::Question(question) => question,
+    };
+    let reply = person.reply(&question)?;
+    caller.reply = Some(&reply);
+    match call::call(desk, tool, arguments, caller)? {
+        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Question(_) => Err(Error::NotAllowed {
+            sentence: "the answer was not enough; nothing was changed".into(),
+            hint: None,
+        }),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::fleet::env_file;
 use crate::fleet::variables;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::Trust;
+use crate::tool::offer;
+use crate::tools;
 
 const SYSTEM_FILE: &str = "/etc/proxmox-mcp/.env";
 
@@ -18,11 +20,7 @@ const SYSTEM_FILE: &str = "/etc/proxmox-mcp/.env";
 pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, Report> {
     let mut report = Report::default();
     let environment = texts(&given.environment, &mut report);
-    let path = env_file.or_else(|| {
-        usual_files(given)
-            .into_iter()
-            .find(|path| files::exists(path))
-    });
+    let path = path(given, env_file);
     let pairs = match &path {
         Some(path) => read_file(path, &environment, &mut report),
         None => Some(Vec::new()),
@@ -31,6 +29,9 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let Some(pairs) = pairs else {
         return Err(report);
     };
+    let switches = config::switches(&environment, &pairs);
+    let problems = offer::problems(&switches, tools::TOOLSETS);
+    report.problems.extend(problems);
     match config::read(&environment, &pairs) {
         Ok(mut config) if report.problems.is_empty() => {
             config.warnings.splice(..0, report.warnings);
@@ -49,6 +50,12 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
             Err(report)
         }
     }
+}
+
+/// The file that is read: the one that is named, else the first that exists.
+pub(super) fn path(given: &Given, env_file: Option<PathBuf>) -> Option<PathBuf> {
+    let mut usual = usual_files(given).into_iter();
+    env_file.or_else(|| usual.find(|path| files::exists(path)))
 }
 
 /// The file that is read where none is named: the first that exists, else the first there could be.

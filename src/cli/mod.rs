@@ -1,5 +1,6 @@
 //! How it is started: serving, or one of the commands; and the exit status.
 
+mod audit;
 mod call;
 mod check;
 mod client;
@@ -25,6 +26,8 @@ use crate::fleet::config::Config;
 use crate::log;
 use crate::mcp::server;
 use crate::tool::call::Desk;
+use crate::tool::watch::Watch;
+use crate::tools::TOOLSETS;
 use options::Options;
 use terminal::Terminal;
 
@@ -37,6 +40,7 @@ pub const EXIT_NOT_STARTED: u8 = 2;
 pub const CONFIGURATION_ERROR: &str = "ClusterConfigurationError";
 
 /// What the process was given, which only `main` asks for.
+#[derive(Clone)]
 pub struct Given {
     /// Without the program's own name.
     pub arguments: Vec<OsString>,
@@ -64,6 +68,7 @@ pub static COMMANDS: &[Command] = &[
     trust::TRUST,
     tools::TOOLS,
     call::CALL,
+    audit::AUDIT,
     token::TOKEN,
     client::CLIENT,
     manifest::MANIFEST,
@@ -194,6 +199,13 @@ impl Start<'_> {
                 "serving MCP on standard input and output, as clients start it; for people there are the commands of `proxmox-mcp --help`",
             );
         }
-        Ok(server::stdio(Desk::new(Fleet::new(config))))
+        let mut desk = Desk::new(Fleet::new(config), TOOLSETS);
+        desk.watch = configuration::path(self.given, self.env_file()).map(|path| {
+            let (given, file) = (self.given.clone(), path.clone());
+            Watch::new(path, move || {
+                configuration::read(&given, Some(file.clone()))
+            })
+        });
+        Ok(server::stdio(desk))
     }
 }

@@ -12,8 +12,8 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads `arguments`; `flags` stand alone, `valued` are followed by a value, also as `--name=value`.
-    /// Behind `--` everything is no option.
+    /// Reads `arguments`; `flags` stand alone, `valued` are followed by a value, also as `--name=value`;
+    /// one that stands there as `--name...` may be given several times. Behind `--` everything is no option.
     ///
     /// # Errors
     /// An unknown option, one that is there twice, or one without its value.
@@ -45,7 +45,7 @@ impl Options {
                 options.rest.push(word.to_string());
             } else if flags.contains(&name) && inline.is_none() {
                 options.flags.push(name.to_string());
-            } else if valued.contains(&name) {
+            } else if let Some(form) = form(name, valued) {
                 let next = || {
                     words
                         .next()
@@ -54,7 +54,7 @@ impl Options {
                 };
                 let value = inline.or_else(next).filter(|value| !value.is_empty());
                 let value = value.ok_or_else(|| format!("`{name}` needs a value"))?;
-                if options.value(name).is_some() {
+                if form == Form::Once && options.value(name).is_some() {
                     return Err(format!("`{name}` is there twice"));
                 }
                 options.values.push((name.to_string(), value));
@@ -70,7 +70,28 @@ impl Options {
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        let given = self.values.iter().find(|(given, _)| given == name);
+        self.values(name).next()
+    }
+
+    /// Of an option that may be given several times.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let given = self.values.iter().filter(move |(given, _)| given == name);
         given.map(|(_, value)| value.as_str())
     }
+}
+
+/// How often an option may be given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Once,
+    Often,
+}
+
+fn form(name: &str, valued: &[&str]) -> Option<Form> {
+    valued
+        .iter()
+        .find_map(|known| match known.strip_suffix("...") {
+            Some(known) => (known == name).then_some(Form::Often),
+            None => (*known == name).then_some(Form::Once),
+        })
 }

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use super::readable;
 use super::terminal::Terminal;
 use crate::error::Error;
-use crate::gate::confirm::{Plan, User};
+use crate::gate::confirm::{Question, Reply, Said, Wants};
 
 /// Nobody's object has a longer name.
 const ANSWER_MAX_BYTES: u64 = 1024;
@@ -19,32 +19,48 @@ pub(super) struct Person<'a> {
     pub(super) given: Option<&'a str>,
 }
 
-impl User for Person<'_> {
-    fn agrees(&self, plan: &Plan) -> Result<(), Error> {
-        let Some(object) = plan.object() else {
-            return Err(refused("the plan names no object", None));
+impl Person<'_> {
+    /// Shows the plan, and takes the object's name, or the number of objects of a plan beyond the
+    /// limit, as the agreement.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or what was given beforehand is something else.
+    pub(super) fn reply(&self, question: &Question) -> Result<Reply, Error> {
+        let (word, what) = match (&question.wants, &question.object) {
+            (Wants::Number(number), _) => (number.to_string(), "number of objects"),
+            (Wants::Name(name), _) => (name.clone(), "object's name"),
+            (Wants::Yes, Some(object)) => (object.clone(), "object's name"),
+            (Wants::Yes, None) => return Err(refused("the plan names no object", None)),
         };
-        if self.given == Some(object.as_str()) {
-            return Ok(());
+        let said = match question.wants {
+            Wants::Yes => Said::Yes,
+            _ => Said::Typed(word.clone()),
+        };
+        let reply = Reply {
+            state: question.state.clone(),
+            said,
+        };
+        if self.given == Some(word.as_str()) {
+            return Ok(reply);
         }
         self.terminal.progress("");
         self.terminal
-            .say(&readable::text(self.terminal, &plan.shown));
+            .say(&readable::text(self.terminal, &question.shown));
         if self.given.is_some() {
-            let sentence = "the name given with `--confirm` is not the object's";
-            return Err(refused(sentence, Some(HINT)));
+            let sentence = format!("what was given with `--confirm` is not the {what}");
+            return Err(refused(&sentence, Some(HINT)));
         }
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let sentence = "this asks first, and there is nobody at a terminal";
             return Err(refused(sentence, Some(HINT)));
         }
-        self.terminal.ask(
-            "\nTo do this, type the object's name as it stands above; anything else leaves it alone: ",
-        );
-        if typed().as_deref() == Some(object.as_str()) {
-            Ok(())
+        self.terminal.ask(&format!(
+            "\nTo do this, type the {what} as it stands above; anything else leaves it alone: "
+        ));
+        if typed().as_deref() == Some(word.as_str()) {
+            Ok(reply)
         } else {
-            Err(refused("that is not the object's name", None))
+            Err(refused(&format!("that is not the {what}"), None))
         }
     }
 }

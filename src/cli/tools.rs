@@ -9,6 +9,7 @@ use super::{Command, Start, Stop};
 use crate::mcp::listing;
 use crate::mcp::revision::OFFERED;
 use crate::tool::Tool;
+use crate::tool::offer::Offered;
 use crate::tools;
 
 pub(super) const TOOLS: Command = Command {
@@ -23,7 +24,8 @@ pub(super) const TOOLS: Command = Command {
 pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     start.takes(0)?;
     if start.options.has("--json") {
-        let entries = tools::all().map(|tool| listing::entry(tool, OFFERED));
+        let all = tools::all().map(Offered::whole);
+        let entries = all.map(|tool| listing::entry(&tool, OFFERED));
         return start.print(&format!("{}\n", entries.collect::<Value>()));
     }
     let rows: Vec<Vec<(String, Tone)>> = tools::all().map(row).collect();

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{Cluster, Report};
+use super::effect::Effect;
+use super::rule::{self, Rule};
+use super::safety;
 use super::spelling::Field;
 use super::value;
+use super::variables::PREFIX;
 use crate::proxmox::secret::{Secret, SecretSource};
 use crate::proxmox::settings::{Settings, Trust};
 
@@ -16,6 +20,10 @@ const TIMEOUT_MAX_S: u32 = 300;
 pub(super) struct Common {
     pub(super) validate: bool,
     pub(super) renew_after: Duration,
+    /// The level of all clusters.
+    pub(super) access: Effect,
+    /// What is protected on all clusters.
+    pub(super) protect: Vec<Rule>,
     /// `SSL_CERT_FILE` of the real environment.
     pub(super) cert_file: Option<PathBuf>,
     /// `CREDENTIALS_DIRECTORY` of the real environment.
@@ -35,6 +43,13 @@ impl<'a> Fields<'a> {
         let Field { variable, value } = (self.get)(field)?;
         let value = value.trim();
         (!value.is_empty()).then_some(Field { variable, value })
+    }
+
+    /// The same of a field that also holds for all clusters: not where it is that variable itself, as
+    /// with a single cluster.
+    fn own(&self, field: &str) -> Option<Field<'a>> {
+        self.said(field)
+            .filter(|said| said.variable.strip_prefix(PREFIX) != Some(field))
     }
 
     fn text(&self, field: &str) -> Option<String> {
@@ -85,6 +100,12 @@ pub(super) fn read(
     let timeout = |text: &str| value::seconds(text, 1, TIMEOUT_MAX_S);
     let proxy = fields.parsed("PROXY", report, value::proxy);
     let timeout = fields.parsed("TIMEOUT", report, timeout);
+    let (access, access_variable) = access(fields, common, report);
+    let mut protect = common.protect.clone();
+    if let Some(own) = fields.own("PROTECT") {
+        let rules = report.take(own.variable, rule::rules(own.value));
+        protect.extend(rules.unwrap_or_default());
+    }
     Some(Cluster {
         name: name.to_owned(),
         region: fields.text("REGION"),
@@ -92,6 +113,9 @@ pub(super) fn read(
         default_node: fields.text("DEFAULT_NODE"),
         default_storage: fields.text("DEFAULT_STORAGE"),
         default_bridge: fields.text("DEFAULT_BRIDGE"),
+        access,
+        access_variable,
+        protect,
         settings: Settings {
             cluster: name.to_owned(),
             endpoints: endpoints?,
@@ -104,6 +128,16 @@ pub(super) fn read(
             renew_after: common.renew_after,
         },
     })
+}
+
+/// The stricter of the cluster's level and that of all, and the variable that says it.
+fn access(fields: &Fields, common: &Common, report: &mut Report) -> (Effect, String) {
+    let own = fields.own("ACCESS");
+    let level = own.and_then(|field| report.take(field.variable, safety::level(field.value)));
+    match (level, own) {
+        (Some(level), Some(field)) if level < common.access => (level, field.variable.to_owned()),
+        _ => (common.access, format!("{PREFIX}ACCESS")),
+    }
 }
 
 /// The one of the three that is set.

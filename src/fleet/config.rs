@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
+use super::effect::Effect;
+use super::rule::Rule;
+use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
 use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
@@ -36,7 +39,7 @@ pub struct Config {
     /// How many clusters a fleet-wide read asks at a time, at least 1.
     pub fanout: usize,
     pub log: Level,
-    pub confirm: Confirm,
+    pub safety: Safety,
     /// What works but should be looked at, a line each.
     pub warnings: Vec<String>,
 }
@@ -50,14 +53,13 @@ pub struct Cluster {
     pub default_node: Option<String>,
     pub default_storage: Option<String>,
     pub default_bridge: Option<String>,
+    /// The most that may be done here: the stricter of the two settings.
+    pub access: Effect,
+    /// The variable that says so.
+    pub access_variable: String,
+    /// Guests that nothing destroys, stops, rolls back or overwrites: the rules of both settings.
+    pub protect: Vec<Rule>,
     pub settings: Settings,
-}
-
-/// How what is heavy is confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirm {
-    /// The same call again, with the code that the first one gave.
-    Code,
 }
 
 /// Why there is no configuration: every problem, a line each, and what else was noticed.
@@ -95,23 +97,24 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
     other_stages(several, &values, &mut report);
     spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
 
-    let common = common(environment, &values, &mut report);
-    let (names, clusters) = if several {
-        let read = |(place, name): (usize, &String), report: &mut Report| {
+    let names = if several {
+        listed
+    } else {
+        vec![SINGLE_CLUSTER.to_owned()]
+    };
+    let safety = safety::read(&names, &values, &mut report);
+    let common = common(environment, &values, &safety, &mut report);
+    let clusters: Vec<Option<Cluster>> = if several {
+        let read = |(place, name): (usize, &String)| {
             let fields = Fields {
                 spell: &|field| format!("{CLUSTER_PREFIX}{name}_{field}"),
                 get: &|field| owned.get(place, field),
             };
-            cluster::read(name, &fields, &common, report)
+            cluster::read(name, &fields, &common, &mut report)
         };
-        let clusters: Vec<Option<Cluster>> = (0..)
-            .zip(&listed)
-            .map(|named| read(named, &mut report))
-            .collect();
-        (listed, clusters)
+        (0..).zip(&names).map(read).collect()
     } else {
-        let clusters = vec![single_cluster(&values, &common, &mut report)];
-        (vec![SINGLE_CLUSTER.to_owned()], clusters)
+        vec![single_cluster(&values, &common, &mut report)]
     };
 
     let patterns = patterns(&names, &values, &mut report);
@@ -120,7 +123,6 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         value::whole(text, 1, FANOUT_MAX)
     });
     let log = parsed(&values, "PROXMOX_LOG", &mut report, value::level);
-    let confirm = parsed(&values, "PROXMOX_CONFIRM", &mut report, confirm);
 
     if !report.problems.is_empty() {
         return Err(report);
@@ -131,7 +133,7 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         default,
         fanout: fanout.unwrap_or(FANOUT_DEFAULT) as usize,
         log: log.unwrap_or(Level::Warn),
-        confirm: confirm.unwrap_or(Confirm::Code),
+        safety,
         warnings: report.warnings,
     })
 }
@@ -160,6 +162,11 @@ pub fn token_ids(
     listed.into_iter().zip(tokens).collect()
 }
 
+/// Which tools are switched on and off, however incomplete the rest is.
+pub fn switches(environment: &[(String, String)], file: &[(String, String)]) -> Switches {
+    safety::switches(&values(environment, file))
+}
+
 /// The variables of ours; the real environment's hold before the file's.
 fn values<'a>(environment: &'a [(String, String)], file: &'a [(String, String)]) -> Values<'a> {
     file.iter()
@@ -175,7 +182,7 @@ fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
     (!value.is_empty()).then_some(value)
 }
 
-fn parsed<T>(
+pub(super) fn parsed<T>(
     values: &Values,
     name: &str,
     report: &mut Report,
@@ -236,7 +243,12 @@ fn other_stages(several: bool, values: &Values, report: &mut Report) {
 }
 
 /// What holds for all clusters, with the two variables of others that the real environment may set.
-fn common(environment: &[(String, String)], values: &Values, report: &mut Report) -> Common {
+fn common(
+    environment: &[(String, String)],
+    values: &Values,
+    safety: &Safety,
+    report: &mut Report,
+) -> Common {
     let path = |name: &str| {
         let (_, value) = environment.iter().rfind(|(known, _)| known == name)?;
         (!value.is_empty()).then(|| PathBuf::from(value))
@@ -248,6 +260,8 @@ fn common(environment: &[(String, String)], values: &Values, report: &mut Report
     Common {
         validate: validate.unwrap_or(true),
         renew_after: renew_after.unwrap_or(Duration::from_secs(CACHE_TTL_DEFAULT_S)),
+        access: safety.access,
+        protect: safety.protect.clone(),
         cert_file: path("SSL_CERT_FILE"),
         credentials: path("CREDENTIALS_DIRECTORY"),
     }
@@ -329,15 +343,5 @@ fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Op
             }
             place
         }
-    }
-}
-
-fn confirm(text: &str) -> Result<Confirm, String> {
-    match text {
-        "code" => Ok(Confirm::Code),
-        "auto" | "ask" => Err(format!("{NOT_BUILT_YET}; only `code` is")),
-        _ if text.starts_with("off:") => Err(format!("{NOT_BUILT_YET}; only `code` is")),
-        "off" => Err("must name the clusters that go unconfirmed, and is not built yet".into()),
-        _ => Err("is none of auto, ask, code, off:NAME, of which only `code` is built yet".into()),
     }
 }

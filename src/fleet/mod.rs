@@ -1,12 +1,16 @@
 //! Where a call is done: the configured clusters, which of them a call means, and what is where.
 
 pub mod config;
+pub mod effect;
 pub mod env_file;
 pub mod fan_out;
 pub mod index;
 pub mod query;
 pub mod registry;
+pub mod reload;
 pub mod resource;
+pub mod rule;
+pub mod safety;
 pub mod sight;
 pub mod variables;
 
@@ -51,15 +55,20 @@ struct Member {
     sight: Mutex<Option<(Instant, Sight)>>,
 }
 
-impl Fleet {
-    /// Contacts nothing.
-    pub fn new(config: Config) -> Fleet {
-        let member = |cluster: &Cluster| Member {
+impl Member {
+    fn new(cluster: &Cluster) -> Member {
+        Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
             sight: Mutex::new(None),
-        };
-        let members = config.clusters.iter().map(member).collect();
+        }
+    }
+}
+
+impl Fleet {
+    /// Contacts nothing.
+    pub fn new(config: Config) -> Fleet {
+        let members = config.clusters.iter().map(Member::new).collect();
         Fleet {
             config,
             sighting_age: Duration::from_secs(SIGHTING_AGE_S),
@@ -67,6 +76,19 @@ impl Fleet {
             members,
             schemas: Schemas::new(),
         }
+    }
+
+    /// Goes by another configuration from now on, in which the clusters keep their places. What is known
+    /// of those in `tokens`, whose token is another, is forgotten.
+    pub fn take_over(&mut self, config: Config, tokens: &[usize]) {
+        for (place, cluster) in config.clusters.iter().enumerate() {
+            match self.members.get_mut(place) {
+                None => self.members.push(Member::new(cluster)),
+                Some(member) if tokens.contains(&place) => *member = Member::new(cluster),
+                Some(_) => {}
+            }
+        }
+        self.config = config;
     }
 
     fn member(&self, cluster: usize) -> Result<&Member, Error> {

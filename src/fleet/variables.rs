@@ -66,46 +66,42 @@ pub const VARIABLES: &[Variable] = &[
         "",
         "the cluster of reads and new things that name none, or `none`; else the first",
     ),
-    guard(later(registry(
+    guard(registry(
         "PROXMOX_ACCESS",
         "full",
         "the most that may be done: read, operate, change, full",
-    ))),
+    )),
     guard(registry(
         "PROXMOX_CONFIRM",
-        "code",
-        "how what is heavy is confirmed: by repeating the call with a code",
+        "auto",
+        "how what asks is confirmed: auto, ask (the user), code (the same call again), off:NAME[,NAME]",
     )),
-    guard(later(registry(
+    guard(registry(
         "PROXMOX_PROTECT",
         "",
-        "guests that nothing may destroy, stop, roll back or overwrite",
-    ))),
-    guard(later(registry(
+        "guests that nothing may destroy, stop, roll back or overwrite: 100, 100-199, name:db-*, tag:prod, pool:core",
+    )),
+    guard(registry(
         "PROXMOX_BULK_LIMIT",
         "10",
         "most guests or objects destroyed or interrupted in 60 s",
-    ))),
-    later(registry(
+    )),
+    registry(
         "PROXMOX_TOOLSETS",
         "default",
-        "sets of tools that are offered",
-    )),
-    later(registry(
-        "PROXMOX_TOOLS_ALLOW",
-        "",
-        "tools that are offered besides",
-    )),
-    guard(later(registry(
+        "sets of tools that are offered, `default` or `all`",
+    ),
+    registry("PROXMOX_TOOLS_ALLOW", "", "tools that are offered besides"),
+    guard(registry(
         "PROXMOX_TOOLS_DENY",
         "",
         "tools that are never offered",
-    ))),
-    guard(later(registry(
+    )),
+    guard(registry(
         "PROXMOX_AUDIT_LOG",
         "",
-        "the file that each call is written to",
-    ))),
+        "the file that each call is written to, an absolute path",
+    )),
     later(registry(
         "PROXMOX_FILE_DIRS",
         "",
@@ -183,16 +179,16 @@ pub const VARIABLES: &[Variable] = &[
     ),
     field("REGION", "", "where the cluster is; shown with it"),
     field("TIER", "", "what the cluster is for; shown with it"),
-    guard(later(field(
+    guard(field(
         "ACCESS",
         "full",
         "the most that may be done on this cluster",
-    ))),
-    guard(later(field(
+    )),
+    guard(field(
         "PROTECT",
         "",
         "guests of this cluster that are protected",
-    ))),
+    )),
     field("TIMEOUT", "30", "seconds for one request, 1 to 300"),
     later(field(
         "INCOMING_TOKEN_ID",

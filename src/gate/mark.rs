@@ -1,17 +1,6 @@
 //! What a call or a request does, as its mark: the effect, and whether it interrupts or asks.
 
-/// What is done to the world; the access level that it needs. Ordered from light to heavy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effect {
-    /// Nothing changes.
-    Read,
-    /// Running state, copies of guests' data.
-    Operate,
-    /// Create, configure.
-    Change,
-    /// Take away, or decide who may do what.
-    Full,
-}
+pub use crate::fleet::effect::Effect;
 
 /// An effect and the two facts beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,25 +1,52 @@
-//! What stands between a call and a cluster: every call enters here and gets a [`Reach`], a plan to
-//! confirm, or a refusal.
+//! What stands between a call and a cluster: every call enters here and gets a [`Reach`], a plan or a
+//! question to confirm, or a refusal.
 
+pub mod access;
+pub mod audit;
+pub mod brake;
 pub mod confirm;
 pub mod mark;
 pub mod reach;
 pub mod weigh;
+
+use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use confirm::{Confirm, Plan, Plans};
-use mark::Mark;
-use reach::{FleetReach, Grant, Reach, reading};
+use crate::fleet::safety::{Safety, Way};
+use brake::Brake;
+use confirm::{Plan, Plans, Question, Reply, Wants};
+use mark::{Effect, Mark};
+use reach::{FleetReach, Grant, Reach, Writing, reading};
 use weigh::Touch;
 
 /// What the gate remembers between calls.
-#[derive(Default)]
 pub struct Gate {
-    pub plans: Plans,
+    pub plans: RefCell<Plans>,
+    pub brake: RefCell<Brake>,
+}
+
+/// Who calls, and how they can be asked.
+#[derive(Clone, Copy)]
+pub struct Caller<'c> {
+    pub from: Origin,
+    /// Name and version, as the client gives them.
+    pub client: (&'c str, &'c str),
+    /// Whether the user can be asked a question within the call.
+    pub can_be_asked: bool,
+    /// The reply to the question that this very call led to.
+    pub reply: Option<&'c Reply>,
+}
+
+/// Where a call comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Mcp,
+    /// `proxmox-mcp call`, whose user is always asked.
+    CommandLine,
 }
 
 /// A call on one cluster that wants to pass.
@@ -28,8 +55,9 @@ pub struct Entry<'e> {
     pub mark: Mark,
     /// The arguments as text, the same for equal calls.
     pub arguments: String,
-    /// How it is confirmed, where it asks.
-    pub confirm: Confirm<'e>,
+    pub caller: Caller<'e>,
+    /// The code that came with the call.
+    pub code: Option<&'e str>,
     pub cluster: usize,
     /// The existing guest that the call addresses.
     pub guest: Option<Guest>,
@@ -43,34 +71,62 @@ pub struct Entry<'e> {
 pub enum Verdict<'f> {
     Go(Box<Reach<'f>>),
     /// The plan and its code: the answer of this call.
-    Ask(Map<String, Value>),
+    Planned(Map<String, Value>),
+    /// What the user is to be asked; the same call comes back with the reply.
+    Ask(Box<Question>),
 }
 
 /// Whether a call that asks is confirmed.
 enum Confirmed {
-    /// It is: the subject of its plan, as it is now.
-    As(Value),
-    /// Not yet: what is answered instead of acting.
-    NotYet(Map<String, Value>),
+    /// It is: its plan, as it is now.
+    As(Plan),
+    Planned(Map<String, Value>),
+    Ask(Box<Question>),
+}
+
+/// How one call is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Unasked,
+    ByCode,
+    ByQuestion,
 }
 
 impl Gate {
+    pub fn new(safety: &Safety) -> Gate {
+        Gate {
+            plans: RefCell::default(),
+            brake: RefCell::new(Brake::new(safety.bulk_limit)),
+        }
+    }
+
+    /// Goes by other settings from now on. Plans made before are forgotten.
+    pub fn take_over(&mut self, safety: &Safety) {
+        self.plans.get_mut().forget_all();
+        self.brake.get_mut().set_limit(safety.bulk_limit);
+    }
+
     /// Lets a call pass, or has it confirmed first. `plan` reads what is shown with a reach that can
     /// send nothing but GET.
     ///
     /// # Errors
-    /// A wrong code, or a user who does not agree; or whatever reading the plan met.
+    /// The cluster does not allow it; a wrong code; a user who does not agree or cannot be asked; or
+    /// whatever reading the plan met.
     pub fn enter<'f>(
-        &mut self,
+        &'f self,
         fleet: &'f Fleet,
         entry: Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Verdict<'f>, Error> {
+        let cluster = fleet.cluster(entry.cluster)?;
+        let what = format!("`{}`", entry.tool);
+        access::check(cluster, &what, entry.mark.effect)?;
         let mut planned = None;
         if entry.mark.asks {
             match self.confirmed(fleet, &entry, plan)? {
-                Confirmed::As(subject) => planned = Some(subject),
-                Confirmed::NotYet(asked) => return Ok(Verdict::Ask(asked)),
+                Confirmed::As(plan) => planned = Some(plan),
+                Confirmed::Planned(answer) => return Ok(Verdict::Planned(answer)),
+                Confirmed::Ask(question) => return Ok(Verdict::Ask(question)),
             }
         }
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
@@ -81,46 +137,94 @@ impl Gate {
         let grant = Grant {
             mark: entry.mark,
             touches: guest.chain(task).collect(),
+            writing: Some(Writing {
+                gate: self,
+                beyond_limit: planned
+                    .as_ref()
+                    .is_some_and(|plan| plan.objects > self.brake.borrow().limit()),
+            }),
         };
         let reach = Reach::new(fleet, entry.cluster, grant, entry.guest, entry.wait_s);
-        Ok(Verdict::Go(Box::new(reach.planned_as(planned))))
+        let subject = planned.map(|plan| plan.subject);
+        Ok(Verdict::Go(Box::new(reach.planned_as(subject))))
     }
 
     /// Has a call that asks confirmed, in its own way. What acts is always what was shown: the plan is
     /// read again behind the confirmation, and compared.
     fn confirmed(
-        &mut self,
+        &self,
         fleet: &Fleet,
         entry: &Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Confirmed, Error> {
+        let cluster = fleet.cluster_name(entry.cluster);
+        let how = how(&fleet.config.safety, cluster, entry)?;
+        let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
         let reader = Reach::new(fleet, entry.cluster, reading(), entry.guest.clone(), 0);
-        match entry.confirm {
-            Confirm::Code(code) => {
-                let name = fleet.cluster_name(entry.cluster);
-                let call = confirm::call_of(entry.tool, name, &entry.arguments);
-                let code = match code {
-                    Some(code) => Some(self.plans.check_code(&call, code)?),
-                    None => None,
-                };
-                let plan = plan(&reader)?;
+        match how {
+            How::Unasked => plan(&reader).map(Confirmed::As),
+            How::ByCode => {
+                let code = entry.code;
+                let code = code.map(|code| self.plans.borrow_mut().check_code(&call, code));
+                let code = code.transpose()?;
+                let plan = self.within_limit(cluster, plan(&reader)?)?;
+                let mut plans = self.plans.borrow_mut();
                 let because = match code {
                     None => None,
-                    Some(code) => match self.plans.confirms(&code, &plan.subject) {
-                        Ok(()) => return Ok(Confirmed::As(plan.subject)),
+                    Some(code) => match plans.confirms(&code, &plan.subject) {
+                        Ok(()) => return Ok(Confirmed::As(plan)),
                         Err(because) => Some(because),
                     },
                 };
-                self.plans.ask(call, plan, because).map(Confirmed::NotYet)
+                plans.ask(call, plan, because).map(Confirmed::Planned)
             }
-            Confirm::User(user) => {
-                let shown = plan(&reader)?;
-                user.agrees(&shown)?;
-                let now = plan(&reader)?;
-                confirm::unchanged(&shown, &now)?;
-                Ok(Confirmed::As(now.subject))
-            }
+            How::ByQuestion => match entry.caller.reply {
+                None => {
+                    let plan = plan(&reader)?;
+                    let wants = self.wants(entry, &plan)?;
+                    let question = self.plans.borrow_mut().question(call, plan, wants)?;
+                    Ok(Confirmed::Ask(Box::new(question)))
+                }
+                Some(reply) => {
+                    let agreed = self.plans.borrow_mut().replied(&call, reply)?;
+                    let plan = plan(&reader)?;
+                    agreed.still_holds(&plan.subject)?;
+                    Ok(Confirmed::As(plan))
+                }
+            },
         }
+    }
+
+    /// What the user has to say to the plan.
+    fn wants(&self, entry: &Entry, plan: &Plan) -> Result<Wants, Error> {
+        if plan.objects > self.brake.borrow().limit() {
+            return Ok(Wants::Number(plan.objects));
+        }
+        if entry.mark.effect < Effect::Full {
+            return Ok(Wants::Yes);
+        }
+        let object = plan.object().ok_or_else(|| Error::NotAllowed {
+            sentence: "the plan names no object that could be typed; nothing was sent".into(),
+            hint: None,
+        })?;
+        Ok(Wants::Name(object))
+    }
+
+    /// A plan beyond the limit takes a question, in which the user types the number.
+    fn within_limit(&self, cluster: &str, plan: Plan) -> Result<Plan, Error> {
+        let limit = self.brake.borrow().limit();
+        if plan.objects <= limit {
+            return Ok(plan);
+        }
+        Err(Error::NotAllowed {
+            sentence: format!(
+                "{cluster}: the plan covers {} guests or objects, more than {} ({limit}), and its \
+                 user cannot be asked for that number; nothing was sent",
+                plan.objects,
+                brake::VARIABLE
+            ),
+            hint: Some("make several calls of it, or raise the limit".into()),
+        })
     }
 
     /// Lets a read of several clusters pass. `one`: the caller meant this one cluster.
@@ -132,4 +236,47 @@ impl Gate {
     ) -> FleetReach<'f> {
         FleetReach::new(fleet, clusters, one)
     }
+}
+
+/// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
+/// can.
+fn how(safety: &Safety, cluster: &str, entry: &Entry) -> Result<How, Error> {
+    const VARIABLE: &str = "PROXMOX_CONFIRM";
+    let caller = &entry.caller;
+    let how = match safety.confirm.way {
+        _ if safety.confirm.off.contains(&entry.cluster) => How::Unasked,
+        _ if caller.from == Origin::CommandLine => How::ByQuestion,
+        Way::Code => How::ByCode,
+        Way::Auto | Way::Ask if caller.can_be_asked => How::ByQuestion,
+        Way::Auto if entry.mark.effect < Effect::Full => How::ByCode,
+        way => {
+            let tool = entry.tool;
+            let (rule, hint) = match way {
+                Way::Ask => (
+                    format!("{VARIABLE}=ask has the user asked"),
+                    "use a client that can ask its user (MCP elicitation)".to_owned(),
+                ),
+                _ => (
+                    "what takes away is confirmed by the user".to_owned(),
+                    format!(
+                        "a client that can ask its user (MCP elicitation), or {VARIABLE}=code in \
+                         the configuration, after which the same call gives a plan and its code"
+                    ),
+                ),
+            };
+            return Err(Error::NotAllowed {
+                sentence: format!(
+                    "{cluster}: `{tool}` asks first: {rule}, and this client cannot ask; nothing \
+                     was sent"
+                ),
+                hint: Some(hint),
+            });
+        }
+    };
+    if how == How::ByQuestion && entry.code.is_some() {
+        return Err(Error::bad(
+            "`confirm` takes a code, and there are none here: the user is asked",
+        ));
+    }
+    Ok(how)
 }

@@ -4,14 +4,17 @@
 //! touches something else, is refused, whatever the handler's code says.
 
 mod fleet;
+mod write;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::access;
 use super::mark::Mark;
-use super::weigh::{Touch, weigh};
+use super::weigh::{Touch, Weight, weigh};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
@@ -25,28 +28,32 @@ use crate::proxmox::upid::Upid;
 
 pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;
+pub(super) use write::Writing;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
                          sent unchecked";
 
 /// What the gate allowed for one call.
-#[derive(Clone, Debug)]
-pub(super) struct Grant {
+pub(super) struct Grant<'a> {
     pub(super) mark: Mark,
     pub(super) touches: Vec<Touch>,
+    /// Nothing where the call only reads.
+    pub(super) writing: Option<Writing<'a>>,
 }
 
 /// One cluster with what this call may do there. It cannot be cloned or kept.
 pub struct Reach<'a> {
     fleet: &'a Fleet,
     cluster: usize,
-    grant: Grant,
+    grant: Grant<'a>,
     guest: Option<Guest>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
     /// The writes that the cluster took.
     accepted: RefCell<Vec<String>>,
+    /// What the brake has counted for this call.
+    counted: RefCell<BTreeSet<String>>,
     planned: Option<Value>,
     notes: RefCell<Vec<(&'static str, Value)>>,
 }
@@ -55,7 +62,7 @@ impl<'a> Reach<'a> {
     pub(super) fn new(
         fleet: &'a Fleet,
         cluster: usize,
-        grant: Grant,
+        grant: Grant<'a>,
         guest: Option<Guest>,
         wait_s: u64,
     ) -> Reach<'a> {
@@ -67,6 +74,7 @@ impl<'a> Reach<'a> {
             wait_s,
             made: RefCell::new(Vec::new()),
             accepted: RefCell::new(Vec::new()),
+            counted: RefCell::default(),
             planned: None,
             notes: RefCell::new(Vec::new()),
         }
@@ -97,7 +105,10 @@ impl<'a> Reach<'a> {
     /// It weighs more than the call declared, or touches something else: nothing is sent. Otherwise
     /// whatever the cluster makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        self.allow(request)?;
+        let weight = self.allow(request)?;
+        if request.verb != Verb::Get {
+            self.brake(&weight)?;
+        }
         let result = self.fleet.client(self.cluster)?.send(request);
         if request.verb != Verb::Get {
             self.fleet.forget(self.cluster);
@@ -181,8 +192,10 @@ impl<'a> Reach<'a> {
         }
     }
 
-    fn allow(&self, request: &Request) -> Result<(), Error> {
+    fn allow(&self, request: &Request) -> Result<Weight, Error> {
         let weight = weigh(request);
+        let what = format!("`{}`", request.line());
+        access::check(self.cluster()?, &what, weight.mark.effect)?;
         if !self.grant.mark.covers(weight.mark) {
             let problem = format!(
                 "weighs {}, but the call was allowed {}",
@@ -200,7 +213,7 @@ impl<'a> Reach<'a> {
                 return Err(self.refused(request, &problem));
             }
         }
-        Ok(())
+        Ok(weight)
     }
 
     fn refused(&self, request: &Request, problem: &str) -> Error {
@@ -375,9 +388,10 @@ impl<'a> Reach<'a> {
 }
 
 /// What a read is allowed.
-pub(super) fn reading() -> Grant {
+pub(super) fn reading() -> Grant<'static> {
     Grant {
         mark: Mark::READ,
         touches: Vec::new(),
+        writing: None,
     }
 }

@@ -28,6 +28,16 @@ pub enum Touch {
     Unlisted,
 }
 
+impl std::fmt::Display for Touch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Touch::Guest(vmid) | Touch::NewGuest(vmid) => write!(f, "guest {vmid}"),
+            Touch::Task(upid) => write!(f, "task {upid}"),
+            Touch::Unlisted => f.write_str("something unlisted"),
+        }
+    }
+}
+
 /// One row: a method and a path, what they weigh, and where what they touch is named.
 struct Row {
     verb: Verb,

@@ -4,27 +4,31 @@ use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
 use crate::gate::mark::{Effect, Mark};
+use crate::tool::Subject;
 use crate::tool::args::WAIT_MAX_S;
+use crate::tool::offer::Offered;
 use crate::tool::param::{Kind, Param};
-use crate::tool::{Subject, Tool};
 
+/// The parameter whose words are marked one by one.
+const ACTION: &str = "action";
 /// What every answer says of the cluster that was chosen.
 const DECISION: &[(&str, &str)] = &[("cluster", "string"), ("chosen_by", "string")];
 /// What every answer about several clusters says of them.
 const ASKED: &[(&str, &str)] = &[("clusters_asked", "integer"), ("errors", "array")];
 
-/// The entry of `tool`, as a client of this revision knows it.
-pub fn entry(tool: &Tool, revision: Revision) -> Value {
+/// The entry of a tool as far as it is offered, as a client of this revision knows it.
+pub fn entry(offered: &Offered, revision: Revision) -> Value {
+    let tool = offered.tool;
     let mut entry = Map::new();
     let mut put = |key: &str, value: Value| entry.insert(key.to_owned(), value);
     put("name", json!(tool.name));
     put("description", json!(tool.about));
-    put("inputSchema", input_schema(tool));
+    put("inputSchema", input_schema(offered));
     if revision.has_annotations() {
-        let mut annotations = annotations(tool.heaviest());
+        let mut annotations = annotations(offered.heaviest());
         if revision.is_structured() {
             put("title", json!(tool.title));
-            put("outputSchema", output_schema(tool));
+            put("outputSchema", output_schema(offered));
         } else if let Some(annotations) = annotations.as_object_mut() {
             // 2025-03-26 knows a title only here.
             annotations.insert("title".to_owned(), json!(tool.title));
@@ -35,13 +39,20 @@ pub fn entry(tool: &Tool, revision: Revision) -> Value {
 }
 
 /// What a call may bring: closed, without combinators at the root.
-pub fn input_schema(tool: &Tool) -> Value {
+pub fn input_schema(offered: &Offered) -> Value {
+    let tool = offered.tool;
     let mut properties = Map::new();
     properties.insert("cluster".to_owned(), cluster(tool.subject));
     for param in tool.params {
-        properties.insert(param.name.to_owned(), property(param));
+        let mut property = property(param);
+        if let (ACTION, Some(actions), Some(property)) =
+            (param.name, offered.actions(), property.as_object_mut())
+        {
+            property.insert("enum".to_owned(), json!(actions));
+        }
+        properties.insert(param.name.to_owned(), property);
     }
-    if tool.asks() {
+    if offered.asks() {
         properties.insert("confirm".to_owned(), json!({"type": "string"}));
     }
     if tool.task {
@@ -66,7 +77,8 @@ pub fn input_schema(tool: &Tool) -> Value {
 }
 
 /// What a caller may rely on in an answer; it stays open for more.
-pub fn output_schema(tool: &Tool) -> Value {
+pub fn output_schema(offered: &Offered) -> Value {
+    let tool = offered.tool;
     // A list may be of one cluster or of all, and says of each a different thing.
     let decision = match tool.subject {
         Subject::List => &[],
@@ -74,7 +86,7 @@ pub fn output_schema(tool: &Tool) -> Value {
         _ => DECISION,
     };
     // The first answer of what asks may be a plan instead.
-    let answer = if tool.asks() { &[] } else { tool.answer };
+    let answer = if offered.asks() { &[] } else { tool.answer };
 
     let keys = || decision.iter().chain(answer);
     let required: Vec<&str> = keys().map(|(key, _)| *key).collect();

@@ -171,6 +171,11 @@ pub fn result_line(id: &Id, result: &Map<String, Value>) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
 }
 
+/// The line of a notification without parameters.
+pub fn notification_line(method: &str) -> String {
+    json!({"jsonrpc": "2.0", "method": method}).to_string()
+}
+
 /// The line that refuses a message.
 pub fn error_line(refusal: &Refusal) -> String {
     let id = refusal.id.as_ref().map_or("null".to_owned(), Id::to_string);

@@ -17,9 +17,12 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
 use super::wire::Wire;
 use crate::error::Error;
+use crate::gate::mark::Effect;
+use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
-use crate::tool::call::{self, Desk};
+use crate::tool::call::{self, Desk, Outcome};
+use crate::tool::offer::Offered;
 use crate::tools::{self, Toolset};
 use crate::wait::{self, Call, Wake};
 
@@ -36,14 +39,17 @@ pub struct Offer<D: 'static> {
     pub toolsets: &'static [Toolset],
     /// See [`tools::renamed::sentence`].
     pub renamed: fn(&str, &Object) -> Option<String>,
+    /// See [`Desk::offered`].
+    pub offered: fn(&D) -> Vec<Offered>,
     /// See [`call::call`].
-    pub call: fn(&mut D, &'static Tool, &Object) -> Result<Object, Error>,
+    pub call: fn(&mut D, &'static Tool, &Object, Caller) -> Result<Outcome, Error>,
 }
 
 /// The tools of this program.
 pub static OURS: Offer<Desk> = Offer {
     toolsets: tools::TOOLSETS,
     renamed: tools::renamed::sentence,
+    offered: Desk::offered,
     call: call::call,
 };
 
@@ -69,7 +75,14 @@ pub fn stdio(desk: Desk) -> ExitCode {
 pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let mut server = Server { offer, desk, wire };
+    let listed = keys(&(offer.offered)(&desk));
+    let mut server = Server {
+        offer,
+        desk,
+        wire,
+        listed,
+        has_initialized: false,
+    };
     loop {
         let next = server.wire.borrow_mut().next_request();
         let Some(request) = next else {
@@ -77,6 +90,7 @@ pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 's
         };
         let reply = server.reply(&request);
         server.wire.borrow_mut().finish(reply);
+        server.announce();
     }
 }
 
@@ -84,9 +98,29 @@ struct Server<'a, D: 'static> {
     offer: &'a Offer<D>,
     desk: D,
     wire: Rc<RefCell<Wire>>,
+    /// The tools as they were last known to the client.
+    listed: Vec<(&'static str, Effect)>,
+    /// Whether the client is a legacy one, which can be told that they are others.
+    has_initialized: bool,
+}
+
+fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
+    offered.iter().map(Offered::key).collect()
 }
 
 impl<D> Server<'_, D> {
+    /// Tells a legacy client when other tools are offered than before.
+    fn announce(&mut self) {
+        let listed = keys(&(self.offer.offered)(&self.desk));
+        if listed != self.listed {
+            self.listed = listed;
+            if self.has_initialized {
+                let mut wire = self.wire.borrow_mut();
+                wire.notify("notifications/tools/list_changed");
+            }
+        }
+    }
+
     /// The line that answers; `None` where none is to be sent.
     fn reply(&mut self, request: &Request) -> Option<String> {
         match self.answer(request) {
@@ -115,9 +149,10 @@ impl<D> Server<'_, D> {
         let wish = params.get("protocolVersion").and_then(Value::as_str);
         let revision = Revision::negotiate(wish);
         self.wire.borrow_mut().negotiated = revision;
+        self.has_initialized = true;
         object([
             ("protocolVersion", json!(revision.date())),
-            ("capabilities", capabilities()),
+            ("capabilities", json!({"tools": {"listChanged": true}})),
             ("serverInfo", about::server(revision)),
             ("instructions", json!(about::INSTRUCTIONS)),
         ])
@@ -128,8 +163,9 @@ impl<D> Server<'_, D> {
         if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
             return Err(Failure::bad_params("this `cursor` was not given out here"));
         }
-        let entries: Vec<Value> = self
-            .tools()
+        let offered = (self.offer.offered)(&self.desk);
+        let entries: Vec<Value> = offered
+            .iter()
             .map(|tool| listing::entry(tool, revision))
             .collect();
         let mut result = object([("tools", json!(entries))]);
@@ -166,14 +202,24 @@ impl<D> Server<'_, D> {
             },
         };
         Ok(match outcome {
-            Ok(answer) => Some(success(answer, revision)),
+            Ok(Outcome::Answer(answer)) => Some(success(answer, revision)),
+            Ok(Outcome::Question(_)) => Some(failed(&Error::NotAllowed {
+                sentence: "this client cannot ask its user; nothing was changed".to_owned(),
+                hint: None,
+            })),
             Err(Error::Cancelled) => None,
             Err(error) => Some(failed(&error)),
         })
     }
 
     /// Runs the tool, listening to the client while it waits.
-    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Object, Error> {
+    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Outcome, Error> {
+        let caller = Caller {
+            from: Origin::Mcp,
+            client: ("", ""),
+            can_be_asked: false,
+            reply: None,
+        };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
         let closing = self.wire.borrow().end();
         let deadline = closing.map_or(limit, |end| end.min(limit));
@@ -185,7 +231,7 @@ impl<D> Server<'_, D> {
         };
         let desk = &mut self.desk;
         wait::during(Call::new(Some(deadline), listen), || {
-            (self.offer.call)(desk, tool, arguments)
+            (self.offer.call)(desk, tool, arguments, caller)
         })
     }
 
@@ -198,16 +244,12 @@ fn discover() -> Object {
     let supported: Vec<&str> = super::revision::ALL.iter().map(|one| one.date()).collect();
     let mut result = object([
         ("supportedVersions", json!(supported)),
-        ("capabilities", capabilities()),
+        ("capabilities", json!({"tools": {}})),
         ("instructions", json!(about::INSTRUCTIONS)),
         ("_meta", meta(about::server(Revision::Stateless))),
     ]);
     keep(&mut result);
     result
-}
-
-fn capabilities() -> Value {
-    json!({"tools": {}})
 }
 
 /// What a modern client is told about keeping a result: its tools depend on the configuration.

@@ -128,6 +128,11 @@ impl Wire {
         }
     }
 
+    /// Says something that is no answer.
+    pub fn notify(&mut self, method: &str) {
+        self.write(&rpc::notification_line(method));
+    }
+
     /// What a call does while it waits: says early what concerns it.
     pub fn listen(&mut self, at_most: Duration) -> Wake {
         let end = Instant::now() + at_most;

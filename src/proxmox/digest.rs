@@ -22,6 +22,25 @@ pub fn sha256(bytes: &[u8]) -> [u8; SHA256_BYTES] {
     digest
 }
 
+/// The block of SHA-256 in bytes.
+const BLOCK_BYTES: usize = 64;
+
+/// The HMAC-SHA-256 of `bytes` by `key` (RFC 2104).
+pub fn hmac_sha256(key: &[u8; SHA256_BYTES], bytes: &[u8]) -> [u8; SHA256_BYTES] {
+    let padded = |by: u8| {
+        let key = key.iter().copied().chain(std::iter::repeat(0));
+        key.take(BLOCK_BYTES).map(move |byte| byte ^ by)
+    };
+    let inner: Vec<u8> = padded(0x36).chain(bytes.iter().copied()).collect();
+    let outer: Vec<u8> = padded(0x5c).chain(sha256(&inner)).collect();
+    sha256(&outer)
+}
+
+/// Bytes as small hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// `N` bytes that nobody can guess; `None` where the system gives none.
 pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];

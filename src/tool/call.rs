@@ -3,37 +3,65 @@
 use serde_json::{Map, Value};
 
 use super::args::{self, Args, Injected};
-use super::{Run, Subject, Tool};
+use super::offer::{self, Offered};
+use super::watch::Watch;
+use super::{Body, Run, Subject, Tool, Toolset};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, subject_text};
-use crate::gate::confirm::{Confirm, User};
+use crate::gate::confirm::Question;
 use crate::gate::mark::{Effect, Mark};
-use crate::gate::reach::Reach;
-use crate::gate::{Entry, Gate, Verdict};
+use crate::gate::reach::{FleetReach, Reach};
+use crate::gate::{Caller, Entry, Gate, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
 
 /// The word in `cluster` that means every cluster.
 pub const ALL: &str = "all";
 
-/// What calls share: the clusters, and what the gate remembers.
+/// What calls share: the clusters, what the gate remembers, and which tools there are.
 pub struct Desk {
     pub fleet: Fleet,
     pub gate: Gate,
+    pub(super) toolsets: &'static [Toolset],
+    /// Tools that a changed configuration has switched off.
+    pub(super) withheld: Vec<&'static str>,
+    /// The file that is looked at before each call.
+    pub watch: Option<Watch>,
+    /// What became of a changed configuration, for the next answer.
+    pub(super) notice: Option<Value>,
 }
 
 impl Desk {
-    pub fn new(fleet: Fleet) -> Desk {
+    pub fn new(fleet: Fleet, toolsets: &'static [Toolset]) -> Desk {
         Desk {
+            gate: Gate::new(&fleet.config.safety),
             fleet,
-            gate: Gate::default(),
+            toolsets,
+            withheld: Vec::new(),
+            watch: None,
+            notice: None,
         }
+    }
+
+    /// The tools that are offered.
+    pub fn offered(&self) -> Vec<Offered> {
+        let mut offered = offer::offered(&self.fleet.config, self.toolsets);
+        offered.retain(|one| !self.withheld.contains(&one.tool.name));
+        offered
     }
 }
 
-/// Calls a tool; what asks is confirmed by code.
+/// What a call came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Answer(Map<String, Value>),
+    /// The user is to be asked; the same call, with the reply, acts.
+    Question(Box<Question>),
+}
+
+/// Calls a tool.
 ///
 /// # Errors
 /// Why it failed, by what the caller can do next.
@@ -41,82 +69,79 @@ pub fn call(
     desk: &mut Desk,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    run(desk, tool, arguments, None)
-}
-
-/// Calls a tool for a user who is at hand: what asks, asks them.
-///
-/// # Errors
-/// As [`call`]; a code, since there are none here.
-pub fn call_for(
-    user: &dyn User,
-    desk: &mut Desk,
-    tool: &'static Tool,
-    arguments: &Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    run(desk, tool, arguments, Some(user))
+    caller: Caller,
+) -> Result<Outcome, Error> {
+    desk.look_at_file();
+    let mut outcome = run(desk, tool, arguments, caller)?;
+    if let (Outcome::Answer(answer), Some(_)) = (&mut outcome, &desk.notice) {
+        answer.insert("configuration".into(), desk.notice.take().into());
+    }
+    Ok(outcome)
 }
 
 fn run(
-    desk: &mut Desk,
+    desk: &Desk,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
-    user: Option<&dyn User>,
-) -> Result<Map<String, Value>, Error> {
+    caller: Caller,
+) -> Result<Outcome, Error> {
+    let config = &desk.fleet.config;
+    offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
-    let confirm = match (user, injected.confirm.as_deref()) {
-        (None, code) => Confirm::Code(code),
-        (Some(user), None) => Confirm::User(user),
-        (Some(_), Some(_)) => {
-            return Err(Error::bad(
-                "`confirm` takes a code, and there are none here: the user is asked",
-            ));
-        }
-    };
+    offer::allowed(config, tool, tool.mark(&args).effect)?;
     match tool.run {
-        Run::Fleet(run) => {
-            let (clusters, decision) = clusters(&desk.fleet, tool, &args, &injected)?;
-            let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
-            let reach = desk
-                .gate
-                .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
-            let body = run(&reach, &args)?;
-            let mut answer = match decision {
-                Some(decision) => decided(&desk.fleet, &decision),
-                None => Map::from_iter([
-                    ("clusters_asked".to_string(), reach.asked().into()),
-                    ("errors".to_string(), reach.errors().into()),
-                ]),
-            };
-            answer.extend(body);
-            Ok(answer)
-        }
-        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, confirm, |reach| {
+        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, run).map(Outcome::Answer),
+        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, caller, |reach| {
             send_on_guest(reach, verb, path, &args)
         }),
-        Run::Steps(run) => on_one(desk, tool, &args, &injected, confirm, |reach| {
+        Run::Steps(run) => on_one(desk, tool, &args, &injected, caller, |reach| {
             run(reach, &args)
         }),
     }
 }
 
-/// A call on one cluster.
-fn on_one(
-    desk: &mut Desk,
+/// A read of several clusters.
+fn on_fleet(
+    desk: &Desk,
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
-    confirm: Confirm,
-    run: impl Fn(&Reach) -> Result<Map<String, Value>, Error>,
-) -> Result<Map<String, Value>, Error> {
+    run: fn(&FleetReach, &Args) -> Body,
+) -> Body {
+    let (clusters, decision) = clusters(&desk.fleet, tool, args, injected)?;
+    let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
+    let reach = desk
+        .gate
+        .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
+    let body = run(&reach, args)?;
+    let mut answer = match decision {
+        Some(decision) => decided(&desk.fleet, &decision),
+        None => Map::from_iter([
+            ("clusters_asked".to_string(), reach.asked().into()),
+            ("errors".to_string(), reach.errors().into()),
+        ]),
+    };
+    answer.extend(body);
+    Ok(answer)
+}
+
+/// A call on one cluster.
+fn on_one(
+    desk: &Desk,
+    tool: &'static Tool,
+    args: &Args,
+    injected: &Injected,
+    caller: Caller,
+    run: impl Fn(&Reach) -> Body,
+) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
     let located = locate(&desk.fleet, tool, args, injected, mark)?;
     let entry = Entry {
         tool: tool.name,
         mark,
         arguments: args.canonical(),
-        confirm,
+        caller,
+        code: injected.confirm.as_deref(),
         cluster: located.decision.cluster,
         guest: located.guest,
         task: located.task.as_ref().map(Upid::as_str),
@@ -129,7 +154,12 @@ fn on_one(
     let verdict = desk.gate.enter(&desk.fleet, entry, &plan)?;
     let mut answer = decided(&desk.fleet, &located.decision);
     match verdict {
-        Verdict::Ask(asked) => answer.extend(asked),
+        Verdict::Planned(planned) => answer.extend(planned),
+        Verdict::Ask(mut question) => {
+            answer.append(&mut question.shown);
+            question.shown = answer;
+            return Ok(Outcome::Question(question));
+        }
         Verdict::Go(reach) => {
             let body = run(&reach).map_err(|error| reach.in_full(error))?;
             answer.extend(body);
@@ -137,7 +167,7 @@ fn on_one(
             answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
         }
     }
-    Ok(answer)
+    Ok(Outcome::Answer(answer))
 }
 
 /// One request on the guest, its parameters taken from the arguments of their names.

@@ -4,10 +4,11 @@
 pub mod args;
 pub mod call;
 pub mod leading;
+pub mod offer;
 pub mod order;
 pub mod param;
 pub mod rows;
-pub mod time;
+pub mod watch;
 
 use serde_json::{Map, Value};
 
@@ -40,6 +41,14 @@ pub struct Tool {
     /// What a tool that asks shows first.
     pub plan: Option<PlanFn>,
     pub run: Run,
+}
+
+/// A named set of tools that is switched on and off together.
+pub struct Toolset {
+    pub name: &'static str,
+    pub tools: &'static [Tool],
+    /// Whether it is on where the configuration says nothing.
+    pub is_default: bool,
 }
 
 /// Reads what a plan shows. It can send nothing but GET.

@@ -17,41 +17,44 @@ pub mod task;
 
 use crate::tool::Tool;
 
-/// A named set of tools that is switched on and off together.
-pub struct Toolset {
-    pub name: &'static str,
-    pub tools: &'static [Tool],
-}
+pub use crate::tool::Toolset;
 
 /// Every tool, in the order in which it is listed.
 pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "fleet",
         tools: fleet::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "guest",
         tools: guest::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "snapshot",
         tools: snapshot::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "backup",
         tools: backup::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "task",
         tools: task::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "node",
         tools: node::TOOLS,
+        is_default: true,
     },
     Toolset {
         name: "storage",
         tools: storage::TOOLS,
+        is_default: true,
     },
 ];
 

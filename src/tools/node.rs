@@ -9,11 +9,11 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, number, says_something};
-use crate::tool::time;
 use crate::tool::{Marks, Run, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];

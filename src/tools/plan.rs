@@ -12,8 +12,8 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
+use crate::time;
 use crate::tool::rows::{flag, says_something};
-use crate::tool::time;
 use crate::wait;
 
 /// How long a plan looks for backups, in seconds, all storages together.
@@ -86,7 +86,11 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
     for (key, value) in facts.into_iter().chain(consequences.iter().cloned()) {
         shown.insert(key.to_string(), value);
     }
-    Ok(Plan { subject, shown })
+    Ok(Plan {
+        subject,
+        shown,
+        objects: 1,
+    })
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {

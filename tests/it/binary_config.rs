@@ -169,7 +169,7 @@ PROXMOX_PROTECT={SECRET}
         "PROXMOX_CLUSTER_disaster-recovery_API_URL: is not set",
         "PROXMOX_CLUSTER_disaster-recovery_TIMEOUT: ",
         "PROXMOX_ACESS: is unknown",
-        "PROXMOX_PROTECT: is not built yet",
+        "PROXMOX_PROTECT: item 1 is none of",
     ]);
 }
 
@@ -357,7 +357,7 @@ fn arguments() {
     assert!(help.stdout.contains("--env-file PATH"));
     assert!(help.stdout.contains("PROXMOX_CLUSTERS\n"));
     assert!(
-        !help.stdout.contains("AUDIT_LOG"),
+        !help.stdout.contains("FILE_DIRS"),
         "what is not built is not offered"
     );
 }

@@ -46,7 +46,7 @@ impl Said {
 
     /// It ended with this status, said nothing on standard output, and all of this beside it.
     #[track_caller]
-    fn refused(&self, status: i32, parts: &[&str]) {
+    pub(crate) fn refused(&self, status: i32, parts: &[&str]) {
         assert_eq!(
             (self.status, self.stdout.as_str()),
             (Some(status), ""),

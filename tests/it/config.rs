@@ -1,11 +1,14 @@
 //! Pairs to a configuration or to every problem: tables, a row a case.
 
 mod names;
+mod safety;
 mod values;
 
 use std::time::Duration;
 
-use proxmox_mcp::fleet::config::{self, Config, Confirm, Report};
+use proxmox_mcp::fleet::config::{self, Config, Report};
+use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::fleet::safety::Way;
 use proxmox_mcp::log::Level;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};
@@ -102,7 +105,9 @@ fn several_clusters_are_read_in_their_order() {
     assert_eq!(config.default, Some(0));
     assert_eq!(config.fanout, 8);
     assert_eq!(config.log, Level::Warn);
-    assert_eq!(config.confirm, Confirm::Code);
+    assert_eq!(config.safety.confirm.way, Way::Auto);
+    assert_eq!(config.safety.access, Effect::Full);
+    assert_eq!(config.safety.bulk_limit, 10);
     let settings = &config.clusters[2].settings;
     assert_eq!(settings.cluster, "disaster-recovery");
     assert_eq!(settings.token_id, "mcp@pve!disaster-recovery");
@@ -262,8 +267,8 @@ fn every_problem_is_reported_at_once() {
         clusters("a,b")
     );
     let variables = [
-        "PROXMOX_ACCESS: ",
         "PROXMOX_ACESS: ",
+        "PROXMOX_ACCESS: ",
         "PROXMOX_CLUSTER_a_API_URL: ",
         "PROXMOX_CLUSTER_b_TOKEN_ID: ",
         "PROXMOX_CLUSTER_b_VERIFY: ",

@@ -11,12 +11,13 @@ use proxmox_mcp::gate::reach::Reach;
 use proxmox_mcp::gate::weigh::{self, weigh};
 use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::tool::args::Args;
-use proxmox_mcp::tool::call::{self, Desk};
+use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tool::param::{Kind, Param};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
-use crate::session::configuration;
+use crate::session::{call, configuration};
 use crate::sim::World;
 
 type Answer = Result<Map<String, Value>, Error>;
@@ -44,7 +45,8 @@ fn plan(reach: &Reach, _: &Args) -> Result<Plan, Error> {
     assert!(matches!(refused, Err(Error::NotAllowed { .. })));
     Ok(Plan {
         subject: json!(1),
-        shown: Map::new(),
+        shown: Map::from_iter([("name".to_string(), json!("it"))]),
+        objects: 1,
     })
 }
 
@@ -106,10 +108,10 @@ static LIARS: [Tool; 8] = [
 #[test]
 fn a_handler_that_lies_sends_nothing() {
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
     for tool in &LIARS {
         let arguments = json!({"guest": "stg-web-01"});
-        let result = call::call(&mut desk, tool, arguments.as_object().expect("an object"));
+        let result = call(&mut desk, tool, arguments.as_object().expect("an object"));
         let refused = matches!(
             &result,
             Err(Error::NotAllowed { .. } | Error::BadArguments(_))
@@ -135,9 +137,9 @@ fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {
 fn an_error_after_a_write_says_what_was_done() {
     static TOOL: Tool = lying("stumbles", Mark::OPERATE, start_and_stumble);
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
-    let error = call::call(&mut desk, &TOOL, &arguments).expect_err("it stumbles");
+    let error = call(&mut desk, &TOOL, &arguments).expect_err("it stumbles");
     assert_eq!(
         error.to_string(),
         "the handler stumbles; before that `POST /nodes/stg-pve1/qemu/100/status/start` was \
@@ -154,12 +156,12 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
         lying("adds_a_user", Mark::FULL.interrupts(), add_user),
     ];
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")));
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
     for tool in &GREEDY {
         let mut arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
-        let planned = call::call(&mut desk, tool, &arguments).expect("a plan");
+        let planned = call(&mut desk, tool, &arguments).expect("a plan");
         arguments.insert("confirm".into(), planned["confirm"].clone());
-        let result = call::call(&mut desk, tool, &arguments);
+        let result = call(&mut desk, tool, &arguments);
         assert!(
             matches!(result, Err(Error::NotAllowed { .. })),
             "{}: {result:?}",

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::tool::call::{self, Desk};
-use proxmox_mcp::tools;
+use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, json};
 
-use crate::session::configuration;
+use crate::session::{call, configuration};
 use crate::sim::World;
 
 /// How many times each cluster was asked what is where while one guest was read twice.
@@ -15,11 +15,11 @@ fn asked(sighting_age: Duration) -> Vec<usize> {
     let world = World::three();
     let mut fleet = Fleet::new(configuration(&world, ""));
     fleet.sighting_age = sighting_age;
-    let mut desk = Desk::new(fleet);
+    let mut desk = Desk::new(fleet, TOOLSETS);
     let get = tools::find("guest_get").expect("the tool");
     let arguments = Map::from_iter([("guest".to_string(), json!(300))]);
     for _ in 0..2 {
-        call::call(&mut desk, get, &arguments).expect("an answer");
+        call(&mut desk, get, &arguments).expect("an answer");
     }
     let count = |name: &str| {
         let seen = world.cluster(name).seen();

@@ -2,6 +2,7 @@
 
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::{self, Revision};
+use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tools::{TOOLSETS, Toolset};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::peer::{self, named};
 #[test]
 fn a_tool_is_read_off_its_declaration() {
     assert_eq!(
-        listing::entry(named("everything"), Revision::Icons),
+        listing::entry(&Offered::whole(named("everything")), Revision::Icons),
         json!({
             "name": "everything",
             "title": "For the tests",
@@ -57,7 +58,7 @@ fn what_an_answer_has_depends_on_the_subject() {
         ("flood", &["cluster", "chosen_by"]),
     ];
     for (name, keys) in rows {
-        let schema = listing::output_schema(named(name));
+        let schema = listing::output_schema(&Offered::whole(named(name)));
         assert_eq!(schema["required"], json!(keys), "{name}");
         for key in keys {
             assert!(
@@ -65,7 +66,7 @@ fn what_an_answer_has_depends_on_the_subject() {
                 "{name}: {key}"
             );
         }
-        let cluster = &listing::input_schema(named(name))["properties"]["cluster"];
+        let cluster = &listing::input_schema(&Offered::whole(named(name)))["properties"]["cluster"];
         let told = cluster.get("description").is_some();
         assert_eq!(told, ["echo", "sleeper"].contains(&name), "{name}");
     }
@@ -80,7 +81,8 @@ fn annotations_show_the_heaviest_mark() {
         ("flood", false, true),
         ("everything", false, true),
     ] {
-        let annotations = &listing::entry(named(name), Revision::Icons)["annotations"];
+        let annotations =
+            &listing::entry(&Offered::whole(named(name)), Revision::Icons)["annotations"];
         assert_eq!(annotations["readOnlyHint"], read_only, "{name}");
         assert_eq!(annotations["destructiveHint"], destructive, "{name}");
     }
@@ -89,7 +91,7 @@ fn annotations_show_the_heaviest_mark() {
 #[test]
 fn a_client_is_shown_what_its_revision_knows() {
     let keys = |revision| {
-        let entry = listing::entry(named("echo"), revision);
+        let entry = listing::entry(&Offered::whole(named("echo")), revision);
         let mut keys: Vec<String> = entry.as_object().unwrap().keys().cloned().collect();
         keys.sort();
         keys.join(" ")
@@ -103,7 +105,7 @@ fn a_client_is_shown_what_its_revision_knows() {
     for revision in [Revision::Structured, Revision::Icons, Revision::Stateless] {
         assert_eq!(keys(revision), all);
     }
-    let titled = listing::entry(named("echo"), Revision::Annotations);
+    let titled = listing::entry(&Offered::whole(named("echo")), Revision::Annotations);
     assert_eq!(titled["annotations"]["title"], "For the tests");
 }
 
@@ -112,7 +114,7 @@ fn a_client_is_shown_what_its_revision_knows() {
 fn every_entry_is_what_hosts_take() {
     for tool in tools(TOOLSETS).chain(tools(peer::TOOLSETS)) {
         for revision in revision::ALL {
-            let entry = listing::entry(tool, revision);
+            let entry = listing::entry(&Offered::whole(tool), revision);
             for key in ["inputSchema", "outputSchema"] {
                 let Some(schema) = entry.get(key) else {
                     continue;
@@ -130,7 +132,10 @@ fn every_entry_is_what_hosts_take() {
                 tool.name
             );
             assert!(
-                listing::output_schema(tool).to_string().len() <= 300,
+                listing::output_schema(&Offered::whole(tool))
+                    .to_string()
+                    .len()
+                    <= 300,
                 "{}",
                 tool.name
             );

@@ -3,10 +3,13 @@
 
 mod answer;
 mod at_terminal;
+mod audit;
+mod audit_commands;
 mod authority;
 mod backups;
 mod binary;
 mod binary_config;
+mod brake;
 mod cert;
 mod check_finds;
 mod check_shows;
@@ -38,11 +41,13 @@ mod manifest;
 mod node;
 #[path = "sim.rs"]
 mod of_sim;
+mod offers;
 mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
 mod paging;
 mod peer;
+mod reload;
 mod renamed;
 mod replay;
 mod replay_data;

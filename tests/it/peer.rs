@@ -12,6 +12,8 @@ use proxmox_mcp::error::Error;
 use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::tool::call::Outcome;
+use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::{Kind, Param, Word};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
 use proxmox_mcp::tools::Toolset;
@@ -83,6 +85,7 @@ static TOOLS: [Tool; 7] = [
 pub(crate) static TOOLSETS: &[Toolset] = &[Toolset {
     name: "test",
     tools: &TOOLS,
+    is_default: true,
 }];
 
 pub(crate) fn named(name: &str) -> &'static Tool {
@@ -99,7 +102,8 @@ struct Desk {
 static OFFER: Offer<Desk> = Offer {
     toolsets: TOOLSETS,
     renamed: |name, _| (name == "old-name").then(|| "`old-name` is `echo` here".to_owned()),
-    call: act,
+    offered: |_| TOOLS.iter().map(Offered::whole).collect(),
+    call: |desk, tool, arguments, _| act(desk, tool, arguments).map(Outcome::Answer),
 };
 
 fn act(

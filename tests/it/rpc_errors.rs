@@ -196,7 +196,10 @@ fn initialize_agrees_on_a_revision() {
         let mut peer = Peer::start(Way::Pipe);
         let said = result(&mut peer, &legacy("1", "initialize", params.clone()));
         assert_eq!(said["protocolVersion"], agreed, "to {params}");
-        assert_eq!(said["capabilities"], json!({"tools": {}}));
+        assert_eq!(
+            said["capabilities"],
+            json!({"tools": {"listChanged": true}})
+        );
         assert_eq!(said["instructions"], about::INSTRUCTIONS);
         assert!(about::INSTRUCTIONS.len() < 2048, "hosts cut at 2 KB");
         let server = &said["serverInfo"];

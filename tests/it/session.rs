@@ -7,10 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::{Fleet, config, env_file};
+use proxmox_mcp::gate::confirm::{Question, Reply, Said, Wants};
+use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, OURS};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tool::Tool;
+use proxmox_mcp::tool::call::{self, Desk, Outcome};
+use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
 use crate::sim::World;
@@ -52,13 +57,69 @@ impl Answer {
     }
 }
 
-/// The configuration of a world, with further lines of `.env`.
+/// The configuration of a world, with further lines of `.env`. What asks is confirmed by code, since
+/// these sessions cannot be asked, unless those lines say otherwise.
 pub(crate) fn configuration(world: &World, more: &str) -> config::Config {
-    let text = format!("{}\n{more}\n", world.env());
+    let text = format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", world.env());
     let file = env_file::read(text.as_bytes(), &HashMap::new());
     match config::read(&[], &file.pairs) {
         Ok(config) => config,
         Err(report) => panic!("the world's configuration: {:?}", report.problems),
+    }
+}
+
+/// A call whose user cannot be asked, so that it has an answer.
+pub(crate) fn call(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let caller = Caller {
+        from: Origin::Mcp,
+        client: ("it", "0"),
+        can_be_asked: false,
+        reply: None,
+    };
+    match call::call(desk, tool, arguments, caller)? {
+        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Question(question) => panic!("nobody can be asked: {question:?}"),
+    }
+}
+
+/// The same on the command line, whose user agrees to whatever is asked.
+pub(crate) fn agreed(
+    desk: &mut Desk,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let mut caller = Caller {
+        from: Origin::CommandLine,
+        client: ("it", "0"),
+        can_be_asked: true,
+        reply: None,
+    };
+    let question = match call::call(desk, tool, arguments, caller)? {
+        Outcome::Answer(answer) => return Ok(answer),
+        Outcome::Question(question) => question,
+    };
+    assert!(question.object.is_some(), "every plan names its object");
+    let reply = agreement(&question);
+    caller.reply = Some(&reply);
+    match call::call(desk, tool, arguments, caller)? {
+        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Question(again) => panic!("asked twice: {again:?}"),
+    }
+}
+
+/// The reply that agrees.
+pub(crate) fn agreement(question: &Question) -> Reply {
+    Reply {
+        state: question.state.clone(),
+        said: match &question.wants {
+            Wants::Yes => Said::Yes,
+            Wants::Name(name) => Said::Typed(name.clone()),
+            Wants::Number(number) => Said::Typed(number.to_string()),
+        },
     }
 }
 
@@ -73,7 +134,7 @@ impl Session {
         // Otherwise a slow machine would ask again where a fast one remembers.
         fleet.sighting_age = Duration::from_secs(3600);
         fleet.rights_age = Duration::from_secs(3600);
-        let desk = Desk::new(fleet);
+        let desk = Desk::new(fleet, TOOLSETS);
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
         let server = thread::spawn(move || server::serve(&OURS, desk, inbox, theirs));

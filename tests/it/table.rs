@@ -7,6 +7,7 @@ use proxmox_mcp::gate::mark::{Effect, Mark};
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
 use proxmox_mcp::proxmox::request::Verb;
+use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::{Run, Subject, Tool};
 use proxmox_mcp::tools;
 use regex::Regex;
@@ -20,7 +21,7 @@ const TOOLS_MAX: usize = 34;
 const OUTPUT_SCHEMA_MAX_BYTES: usize = 300;
 const ABOUT_MAX_BYTES: usize = 2048;
 
-fn offenders(is_wrong: impl Fn(&Tool) -> bool) -> Vec<&'static str> {
+fn offenders(is_wrong: impl Fn(&'static Tool) -> bool) -> Vec<&'static str> {
     tools::all()
         .filter(|tool| is_wrong(tool))
         .map(|tool| tool.name)
@@ -73,7 +74,7 @@ fn marks_are_those_of_the_plan_of_tools() {
 
 #[test]
 fn slots_are_filled_and_reads_get() {
-    let wrong = |tool: &Tool| match tool.run {
+    let wrong = |tool: &'static Tool| match tool.run {
         Run::Guest(verb, path) => {
             let slots = path
                 .split('/')
@@ -100,7 +101,7 @@ fn slots_are_filled_and_reads_get() {
 fn the_parameters_of_one_request_are_those_of_the_api() {
     let api: Value = serde_json::from_str(include_str!("../sim/api.json")).expect("api.json");
     let endpoints = api["endpoints"].as_array().expect("endpoints");
-    let wrong = |tool: &Tool| {
+    let wrong = |tool: &'static Tool| {
         let Run::Guest(verb, path) = tool.run else {
             return false;
         };
@@ -120,9 +121,9 @@ fn the_parameters_of_one_request_are_those_of_the_api() {
 
 #[test]
 fn schemas_are_closed_and_flat_at_the_root() {
-    let wrong = |tool: &Tool| {
-        let input = listing::input_schema(tool);
-        let output = listing::output_schema(tool);
+    let wrong = |tool: &'static Tool| {
+        let input = listing::input_schema(&Offered::whole(tool));
+        let output = listing::output_schema(&Offered::whole(tool));
         let combined = |schema: &Value| {
             ["oneOf", "anyOf", "allOf"]
                 .iter()
@@ -145,7 +146,7 @@ fn the_budgets_are_held() {
     assert!(count <= TOOLS_MAX, "{count} tools");
     let shown: usize = tools::all()
         .map(|tool| {
-            let schema = listing::input_schema(tool);
+            let schema = listing::input_schema(&Offered::whole(tool));
             json!({"name": tool.name, "description": tool.about, "inputSchema": schema})
                 .to_string()
                 .len()
@@ -153,7 +154,12 @@ fn the_budgets_are_held() {
         })
         .sum();
     let list: usize = tools::all()
-        .map(|tool| listing::entry(tool, OFFERED).to_string().len() + 1)
+        .map(|tool| {
+            listing::entry(&Offered::whole(tool), OFFERED)
+                .to_string()
+                .len()
+                + 1
+        })
         .sum();
     println!("{count} tools, {shown} bytes shown to a model, {list} bytes in tools/list");
     assert!(
@@ -162,7 +168,10 @@ fn the_budgets_are_held() {
     );
     assert!(list <= LIST_MAX_BYTES, "{list} bytes are in tools/list");
     assert_eq!(
-        offenders(|tool| listing::output_schema(tool).to_string().len() > OUTPUT_SCHEMA_MAX_BYTES),
+        offenders(|tool| listing::output_schema(&Offered::whole(tool))
+            .to_string()
+            .len()
+            > OUTPUT_SCHEMA_MAX_BYTES),
         [""; 0]
     );
 }

@@ -1,6 +1,6 @@
 //! Times as text, and back.
 
-use proxmox_mcp::tool::time::{iso, parse, parse_http, span};
+use proxmox_mcp::time::{iso, iso_ms, parse, parse_http, span};
 
 #[test]
 fn seconds_are_written_and_read() {
@@ -18,6 +18,12 @@ fn seconds_are_written_and_read() {
         assert_eq!(parse(text, 0), Some(epoch), "{text}");
     }
     assert_eq!(iso(u64::MAX), "9999-12-31T23:59:59Z");
+}
+
+#[test]
+fn milliseconds_are_written() {
+    assert_eq!(iso_ms(951_868_799_007), "2000-02-29T23:59:59.007Z");
+    assert_eq!(iso_ms(951_868_799_999), "2000-02-29T23:59:59.999Z");
 }
 
 #[test]

@@ -6,35 +6,24 @@ use std::thread;
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::confirm::{Plan, User};
 use proxmox_mcp::gate::mark::Effect;
-use proxmox_mcp::tool::call::{self, Desk};
-use proxmox_mcp::tools;
+use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};
+use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
 use crate::commands::{Shell, bare};
-use crate::session::configuration;
+use crate::session::{agreed, configuration};
 use crate::sim::client::Connection;
 use crate::sim::roles::PRIVILEGES;
 use crate::sim::spec;
 use crate::sim::{SimCluster, World};
 
-/// A user who agrees to everything.
-struct Yes;
-
-impl User for Yes {
-    fn agrees(&self, plan: &Plan) -> Result<(), Error> {
-        assert!(plan.object().is_some(), "every plan names its object");
-        Ok(())
-    }
-}
-
 fn call(desk: &mut Desk, tool: &str, arguments: &str) -> Result<Map<String, Value>, Error> {
     let tool = tools::find(tool).unwrap_or_else(|| panic!("no tool {tool}"));
     let arguments: Value = serde_json::from_str(arguments).expect("JSON");
     let arguments = arguments.as_object().expect("an object");
-    call::call_for(&Yes, desk, tool, arguments)
+    agreed(desk, tool, arguments)
 }
 
 /// The words of each line that a shell would run.
@@ -327,12 +316,12 @@ fn problems_of(name: &str, level: Effect) -> Vec<String> {
     let mut fresh = None;
     for Row(least, tool, arguments, before) in ROWS {
         let (world, env) = fresh.take().unwrap_or_else(|| with_token(&commands));
-        let mut own = Desk::new(Fleet::new(configuration(&world, "")));
+        let mut own = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
         for (tool, arguments) in *before {
             call(&mut own, tool, arguments).expect("what has to be there");
         }
         let arguments = arguments.replace("$archive", &archive(&mut own));
-        let mut desk = Desk::new(Fleet::new(configuration_of(&env)));
+        let mut desk = Desk::new(Fleet::new(configuration_of(&env)), TOOLSETS);
         let result = call(&mut desk, tool, &arguments);
         let as_expected = match &result {
             Ok(answer) => level >= *least && is_whole(answer),
@@ -372,8 +361,8 @@ fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
 #[test]
 fn a_token_that_may_change_things_sees_all() {
     let (world, env) = with_token(&printed("full"));
-    let mut own = Desk::new(Fleet::new(configuration(&world, "")));
-    let mut desk = Desk::new(Fleet::new(configuration_of(&env)));
+    let mut own = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(configuration_of(&env)), TOOLSETS);
     for (tool, arguments) in [
         ("fleet_search", r#"{"query":"type:storage"}"#),
         ("guest_get", r#"{"guest":103}"#),

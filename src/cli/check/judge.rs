@@ -11,8 +11,8 @@ use crate::proxmox::look::Distrust;
 use crate::proxmox::probe::Probe;
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
 use crate::text::printable;
+use crate::time;
 use crate::tool::rows::flag;
-use crate::tool::time;
 use crate::tools::fleet::Quorum;
 use serde_json::Value;
 

@@ -18,7 +18,7 @@ use crate::fleet::config::{Cluster, Config};
 use crate::fleet::fan_out;
 use crate::proxmox::probe::{self, Probe};
 use crate::proxmox::session::Session;
-use crate::tool::time;
+use crate::time;
 use crate::wait::{self, Call, Wake};
 use judge::{Finding, Severity, Verdict};
 use privileges::Privileges;

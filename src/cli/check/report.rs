@@ -4,7 +4,7 @@
 use super::judge::{Severity, Verdict};
 use super::{Checked, Probe};
 use crate::cli::terminal::{self, Terminal, Tone, WIDTH};
-use crate::tool::time;
+use crate::time;
 use crate::tools::fleet::Quorum;
 
 const HEADING: [&str; 9] = [

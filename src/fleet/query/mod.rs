@@ -4,7 +4,7 @@
 //! cluster.
 
 pub mod grammar;
-mod pattern;
+pub(crate) mod pattern;
 
 use super::resource::{Resource, Sort};
 use pattern::Pattern;

@@ -2,12 +2,12 @@
 
 /// What stands between the wildcards, in small letters; one part where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     parts: Vec<String>,
 }
 
 impl Pattern {
-    pub(super) fn new(text: &str) -> Pattern {
+    pub fn new(text: &str) -> Pattern {
         let parts = text.split('*').map(str::to_ascii_lowercase);
         Pattern {
             parts: parts.collect(),
@@ -20,7 +20,7 @@ impl Pattern {
     }
 
     /// Whether it is the whole of `text`.
-    pub(super) fn is(&self, text: &str) -> bool {
+    pub fn is(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.parts.as_slice() else {
             let only = self.parts.first();
             return only.is_some_and(|only| only.eq_ignore_ascii_case(text));

@@ -7,10 +7,11 @@ use crate::error::Error;
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
-use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
 
 const VOLUME_MAX_CHARS: usize = 300;

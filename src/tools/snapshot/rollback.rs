@@ -8,9 +8,9 @@ use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::rows::says_something;
-use crate::tool::time;
 use crate::tools::current::Current;
 use crate::tools::disks;
 

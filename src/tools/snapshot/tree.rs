@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
+use crate::time;
 use crate::tool::rows::{Row, flag, number, says_something};
-use crate::tool::time;
 
 pub(super) const NAME_MAX_CHARS: usize = 60;
 const DESCRIPTION_MAX_CHARS: usize = 500;

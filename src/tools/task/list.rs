@@ -14,10 +14,11 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::task::State;
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
-use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::rights;
 use crate::wait;
 

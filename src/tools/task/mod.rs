@@ -12,9 +12,10 @@ use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::task::{State, TaskState};
 use crate::proxmox::upid::{self, Upid};
 use crate::text::printable;
+use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool, time};
+use crate::tool::{Marks, Run, Subject, Tool};
 
 mod list;
 

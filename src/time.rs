@@ -19,10 +19,23 @@ pub fn iso(epoch: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `epoch_ms` as `2026-02-03T04:05:06.789Z`.
+pub fn iso_ms(epoch_ms: u64) -> String {
+    let second = iso(epoch_ms / 1000);
+    let second = second.trim_end_matches('Z');
+    format!("{second}.{:03}Z", epoch_ms % 1000)
+}
+
 /// Seconds since 1970 of this machine's clock.
 pub fn now() -> u64 {
+    now_ms() / 1000
+}
+
+/// Milliseconds since 1970 of this machine's clock.
+pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map(|since| since.as_secs()).unwrap_or_default()
+    let since = since.map(|since| since.as_millis()).unwrap_or_default();
+    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 /// Seconds as people say them, in the largest unit that fits twice: `45s`, `90min`, `30h`, `12d`.

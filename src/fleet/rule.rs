@@ -1,0 +1,72 @@
+//! Which guests are protected, as `PROXMOX_PROTECT` says it: by number, name, tag or pool.
+
+use super::query::pattern::Pattern;
+use super::value;
+
+const VMID_MAX: u32 = 999_999_999;
+const RULES_MAX: usize = 1000;
+
+/// One item of `PROXMOX_PROTECT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// As it was written.
+    pub text: String,
+    pub what: Protected,
+}
+
+/// Whom a rule protects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protected {
+    /// The VMIDs from the first to the second, both included.
+    Vmids(u32, u32),
+    /// Names, `*` standing for anything, whatever the case of letters.
+    Name(Pattern),
+    Tag(Pattern),
+    /// The guests of the pool of this name.
+    Pool(String),
+}
+
+/// Reads the items of `PROXMOX_PROTECT`.
+pub(super) fn rules(text: &str) -> Result<Vec<Rule>, String> {
+    let mut rules = Vec::new();
+    for (item, number) in value::items(text).zip(1..) {
+        let what = protected(item).ok_or_else(|| {
+            format!(
+                "item {number} is none of 100, 100-199, name:NAME, tag:TAG, pool:POOL (`*` stands \
+                 for anything in names and tags)"
+            )
+        })?;
+        rules.push(Rule {
+            text: item.to_owned(),
+            what,
+        });
+    }
+    if rules.len() > RULES_MAX {
+        return Err(format!("has more than {RULES_MAX} items"));
+    }
+    Ok(rules)
+}
+
+fn protected(item: &str) -> Option<Protected> {
+    if let Some((kind, name)) = item.split_once(':') {
+        let name = name.trim();
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return None;
+        }
+        return match kind.trim() {
+            "name" => Some(Protected::Name(Pattern::new(name))),
+            "tag" => Some(Protected::Tag(Pattern::new(name))),
+            "pool" if !name.contains('*') => Some(Protected::Pool(name.to_owned())),
+            _ => None,
+        };
+    }
+    let vmid = |text: &str| {
+        let number = text.trim().parse::<u32>().ok();
+        number.filter(|number| *number <= VMID_MAX)
+    };
+    let (first, last) = match item.split_once('-') {
+        Some((first, last)) => (vmid(first)?, vmid(last)?),
+        None => (vmid(item)?, vmid(item)?),
+    };
+    (first <= last).then_some(Protected::Vmids(first, last))
+}

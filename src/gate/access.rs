@@ -1,0 +1,25 @@
+//! Access levels: what a cluster's configuration allows at most.
+
+use super::mark::Effect;
+use crate::error::Error;
+use crate::fleet::config::Cluster;
+
+/// Refuses what is above the cluster's level. `what` is the call or the request, in backticks.
+///
+/// # Errors
+/// It is: with the level and the variable that sets it.
+pub fn check(cluster: &Cluster, what: &str, effect: Effect) -> Result<(), Error> {
+    if effect <= cluster.access {
+        return Ok(());
+    }
+    Err(Error::NotAllowed {
+        sentence: format!(
+            "{}: {what} needs the access level `{}`, and {} allows `{}` at most; nothing was sent",
+            cluster.name,
+            effect.name(),
+            cluster.access_variable,
+            cluster.access.name()
+        ),
+        hint: None,
+    })
+}

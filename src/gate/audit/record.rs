@@ -1,0 +1,266 @@
+//! What a line says: the record that the gate builds, and its form as a JSON object of limited length.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::chain::Link;
+use super::masked::masked;
+use crate::text::printable;
+use crate::time;
+
+/// The longest line, its newline included.
+pub const LINE_MAX_BYTES: usize = 64 << 10;
+/// What the chain adds to a record: the hash at its end.
+const SEAL_MAX_BYTES: usize = 128;
+/// How many characters of a text and how many items of a list a line holds; less where the line would
+/// be too long.
+const MEASURES: [(usize, usize); 3] = [(4000, 500), (256, 100), (32, 20)];
+/// A list or object within arguments that is deeper than this is left out.
+const DEPTH_MAX: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The first line of a process.
+    Start,
+    /// A write is about to leave.
+    Intent,
+    /// A call has ended, or was not let pass.
+    Outcome,
+    /// The process ends in order.
+    End,
+}
+
+/// In which way calls come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    Mcp,
+    Call,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Go,
+    Refused,
+    Asked,
+}
+
+/// How a call was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Confirmed {
+    #[serde(rename = "no need")]
+    NoNeed,
+    #[serde(rename = "code")]
+    Code,
+    /// The user was asked and agreed.
+    #[serde(rename = "asked")]
+    Asked,
+    /// The configuration turns confirmation off.
+    #[serde(rename = "off")]
+    Off,
+    #[serde(rename = "command line")]
+    CommandLine,
+}
+
+/// Who calls, as the client says itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Client {
+    pub name: String,
+    pub version: String,
+}
+
+/// What the gate knows of a call when it writes a line. What is empty is left out; secrets among the
+/// arguments are masked when it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    pub tool: String,
+    pub cluster: String,
+    pub chosen_by: String,
+    pub arguments: Value,
+    pub verdict: Option<Verdict>,
+    /// Why the verdict is so.
+    pub rule: String,
+    pub confirmed: Option<Confirmed>,
+    /// The request about to leave: method and path.
+    pub request: String,
+    /// The writes that were sent.
+    pub requests: Vec<String>,
+    /// `cluster!UPID`.
+    pub task: String,
+    /// `ok`, `running`, or the error's code.
+    pub outcome: String,
+    pub error: String,
+    pub duration_ms: Option<u64>,
+    /// What is destroyed or interrupted, as `cluster/vmid`; each counts for the brake.
+    pub objects: Vec<String>,
+}
+
+/// A record with what its line says beside.
+pub(super) struct Written<'a> {
+    pub(super) kind: Kind,
+    pub(super) intent: Option<u64>,
+    pub(super) client: Option<&'a Client>,
+    pub(super) how: How,
+    pub(super) record: &'a Record,
+}
+
+/// The line, in the order of its keys.
+#[derive(Serialize)]
+struct Fields<'a> {
+    time: String,
+    run: &'a str,
+    seq: u64,
+    before: &'a str,
+    #[serde(skip_serializing_if = "is_false")]
+    carried: bool,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<Client>,
+    how: How,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    tool: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cluster: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    chosen_by: String,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    arguments: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed: Option<Confirmed>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    request: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    requests: Vec<String>,
+    /// How many more there were.
+    #[serde(skip_serializing_if = "is_zero")]
+    requests_more: usize,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    task: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    outcome: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects: Vec<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    objects_more: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl Written<'_> {
+    /// The line without its hash: a JSON object.
+    ///
+    /// # Errors
+    /// It is too long, even with everything cut.
+    pub(super) fn body(&self, link: &Link) -> Result<String, String> {
+        let arguments = masked(&self.record.arguments);
+        let without_arguments = MEASURES.last().map(|measure| (*measure, Value::Null));
+        let with_arguments = MEASURES.iter().map(|measure| {
+            let (max_chars, max_items) = *measure;
+            (*measure, shortened(&arguments, max_chars, max_items, 0))
+        });
+        for (measure, arguments) in with_arguments.chain(without_arguments) {
+            let fields = self.fields(link, arguments, measure);
+            let body = serde_json::to_string(&fields)
+                .map_err(|cause| format!("a record cannot be written as JSON: {cause}"))?;
+            if body.len() + SEAL_MAX_BYTES <= LINE_MAX_BYTES {
+                return Ok(body);
+            }
+        }
+        Err(format!("a record has more than {LINE_MAX_BYTES} bytes"))
+    }
+
+    fn fields<'l>(
+        &self,
+        link: &Link<'l>,
+        arguments: Value,
+        (max_chars, max_items): (usize, usize),
+    ) -> Fields<'l> {
+        let record = self.record;
+        let cut = |text: &String| printable(text, max_chars);
+        let list = |items: &[String]| items.iter().take(max_items).map(cut).collect();
+        let is_start = self.kind == Kind::Start;
+        Fields {
+            time: time::iso_ms(time::now_ms()),
+            run: link.run,
+            seq: link.seq,
+            before: link.before,
+            carried: link.carried,
+            kind: self.kind,
+            intent: self.intent,
+            program: is_start.then_some(env!("CARGO_PKG_VERSION")),
+            pid: is_start.then(std::process::id),
+            client: self.client.map(|client| Client {
+                name: cut(&client.name),
+                version: cut(&client.version),
+            }),
+            how: self.how,
+            tool: cut(&record.tool),
+            cluster: cut(&record.cluster),
+            chosen_by: cut(&record.chosen_by),
+            arguments,
+            verdict: record.verdict,
+            rule: cut(&record.rule),
+            confirmed: record.confirmed,
+            request: cut(&record.request),
+            requests: list(&record.requests),
+            requests_more: record.requests.len().saturating_sub(max_items),
+            task: cut(&record.task),
+            outcome: cut(&record.outcome),
+            error: cut(&record.error),
+            duration_ms: record.duration_ms,
+            objects: list(&record.objects),
+            objects_more: record.objects.len().saturating_sub(max_items),
+        }
+    }
+}
+
+/// `value` with its texts printable and cut, its lists and objects cut, and `…` for what is too deep.
+fn shortened(value: &Value, max_chars: usize, max_items: usize, depth: usize) -> Value {
+    let inner = |value: &Value| shortened(value, max_chars, max_items, depth + 1);
+    let rest = |count: usize| format!("… and {} more", count.saturating_sub(max_items));
+    match value {
+        Value::String(text) => printable(text, max_chars).into(),
+        Value::Array(_) | Value::Object(_) if depth >= DEPTH_MAX => "…".into(),
+        Value::Array(items) => {
+            let mut kept: Vec<Value> = items.iter().take(max_items).map(inner).collect();
+            if items.len() > max_items {
+                kept.push(rest(items.len()).into());
+            }
+            kept.into()
+        }
+        Value::Object(map) => {
+            let entries = map.iter().take(max_items);
+            let entries = entries.map(|(key, value)| (printable(key, max_chars), inner(value)));
+            let mut kept: serde_json::Map<String, Value> = entries.collect();
+            if map.len() > max_items {
+                kept.insert("…".to_owned(), rest(map.len()).into());
+            }
+            kept.into()
+        }
+        scalar => scalar.clone(),
+    }
+}

@@ -1,0 +1,92 @@
+//! The brake: no more than so many guests or objects are destroyed or interrupted within a minute,
+//! whatever was confirmed one by one.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+/// The window in which is counted, in seconds.
+pub const WINDOW_S: u64 = 60;
+/// The variable that sets the limit.
+pub const VARIABLE: &str = "PROXMOX_BULK_LIMIT";
+
+/// What was destroyed or interrupted of late.
+pub struct Brake {
+    /// The most within the window.
+    limit: usize,
+    pub window: Duration,
+    /// When each object was counted, oldest first.
+    counted: VecDeque<Instant>,
+}
+
+impl Brake {
+    pub fn new(limit: usize) -> Brake {
+        Brake {
+            limit,
+            window: Duration::from_secs(WINDOW_S),
+            counted: VecDeque::new(),
+        }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Another limit from now on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Whether so many more objects may be destroyed or interrupted now.
+    ///
+    /// # Errors
+    /// They are too many for the window.
+    pub fn has_room(&mut self, cluster: &str, objects: usize) -> Result<(), Error> {
+        let window = self.window;
+        while self
+            .counted
+            .front()
+            .is_some_and(|at| at.elapsed() >= window)
+        {
+            self.counted.pop_front();
+        }
+        let count = self.counted.len();
+        if count + objects <= self.limit {
+            return Ok(());
+        }
+        // The objects that have to leave the window first.
+        let over = (count + objects).saturating_sub(self.limit);
+        let last = self.counted.get(over.saturating_sub(1));
+        let wait = last.map(|at| window.saturating_sub(at.elapsed()).as_secs() + 1);
+        Err(Error::NotAllowed {
+            sentence: format!(
+                "{cluster}: {count} guests or objects were destroyed or interrupted in the last {} \
+                 s, and {objects} more would be beyond {VARIABLE} ({}); nothing was sent",
+                window.as_secs(),
+                self.limit
+            ),
+            hint: wait.map(|seconds| {
+                format!("the next is possible in {seconds} s: ask the user whether this is meant")
+            }),
+        })
+    }
+
+    /// Counts objects whose request is about to leave.
+    pub fn count(&mut self, objects: usize) {
+        let now = Instant::now();
+        self.counted.extend(std::iter::repeat_n(now, objects));
+    }
+
+    /// Counts objects of other processes: how long ago each was destroyed or interrupted.
+    pub fn count_earlier(&mut self, ages: &[Duration]) {
+        let now = Instant::now();
+        let mut all: Vec<Instant> = ages
+            .iter()
+            .filter_map(|age| now.checked_sub(*age))
+            .collect();
+        all.extend(self.counted.drain(..));
+        all.sort_unstable();
+        self.counted = all.into();
+    }
+}

@@ -1,0 +1,228 @@
+//! What is offered of the tools that exist: by the switches, and by what some cluster allows.
+
+use serde_json::{Map, Value};
+
+use super::{Marks, Tool, Toolset};
+use crate::error::Error;
+use crate::fleet::config::Config;
+use crate::fleet::effect::Effect;
+use crate::fleet::safety::{ALL_SETS, DEFAULT_SETS, Switches};
+use crate::fleet::variables::edits;
+use crate::gate::mark::Mark;
+
+/// No name is that far from what was meant.
+const NEAR_MAX_EDITS: usize = 4;
+
+/// A tool that is listed, as far as it is offered.
+#[derive(Clone, Copy)]
+pub struct Offered {
+    pub tool: &'static Tool,
+    /// The most that some cluster allows.
+    level: Effect,
+}
+
+impl Offered {
+    /// All of it, whatever a configuration allows.
+    pub fn whole(tool: &'static Tool) -> Offered {
+        Offered {
+            tool,
+            level: Effect::Full,
+        }
+    }
+
+    /// What tells this entry of a listing from another.
+    pub fn key(&self) -> (&'static str, Effect) {
+        (self.tool.name, self.level)
+    }
+
+    /// The words of `action` that some cluster allows; nothing where marks go by something else.
+    pub fn actions(&self) -> Option<Vec<&'static str>> {
+        let Marks::ByAction(actions) = self.tool.marks else {
+            return None;
+        };
+        let allowed = actions.iter().filter(|(_, mark)| mark.effect <= self.level);
+        Some(allowed.map(|(action, _)| *action).collect())
+    }
+
+    /// The marks that a call can have.
+    fn marks(&self) -> impl Iterator<Item = Mark> {
+        let possible = self.tool.possible().into_iter();
+        let level = self.level;
+        possible.filter(move |mark| mark.effect <= level)
+    }
+
+    /// All these marks in one.
+    pub fn heaviest(&self) -> Mark {
+        self.marks().fold(Mark::READ, Mark::or)
+    }
+
+    /// Whether some call asks first, so that it takes `confirm`.
+    pub fn asks(&self) -> bool {
+        self.marks().any(|mark| mark.asks)
+    }
+}
+
+/// The tools that a configuration offers, in the order in which they are listed.
+pub fn offered(config: &Config, toolsets: &'static [Toolset]) -> Vec<Offered> {
+    let level = level(config);
+    let tools = toolsets.iter().flat_map(|set| set.tools);
+    let offered = tools
+        .filter(|tool| switched_off(&config.safety.switches, toolsets, tool.name).is_none())
+        .map(|tool| Offered { tool, level })
+        .filter(|offered| offered.marks().next().is_some());
+    offered.collect()
+}
+
+/// The most that some cluster allows.
+fn level(config: &Config) -> Effect {
+    let levels = config.clusters.iter().map(|cluster| cluster.access);
+    levels.max().unwrap_or(Effect::Read)
+}
+
+/// Refuses a call of what is switched off, or what no cluster allows, before anything else is looked
+/// at.
+///
+/// # Errors
+/// It is, with the setting that says so.
+pub fn check(
+    config: &Config,
+    toolsets: &[Toolset],
+    withheld: &[&str],
+    tool: &Tool,
+    arguments: &Map<String, Value>,
+) -> Result<(), Error> {
+    if withheld.contains(&tool.name) {
+        return Err(Error::NotAllowed {
+            sentence: format!(
+                "`{}` was switched off while this server ran; nothing was sent",
+                tool.name
+            ),
+            hint: None,
+        });
+    }
+    if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool.name) {
+        return Err(Error::NotAllowed {
+            sentence: format!("{sentence}; nothing was sent"),
+            hint,
+        });
+    }
+    let action = arguments.get("action").and_then(Value::as_str);
+    let least = match tool.marks {
+        Marks::ByAction(actions) => actions
+            .iter()
+            .find(|(name, _)| Some(*name) == action)
+            .map(|(_, mark)| mark.effect),
+        _ => None,
+    };
+    let marks = tool.possible().into_iter().map(|mark| mark.effect);
+    let least = least.or_else(|| marks.min()).unwrap_or(Effect::Read);
+    allowed(config, tool, least)
+}
+
+/// Refuses what no cluster allows.
+///
+/// # Errors
+/// None does, with the level and the variable.
+pub fn allowed(config: &Config, tool: &Tool, effect: Effect) -> Result<(), Error> {
+    let level = level(config);
+    if effect <= level {
+        return Ok(());
+    }
+    let (needed, level) = (effect.name(), level.name());
+    Err(Error::NotAllowed {
+        sentence: format!(
+            "`{}` needs the access level `{needed}` for this, and no cluster allows more than \
+             `{level}`; nothing was sent",
+            tool.name
+        ),
+        hint: Some(format!(
+            "whoever runs this server sets that with PROXMOX_ACCESS and \
+             PROXMOX_CLUSTER_name_ACCESS, and a restart; a token for it is made as `proxmox-mcp \
+             token CLUSTER --access {needed}` says"
+        )),
+    })
+}
+
+/// Whether the switches leave a tool out.
+pub fn is_switched_off(switches: &Switches, toolsets: &[Toolset], name: &str) -> bool {
+    switched_off(switches, toolsets, name).is_some()
+}
+
+/// Why a tool is switched off, and how it is switched on; nothing where it is on. A denial wins.
+fn switched_off(
+    switches: &Switches,
+    toolsets: &[Toolset],
+    name: &str,
+) -> Option<(String, Option<String>)> {
+    if switches.deny.iter().any(|denied| denied == name) {
+        return Some((
+            format!("`{name}` is switched off by PROXMOX_TOOLS_DENY"),
+            Some("whoever runs this server can take it off that list, and restart".into()),
+        ));
+    }
+    let set = toolsets
+        .iter()
+        .find(|set| set.tools.iter().any(|one| one.name == name))?;
+    let listed = |one: &String| {
+        one == set.name || one == ALL_SETS || (one == DEFAULT_SETS && set.is_default)
+    };
+    if switches.sets.iter().any(listed) || switches.allow.iter().any(|one| one == name) {
+        return None;
+    }
+    let sets = switches.sets.join(",");
+    Some((
+        format!(
+            "`{name}` is of the toolset `{}`, which is not switched on",
+            set.name
+        ),
+        Some(format!(
+            "whoever runs this server can switch it on with PROXMOX_TOOLSETS={sets},{} or \
+             PROXMOX_TOOLS_ALLOW={name}, and a restart",
+            set.name
+        )),
+    ))
+}
+
+/// What is wrong with the names in the switches, a line each, with the nearest that exists.
+pub fn problems(switches: &Switches, toolsets: &[Toolset]) -> Vec<String> {
+    let sets = || {
+        let sets = toolsets.iter().map(|set| set.name);
+        sets.chain([DEFAULT_SETS, ALL_SETS])
+    };
+    let tools = || {
+        let tools = toolsets.iter().flat_map(|set| set.tools);
+        tools.map(|tool| tool.name)
+    };
+    let mut problems = Vec::new();
+    let mut look = |variable: &str, what: &str, given: &[String], known: Vec<&str>| {
+        for name in given {
+            if known.contains(&name.as_str()) {
+                continue;
+            }
+            let nearest = known.iter().min_by_key(|one| edits(one, name));
+            let nearest = nearest.filter(|one| edits(one, name) <= NEAR_MAX_EDITS);
+            let near = nearest.map_or(String::new(), |near| format!(", the nearest is `{near}`"));
+            let name = name.escape_debug();
+            problems.push(format!("{variable}: there is no {what} `{name}`{near}"));
+        }
+    };
+    look(
+        "PROXMOX_TOOLSETS",
+        "toolset",
+        &switches.sets,
+        sets().collect(),
+    );
+    look(
+        "PROXMOX_TOOLS_ALLOW",
+        "tool",
+        &switches.allow,
+        tools().collect(),
+    );
+    look(
+        "PROXMOX_TOOLS_DENY",
+        "tool",
+        &switches.deny,
+        tools().collect(),
+    );
+    problems
+}

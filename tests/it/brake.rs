@@ -1,0 +1,155 @@
+//! The brake: so many guests a minute and no more, however they are addressed.
+
+use std::time::Duration;
+
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::confirm::{Plan, Reply, Said};
+use proxmox_mcp::gate::mark::Mark;
+use proxmox_mcp::gate::{Caller, Origin};
+use proxmox_mcp::proxmox::request::Verb;
+use proxmox_mcp::tool::call::{self, Desk, Outcome};
+use proxmox_mcp::tool::param::{Kind, Param};
+use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tools::{self, TOOLSETS};
+use serde_json::{Map, Value, json};
+
+use crate::session::{agreement, call, configuration};
+use crate::sim::guest::Status;
+use crate::sim::{Seen, World};
+
+/// Covers three objects, as it says, and acts three times on its own guest.
+static BULK: Tool = Tool {
+    name: "for_the_test",
+    title: "For the test",
+    about: "Suspends and resumes a guest.",
+    marks: Marks::Always(Mark::OPERATE.interrupts().asks()),
+    subject: Subject::Guest,
+    params: &[Param::new("guest", Kind::Guest, "")],
+    answer: &[],
+    task: false,
+    plan: Some(|_, _| {
+        Ok(Plan {
+            subject: json!(1),
+            shown: Map::from_iter([("name".to_string(), json!("it"))]),
+            objects: 3,
+        })
+    }),
+    run: Run::Steps(|reach, _| {
+        for command in ["suspend", "resume", "suspend"] {
+            let path = "/status/{command}";
+            reach.send(&reach.on_guest(Verb::Post, path, &[command])?)?;
+        }
+        Ok(Map::new())
+    }),
+};
+
+/// A call over MCP whose user can be asked.
+fn asked(reply: Option<&Reply>) -> Caller<'_> {
+    Caller {
+        from: Origin::Mcp,
+        client: ("it", "0"),
+        can_be_asked: true,
+        reply,
+    }
+}
+
+fn arguments(value: Value) -> Map<String, Value> {
+    value.as_object().expect("an object").clone()
+}
+
+fn desk(world: &World, more: &str) -> Desk {
+    for cluster in &world.clusters {
+        cluster.edit(|state| {
+            for guest in state.guests.values_mut() {
+                guest.status = Status::Running;
+            }
+        });
+    }
+    Desk::new(Fleet::new(configuration(world, more)), TOOLSETS)
+}
+
+fn writes(world: &World) -> usize {
+    let is_write = |seen: &&Seen| seen.method != "GET";
+    world.seen().iter().filter(is_write).count()
+}
+
+fn suspend(desk: &mut Desk, guest: u32) -> Result<Map<String, Value>, String> {
+    power(desk, guest, "suspend")
+}
+
+fn power(desk: &mut Desk, guest: u32, action: &str) -> Result<Map<String, Value>, String> {
+    let tool = tools::find("guest_power").expect("the tool");
+    let given = json!({"guest": guest, "cluster": "staging", "action": action, "wait": 0});
+    call(desk, tool, &arguments(given)).map_err(|error| format!("{}: {error}", error.code()))
+}
+
+#[test]
+fn more_than_the_limit_within_the_window_is_refused() {
+    let world = World::three();
+    let mut desk = desk(&world, "PROXMOX_BULK_LIMIT=2\n");
+    suspend(&mut desk, 100).expect("the first");
+    power(&mut desk, 120, "shutdown").expect("the second");
+    // What interrupts nothing is not counted.
+    power(&mut desk, 100, "resume").expect("no interruption");
+    world.seen();
+    let error = power(&mut desk, 100, "reboot").expect_err("the third");
+    assert!(
+        error.starts_with(
+            "NotAllowedError: staging: 2 guests or objects were destroyed or interrupted in the \
+             last 60 s, and 1 more would be beyond PROXMOX_BULK_LIMIT (2); nothing was sent"
+        ),
+        "{error}"
+    );
+    assert_eq!(writes(&world), 0);
+    // Once the window has passed, it goes on.
+    desk.gate.brake.borrow_mut().window = Duration::ZERO;
+    power(&mut desk, 100, "reboot").expect("after the window");
+}
+
+/// A plan over the limit is confirmed by its number only, and its steps count once.
+#[test]
+fn a_plan_beyond_the_limit_takes_its_number() {
+    let world = World::three();
+    let mut desk = desk(&world, "PROXMOX_BULK_LIMIT=1\nPROXMOX_CONFIRM=auto\n");
+    let given = arguments(json!({"guest": "stg-web-01"}));
+    let refused = call(&mut desk, &BULK, &given).expect_err("it cannot be asked");
+    assert!(
+        refused.to_string().contains(
+            "the plan covers 3 guests or objects, more than PROXMOX_BULK_LIMIT (1), and its user \
+             cannot be asked"
+        ),
+        "{refused}"
+    );
+    let question = |desk: &mut Desk| {
+        let asked = call::call(desk, &BULK, &given, asked(None)).expect("a question");
+        match asked {
+            Outcome::Question(question) => question,
+            Outcome::Answer(answer) => panic!("not asked: {answer:?}"),
+        }
+    };
+    let first = question(&mut desk);
+    for wrong in [Said::Yes, Said::Typed("it".into()), Said::Typed("2".into())] {
+        let mut reply = agreement(&question(&mut desk));
+        reply.said = wrong;
+        let error = call::call(&mut desk, &BULK, &given, asked(Some(&reply)));
+        let error = error.expect_err("no agreement").to_string();
+        assert!(error.contains("is not the number of objects"), "{error}");
+    }
+    // An earlier question of the same call is no longer good.
+    let late = agreement(&first);
+    call::call(&mut desk, &BULK, &given, asked(Some(&late))).expect_err("it was replaced");
+    assert_eq!(writes(&world), 0);
+    let reply = agreement(&question(&mut desk));
+    assert_eq!(reply.said, Said::Typed("3".into()));
+    let done = call::call(&mut desk, &BULK, &given, asked(Some(&reply))).expect("it is done");
+    assert!(matches!(done, Outcome::Answer(_)));
+    assert_eq!(
+        writes(&world),
+        3,
+        "the tool suspends and resumes and suspends"
+    );
+    // Its own guest was counted once.
+    assert!(desk.gate.brake.borrow_mut().has_room("x", 1).is_err());
+    desk.gate.brake.borrow_mut().set_limit(2);
+    assert!(desk.gate.brake.borrow_mut().has_room("x", 1).is_ok());
+}

@@ -1,0 +1,199 @@
+//! What is offered: by access level, and by the switches.
+
+use std::collections::BTreeMap;
+
+use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::fleet::safety::Switches;
+use proxmox_mcp::tool::{Marks, offer};
+use proxmox_mcp::tools::{self, TOOLSETS};
+use serde_json::{Value, json};
+
+use crate::session::Session;
+use crate::sim::World;
+
+/// The tools that are listed, each with the words of its `action`.
+fn listed(session: &mut Session) -> BTreeMap<String, Vec<String>> {
+    let listing = session.request("tools/list", &json!({}));
+    let tools = listing["tools"].as_array().expect("tools").iter();
+    tools
+        .map(|tool| {
+            let words = &tool["inputSchema"]["properties"]["action"]["enum"];
+            let words = words.as_array().cloned().unwrap_or_default();
+            let words = words.iter().filter_map(Value::as_str).map(str::to_owned);
+            let name = tool["name"].as_str().expect("a name").to_owned();
+            (name, words.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn each_level_lists_what_some_cluster_allows() {
+    let world = World::three();
+    for level in Effect::ALL {
+        // One cluster alone allows more than reading.
+        let more = format!(
+            "PROXMOX_CLUSTER_production_ACCESS=read\nPROXMOX_CLUSTER_staging_ACCESS={}\n\
+             PROXMOX_CLUSTER_disaster-recovery_ACCESS=read\n",
+            level.name()
+        );
+        let listed = listed(&mut Session::with(&world, &more));
+        for tool in tools::all() {
+            let is_listed = listed.contains_key(tool.name);
+            let possible = tool.possible().iter().any(|mark| mark.effect <= level);
+            assert_eq!(is_listed, possible, "{} at {level:?}", tool.name);
+            if let (Marks::ByAction(actions), true) = (&tool.marks, is_listed) {
+                let allowed = actions.iter().filter(|(_, mark)| mark.effect <= level);
+                let allowed: Vec<&str> = allowed.map(|(action, _)| *action).collect();
+                assert_eq!(listed[tool.name], allowed, "{} at {level:?}", tool.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn annotations_are_those_of_what_is_allowed() {
+    let world = World::three();
+    let mut session = Session::with(&world, "PROXMOX_ACCESS=change\n");
+    let listing = session.request("tools/list", &json!({}));
+    let tools = listing["tools"].as_array().expect("tools");
+    let disk = tools.iter().find(|tool| tool["name"] == "guest_disk");
+    let disk = disk.expect("it is listed");
+    assert_eq!(disk["annotations"]["destructiveHint"], json!(false));
+    assert!(disk["inputSchema"]["properties"].get("confirm").is_none());
+}
+
+/// What no cluster allows is refused before its arguments are looked at, and nothing is asked.
+#[test]
+fn what_no_cluster_allows_is_refused_first() {
+    let world = World::three();
+    let mut session = Session::with(&world, "PROXMOX_ACCESS=read\n");
+    let mut refused = 0;
+    for tool in tools::all() {
+        let actions: Vec<(Option<&str>, Effect)> = match &tool.marks {
+            Marks::ByAction(actions) => {
+                let actions = actions.iter();
+                actions
+                    .map(|(word, mark)| (Some(*word), mark.effect))
+                    .collect()
+            }
+            _ => {
+                let least = tool.possible().iter().map(|mark| mark.effect).min();
+                vec![(None, least.expect("a mark"))]
+            }
+        };
+        for (action, effect) in actions {
+            if effect == Effect::Read {
+                continue;
+            }
+            let arguments = match action {
+                Some(action) => json!({"action": action, "nonsense": 1}),
+                None => json!({"nonsense": 1}),
+            };
+            let error = session.call(tool.name, &arguments).error();
+            assert!(
+                error.starts_with(&format!(
+                    "NotAllowedError: `{}` needs the access level `{}` for this, and no cluster \
+                     allows more than `read`; nothing was sent\nhint: ",
+                    tool.name,
+                    effect.name()
+                )) && error.contains("PROXMOX_ACCESS"),
+                "{error}"
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > 20, "{refused}");
+    assert_eq!(world.seen().len(), 0, "something was asked");
+}
+
+/// What only this call's cluster forbids is refused once it is known which cluster that is.
+#[test]
+fn what_one_cluster_forbids_is_refused_after_routing() {
+    let world = World::three();
+    let more = "PROXMOX_CLUSTER_production_ACCESS=read\n";
+    let mut session = Session::with(&world, more);
+    let start = |guest: &str| json!({"guest": guest, "action": "start"});
+    let error = session.call("guest_power", &start("prod-web-01")).error();
+    assert_eq!(
+        error,
+        "NotAllowedError: production: `guest_power` needs the access level `operate`, and \
+         PROXMOX_CLUSTER_production_ACCESS allows `read` at most; nothing was sent"
+    );
+    assert!(world.seen().iter().all(|seen| seen.method == "GET"));
+    session.call("guest_power", &start("stg-web-01")).ok();
+}
+
+#[test]
+fn switches() {
+    let world = World::three();
+    let all: Vec<&str> = tools::all().map(|tool| tool.name).collect();
+    let check = |more: &str, expected: Vec<&str>| {
+        let mut session = Session::with(&world, more);
+        let mut expected: Vec<&str> = expected;
+        expected.sort_unstable();
+        let listed: Vec<String> = listed(&mut session).into_keys().collect();
+        assert_eq!(listed, expected, "{more}");
+    };
+    let of = |names: &[&str]| -> Vec<&str> {
+        let sets = TOOLSETS.iter().filter(|set| names.contains(&set.name));
+        sets.flat_map(|set| set.tools)
+            .map(|tool| tool.name)
+            .collect()
+    };
+    check("", all.clone());
+    check("PROXMOX_TOOLSETS=all\n", all.clone());
+    check("PROXMOX_TOOLSETS=fleet,node\n", of(&["fleet", "node"]));
+    let mut with_one = of(&["fleet"]);
+    with_one.push("guest_get");
+    check(
+        "PROXMOX_TOOLSETS=fleet\nPROXMOX_TOOLS_ALLOW=guest_get\n",
+        with_one,
+    );
+    let mut without = all.clone();
+    without.retain(|name| *name != "guest_delete");
+    // A denial wins.
+    check(
+        "PROXMOX_TOOLS_ALLOW=guest_delete\nPROXMOX_TOOLS_DENY=guest_delete\n",
+        without,
+    );
+}
+
+#[test]
+fn a_call_of_what_is_switched_off_says_what_switches_it_on() {
+    let world = World::three();
+    let more = "PROXMOX_TOOLSETS=fleet\nPROXMOX_TOOLS_DENY=fleet_summary\n";
+    let mut session = Session::with(&world, more);
+    let off = session
+        .call("guest_delete", &json!({"nonsense": 1}))
+        .error();
+    assert!(
+        off.contains("`guest_delete` is of the toolset `guest`, which is not switched on")
+            && off.contains("PROXMOX_TOOLSETS=fleet,guest or PROXMOX_TOOLS_ALLOW=guest_delete"),
+        "{off}"
+    );
+    let denied = session.call("fleet_summary", &json!({})).error();
+    assert!(
+        denied.contains("`fleet_summary` is switched off by PROXMOX_TOOLS_DENY"),
+        "{denied}"
+    );
+    assert_eq!(world.seen().len(), 0);
+}
+
+#[test]
+fn unknown_names_are_problems_with_the_nearest_known() {
+    let names = |text: &str| text.split(',').map(str::to_owned).collect();
+    let switches = Switches {
+        sets: names("gest,default,quantum-computing"),
+        allow: names("guest_get,guest_delet"),
+        deny: names("snapshots_list"),
+    };
+    assert_eq!(
+        offer::problems(&switches, TOOLSETS),
+        [
+            "PROXMOX_TOOLSETS: there is no toolset `gest`, the nearest is `guest`",
+            "PROXMOX_TOOLSETS: there is no toolset `quantum-computing`",
+            "PROXMOX_TOOLS_ALLOW: there is no tool `guest_delet`, the nearest is `guest_delete`",
+            "PROXMOX_TOOLS_DENY: there is no tool `snapshots_list`, the nearest is `snapshot_list`",
+        ]
+    );
+}

@@ -1,0 +1,343 @@
+//! A configuration that changes while the server runs: what tightens holds at once, what loosens
+//! waits for a restart, and a broken file changes nothing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use proxmox_mcp::fleet::config::{self, Config};
+use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::fleet::env_file;
+use proxmox_mcp::fleet::reload::{Reload, reload};
+use proxmox_mcp::fleet::safety::Way;
+use serde_json::{Value, json};
+
+use crate::demo::client::{Client, Way as Connected};
+use crate::demo::write_private;
+use crate::sim::World;
+
+fn read(text: &str) -> Config {
+    let file = env_file::read(text.as_bytes(), &std::collections::HashMap::new());
+    match config::read(&[], &file.pairs) {
+        Ok(config) => config,
+        Err(report) => panic!("{:?}", report.problems),
+    }
+}
+
+fn clusters(names: &[&str], more: &str) -> String {
+    let fields = names.iter().map(|name| {
+        format!(
+            "PROXMOX_CLUSTER_{name}_API_URL=https://{name}.example.com\n\
+             PROXMOX_CLUSTER_{name}_TOKEN_ID=mcp@pve!{name}\n\
+             PROXMOX_CLUSTER_{name}_TOKEN_SECRET=secret-of-{name}\n"
+        )
+    });
+    let fields: String = fields.collect();
+    format!("PROXMOX_CLUSTERS={}\n{fields}{more}\n", names.join(","))
+}
+
+fn merge(old: &str, new: &str) -> Reload {
+    let of = |more: &str| read(&clusters(&["a", "b"], more));
+    reload(&of(old), of(new))
+}
+
+/// What a change of one line comes to: taken over, and waiting.
+#[track_caller]
+fn check(old: &str, new: &str, taken: &[&str], waiting: &[&str]) -> Config {
+    let found = merge(old, new);
+    assert_eq!(found.taken, taken, "taken over of {old} -> {new}");
+    assert_eq!(found.waiting, waiting, "waits of {old} -> {new}");
+    found.config
+}
+
+#[test]
+fn what_tightens_is_taken_and_what_loosens_waits() {
+    let config = check("", "PROXMOX_CLUSTER_a_ACCESS=read", &["ACCESS of a"], &[]);
+    assert_eq!(config.clusters[0].access, Effect::Read);
+    assert_eq!(
+        config.clusters[0].access_variable,
+        "PROXMOX_CLUSTER_a_ACCESS"
+    );
+    let config = check("PROXMOX_CLUSTER_a_ACCESS=read", "", &[], &["ACCESS of a"]);
+    assert_eq!(config.clusters[0].access, Effect::Read);
+    check(
+        "PROXMOX_ACCESS=change",
+        "PROXMOX_ACCESS=operate",
+        &["ACCESS of a", "ACCESS of b"],
+        &[],
+    );
+    let config = check("", "PROXMOX_CONFIRM=ask", &["PROXMOX_CONFIRM"], &[]);
+    assert_eq!(config.safety.confirm.way, Way::Ask);
+    check("PROXMOX_CONFIRM=ask", "", &[], &["PROXMOX_CONFIRM"]);
+    check("", "PROXMOX_CONFIRM=code", &[], &["PROXMOX_CONFIRM"]);
+    let config = check("", "PROXMOX_CONFIRM=off:b", &[], &["PROXMOX_CONFIRM"]);
+    assert!(config.safety.confirm.off.is_empty());
+    let config = check(
+        "PROXMOX_CONFIRM=off:a,b",
+        "PROXMOX_CONFIRM=off:b",
+        &["PROXMOX_CONFIRM (fewer clusters go unconfirmed)"],
+        &[],
+    );
+    assert_eq!(config.safety.confirm.off, [1]);
+    check("", "PROXMOX_BULK_LIMIT=3", &["PROXMOX_BULK_LIMIT"], &[]);
+    let config = check("", "PROXMOX_BULK_LIMIT=30", &[], &["PROXMOX_BULK_LIMIT"]);
+    assert_eq!(config.safety.bulk_limit, 10);
+    check("", "PROXMOX_AUDIT_LOG=/x", &["PROXMOX_AUDIT_LOG"], &[]);
+    check("PROXMOX_AUDIT_LOG=/x", "", &[], &["PROXMOX_AUDIT_LOG"]);
+    check(
+        "PROXMOX_AUDIT_LOG=/x",
+        "PROXMOX_AUDIT_LOG=/y",
+        &[],
+        &["PROXMOX_AUDIT_LOG"],
+    );
+}
+
+#[test]
+fn protection_only_grows() {
+    let config = check(
+        "PROXMOX_CLUSTER_a_PROTECT=100",
+        "PROXMOX_CLUSTER_a_PROTECT=200",
+        &["PROTECT of a"],
+        &["PROTECT of a (rules that were taken out still hold)"],
+    );
+    let rules = config.clusters[0].protect.iter();
+    let rules: Vec<&str> = rules.map(|rule| rule.text.as_str()).collect();
+    assert_eq!(rules, ["100", "200"]);
+    let config = merge("", "PROXMOX_PROTECT=tag:prod").config;
+    assert!(config.clusters.iter().all(|one| one.protect.len() == 1));
+}
+
+#[test]
+fn everything_else_waits() {
+    for (line, waits) in [
+        ("PROXMOX_FANOUT=3", "PROXMOX_FANOUT"),
+        ("PROXMOX_LOG=debug", "PROXMOX_LOG"),
+        ("PROXMOX_DEFAULT_CLUSTER=b", "PROXMOX_DEFAULT_CLUSTER"),
+        ("PROXMOX_CLUSTER_PATTERNS=x-:b", "PROXMOX_CLUSTER_PATTERNS"),
+        (
+            "PROXMOX_CLUSTER_a_VERIFY=false",
+            "what else was changed of a",
+        ),
+        (
+            "PROXMOX_CLUSTER_a_PROXY=http://p:1",
+            "what else was changed of a",
+        ),
+        ("PROXMOX_CLUSTER_a_TIMEOUT=3", "what else was changed of a"),
+    ] {
+        let found = merge("", line);
+        assert_eq!(found.taken, [""; 0], "{line}");
+        assert_eq!(found.waiting, [waits], "{line}");
+        assert!(found.config.clusters == merge("", "").config.clusters);
+    }
+    let config = read(&clusters(&["a", "b"], ""));
+    let moved = clusters(&["a", "b"], "").replace("a.example.com", "evil.example.com");
+    let found = reload(&config, read(&moved));
+    assert_eq!(found.waiting, ["what else was changed of a"]);
+    assert!(found.config.clusters == config.clusters);
+    let found = reload(&config, read(&clusters(&["a"], "")));
+    assert_eq!(found.waiting, ["the removal of cluster b"]);
+    assert_eq!(found.config.clusters.len(), 2);
+}
+
+#[test]
+fn tokens_and_new_clusters_are_taken() {
+    let config = read(&clusters(&["a", "b"], ""));
+    let fresh = clusters(&["a", "b"], "").replace("secret-of-b", "another");
+    let found = reload(&config, read(&fresh));
+    assert_eq!(found.taken, ["the token of b"]);
+    assert_eq!(found.tokens, [1]);
+    // In another place of the list, the old ones keep theirs.
+    let old = read(&clusters(
+        &["a", "b"],
+        "PROXMOX_ACCESS=operate\nPROXMOX_PROTECT=100",
+    ));
+    let found = reload(&old, read(&clusters(&["c", "a", "b"], "")));
+    let names: Vec<&str> = found
+        .config
+        .clusters
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert!(found.taken.contains(&"cluster c".to_owned()));
+    // What held all clusters back holds for the new one too.
+    let new = &found.config.clusters[2];
+    assert_eq!(new.access, Effect::Operate);
+    assert_eq!(new.protect.len(), 1);
+    // A program that was not named at the start is not run.
+    let program = |text: &str| {
+        text.replace(
+            "PROXMOX_CLUSTER_c_TOKEN_SECRET=secret-of-c",
+            "PROXMOX_CLUSTER_c_TOKEN_SECRET_COMMAND=/bin/id",
+        )
+        .replace(
+            "PROXMOX_CLUSTER_b_TOKEN_SECRET=secret-of-b",
+            "PROXMOX_CLUSTER_b_TOKEN_SECRET_COMMAND=/bin/id",
+        )
+    };
+    let found = reload(&config, read(&program(&clusters(&["a", "b", "c"], ""))));
+    assert_eq!(
+        found.waiting,
+        [
+            "TOKEN_SECRET_COMMAND of b",
+            "cluster c, whose secret comes from a program"
+        ]
+    );
+    assert!(found.config.clusters == config.clusters);
+}
+
+/// A running program and its file.
+struct Served {
+    client: Client,
+    file: PathBuf,
+    world: World,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn start(more: &str) -> Served {
+        let world = World::three();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("reload.env");
+        let text = format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", world.env());
+        write_private(&file, &text).expect("the file");
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
+        let mut client = Client::start(program, &file, Connected::Pipe).expect("a server");
+        let hello = client.initialize("2025-11-25").expect("a handshake");
+        assert_eq!(hello["capabilities"]["tools"]["listChanged"], json!(true));
+        Served {
+            client,
+            file,
+            world,
+            _folder: folder,
+        }
+    }
+
+    fn rewrite(&self, more: &str) {
+        let text = format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", self.world.env());
+        fs::write(&self.file, text).expect("it can be written");
+    }
+
+    /// The structured answer, or the error's text.
+    fn call(&mut self, tool: &str, arguments: &Value) -> Result<Value, String> {
+        let mut result = self.client.call(tool, arguments).expect("a result");
+        if result["isError"] == json!(true) {
+            return Err(result["content"][0]["text"]
+                .as_str()
+                .unwrap_or_default()
+                .into());
+        }
+        Ok(result["structuredContent"].take())
+    }
+
+    fn writes(&self) -> usize {
+        let seen = self.world.seen();
+        seen.iter().filter(|one| one.method != "GET").count()
+    }
+}
+
+#[test]
+fn a_running_server_tightens_at_once_and_says_what_waits() {
+    let mut served = Served::start("PROXMOX_BULK_LIMIT=5");
+    let start = json!({"guest": "stg-web-01", "action": "start"});
+    let first = served.call("guest_power", &start).expect("it starts");
+    assert!(first.get("configuration").is_none());
+    served.rewrite("PROXMOX_BULK_LIMIT=50\nPROXMOX_ACCESS=read");
+    let looked = served
+        .call("guest_get", &json!({"guest": "stg-web-01"}))
+        .expect("reads go on");
+    assert_eq!(
+        looked["configuration"],
+        json!({
+            "taken_over": ["ACCESS of production", "ACCESS of staging", "ACCESS of disaster-recovery"],
+            "waits_for_restart": ["PROXMOX_BULK_LIMIT"],
+        })
+    );
+    let changed = served.client.receive().expect("a notification");
+    assert_eq!(changed["method"], json!("notifications/tools/list_changed"));
+    let tools = served
+        .client
+        .request("tools/list", &json!({}))
+        .expect("tools");
+    let tools = tools["tools"].as_array().expect("tools");
+    assert!(
+        tools
+            .iter()
+            .all(|tool| tool["annotations"]["readOnlyHint"] == json!(true))
+    );
+    served.world.seen();
+    let refused = served.call("guest_power", &start).expect_err("no longer");
+    assert!(refused.starts_with("NotAllowedError"), "{refused}");
+    // Loosening it again waits.
+    served.rewrite("PROXMOX_BULK_LIMIT=5");
+    served
+        .call("guest_power", &start)
+        .expect_err("not before a restart");
+    let looked = served.call("guest_get", &json!({"guest": "stg-web-01"}));
+    let looked = looked.expect("reads go on");
+    let waits = &looked["configuration"]["waits_for_restart"];
+    assert_eq!(
+        waits,
+        &json!([
+            "ACCESS of production",
+            "ACCESS of staging",
+            "ACCESS of disaster-recovery"
+        ])
+    );
+    assert_eq!(served.writes(), 0);
+}
+
+#[test]
+fn codes_die_with_a_reload() {
+    let mut served = Served::start("");
+    let delete = json!({"guest": "stg-web-01", "action": "start"});
+    served.call("guest_power", &delete).expect("it runs");
+    let mut stop = json!({"guest": "stg-web-01", "action": "stop"});
+    let planned = served.call("guest_power", &stop).expect("a plan");
+    served.rewrite("PROXMOX_BULK_LIMIT=5");
+    served.world.seen();
+    stop["confirm"] = planned["confirm"].clone();
+    let again = served.call("guest_power", &stop).expect("a new plan");
+    assert!(again.get("plan").is_some(), "{again}");
+    assert_eq!(served.writes(), 0);
+    // A file that says the same leaves them alone.
+    served.rewrite("PROXMOX_BULK_LIMIT=5\n# a remark");
+    stop["confirm"] = again["confirm"].clone();
+    let done = served.call("guest_power", &stop).expect("it stops");
+    assert!(done.get("plan").is_none(), "{done}");
+}
+
+#[test]
+fn a_broken_file_changes_nothing() {
+    let mut served = Served::start("");
+    served.rewrite("PROXMOX_ACCESS=nothing\nPROXMOX_TOOLS_DENY=guest_delet");
+    let looked = served.call("guest_get", &json!({"guest": "stg-web-01"}));
+    let notice = looked.expect("an answer")["configuration"].take();
+    assert_eq!(
+        notice,
+        json!({
+            "not_taken_over": [
+                "PROXMOX_TOOLS_DENY: there is no tool `guest_delet`, the nearest is `guest_delete`",
+                "PROXMOX_ACCESS: is none of read, operate, change, full",
+            ],
+            "problems": 2,
+        })
+    );
+    let start = json!({"guest": "stg-web-01", "action": "start"});
+    served
+        .call("guest_power", &start)
+        .expect("the old one holds");
+    served.rewrite("PROXMOX_TOOLS_DENY=guest_power");
+    let refused = served.call("guest_power", &start).expect_err("it is off");
+    assert!(
+        refused.contains("`guest_power` was switched off while this server ran"),
+        "{refused}"
+    );
+    // The answer that failed could not say what had changed: the next one does.
+    let changed = served.client.receive().expect("a notification");
+    assert_eq!(changed["method"], json!("notifications/tools/list_changed"));
+    let looked = served.call("guest_get", &json!({"guest": "stg-web-01"}));
+    assert_eq!(
+        looked.expect("an answer")["configuration"],
+        json!({"taken_over": ["switched off: guest_power"]})
+    );
+}
