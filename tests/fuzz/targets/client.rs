@@ -11,6 +11,8 @@ use proxmox_mcp::error::Error;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::rpc::{DEPTH_MAX, ID_MAX_BYTES};
 use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::tool::call::Outcome;
+use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::{Tool, args};
 use proxmox_mcp::tools;
 use serde_json::value::RawValue;
@@ -25,14 +27,11 @@ const INPUT_MAX_BYTES: usize = 32 << 10;
 static OFFER: Offer<()> = Offer {
     toolsets: tools::TOOLSETS,
     renamed: tools::renamed::sentence,
-    call: checked,
+    offered: |_| tools::all().map(Offered::whole).collect(),
+    call: |_, tool, given, _| checked(tool, given).map(Outcome::Answer),
 };
 
-fn checked(
-    _: &mut (),
-    tool: &'static Tool,
-    given: &Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
+fn checked(tool: &Tool, given: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
     args::check(tool, given).map(|(args, _)| {
         let pairs = args.iter();
         pairs

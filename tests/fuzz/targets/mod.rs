@@ -1,6 +1,8 @@
 //! What is fuzzed, and what must hold of it beside that it does not panic. The tests run the kept
 //! corpus through the same functions.
 
+#![allow(dead_code, unreachable_pub)]
+
 mod client;
 mod cluster;
 mod person;
