@@ -107,6 +107,18 @@ impl Error {
         }
     }
 
+    /// Whether a rule of this program refused the call, before it was let pass.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Error::BadArguments(_)
+                | Error::ClusterNotFound { .. }
+                | Error::AmbiguousCluster { .. }
+                | Error::AmbiguousGuest { .. }
+                | Error::NotAllowed { .. }
+        )
+    }
+
     /// The next step, where it is certain.
     pub fn hint(&self) -> Option<String> {
         match self {

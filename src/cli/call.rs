@@ -37,7 +37,7 @@ const PROGRESS_AFTER: Duration = Duration::from_millis(500);
 pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     let (tool, arguments) = asked(start)?;
     let config = start.configuration()?;
-    let mut desk = Desk::new(Fleet::new(config), tools::TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(config), tools::TOOLSETS, Origin::CommandLine);
     let person = Person {
         terminal: start.terminal,
         given: start.options.value("--confirm"),
@@ -66,7 +66,6 @@ fn asking(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let mut caller = Caller {
-        from: Origin::CommandLine,
         client: (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
         can_be_asked: true,
         reply: None,

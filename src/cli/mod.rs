@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use crate::fleet::Fleet;
 use crate::fleet::config::Config;
+use crate::gate::Origin;
 use crate::log;
 use crate::mcp::server;
 use crate::tool::call::Desk;
@@ -199,7 +200,7 @@ impl Start<'_> {
                 "serving MCP on standard input and output, as clients start it; for people there are the commands of `proxmox-mcp --help`",
             );
         }
-        let mut desk = Desk::new(Fleet::new(config), TOOLSETS);
+        let mut desk = Desk::new(Fleet::new(config), TOOLSETS, Origin::Mcp);
         desk.watch = configuration::path(self.given, self.env_file()).map(|path| {
             let (given, file) = (self.given.clone(), path.clone());
             Watch::new(path, move || {

@@ -78,6 +78,8 @@ pub enum Said {
     Cancelled,
     /// Nothing, within this many seconds.
     Nothing(u64),
+    /// They were not asked: why the client could not.
+    Unasked(String),
 }
 
 impl Wants {
@@ -96,6 +98,7 @@ impl Wants {
             (_, Said::Nothing(seconds)) => {
                 format!("the user gave no answer within {seconds} s")
             }
+            (_, Said::Unasked(why)) => format!("the client could not ask its user: {why}"),
             (Wants::Yes, Said::Yes) => return Ok(()),
             (Wants::Yes, Said::Typed(_)) => "the reply is no yes".to_owned(),
             (Wants::Name(name), _) if typed(name) => return Ok(()),

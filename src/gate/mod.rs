@@ -7,9 +7,11 @@ pub mod brake;
 pub mod confirm;
 pub mod mark;
 pub mod reach;
+pub mod trail;
 pub mod weigh;
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -17,22 +19,27 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::safety::{Safety, Way};
+use crate::log;
+use audit::{Confirmed, Log};
 use brake::Brake;
 use confirm::{Plan, Plans, Question, Reply, Wants};
 use mark::{Effect, Mark};
 use reach::{FleetReach, Grant, Reach, Writing, reading};
+use trail::Trail;
 use weigh::Touch;
 
 /// What the gate remembers between calls.
 pub struct Gate {
     pub plans: RefCell<Plans>,
     pub brake: RefCell<Brake>,
+    /// Where the configuration names a file.
+    audit: Option<Log>,
+    from: Origin,
 }
 
 /// Who calls, and how they can be asked.
 #[derive(Clone, Copy)]
 pub struct Caller<'c> {
-    pub from: Origin,
     /// Name and version, as the client gives them.
     pub client: (&'c str, &'c str),
     /// Whether the user can be asked a question within the call.
@@ -56,6 +63,7 @@ pub struct Entry<'e> {
     /// The arguments as text, the same for equal calls.
     pub arguments: String,
     pub caller: Caller<'e>,
+    pub trail: &'e Trail<'e>,
     /// The code that came with the call.
     pub code: Option<&'e str>,
     pub cluster: usize,
@@ -77,9 +85,9 @@ pub enum Verdict<'f> {
 }
 
 /// Whether a call that asks is confirmed.
-enum Confirmed {
-    /// It is: its plan, as it is now.
-    As(Plan),
+enum Answered {
+    /// It is, in this way: its plan, as it is now.
+    As(Plan, Confirmed),
     Planned(Map<String, Value>),
     Ask(Box<Question>),
 }
@@ -93,17 +101,52 @@ enum How {
 }
 
 impl Gate {
-    pub fn new(safety: &Safety) -> Gate {
-        Gate {
+    pub fn new(safety: &Safety, from: Origin) -> Gate {
+        let mut gate = Gate {
             plans: RefCell::default(),
             brake: RefCell::new(Brake::new(safety.bulk_limit)),
+            audit: None,
+            from,
+        };
+        gate.audit = safety.audit_log.as_deref().map(|path| gate.log(path));
+        gate
+    }
+
+    fn log(&self, path: &Path) -> Log {
+        if self.from == Origin::CommandLine {
+            // This process lives for one call: what others did of late counts too.
+            let window = self.brake.borrow().window;
+            match audit::recent(path, window) {
+                Ok(ages) => self.brake.borrow_mut().count_earlier(&ages),
+                Err(cause) => log::warn(&format!("PROXMOX_AUDIT_LOG: {cause}")),
+            }
         }
+        let how = match self.from {
+            Origin::Mcp => audit::How::Mcp,
+            Origin::CommandLine => audit::How::Call,
+        };
+        Log::new(path, how)
+    }
+
+    /// Begins the trail of a call.
+    pub fn trail(&self, tool: &str, arguments: &Map<String, Value>, caller: &Caller) -> Trail<'_> {
+        if let Some(log) = &self.audit {
+            let (name, version) = caller.client;
+            log.set_client(audit::Client {
+                name: name.to_owned(),
+                version: version.to_owned(),
+            });
+        }
+        Trail::new(self.audit.as_ref(), tool, arguments)
     }
 
     /// Goes by other settings from now on. Plans made before are forgotten.
     pub fn take_over(&mut self, safety: &Safety) {
         self.plans.get_mut().forget_all();
         self.brake.get_mut().set_limit(safety.bulk_limit);
+        if let (None, Some(path)) = (&self.audit, &safety.audit_log) {
+            self.audit = Some(self.log(path));
+        }
     }
 
     /// Lets a call pass, or has it confirmed first. `plan` reads what is shown with a reach that can
@@ -115,20 +158,25 @@ impl Gate {
     pub fn enter<'f>(
         &'f self,
         fleet: &'f Fleet,
-        entry: Entry,
+        entry: Entry<'f>,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Verdict<'f>, Error> {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
         let mut planned = None;
+        let mut confirmed = Confirmed::NoNeed;
         if entry.mark.asks {
             match self.confirmed(fleet, &entry, plan)? {
-                Confirmed::As(plan) => planned = Some(plan),
-                Confirmed::Planned(answer) => return Ok(Verdict::Planned(answer)),
-                Confirmed::Ask(question) => return Ok(Verdict::Ask(question)),
+                Answered::As(plan, way) => {
+                    planned = Some(plan);
+                    confirmed = way;
+                }
+                Answered::Planned(answer) => return Ok(Verdict::Planned(answer)),
+                Answered::Ask(question) => return Ok(Verdict::Ask(question)),
             }
         }
+        entry.trail.passed(entry.mark, confirmed);
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
         let task = entry
             .task
@@ -139,6 +187,7 @@ impl Gate {
             touches: guest.chain(task).collect(),
             writing: Some(Writing {
                 gate: self,
+                trail: entry.trail,
                 beyond_limit: planned
                     .as_ref()
                     .is_some_and(|plan| plan.objects > self.brake.borrow().limit()),
@@ -156,13 +205,13 @@ impl Gate {
         fleet: &Fleet,
         entry: &Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
-    ) -> Result<Confirmed, Error> {
+    ) -> Result<Answered, Error> {
         let cluster = fleet.cluster_name(entry.cluster);
-        let how = how(&fleet.config.safety, cluster, entry)?;
+        let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
         let reader = Reach::new(fleet, entry.cluster, reading(), entry.guest.clone(), 0);
         match how {
-            How::Unasked => plan(&reader).map(Confirmed::As),
+            How::Unasked => Ok(Answered::As(plan(&reader)?, Confirmed::Off)),
             How::ByCode => {
                 let code = entry.code;
                 let code = code.map(|code| self.plans.borrow_mut().check_code(&call, code));
@@ -172,24 +221,28 @@ impl Gate {
                 let because = match code {
                     None => None,
                     Some(code) => match plans.confirms(&code, &plan.subject) {
-                        Ok(()) => return Ok(Confirmed::As(plan)),
+                        Ok(()) => return Ok(Answered::As(plan, Confirmed::Code)),
                         Err(because) => Some(because),
                     },
                 };
-                plans.ask(call, plan, because).map(Confirmed::Planned)
+                plans.ask(call, plan, because).map(Answered::Planned)
             }
             How::ByQuestion => match entry.caller.reply {
                 None => {
                     let plan = plan(&reader)?;
                     let wants = self.wants(entry, &plan)?;
                     let question = self.plans.borrow_mut().question(call, plan, wants)?;
-                    Ok(Confirmed::Ask(Box::new(question)))
+                    Ok(Answered::Ask(Box::new(question)))
                 }
                 Some(reply) => {
                     let agreed = self.plans.borrow_mut().replied(&call, reply)?;
                     let plan = plan(&reader)?;
                     agreed.still_holds(&plan.subject)?;
-                    Ok(Confirmed::As(plan))
+                    let way = match self.from {
+                        Origin::Mcp => Confirmed::Asked,
+                        Origin::CommandLine => Confirmed::CommandLine,
+                    };
+                    Ok(Answered::As(plan, way))
                 }
             },
         }
@@ -227,6 +280,49 @@ impl Gate {
         })
     }
 
+    /// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
+    /// can.
+    fn how(&self, safety: &Safety, cluster: &str, entry: &Entry) -> Result<How, Error> {
+        const VARIABLE: &str = "PROXMOX_CONFIRM";
+        let caller = &entry.caller;
+        let how = match safety.confirm.way {
+            _ if safety.confirm.off.contains(&entry.cluster) => How::Unasked,
+            _ if self.from == Origin::CommandLine => How::ByQuestion,
+            Way::Code => How::ByCode,
+            Way::Auto | Way::Ask if caller.can_be_asked => How::ByQuestion,
+            Way::Auto if entry.mark.effect < Effect::Full => How::ByCode,
+            way => {
+                let tool = entry.tool;
+                let (rule, hint) = match way {
+                    Way::Ask => (
+                        format!("{VARIABLE}=ask has the user asked"),
+                        "use a client that can ask its user (MCP elicitation)".to_owned(),
+                    ),
+                    _ => (
+                        "what takes away is confirmed by the user".to_owned(),
+                        format!(
+                            "a client that can ask its user (MCP elicitation), or {VARIABLE}=code in \
+                             the configuration, after which the same call gives a plan and its code"
+                        ),
+                    ),
+                };
+                return Err(Error::NotAllowed {
+                    sentence: format!(
+                        "{cluster}: `{tool}` asks first: {rule}, and this client cannot ask; nothing \
+                         was sent"
+                    ),
+                    hint: Some(hint),
+                });
+            }
+        };
+        if how == How::ByQuestion && entry.code.is_some() {
+            return Err(Error::bad(
+                "`confirm` takes a code, and there are none here: the user is asked",
+            ));
+        }
+        Ok(how)
+    }
+
     /// Lets a read of several clusters pass. `one`: the caller meant this one cluster.
     pub fn enter_fleet<'f>(
         &self,
@@ -238,45 +334,11 @@ impl Gate {
     }
 }
 
-/// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
-/// can.
-fn how(safety: &Safety, cluster: &str, entry: &Entry) -> Result<How, Error> {
-    const VARIABLE: &str = "PROXMOX_CONFIRM";
-    let caller = &entry.caller;
-    let how = match safety.confirm.way {
-        _ if safety.confirm.off.contains(&entry.cluster) => How::Unasked,
-        _ if caller.from == Origin::CommandLine => How::ByQuestion,
-        Way::Code => How::ByCode,
-        Way::Auto | Way::Ask if caller.can_be_asked => How::ByQuestion,
-        Way::Auto if entry.mark.effect < Effect::Full => How::ByCode,
-        way => {
-            let tool = entry.tool;
-            let (rule, hint) = match way {
-                Way::Ask => (
-                    format!("{VARIABLE}=ask has the user asked"),
-                    "use a client that can ask its user (MCP elicitation)".to_owned(),
-                ),
-                _ => (
-                    "what takes away is confirmed by the user".to_owned(),
-                    format!(
-                        "a client that can ask its user (MCP elicitation), or {VARIABLE}=code in \
-                         the configuration, after which the same call gives a plan and its code"
-                    ),
-                ),
-            };
-            return Err(Error::NotAllowed {
-                sentence: format!(
-                    "{cluster}: `{tool}` asks first: {rule}, and this client cannot ask; nothing \
-                     was sent"
-                ),
-                hint: Some(hint),
-            });
+impl Drop for Gate {
+    /// The process ends in order.
+    fn drop(&mut self) {
+        if let Some(Err(cause)) = self.audit.as_ref().map(Log::end) {
+            log::error(&cause);
         }
-    };
-    if how == How::ByQuestion && entry.code.is_some() {
-        return Err(Error::bad(
-            "`confirm` takes a code, and there are none here: the user is asked",
-        ));
     }
-    Ok(how)
 }

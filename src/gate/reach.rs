@@ -107,7 +107,7 @@ impl<'a> Reach<'a> {
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
         let weight = self.allow(request)?;
         if request.verb != Verb::Get {
-            self.brake(&weight)?;
+            self.before_write(request, &weight)?;
         }
         let result = self.fleet.client(self.cluster)?.send(request);
         if request.verb != Verb::Get {

@@ -18,10 +18,11 @@ error names the candidates: repeat the call with `cluster`. Lists take `cluster:
 covers the fleet names under `errors` the clusters that did not answer. `guest` is a VMID or a \
 name; node and kind are never needed.
 
-Plans: a call that destroys or cuts off something first changes nothing and answers with `plan` \
-and the code in `confirm`. Show the plan to the user; if they agree, repeat the very same call with \
-`confirm` set to that code. A code works once, for 10 minutes, and while the object stays as it \
-was.
+Plans: before a call destroys or cuts off something, the client itself asks the user where it can: \
+leave `confirm` out. Where it cannot, the call changes nothing and answers with `plan` and the code \
+in `confirm`, or is refused. Show the plan to the user; if they agree, repeat the very same call \
+with `confirm` set to that code. A code works once, for 10 minutes, and while the object stays as \
+it was.
 
 Tasks: what Proxmox does in the background answers with `task` and `state`. Only `ok` means done, \
 and `warnings` done with warnings; `running` is not success: ask again by the `task`, with `wait`. \

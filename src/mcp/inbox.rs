@@ -87,6 +87,11 @@ impl Inbox {
         }
     }
 
+    /// Whether anything is heard during a call.
+    pub fn listens(&self) -> bool {
+        !matches!(self.source, Source::Other(_))
+    }
+
     /// The next line, however long it takes; `None` at the end of input.
     pub fn next_line(&mut self) -> Option<Line> {
         loop {

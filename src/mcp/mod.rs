@@ -2,8 +2,10 @@
 //! output, in both eras.
 
 pub mod about;
+pub mod client;
 pub mod inbox;
 pub mod listing;
+pub mod question;
 pub mod revision;
 pub mod rpc;
 pub mod server;

@@ -11,6 +11,8 @@ use super::rpc::Failure;
 pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// In the `_meta` of a modern request: what the client can do. Required.
 pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// In the `_meta` of a modern request: who calls.
+pub const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 /// In the `_meta` of a modern result: who answers.
 pub const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -21,9 +23,9 @@ pub enum Revision {
     First,
     /// 2025-03-26: annotations, batches (and only here).
     Annotations,
-    /// 2025-06-18: titles, output schemas, structured answers.
+    /// 2025-06-18: titles, output schemas, structured answers, elicitation.
     Structured,
-    /// 2025-11-25: icons.
+    /// 2025-11-25: icons, modes of elicitation.
     Icons,
     /// 2026-07-28: no handshake.
     Stateless,
@@ -64,6 +66,16 @@ impl Revision {
     /// `title`, `outputSchema`, `structuredContent`.
     pub fn is_structured(self) -> bool {
         self >= Revision::Structured
+    }
+
+    /// A client may be asked a question for its user.
+    pub fn has_elicitation(self) -> bool {
+        self >= Revision::Structured
+    }
+
+    /// A question says in its `mode` that it is a form.
+    pub fn has_modes(self) -> bool {
+        self >= Revision::Icons
     }
 
     pub fn has_icons(self) -> bool {

@@ -77,8 +77,11 @@ pub enum Message {
         method: String,
         about: Option<Id>,
     },
-    /// An answer to a question; none was asked.
-    Response,
+    /// What a request of ours came to. No id where it bears none of ours.
+    Response {
+        id: Option<Id>,
+        outcome: Result<Value, Failure>,
+    },
 }
 
 /// What one line holds.
@@ -186,6 +189,20 @@ pub fn error_line(refusal: &Refusal) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
 }
 
+/// The line that asks the client for something.
+pub fn request_line(id: &Id, method: &str, params: &Map<String, Value>) -> String {
+    let (method, params) = (json!(method), json!(params));
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
+}
+
+/// The line that withdraws a request of ours.
+pub fn withdrawal_line(id: &Id, reason: &str) -> String {
+    let reason = json!(reason);
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":{reason}}}}}"#
+    )
+}
+
 /// What a line holds, or why it is refused as a whole.
 pub fn read(line: &str) -> Result<Incoming, Refusal> {
     if nested_beyond(DEPTH_MAX, line) {
@@ -218,10 +235,14 @@ fn message(raw: &RawValue) -> Result<Message, Refusal> {
     let refuse = |why: &str| Err(Failure::invalid(why).of(id.clone()));
 
     let Some(method) = field("method") else {
-        return match field("result").or(field("error")) {
-            Some(_) => Ok(Message::Response),
-            None => refuse("`method` is missing"),
+        let outcome = match (field("error"), field("result")) {
+            (Some(error), _) => Err(failure(error)),
+            (None, Some(result)) => Ok(serde_json::from_str(result).unwrap_or_default()),
+            (None, None) => return refuse("`method` is missing"),
         };
+        let is_ours = field("jsonrpc").and_then(text).as_deref() == Some("2.0");
+        let id = id.filter(|_| is_ours);
+        return Ok(Message::Response { id, outcome });
     };
     if field("jsonrpc").and_then(text).as_deref() != Some("2.0") {
         return refuse("`jsonrpc` must be \"2.0\"");
@@ -246,6 +267,18 @@ fn message(raw: &RawValue) -> Result<Message, Refusal> {
         _ => return refuse("`params` must be an object"),
     };
     Ok(Message::Request(Request { id, method, params }))
+}
+
+/// What the `error` of a response says.
+fn failure(raw: &str) -> Failure {
+    let error: Value = serde_json::from_str(raw).unwrap_or_default();
+    let code = error.get("code").and_then(Value::as_i64);
+    let code = code.and_then(|code| i32::try_from(code).ok());
+    let message = error.get("message").and_then(Value::as_str);
+    Failure::new(
+        code.unwrap_or(INTERNAL_ERROR),
+        message.unwrap_or("no reason was given"),
+    )
 }
 
 fn text(raw: &str) -> Option<String> {

@@ -11,14 +11,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::about;
+use super::client::Client;
 use super::inbox::Inbox;
 use super::listing;
+use super::question;
 use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Request};
-use super::wire::Wire;
+use super::wire::{Heard, Wire};
 use crate::error::Error;
+use crate::gate::Caller;
+use crate::gate::confirm::{Question, Reply, Said};
 use crate::gate::mark::Effect;
-use crate::gate::{Caller, Origin};
 use crate::log;
 use crate::tool::Tool;
 use crate::tool::call::{self, Desk, Outcome};
@@ -43,6 +46,8 @@ pub struct Offer<D: 'static> {
     pub offered: fn(&D) -> Vec<Offered>,
     /// See [`call::call`].
     pub call: fn(&mut D, &'static Tool, &Object, Caller) -> Result<Outcome, Error>,
+    /// How long a legacy client's user may take to answer a question.
+    pub answered_within: Duration,
 }
 
 /// The tools of this program.
@@ -51,6 +56,7 @@ pub static OURS: Offer<Desk> = Offer {
     renamed: tools::renamed::sentence,
     offered: Desk::offered,
     call: call::call,
+    answered_within: Duration::from_secs(question::ANSWER_MAX_S),
 };
 
 /// Serves standard input to standard output until the input ends.
@@ -80,6 +86,7 @@ pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 's
         offer,
         desk,
         wire,
+        client: Client::default(),
         listed,
         has_initialized: false,
     };
@@ -98,10 +105,19 @@ struct Server<'a, D: 'static> {
     offer: &'a Offer<D>,
     desk: D,
     wire: Rc<RefCell<Wire>>,
+    /// Who sent `initialize`; of legacy requests.
+    client: Client,
     /// The tools as they were last known to the client.
     listed: Vec<(&'static str, Effect)>,
     /// Whether the client is a legacy one, which can be told that they are others.
     has_initialized: bool,
+}
+
+/// A call of a tool, as often as it has to be made.
+struct Errand<'e> {
+    tool: &'static Tool,
+    arguments: &'e Object,
+    client: &'e Client,
 }
 
 fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
@@ -148,7 +164,10 @@ impl<D> Server<'_, D> {
     fn initialize(&mut self, params: &Object) -> Object {
         let wish = params.get("protocolVersion").and_then(Value::as_str);
         let revision = Revision::negotiate(wish);
-        self.wire.borrow_mut().negotiated = revision;
+        let mut wire = self.wire.borrow_mut();
+        wire.negotiated = revision;
+        self.client = Client::introduced(params);
+        self.client.can_be_asked &= revision.has_elicitation() && wire.listens();
         self.has_initialized = true;
         object([
             ("protocolVersion", json!(revision.date())),
@@ -190,35 +209,87 @@ impl<D> Server<'_, D> {
             None | Some(Value::Null) => &none,
             Some(_) => return Err(Failure::bad_params("`arguments` must be an object")),
         };
-        let tool = self.tools().find(|tool| tool.name == name);
-        let outcome = match tool {
-            Some(tool) => self.run(tool, arguments),
-            None => match (self.offer.renamed)(name, arguments) {
-                Some(sentence) => Err(Error::bad(sentence)),
-                None => {
-                    let message = format!("there is no tool {}", rpc::quoted(name));
-                    return Err(Failure::bad_params(message));
-                }
-            },
+        let Some(tool) = self.tools().find(|tool| tool.name == name) else {
+            let Some(sentence) = (self.offer.renamed)(name, arguments) else {
+                let message = format!("there is no tool {}", rpc::quoted(name));
+                return Err(Failure::bad_params(message));
+            };
+            return Ok(Some(failed(&Error::bad(sentence))));
+        };
+        let (client, reply) = if revision.is_modern() {
+            (Client::of_request(params), question::reply_in(params)?)
+        } else {
+            (self.client.clone(), None)
+        };
+        let errand = Errand {
+            tool,
+            arguments,
+            client: &client,
+        };
+        let outcome = match self.run(&errand, reply.as_ref()) {
+            Ok(Outcome::Question(question)) if !revision.is_modern() => {
+                self.ask(&errand, *question, revision)
+            }
+            outcome => outcome,
         };
         Ok(match outcome {
             Ok(Outcome::Answer(answer)) => Some(success(answer, revision)),
-            Ok(Outcome::Question(_)) => Some(failed(&Error::NotAllowed {
-                sentence: "this client cannot ask its user; nothing was changed".to_owned(),
-                hint: None,
-            })),
+            Ok(Outcome::Question(question)) => Some(question::input_required(
+                tool, arguments, &question, revision,
+            )),
             Err(Error::Cancelled) => None,
             Err(error) => Some(failed(&error)),
         })
     }
 
-    /// Runs the tool, listening to the client while it waits.
-    fn run(&mut self, tool: &'static Tool, arguments: &Object) -> Result<Outcome, Error> {
+    /// Has a legacy client ask its user, and makes the call again with what they said.
+    fn ask(
+        &mut self,
+        errand: &Errand,
+        question: Question,
+        revision: Revision,
+    ) -> Result<Outcome, Error> {
+        let within = self.offer.answered_within;
+        let params = question::params(errand.tool, errand.arguments, &question, revision);
+        let heard = self
+            .wire
+            .borrow_mut()
+            .ask(question::METHOD, &params, within);
+        let said = match heard {
+            Heard::Result(result) => question::said(&question.wants, &result),
+            Heard::Error(failure) => question::unasked(&failure),
+            Heard::Nothing => Said::Nothing(within.as_secs()),
+            Heard::Cancelled => return Err(Error::Cancelled),
+            Heard::Closed => {
+                return Err(Error::NotAllowed {
+                    sentence: "the client went away before its user answered; nothing was changed"
+                        .to_owned(),
+                    hint: None,
+                });
+            }
+        };
+        let state = question.state;
+        match self.run(errand, Some(&Reply { state, said }))? {
+            Outcome::Answer(answer) => Ok(Outcome::Answer(answer)),
+            Outcome::Question(_) => Err(Error::NotAllowed {
+                sentence: "the answer was not enough; nothing was changed".to_owned(),
+                hint: None,
+            }),
+        }
+    }
+
+    /// Runs the tool, listening to the client while it waits. Each time has the whole of its limit,
+    /// so that a user who thinks takes nothing from the work.
+    fn run(&mut self, errand: &Errand, reply: Option<&Reply>) -> Result<Outcome, Error> {
+        let Errand {
+            tool,
+            arguments,
+            client,
+        } = *errand;
         let caller = Caller {
-            from: Origin::Mcp,
-            client: ("", ""),
-            can_be_asked: false,
-            reply: None,
+            client: (&client.name, &client.version),
+            can_be_asked: client.can_be_asked,
+            reply,
         };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
         let closing = self.wire.borrow().end();
@@ -285,7 +356,9 @@ fn text(text: &str) -> Value {
 /// What every modern result bears beside what it says.
 fn in_era(mut result: Object, revision: Revision) -> Object {
     if revision.is_modern() {
-        result.insert("resultType".to_owned(), json!("complete"));
+        result
+            .entry("resultType")
+            .or_insert_with(|| json!("complete"));
         result
             .entry("_meta")
             .or_insert_with(|| meta(about::signature(revision)));

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::inbox::{Came, Inbox, LINE_MAX_BYTES, Line};
 use super::revision::{self, Revision};
@@ -50,6 +50,26 @@ impl Running {
     }
 }
 
+/// A question to the client that is open, and the response to it.
+struct Asked {
+    id: Id,
+    response: Option<Result<Value, Failure>>,
+}
+
+/// What came of a question to the client.
+#[derive(Debug, PartialEq)]
+pub enum Heard {
+    Result(Value),
+    /// The client does not answer such questions, or could not.
+    Error(Failure),
+    /// No response came in time.
+    Nothing,
+    /// The call that led to the question was withdrawn.
+    Cancelled,
+    /// The input has ended, or nobody reads any more.
+    Closed,
+}
+
 /// Both directions, and what is between them.
 pub struct Wire {
     inbox: Inbox,
@@ -58,6 +78,9 @@ pub struct Wire {
     pub negotiated: Revision,
     queue: VecDeque<Parcel>,
     running: Option<Running>,
+    asked: Option<Asked>,
+    /// How many questions were asked: each has an id of its own.
+    questions: u64,
     closed: Option<Instant>,
     /// Nobody reads any more.
     gone: bool,
@@ -71,6 +94,8 @@ impl Wire {
             negotiated: revision::OFFERED,
             queue: VecDeque::new(),
             running: None,
+            asked: None,
+            questions: 0,
             closed: None,
             gone: false,
         }
@@ -142,6 +167,13 @@ impl Wire {
             if self.running.as_ref().is_some_and(|run| run.cancelled) {
                 return Wake::Cancelled;
             }
+            if self
+                .asked
+                .as_ref()
+                .is_some_and(|ask| ask.response.is_some())
+            {
+                return Wake::Nothing;
+            }
             if self.gone || self.closed.is_some() {
                 return Wake::Closed;
             }
@@ -159,6 +191,44 @@ impl Wire {
                 return Wake::Nothing;
             }
         }
+    }
+
+    /// Whether a client's response would be heard during a call.
+    pub fn listens(&self) -> bool {
+        self.inbox.listens()
+    }
+
+    /// Asks the client something in the middle of a call, and reads on until it responds. Meanwhile
+    /// everything else goes as in [`Wire::listen`]. A question without a response is withdrawn.
+    pub fn ask(&mut self, method: &str, params: &Map<String, Value>, within: Duration) -> Heard {
+        self.questions += 1;
+        let id = Id::Text(format!("question-{}", self.questions));
+        let end = Instant::now() + within;
+        self.asked = Some(Asked {
+            id: id.clone(),
+            response: None,
+        });
+        self.write(&rpc::request_line(&id, method, params));
+        let heard = loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let woken = self.listen(left.min(Duration::from_millis(SLICE_MS)));
+            let response = self.asked.as_mut().and_then(|asked| asked.response.take());
+            match (woken, response) {
+                (Wake::Cancelled, _) => break Heard::Cancelled,
+                (_, Some(Ok(result))) => break Heard::Result(result),
+                (_, Some(Err(failure))) => break Heard::Error(failure),
+                (Wake::Closed, None) => break Heard::Closed,
+                (Wake::Nothing, None) if left.is_zero() => break Heard::Nothing,
+                (Wake::Nothing, None) => {}
+            }
+        };
+        self.asked = None;
+        match heard {
+            Heard::Nothing => self.write(&rpc::withdrawal_line(&id, "it was not answered in time")),
+            Heard::Cancelled => self.write(&rpc::withdrawal_line(&id, "the call was cancelled")),
+            _ => {}
+        }
+        heard
     }
 
     /// When everything must be over; `None` as long as there is input.
@@ -224,7 +294,17 @@ impl Wire {
                 }
                 return Ok(None);
             }
-            Message::Response => return Ok(None),
+            Message::Response { id, outcome } => {
+                // One that comes late, or to nothing that was asked, is let go.
+                let asked = self
+                    .asked
+                    .as_mut()
+                    .filter(|one| id.as_ref() == Some(&one.id));
+                if let Some(asked) = asked {
+                    asked.response.get_or_insert(outcome);
+                }
+                return Ok(None);
+            }
         };
         let known = |parcel: &Parcel| parcel.requests.iter().any(|one| one.id == request.id);
         let running = self.running.as_ref();

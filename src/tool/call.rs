@@ -13,7 +13,8 @@ use crate::fleet::registry::{Ask, Decision, Named, subject_text};
 use crate::gate::confirm::Question;
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::{FleetReach, Reach};
-use crate::gate::{Caller, Entry, Gate, Verdict};
+use crate::gate::trail::{End, Trail};
+use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
 
@@ -34,9 +35,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(fleet: Fleet, toolsets: &'static [Toolset]) -> Desk {
+    pub fn new(fleet: Fleet, toolsets: &'static [Toolset], from: Origin) -> Desk {
         Desk {
-            gate: Gate::new(&fleet.config.safety),
+            gate: Gate::new(&fleet.config.safety, from),
             fleet,
             toolsets,
             withheld: Vec::new(),
@@ -72,7 +73,15 @@ pub fn call(
     caller: Caller,
 ) -> Result<Outcome, Error> {
     desk.look_at_file();
-    let mut outcome = run(desk, tool, arguments, caller)?;
+    let trail = desk.gate.trail(tool.name, arguments, &caller);
+    let outcome = run(desk, tool, arguments, caller, &trail);
+    trail.end(&match &outcome {
+        Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => End::Asked,
+        Ok(Outcome::Answer(answer)) => End::Answer(answer),
+        Ok(Outcome::Question(_)) => End::Asked,
+        Err(error) => End::Error(error),
+    });
+    let mut outcome = outcome?;
     if let (Outcome::Answer(answer), Some(_)) = (&mut outcome, &desk.notice) {
         answer.insert("configuration".into(), desk.notice.take().into());
     }
@@ -84,17 +93,18 @@ fn run(
     tool: &'static Tool,
     arguments: &Map<String, Value>,
     caller: Caller,
+    trail: &Trail,
 ) -> Result<Outcome, Error> {
     let config = &desk.fleet.config;
     offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
     offer::allowed(config, tool, tool.mark(&args).effect)?;
     match tool.run {
-        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, run).map(Outcome::Answer),
-        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, caller, |reach| {
+        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, trail, run).map(Outcome::Answer),
+        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
             send_on_guest(reach, verb, path, &args)
         }),
-        Run::Steps(run) => on_one(desk, tool, &args, &injected, caller, |reach| {
+        Run::Steps(run) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
             run(reach, &args)
         }),
     }
@@ -106,10 +116,16 @@ fn on_fleet(
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
+    trail: &Trail,
     run: fn(&FleetReach, &Args) -> Body,
 ) -> Body {
     let (clusters, decision) = clusters(&desk.fleet, tool, args, injected)?;
     let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
+    match (&decision, injected.cluster.as_deref()) {
+        (Some(decision), _) => note(trail, &desk.fleet, decision),
+        (None, Some(cluster)) => trail.located(cluster, "cluster argument"),
+        (None, None) => trail.located(ALL, ""),
+    }
     let reach = desk
         .gate
         .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
@@ -131,16 +147,18 @@ fn on_one(
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
-    caller: Caller,
+    (caller, trail): (Caller, &Trail),
     run: impl Fn(&Reach) -> Body,
 ) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
     let located = locate(&desk.fleet, tool, args, injected, mark)?;
+    note(trail, &desk.fleet, &located.decision);
     let entry = Entry {
         tool: tool.name,
         mark,
         arguments: args.canonical(),
         caller,
+        trail,
         code: injected.confirm.as_deref(),
         cluster: located.decision.cluster,
         guest: located.guest,
@@ -326,6 +344,10 @@ fn gone(error: Error, named: Named) -> Error {
         "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
         subject_text(named)
     ))
+}
+
+fn note(trail: &Trail, fleet: &Fleet, decision: &Decision) {
+    trail.located(fleet.cluster_name(decision.cluster), &decision.chosen_by);
 }
 
 /// The answer's first keys: which cluster, and why.

@@ -16,7 +16,8 @@ NEEDS = ["mcp==2.3.0", "jsonschema"]
 MODES = ["auto", "legacy", "2026-07-28"]
 PATIENCE_S = 120
 
-# The tool, its arguments, how the call ends, and what the answer must hold. Each in a server of its
+# The tool, its arguments, how the call ends, what the answer must hold, and for a client that can ask
+# its user, what they are asked and fill in (nothing: they decline). Each in a server of its
 # own, in this order: what one call makes is there for the next.
 CALLS = [
     ("cluster_list", {}, "ok", ["production", "staging", "disaster-recovery"]),
@@ -28,7 +29,12 @@ CALLS = [
     ("guest_power", {"guest": "stg-sdk-01", "action": "start"}, "ok", ["staging!UPID:", "qmstart"]),
     ("snapshot_create", {"guest": "stg-sdk-01", "snapname": "sdk"}, "ok", ["qmsnapshot"]),
     ("snapshot_list", {"guest": "stg-sdk-01"}, "ok", ["sdk"]),
-    ("guest_delete", {"guest": "billing"}, "ok", ["production", "plan", "confirm"]),
+    ("guest_power", {"guest": "prod-web-01", "action": "stop"}, "ok", ["production", "plan", "confirm"]),
+    ("guest_delete", {"guest": "billing"}, "error", ["NotAllowedError", "PROXMOX_CONFIRM=code"]),
+    ("guest_delete", {"guest": "billing"}, "error", ["the user declined"], ["billing", "lost:"]),
+    ("guest_delete", {"guest": "billing"}, "error", ["not the object's name"], ["billing"], {"name": "biling"}),
+    ("guest_power", {"guest": "prod-web-01", "action": "stop"}, "ok", ["stopped"], ["cut off:"], {"agree": True}),
+    ("guest_delete", {"guest": "billing"}, "ok", ["production", "qmdestroy"], ["billing", "lost:"], {"name": "billing"}),
     ("backup_list", {"cluster": "production"}, "ok", ["nas"]),
     ("task_list", {"cluster": "staging"}, "ok", ["staging!UPID:", "qmcreate"]),
     ("node_list", {"cluster": "all"}, "ok", ["prod-pve1", "stg-pve2", "dr-pve1"]),
@@ -88,12 +94,18 @@ def main() -> int:
             try:
                 began = time.monotonic()
                 report(f"{mode}: the list of tools, pings, errors", drive(python, server, mode, []), began)
-                for tool, arguments, expect, contains in CALLS:
+                for tool, arguments, expect, contains, *user in CALLS:
                     began = time.monotonic()
                     call = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
                     for text in contains:
                         call += ["--contains", text]
+                    asked, *filled = user or [[]]
+                    for text in asked:
+                        call += ["--asked", text]
+                    if user:
+                        call += ["--fill", json.dumps(filled[0])] if filled else ["--caps"]
                     what = f"{mode}: {tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
+                    what += f", asked for {', '.join(asked)}: {json.dumps(filled[0]) if filled else 'declined'}" if user else ""
                     report(what, drive(python, server, mode, call), began)
             finally:
                 sim.stdin.close()

@@ -46,7 +46,6 @@ static BULK: Tool = Tool {
 /// A call over MCP whose user can be asked.
 fn asked(reply: Option<&Reply>) -> Caller<'_> {
     Caller {
-        from: Origin::Mcp,
         client: ("it", "0"),
         can_be_asked: true,
         reply,
@@ -65,7 +64,11 @@ fn desk(world: &World, more: &str) -> Desk {
             }
         });
     }
-    Desk::new(Fleet::new(configuration(world, more)), TOOLSETS)
+    Desk::new(
+        Fleet::new(configuration(world, more)),
+        TOOLSETS,
+        Origin::Mcp,
+    )
 }
 
 fn writes(world: &World) -> usize {

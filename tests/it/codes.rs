@@ -1,6 +1,7 @@
 //! A code confirms what its plan showed: once, for its own call, in time, and while nothing changed.
 
 use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::Origin;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Value, json};
@@ -103,7 +104,7 @@ fn a_changed_guest_needs_a_new_plan() {
 #[test]
 fn a_code_expires() {
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
     desk.gate.plans.borrow_mut().code_age = std::time::Duration::ZERO;
     let stop = proxmox_mcp::tools::find("guest_power").expect("the tool");
     let arguments =

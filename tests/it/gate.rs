@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::Origin;
 use proxmox_mcp::gate::confirm::Plan;
 use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::gate::reach::Reach;
@@ -108,7 +109,7 @@ static LIARS: [Tool; 8] = [
 #[test]
 fn a_handler_that_lies_sends_nothing() {
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
     for tool in &LIARS {
         let arguments = json!({"guest": "stg-web-01"});
         let result = call(&mut desk, tool, arguments.as_object().expect("an object"));
@@ -137,7 +138,7 @@ fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {
 fn an_error_after_a_write_says_what_was_done() {
     static TOOL: Tool = lying("stumbles", Mark::OPERATE, start_and_stumble);
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
     let error = call(&mut desk, &TOOL, &arguments).expect_err("it stumbles");
     assert_eq!(
@@ -156,7 +157,7 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
         lying("adds_a_user", Mark::FULL.interrupts(), add_user),
     ];
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
     for tool in &GREEDY {
         let mut arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
         let planned = call(&mut desk, tool, &arguments).expect("a plan");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::Origin;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, json};
@@ -15,7 +16,7 @@ fn asked(sighting_age: Duration) -> Vec<usize> {
     let world = World::three();
     let mut fleet = Fleet::new(configuration(&world, ""));
     fleet.sighting_age = sighting_age;
-    let mut desk = Desk::new(fleet, TOOLSETS);
+    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
     let get = tools::find("guest_get").expect("the tool");
     let arguments = Map::from_iter([("guest".to_string(), json!(300))]);
     for _ in 0..2 {

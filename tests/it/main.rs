@@ -2,9 +2,12 @@
 //! documents.
 
 mod answer;
+mod ask;
+mod ask_modern;
 mod at_terminal;
 mod audit;
 mod audit_commands;
+mod audited;
 mod authority;
 mod backups;
 mod binary;

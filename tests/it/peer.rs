@@ -104,6 +104,7 @@ static OFFER: Offer<Desk> = Offer {
     renamed: |name, _| (name == "old-name").then(|| "`old-name` is `echo` here".to_owned()),
     offered: |_| TOOLS.iter().map(Offered::whole).collect(),
     call: |desk, tool, arguments, _| act(desk, tool, arguments).map(Outcome::Answer),
+    answered_within: PATIENCE,
 };
 
 fn act(

@@ -12,7 +12,7 @@ use proxmox_mcp::fleet::{Fleet, config, env_file};
 use proxmox_mcp::gate::confirm::{Question, Reply, Said, Wants};
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::mcp::inbox::Inbox;
-use proxmox_mcp::mcp::server::{self, OURS};
+use proxmox_mcp::mcp::server::{self, OURS, Offer};
 use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tools::TOOLSETS;
@@ -23,7 +23,42 @@ use crate::sim::World;
 /// The revision that sessions are held in, unless a test says otherwise.
 const REVISION: &str = "2025-11-25";
 
+/// How a session is held.
+#[derive(Clone)]
+pub(crate) struct Manner {
+    pub(crate) revision: &'static str,
+    /// What the client can do.
+    pub(crate) capabilities: Value,
+    pub(crate) answered_within: Duration,
+}
+
+impl Manner {
+    pub(crate) const MODERN: &'static str = "2026-07-28";
+
+    fn plain() -> Manner {
+        Manner {
+            revision: REVISION,
+            capabilities: json!({}),
+            answered_within: Duration::from_secs(120),
+        }
+    }
+
+    /// Of a client that can ask its user.
+    pub(crate) fn asking(revision: &'static str) -> Manner {
+        Manner {
+            revision,
+            capabilities: json!({"elicitation": {}}),
+            ..Manner::plain()
+        }
+    }
+
+    fn is_modern(&self) -> bool {
+        self.revision == Manner::MODERN
+    }
+}
+
 pub(crate) struct Session {
+    manner: Manner,
     input: Option<UnixStream>,
     output: BufReader<UnixStream>,
     server: Option<JoinHandle<()>>,
@@ -68,6 +103,15 @@ pub(crate) fn configuration(world: &World, more: &str) -> config::Config {
     }
 }
 
+/// The clusters of a world, with further lines of `.env`.
+pub(crate) fn desk(world: &World, more: &str) -> Desk {
+    let mut fleet = Fleet::new(configuration(world, more));
+    // Otherwise a slow machine would ask again where a fast one remembers.
+    fleet.sighting_age = Duration::from_secs(3600);
+    fleet.rights_age = Duration::from_secs(3600);
+    Desk::new(fleet, TOOLSETS, Origin::Mcp)
+}
+
 /// A call whose user cannot be asked, so that it has an answer.
 pub(crate) fn call(
     desk: &mut Desk,
@@ -75,7 +119,6 @@ pub(crate) fn call(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let caller = Caller {
-        from: Origin::Mcp,
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
@@ -93,7 +136,6 @@ pub(crate) fn agreed(
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let mut caller = Caller {
-        from: Origin::CommandLine,
         client: ("it", "0"),
         can_be_asked: true,
         reply: None,
@@ -130,25 +172,33 @@ impl Session {
 
     /// With further lines of `.env`.
     pub(crate) fn with(world: &World, more: &str) -> Session {
-        let mut fleet = Fleet::new(configuration(world, more));
-        // Otherwise a slow machine would ask again where a fast one remembers.
-        fleet.sighting_age = Duration::from_secs(3600);
-        fleet.rights_age = Duration::from_secs(3600);
-        let desk = Desk::new(fleet, TOOLSETS);
+        Session::held(desk(world, more), Manner::plain())
+    }
+
+    /// With a desk and a client of the test's own.
+    pub(crate) fn held(desk: Desk, manner: Manner) -> Session {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
-        let server = thread::spawn(move || server::serve(&OURS, desk, inbox, theirs));
+        let offer = Offer {
+            answered_within: manner.answered_within,
+            ..OURS
+        };
+        let server = thread::spawn(move || server::serve(&offer, desk, inbox, theirs));
         let mut session = Session {
+            manner,
             input: Some(ours.try_clone().expect("a copy")),
             output: BufReader::new(ours),
             server: Some(server),
             schemas: BTreeMap::new(),
             last_id: 0,
         };
-        let hello = json!({"protocolVersion": REVISION, "capabilities": {},
-                           "clientInfo": {"name": "it", "version": "0"}});
-        session.request("initialize", &hello);
-        session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        if !session.manner.is_modern() {
+            let hello = json!({"protocolVersion": session.manner.revision,
+                               "capabilities": session.manner.capabilities,
+                               "clientInfo": {"name": "it", "version": "0"}});
+            session.request("initialize", &hello);
+            session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        }
         let listed = session.request("tools/list", &json!({}));
         let tools = listed["tools"].as_array().expect("tools");
         session.schemas = tools
@@ -163,29 +213,94 @@ impl Session {
         session
     }
 
-    fn send(&mut self, message: &Value) {
+    pub(crate) fn send(&mut self, message: &Value) {
         let input = self.input.as_mut().expect("the session is open");
         writeln!(input, "{message}").expect("the server reads");
     }
 
     /// The result of a request that must not be a protocol error.
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> Value {
+        let id = self.ask(method, params);
+        let reply = self.receive().expect("the server answers");
+        assert_eq!(reply["id"], json!(id), "{reply}");
+        assert!(reply.get("error").is_none(), "{method} {params}: {reply}");
+        reply["result"].clone()
+    }
+
+    /// Sends a request, and gives its id.
+    pub(crate) fn ask(&mut self, method: &str, params: &Value) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
+        let mut params = params.clone();
+        if self.manner.is_modern() {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": self.manner.revision,
+                "io.modelcontextprotocol/clientCapabilities": self.manner.capabilities,
+                "io.modelcontextprotocol/clientInfo": {"name": "it", "version": "0"},
+            });
+        }
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        id
+    }
+
+    /// The next message of the server; `None` when it has ended.
+    pub(crate) fn receive(&mut self) -> Option<Value> {
         let mut line = String::new();
-        self.output
-            .read_line(&mut line)
-            .expect("the server answers");
-        let reply: Value = serde_json::from_str(&line).expect("one JSON value a line");
-        assert_eq!(reply["id"], json!(id), "{line}");
-        assert!(reply.get("error").is_none(), "{method} {params}: {line}");
-        reply["result"].clone()
+        let count = self.output.read_line(&mut line).expect("a line");
+        (count > 0).then(|| serde_json::from_str(&line).expect("one JSON value a line"))
+    }
+
+    /// Ends what the client says; what the server says can still be read.
+    pub(crate) fn close_input(&mut self) {
+        self.input = None;
+        let both = self.output.get_ref();
+        both.shutdown(std::net::Shutdown::Write)
+            .expect("a shutdown");
+    }
+
+    /// Calls a tool, and answers what the user is asked, in the way of the session's revision:
+    /// `reply` is given the parameters of the question and gives its result.
+    pub(crate) fn call_asked(
+        &mut self,
+        tool: &str,
+        arguments: &Value,
+        mut reply: impl FnMut(&Value) -> Value,
+    ) -> Answer {
+        let mut params = json!({"name": tool, "arguments": arguments});
+        if self.manner.is_modern() {
+            let result = self.request("tools/call", &params);
+            if result["resultType"] != json!("input_required") {
+                return self.answer(tool, &result);
+            }
+            let asked = result["inputRequests"].as_object().expect("questions");
+            let (key, question) = asked.iter().next().expect("a question");
+            assert_eq!(question["method"], json!("elicitation/create"));
+            params["inputResponses"] = json!({key: reply(&question["params"])});
+            params["requestState"] = result["requestState"].clone();
+            let result = self.request("tools/call", &params);
+            return self.answer(tool, &result);
+        }
+        let id = self.ask("tools/call", &params);
+        loop {
+            let message = self.receive().expect("the server answers");
+            if message["method"] == json!("elicitation/create") {
+                let result = reply(&message["params"]);
+                self.send(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result}));
+                continue;
+            }
+            assert_eq!(message["id"], json!(id), "{message}");
+            return self.answer(tool, &message["result"]);
+        }
     }
 
     /// Calls a tool; an answer must fit the tool's output schema, as text and structured alike.
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Answer {
         let result = self.request("tools/call", &json!({"name": tool, "arguments": arguments}));
+        self.answer(tool, &result)
+    }
+
+    /// The result of a call, held against the schema of its tool.
+    pub(crate) fn answer(&self, tool: &str, result: &Value) -> Answer {
         let text = result["content"][0]["text"]
             .as_str()
             .expect("text")

@@ -6,6 +6,7 @@ use std::thread;
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::Origin;
 use proxmox_mcp::gate::mark::Effect;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};
@@ -316,12 +317,20 @@ fn problems_of(name: &str, level: Effect) -> Vec<String> {
     let mut fresh = None;
     for Row(least, tool, arguments, before) in ROWS {
         let (world, env) = fresh.take().unwrap_or_else(|| with_token(&commands));
-        let mut own = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
+        let mut own = Desk::new(
+            Fleet::new(configuration(&world, "")),
+            TOOLSETS,
+            Origin::CommandLine,
+        );
         for (tool, arguments) in *before {
             call(&mut own, tool, arguments).expect("what has to be there");
         }
         let arguments = arguments.replace("$archive", &archive(&mut own));
-        let mut desk = Desk::new(Fleet::new(configuration_of(&env)), TOOLSETS);
+        let mut desk = Desk::new(
+            Fleet::new(configuration_of(&env)),
+            TOOLSETS,
+            Origin::CommandLine,
+        );
         let result = call(&mut desk, tool, &arguments);
         let as_expected = match &result {
             Ok(answer) => level >= *least && is_whole(answer),
@@ -361,8 +370,16 @@ fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
 #[test]
 fn a_token_that_may_change_things_sees_all() {
     let (world, env) = with_token(&printed("full"));
-    let mut own = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS);
-    let mut desk = Desk::new(Fleet::new(configuration_of(&env)), TOOLSETS);
+    let mut own = Desk::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        Origin::CommandLine,
+    );
+    let mut desk = Desk::new(
+        Fleet::new(configuration_of(&env)),
+        TOOLSETS,
+        Origin::CommandLine,
+    );
     for (tool, arguments) in [
         ("fleet_search", r#"{"query":"type:storage"}"#),
         ("guest_get", r#"{"guest":103}"#),

@@ -1,8 +1,9 @@
 //! Golden sessions: each file under `tests/transcripts` is played against fresh simulated clusters.
 //!
 //! `#` why, `%` what happens to the clusters, `>` what the client sends, `@` what reached which
-//! cluster, `<` the answer (`<!` an error). `UPDATE=1` rewrites the last three; a mismatch shows the
-//! first line that differs. What differs from run to run (task numbers, times, codes, ports) is
+//! cluster, `?` what the user is asked, `!` what the client replies, `<` the answer (`<!` an error).
+//! `UPDATE=1` rewrites `@`, `?` and `<`; a mismatch shows the first line that differs. A client can
+//! ask its user where the session begins with `% asks REVISION`. What differs from run to run (task numbers, times, codes, ports) is
 //! written as `*`; `$confirm`, `$task` and `$volume` stand for the last code, task
 //! and volume (of a list: the first) that an answer gave.
 
@@ -17,7 +18,8 @@ use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::session::{Answer, Session};
+use crate::ask::ASKING;
+use crate::session::{Answer, Manner, Session, desk};
 use crate::sim::{Seen, World};
 
 fn folder() -> PathBuf {
@@ -83,25 +85,33 @@ fn check(path: &Path) -> Option<String> {
     ))
 }
 
-/// Plays the `#`, `%` and `>` lines, and writes what came of it behind them.
+/// Plays the `#`, `%`, `>` and `!` lines, and writes what came of it behind them.
 fn play(written: &str, path: &Path) -> String {
     let env = written
         .lines()
         .filter_map(|line| line.strip_prefix("% env "));
     let env = env.collect::<Vec<_>>().join("\n");
     let world = World::three();
-    let mut session = Session::with(&world, &env);
+    let revision = written
+        .lines()
+        .find_map(|line| line.strip_prefix("% asks "));
+    let mut session = match revision.map(|date| ASKING.iter().find(|known| **known == date)) {
+        None => Session::with(&world, &env),
+        Some(Some(revision)) => Session::held(desk(&world, &env), Manner::asking(revision)),
+        Some(None) => panic!("{}: no such revision", path.display()),
+    };
     let mut memory = Memory::default();
     let mut played = String::new();
-    for line in written.lines() {
-        if line.starts_with(['@', '<']) {
-            continue;
-        }
+    let lines = written
+        .lines()
+        .filter(|line| !line.starts_with(['@', '?', '<']));
+    let mut lines = lines.peekable();
+    while let Some(line) = lines.next() {
         played.push_str(line);
         played.push('\n');
         let order = line
             .strip_prefix("% ")
-            .filter(|order| !order.starts_with("env "));
+            .filter(|order| !order.starts_with("env ") && !order.starts_with("asks "));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
         }
@@ -110,12 +120,31 @@ fn play(written: &str, path: &Path) -> String {
             let arguments = memory.fill(arguments);
             let arguments: Value = serde_json::from_str(&arguments)
                 .unwrap_or_else(|cause| panic!("{}: {line}: {cause}", path.display()));
-            let answer = session.call(tool, &arguments);
+            let mut put = |said: Vec<String>| {
+                for line in said {
+                    played.push_str(&steady(&line));
+                    played.push('\n');
+                }
+            };
+            let answer = session.call_asked(tool, &arguments, |question| {
+                put(seen(&world.seen()));
+                put(asked(question));
+                // Meanwhile something may happen to the clusters.
+                while let Some(order) = lines.next_if(|line| line.starts_with("% ")) {
+                    put(vec![order.to_string()]);
+                    world
+                        .direct(order.trim_start_matches("% "))
+                        .expect("an order");
+                }
+                let reply = lines.next_if(|line| line.starts_with("! "));
+                let reply =
+                    reply.unwrap_or_else(|| panic!("{}: no reply to {line}", path.display()));
+                put(vec![reply.to_string()]);
+                replied(reply.trim_start_matches("! "))
+            });
             memory.learn(&answer);
-            for line in seen(&world.seen()).into_iter().chain(lines(&answer)) {
-                played.push_str(&steady(&line));
-                played.push('\n');
-            }
+            put(seen(&world.seen()));
+            put(shown_of(&answer));
         }
     }
     played
@@ -196,7 +225,28 @@ fn is_weighed(seen: &Seen) {
     );
 }
 
-fn lines(answer: &Answer) -> Vec<String> {
+/// The question, as the user reads it, and the form below it.
+fn asked(question: &Value) -> Vec<String> {
+    let message = question["message"].as_str().expect("a message");
+    let mut lines: Vec<String> = message.lines().map(|line| format!("? {line}")).collect();
+    let form = question["requestedSchema"]["properties"].as_object();
+    let fields = form.expect("a form").iter();
+    lines.extend(fields.map(|(name, field)| format!("? [{name}: {}]", field["description"])));
+    lines
+}
+
+/// `accept CONTENT`, `decline` or `cancel`.
+fn replied(reply: &str) -> Value {
+    match reply.split_once(' ') {
+        Some((action, content)) => {
+            let content: Value = serde_json::from_str(content).expect("a filled form");
+            json!({"action": action, "content": content})
+        }
+        None => json!({"action": reply}),
+    }
+}
+
+fn shown_of(answer: &Answer) -> Vec<String> {
     match answer {
         Answer::Error(text) => text.lines().map(|line| format!("<! {line}")).collect(),
         Answer::Structured(answer) => {

@@ -177,7 +177,7 @@ impl World {
         if !patterns.is_empty() {
             text += &format!("PROXMOX_CLUSTER_PATTERNS={}\n", patterns.join(","));
         }
-        text + "PROXMOX_CONFIRM=code\n"
+        text
     }
 }
 

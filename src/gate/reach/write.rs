@@ -6,27 +6,39 @@ use super::Reach;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::mark::Effect;
+use crate::gate::trail::Trail;
 use crate::gate::weigh::{Touch, Weight};
+use crate::proxmox::request::Request;
 
 /// What a call that may write was given.
 #[derive(Clone, Copy)]
 pub(in crate::gate) struct Writing<'a> {
     pub(in crate::gate) gate: &'a Gate,
+    pub(in crate::gate) trail: &'a Trail<'a>,
     /// The user has typed the number of objects of a plan beyond the limit.
     pub(in crate::gate) beyond_limit: bool,
 }
 
 impl Reach<'_> {
-    /// Holds a write against the brake, as the last thing before it leaves. Each object counts once a
-    /// call.
-    pub(super) fn brake(&self, weight: &Weight) -> Result<(), Error> {
-        let Some(writing) = &self.grant.writing else {
-            return Ok(());
+    /// The last things before a write leaves: it is held against the brake, and written down.
+    ///
+    /// # Errors
+    /// It must not leave.
+    pub(super) fn before_write(&self, request: &Request, weight: &Weight) -> Result<(), Error> {
+        let Some(writing) = self.grant.writing else {
+            return Err(self.refused(request, "is a write, which this call may not send"));
         };
+        let objects = self.braked(&writing, weight)?;
+        writing.trail.before(request.line(), &objects)
+    }
+
+    /// The objects that a write destroys or interrupts, and that were not counted for this call
+    /// before: each counts once.
+    fn braked(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {
         if weight.mark.effect < Effect::Full && !weight.mark.interrupts {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let counted = self.counted.borrow().clone();
+        let mut counted = self.counted.borrow_mut();
         let touched: BTreeSet<String> = weight.touches.iter().map(Touch::to_string).collect();
         let new: Vec<String> = touched.difference(&counted).cloned().collect();
         let mut brake = writing.gate.brake.borrow_mut();
@@ -34,7 +46,7 @@ impl Reach<'_> {
             brake.has_room(self.cluster_name(), new.len())?;
         }
         brake.count(new.len());
-        self.counted.borrow_mut().extend(new);
-        Ok(())
+        counted.extend(new.iter().cloned());
+        Ok(new)
     }
 }

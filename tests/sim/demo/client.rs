@@ -134,7 +134,12 @@ impl Client {
 
     /// The handshake; the result of `initialize`.
     pub fn initialize(&mut self, revision: &str) -> Result<Value, String> {
-        let hello = json!({"protocolVersion": revision, "capabilities": {},
+        self.introduce(revision, &json!({}))
+    }
+
+    /// The same as a client that can do this.
+    pub fn introduce(&mut self, revision: &str, capabilities: &Value) -> Result<Value, String> {
+        let hello = json!({"protocolVersion": revision, "capabilities": capabilities,
                            "clientInfo": {"name": "demo", "version": "0"}});
         let result = self.request("initialize", &hello)?;
         self.notify("notifications/initialized", &json!({}))?;
@@ -144,6 +149,30 @@ impl Client {
     /// The result of a tool's call.
     pub fn call(&mut self, tool: &str, arguments: &Value) -> Result<Value, String> {
         self.request("tools/call", &json!({"name": tool, "arguments": arguments}))
+    }
+
+    /// The same of a call in which the user is asked: what `form` gives is what they fill in, after
+    /// they saw the message.
+    pub fn call_asked(
+        &mut self,
+        tool: &str,
+        arguments: &Value,
+        form: impl FnOnce(&str) -> Result<Value, String>,
+    ) -> Result<Value, String> {
+        let id = self.ask("tools/call", &json!({"name": tool, "arguments": arguments}))?;
+        let question = self.receive()?;
+        let message = question["params"]["message"].as_str();
+        let (true, Some(message)) = (question["method"] == "elicitation/create", message) else {
+            return Err(format!("`{tool}` asked nothing, but said {question}"));
+        };
+        let content = form(message)?;
+        self.send(&json!({"jsonrpc": "2.0", "id": question["id"],
+                          "result": {"action": "accept", "content": content}}))?;
+        let mut reply = self.receive()?;
+        if reply["id"] != json!(id) || reply.get("result").is_none() {
+            return Err(format!("`{tool}` was answered by {reply}"));
+        }
+        Ok(reply["result"].take())
     }
 
     pub fn close_input(&mut self) {

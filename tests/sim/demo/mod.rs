@@ -31,6 +31,8 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
     write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
     let mut client = Client::start(program, &env_file, Way::Pipe)?;
     let hello = client.initialize(REVISION)?;
+    let mut asking = Client::start(program, &env_file, Way::Pipe)?;
+    asking.introduce(REVISION, &json!({"elicitation": {"form": {}}}))?;
     let tools = client.request("tools/list", &json!({}))?;
     let offered = |name: &str| {
         tools["tools"]
@@ -53,7 +55,8 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
     )?;
     put(
         out,
-        "> is what the assistant calls, @ what reached which cluster, < the answer",
+        "> is what the assistant calls, @ what reached which cluster, < the answer,\n\
+         ? what the user is asked, ! what they type",
     )?;
     let mut confirm = String::new();
     for (number, step) in (1..).zip(STEPS) {
@@ -62,7 +65,19 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
         put(out, &format!("> {} {arguments}", step.tool))?;
         let arguments: Value =
             serde_json::from_str(&arguments).map_err(|cause| cause.to_string())?;
-        let result = client.call(step.tool, &arguments)?;
+        let result = match step.typed {
+            None => client.call(step.tool, &arguments)?,
+            Some(name) => asking.call_asked(step.tool, &arguments, |message| {
+                for line in page::reached(&world.seen()) {
+                    put(out, &line)?;
+                }
+                for line in message.lines() {
+                    put(out, &format!("? {line}"))?;
+                }
+                put(out, &format!("! {name}"))?;
+                Ok(json!({ "name": name }))
+            })?,
+        };
         let seen = world.seen();
         for line in page::reached(&seen) {
             put(out, &line)?;
@@ -75,13 +90,18 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
             confirm = code.to_string();
         }
     }
-    let (status, rest, stderr) = client.end()?;
-    if !status.success() || !rest.is_empty() || !stderr.is_empty() {
-        return Err(format!(
-            "the server ended with {status}, after {rest:?}, and said: {stderr}"
-        ));
+    for client in [client, asking] {
+        let (status, rest, stderr) = client.end()?;
+        if !status.success() || !rest.is_empty() || !stderr.is_empty() {
+            return Err(format!(
+                "the server ended with {status}, after {rest:?}, and said: {stderr}"
+            ));
+        }
     }
-    put(out, "\nThe server has ended; every answer was as expected.")
+    put(
+        out,
+        "\nBoth servers have ended; every answer was as expected.",
+    )
 }
 
 /// Writes a file that only its owner may read.

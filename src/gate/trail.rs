@@ -1,0 +1,126 @@
+//! What is known of one call while it passes, and its lines in the audit file: one before its first
+//! write leaves, one when it has ended.
+
+use std::cell::{Cell, RefCell};
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use super::audit::{Confirmed, Intent, Log, Record, Verdict};
+use super::mark::Mark;
+use crate::error::Error;
+use crate::log;
+
+/// What a call came to, as far as its line says it.
+pub enum End<'e> {
+    Answer(&'e Map<String, Value>),
+    /// A plan or a question.
+    Asked,
+    Error(&'e Error),
+}
+
+/// One call's way.
+pub struct Trail<'a> {
+    log: Option<&'a Log>,
+    begun: Instant,
+    record: RefCell<Record>,
+    intent: Cell<Option<Intent>>,
+}
+
+impl<'a> Trail<'a> {
+    /// Begins with the arguments as they came.
+    pub fn new(log: Option<&'a Log>, tool: &str, arguments: &Map<String, Value>) -> Trail<'a> {
+        let record = Record {
+            tool: tool.to_owned(),
+            // Kept only for the line.
+            arguments: log.map_or(Value::Null, |_| Value::Object(arguments.clone())),
+            ..Record::default()
+        };
+        Trail {
+            log,
+            begun: Instant::now(),
+            record: RefCell::new(record),
+            intent: Cell::new(None),
+        }
+    }
+
+    /// Which cluster the call means, and why; `all` for several.
+    pub fn located(&self, cluster: &str, chosen_by: &str) {
+        let mut record = self.record.borrow_mut();
+        cluster.clone_into(&mut record.cluster);
+        chosen_by.clone_into(&mut record.chosen_by);
+    }
+
+    /// That the call was let pass, by its mark, and how it was confirmed.
+    pub(super) fn passed(&self, mark: Mark, confirmed: Confirmed) {
+        let mut record = self.record.borrow_mut();
+        record.rule = format!("{mark} is within the access level");
+        record.verdict = Some(Verdict::Go);
+        record.confirmed = Some(confirmed);
+    }
+
+    /// Before a write leaves. `objects` are those that it destroys or interrupts.
+    ///
+    /// # Errors
+    /// The line cannot be written: the write must not leave.
+    pub(super) fn before(&self, request: String, objects: &[String]) -> Result<(), Error> {
+        let mut record = self.record.borrow_mut();
+        let cluster = record.cluster.clone();
+        let objects = objects.iter().map(|object| format!("{cluster}/{object}"));
+        record.objects.extend(objects);
+        if let (Some(log), None) = (self.log, self.intent.get()) {
+            let line = Record {
+                request: request.clone(),
+                ..record.clone()
+            };
+            let intent = log.intent(&line).map_err(|cause| Error::NotAllowed {
+                sentence: format!("{cluster}: `{request}` was not sent, since {cause}"),
+                hint: Some("writes go on as soon as the file can be written".into()),
+            })?;
+            self.intent.set(Some(intent));
+        }
+        record.requests.push(request);
+        Ok(())
+    }
+
+    /// Writes what came of the call. A line that cannot be written is said on standard error: what was
+    /// done is done.
+    pub fn end(&self, end: &End) {
+        let Some(log) = self.log else {
+            return;
+        };
+        let mut record = self.record.borrow_mut();
+        record.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
+        match end {
+            End::Asked => {
+                record.verdict = Some(Verdict::Asked);
+                record.rule = "what asks is confirmed first".into();
+                record.outcome = "asked".into();
+            }
+            End::Answer(answer) => {
+                let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
+                record.verdict = Some(Verdict::Go);
+                record.task = text("task").unwrap_or_default();
+                record.outcome = text("state")
+                    .filter(|state| state == "running")
+                    .unwrap_or_else(|| "ok".into());
+            }
+            End::Error(error) => {
+                record.outcome = error.code().into();
+                let sentence = error.to_string();
+                if error.is_refusal() && self.intent.get().is_none() {
+                    record.verdict = Some(Verdict::Refused);
+                    record.rule = sentence;
+                } else {
+                    record.error = sentence;
+                }
+                if let Error::TaskFailed { task, .. } = error {
+                    record.task.clone_from(task);
+                }
+            }
+        }
+        if let Err(cause) = log.outcome(self.intent.get(), &record) {
+            log::error(&cause);
+        }
+    }
+}

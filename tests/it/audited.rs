@@ -1,0 +1,293 @@
+//! What the audit file says of calls that were made, and that nothing is written to a cluster without
+//! it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use proxmox_mcp::gate::audit;
+use serde_json::{Value, json};
+
+use crate::audit::place;
+use crate::commands::Shell;
+use crate::session::Session;
+use crate::sim::guest::Status;
+use crate::sim::{Seen, World};
+
+/// The records of the file, without the lines of beginning and end.
+fn records(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).expect("the file");
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let is_call = |record: &Value| record.get("tool").is_some();
+    lines.filter(is_call).collect()
+}
+
+fn audited(world: &World, path: &Path, more: &str) -> Session {
+    let line = format!("PROXMOX_AUDIT_LOG={}\n{more}", path.display());
+    Session::with(world, &line)
+}
+
+fn writes(world: &World) -> Vec<String> {
+    let seen = world.seen();
+    let writes = seen.iter().filter(|one: &&Seen| one.method != "GET");
+    writes
+        .map(|one| format!("{} {}", one.method, one.path))
+        .collect()
+}
+
+/// These keys of a record, as one object.
+fn of(record: &Value, keys: &[&str]) -> Value {
+    let pick = keys
+        .iter()
+        .map(|key| ((*key).to_owned(), record[*key].clone()));
+    Value::Object(pick.collect())
+}
+
+#[test]
+fn a_write_has_a_line_before_it_leaves_and_one_when_it_has_ended() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let mut session = audited(&world, &path, "");
+    let start = json!({"guest": "stg-web-01", "action": "suspend"});
+    world.cluster("staging").edit(|state| {
+        let guest = state
+            .guests
+            .values_mut()
+            .find(|one| one.name() == "stg-web-01");
+        guest.expect("the guest").status = Status::Running;
+    });
+    let done = session.call("guest_power", &start).ok();
+    let [intent, outcome] = <[Value; 2]>::try_from(records(&path)).expect("two lines");
+    let suspend = "POST /nodes/stg-pve1/qemu/100/status/suspend";
+    assert_eq!(
+        of(
+            &intent,
+            &[
+                "kind",
+                "tool",
+                "cluster",
+                "chosen_by",
+                "verdict",
+                "rule",
+                "confirmed",
+                "request",
+                "objects"
+            ]
+        ),
+        json!({
+            "kind": "intent", "tool": "guest_power", "cluster": "staging",
+            "chosen_by": "pattern stg-", "verdict": "go", "rule": "O! is within the access level",
+            "confirmed": "no need", "request": suspend, "objects": ["staging/guest 100"],
+        })
+    );
+    assert_eq!(
+        of(
+            &outcome,
+            &[
+                "kind",
+                "intent",
+                "requests",
+                "outcome",
+                "task",
+                "arguments",
+                "how"
+            ]
+        ),
+        json!({
+            "kind": "outcome", "intent": intent["seq"], "requests": [suspend], "outcome": "ok",
+            "task": done["task"], "arguments": start, "how": "mcp",
+        })
+    );
+    assert_eq!(outcome["client"], json!({"name": "it", "version": "0"}));
+    assert!(outcome["duration_ms"].is_u64(), "{outcome}");
+}
+
+#[test]
+fn what_was_refused_asked_and_confirmed_is_told_with_the_rule() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let more = "PROXMOX_CLUSTER_production_ACCESS=read\n";
+    let mut session = audited(&world, &path, more);
+    session
+        .call(
+            "guest_power",
+            &json!({"guest": "prod-web-01", "action": "start"}),
+        )
+        .error();
+    session
+        .call("guest_get", &json!({"guest": "nobody"}))
+        .error();
+    world.cluster("staging").edit(|state| {
+        state.guests.get_mut(&103).expect("stg-web-02").status = Status::Stopped;
+    });
+    let mut delete = json!({"guest": "stg-web-02"});
+    let planned = session.call("guest_delete", &delete).ok();
+    delete["confirm"] = planned["confirm"].clone();
+    session.call("guest_delete", &delete).ok();
+    session.call("cluster_list", &json!({})).ok();
+    let told: Vec<Value> = records(&path)
+        .iter()
+        .map(|one| {
+            of(
+                one,
+                &["kind", "tool", "cluster", "verdict", "confirmed", "outcome"],
+            )
+        })
+        .collect();
+    let row = |kind: &str,
+               tool: &str,
+               cluster: Value,
+               verdict: &str,
+               confirmed: Value,
+               outcome: Value| {
+        json!({"kind": kind, "tool": tool, "cluster": cluster, "verdict": verdict,
+               "confirmed": confirmed, "outcome": outcome})
+    };
+    assert_eq!(
+        told,
+        [
+            row(
+                "outcome",
+                "guest_power",
+                json!("production"),
+                "refused",
+                json!(null),
+                json!("NotAllowedError")
+            ),
+            row(
+                "outcome",
+                "guest_get",
+                json!(null),
+                "refused",
+                json!(null),
+                json!("BadArgumentsError")
+            ),
+            row(
+                "outcome",
+                "guest_delete",
+                json!("staging"),
+                "asked",
+                json!(null),
+                json!("asked")
+            ),
+            row(
+                "intent",
+                "guest_delete",
+                json!("staging"),
+                "go",
+                json!("code"),
+                json!(null)
+            ),
+            row(
+                "outcome",
+                "guest_delete",
+                json!("staging"),
+                "go",
+                json!("code"),
+                json!("ok")
+            ),
+            row(
+                "outcome",
+                "cluster_list",
+                json!("all"),
+                "go",
+                json!(null),
+                json!("ok")
+            ),
+        ]
+    );
+    let refused = &records(&path)[0];
+    assert!(
+        refused["rule"]
+            .as_str()
+            .expect("a rule")
+            .contains("PROXMOX_CLUSTER_production_ACCESS"),
+        "{refused}"
+    );
+    drop(session);
+    let report = audit::verify(&[&path], &[]).expect("it can be read");
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert!(
+        report.runs.iter().all(|run| run.ended),
+        "the session ended in order"
+    );
+}
+
+/// Without its line no write leaves; reads go on.
+#[test]
+fn what_cannot_be_written_down_is_not_done() {
+    let world = World::three();
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = folder.path().join("missing/audit.jsonl");
+    let mut session = audited(&world, &missing, "");
+    let start = json!({"guest": "stg-web-01", "action": "start"});
+    let error = session.call("guest_power", &start).error();
+    assert!(
+        error.starts_with("NotAllowedError: staging: `POST ")
+            && error.contains("was not sent, since the audit file cannot be written"),
+        "{error}"
+    );
+    assert_eq!(writes(&world), [""; 0]);
+    session
+        .call("guest_get", &json!({"guest": "stg-web-01"}))
+        .ok();
+    // As soon as it can be written, writes go on.
+    fs::create_dir(folder.path().join("missing")).expect("a folder");
+    session.call("guest_power", &start).ok();
+    assert_eq!(writes(&world).len(), 1);
+    assert_eq!(
+        missing.metadata().expect("the file").permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+#[test]
+fn secrets_are_masked() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let mut session = audited(&world, &path, "");
+    let create = json!({"name": "stg-new", "settings": {"cipassword": "hunter2-hunter2"}});
+    session.call("guest_create_vm", &create).ok();
+    let text = fs::read_to_string(&path).expect("the file");
+    assert!(
+        text.contains("cipassword") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+/// The command line lives for one call: it counts what the file says of the last minute.
+#[test]
+fn the_command_line_is_braked_by_the_file() {
+    let world = World::three();
+    world.cluster("staging").edit(|state| {
+        for guest in state.guests.values_mut() {
+            guest.status = Status::Running;
+        }
+    });
+    let (_folder, path) = place();
+    let more = format!(
+        "PROXMOX_BULK_LIMIT=2\nPROXMOX_AUDIT_LOG={}\n",
+        path.display()
+    );
+    let shell = Shell::new(&format!("{}{more}", world.env()));
+    let reboot = |guest: u32| {
+        let arguments = json!({"guest": guest, "cluster": "staging", "action": "reboot"});
+        shell.run(&["call", "guest_power", &arguments.to_string()])
+    };
+    reboot(100).well();
+    reboot(120).well();
+    world.seen();
+    reboot(100).refused(
+        1,
+        &[
+            "2 guests or objects were destroyed or interrupted",
+            "PROXMOX_BULK_LIMIT (2)",
+        ],
+    );
+    assert_eq!(writes(&world), [""; 0]);
+    let report = audit::verify(&[&path], &[]).expect("it can be read");
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_eq!(report.runs.len(), 3);
+}
