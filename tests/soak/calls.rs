@@ -118,12 +118,19 @@ pub fn bad_line(draw: &mut Draw) -> (Vec<u8>, usize) {
         5 => ("[".repeat(5000).into_bytes(), 1),
         6 => (b"{\"jsonrpc\":\"1.0\",\"id\":1e3,\"method\":7}".to_vec(), 1),
         7 => (b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"never\"}}".to_vec(), 0),
-        _ => {
-            // Longer than a line may be, but seldom: it is 9 MB.
-            let length = if draw.below(40) == 0 { 9 << 20 } else { 100_000 };
-            (vec![b'x'; length], 1)
-        }
+        _ if draw.below(40) == 0 => (long_line(), 1),
+        _ => (vec![b'x'; 100_000], 1),
     }
+}
+
+/// Longer than a line may be.
+pub fn long_line() -> Vec<u8> {
+    vec![b'x'; 9 << 20]
+}
+
+/// An answer of many bytes, once.
+pub fn largest() -> Limited {
+    Limited::from(Fault::Huge(8 << 20)).times(1)
 }
 
 /// What goes wrong next on a cluster.
@@ -141,7 +148,7 @@ pub fn fault(draw: &mut Draw) -> Limited {
         7 => few(Fault::BadJson),
         8 => few(Fault::Empty),
         9 => few(Fault::Redirect),
-        10 => once(Fault::Huge(8 << 20)),
+        10 => largest(),
         11 => once(Fault::WrongLength),
         12 => few(Fault::Chunked),
         13 => few(Fault::DeepJson(2000)),

@@ -72,7 +72,7 @@ fn run() -> Result<bool, String> {
         if number == WARM_UP {
             before = Some(soak.look()?);
         }
-        if number % (calls / 10) == 0 {
+        if number.is_multiple_of(calls / 10) {
             let now = process::figures(soak.server.id())?;
             eprintln!(
                 "  {number} calls after {} s, {} kB",
@@ -136,7 +136,12 @@ impl Soak {
         let folder = tempfile::tempdir().map_err(|cause| cause.to_string())?;
         let env_file = folder.path().join("soak.env");
         let short = CLUSTERS.map(|name| format!("PROXMOX_CLUSTER_{name}_TIMEOUT=1\n"));
-        let text = format!("{}{}PROXMOX_LOG=error\n", world.env(), short.concat());
+        let text = format!(
+            "{}{}PROXMOX_LOG=error\nPROXMOX_BULK_LIMIT=10000\nPROXMOX_AUDIT_LOG={}\n",
+            world.env(),
+            short.concat(),
+            folder.path().join("audit.jsonl").display()
+        );
         demo::write_private(&env_file, &text).map_err(|cause| cause.to_string())?;
         let mut command = Command::new(program);
         command.arg("--env-file").arg(&env_file).env_clear();
@@ -171,10 +176,13 @@ impl Soak {
 
     /// One of the calls, whatever it is, and what must come of it.
     fn stroke(&mut self, number: usize) -> Result<(), String> {
-        if number % FAULT_EVERY == 0 {
+        if number.is_multiple_of(FAULT_EVERY) {
             self.break_something(number);
         }
         self.world.seen();
+        if number == WARM_UP / 2 {
+            return self.extremes();
+        }
         match self.draw.below(20) {
             0 => self.bad_line(),
             1 => self.cancelled(),
@@ -196,7 +204,7 @@ impl Soak {
     /// Two of three times all is well.
     fn break_something(&mut self, number: usize) {
         self.world.clusters.iter().for_each(sim::SimCluster::heal);
-        if number / FAULT_EVERY % 3 == 0 {
+        if (number / FAULT_EVERY).is_multiple_of(3) {
             let cluster = *self.draw.of(&CLUSTERS);
             let fault = calls::fault(&mut self.draw);
             self.world.cluster(cluster).fault(fault);
@@ -204,8 +212,22 @@ impl Soak {
         }
     }
 
+    /// The largest line and the largest answer, before the first look: what an allocator keeps of
+    /// them is no growth.
+    fn extremes(&mut self) -> Result<(), String> {
+        self.world.cluster("staging").fault(calls::largest());
+        let call = json!({"name": "node_list", "arguments": {"cluster": "staging"}});
+        let id = self.send("tools/call", &call)?;
+        self.answer(id)?;
+        self.bad_bytes(calls::long_line(), 1)
+    }
+
     fn bad_line(&mut self) -> Result<(), String> {
-        let (mut bytes, answers) = calls::bad_line(&mut self.draw);
+        let (bytes, answers) = calls::bad_line(&mut self.draw);
+        self.bad_bytes(bytes, answers)
+    }
+
+    fn bad_bytes(&mut self, mut bytes: Vec<u8>, answers: usize) -> Result<(), String> {
         bytes.push(b'\n');
         self.input
             .write_all(&bytes)
