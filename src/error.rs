@@ -30,6 +30,12 @@ pub enum Error {
         sentence: String,
         hint: Option<String>,
     },
+    /// A rule protects a guest from what the call would do, or whether it does could not be found out.
+    /// Nothing was sent, save reads.
+    Protected {
+        sentence: String,
+        hint: Option<String>,
+    },
     /// No connection was made, or none was tried: nothing was sent, safe to repeat.
     Unreachable {
         cluster: String,
@@ -96,6 +102,7 @@ impl Error {
             Error::AmbiguousCluster { .. } => "AmbiguousClusterSelectionError",
             Error::AmbiguousGuest { .. } => "AmbiguousGuestError",
             Error::NotAllowed { .. } => "NotAllowedError",
+            Error::Protected { .. } => "ProtectedError",
             Error::Unreachable { .. } => "ClusterConnectionError",
             Error::Interrupted { .. } => "InterruptedError",
             Error::Denied { .. } => "PermissionError",
@@ -138,6 +145,7 @@ impl Error {
                     .into(),
             ),
             Error::NotAllowed { hint, .. }
+            | Error::Protected { hint, .. }
             | Error::Unreachable { hint, .. }
             | Error::Denied { hint, .. }
             | Error::Refused { hint, .. }
@@ -183,7 +191,9 @@ impl fmt::Display for Error {
                     vmids.join(", ")
                 )
             }
-            Error::NotAllowed { sentence, .. } => f.write_str(sentence),
+            Error::NotAllowed { sentence, .. } | Error::Protected { sentence, .. } => {
+                f.write_str(sentence)
+            }
             Error::Unreachable { cluster, cause, .. } => {
                 write!(f, "{cluster}: not reached, nothing was sent: {cause}")
             }

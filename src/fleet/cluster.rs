@@ -103,7 +103,7 @@ pub(super) fn read(
     let (access, access_variable) = access(fields, common, report);
     let mut protect = common.protect.clone();
     if let Some(own) = fields.own("PROTECT") {
-        let rules = report.take(own.variable, rule::rules(own.value));
+        let rules = report.take(own.variable, rule::rules(own.variable, own.value));
         protect.extend(rules.unwrap_or_default());
     }
     Some(Cluster {

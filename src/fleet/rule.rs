@@ -11,6 +11,8 @@ const RULES_MAX: usize = 1000;
 pub struct Rule {
     /// As it was written.
     pub text: String,
+    /// The variable that it stands in.
+    pub variable: String,
     pub what: Protected,
 }
 
@@ -26,8 +28,8 @@ pub enum Protected {
     Pool(String),
 }
 
-/// Reads the items of `PROXMOX_PROTECT`.
-pub(super) fn rules(text: &str) -> Result<Vec<Rule>, String> {
+/// Reads the items of `PROXMOX_PROTECT` or of a cluster's own `variable`.
+pub(super) fn rules(variable: &str, text: &str) -> Result<Vec<Rule>, String> {
     let mut rules = Vec::new();
     for (item, number) in value::items(text).zip(1..) {
         let what = protected(item).ok_or_else(|| {
@@ -38,6 +40,7 @@ pub(super) fn rules(text: &str) -> Result<Vec<Rule>, String> {
         })?;
         rules.push(Rule {
             text: item.to_owned(),
+            variable: variable.to_owned(),
             what,
         });
     }

@@ -8,6 +8,7 @@ use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
 
+const PROTECT: &str = "PROXMOX_PROTECT";
 const BULK_LIMIT_DEFAULT: u32 = 10;
 const BULK_LIMIT_MAX: u32 = 10_000;
 /// The set of toolsets that is on where nothing is said.
@@ -65,7 +66,7 @@ pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Sa
     let confirm = parsed(values, "PROXMOX_CONFIRM", report, |text| {
         confirm(text, names)
     });
-    let protect = parsed(values, "PROXMOX_PROTECT", report, rule::rules);
+    let protect = parsed(values, PROTECT, report, |text| rule::rules(PROTECT, text));
     let bulk_limit = parsed(values, "PROXMOX_BULK_LIMIT", report, |text| {
         value::whole(text, 1, BULK_LIMIT_MAX)
     });

@@ -1,8 +1,9 @@
-//! What a call or a request does, as its mark: the effect, and whether it interrupts or asks.
+//! What a call or a request does, as its mark: the effect, whether it interrupts or asks, and whether
+//! a guest is lost by it.
 
 pub use crate::fleet::effect::Effect;
 
-/// An effect and the two facts beside it.
+/// An effect and the facts beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     pub effect: Effect,
@@ -10,6 +11,9 @@ pub struct Mark {
     pub interrupts: bool,
     /// `?`: it asks for confirmation first. Everything `Full` does.
     pub asks: bool,
+    /// It takes away or overwrites a guest, its disks or its state, as they are now. Of a snapshot or
+    /// a backup that is not said: the guest stays.
+    pub destroys: bool,
 }
 
 impl Mark {
@@ -20,6 +24,7 @@ impl Mark {
         effect: Effect::Full,
         interrupts: false,
         asks: true,
+        destroys: false,
     };
 
     const fn plain(effect: Effect) -> Mark {
@@ -27,6 +32,7 @@ impl Mark {
             effect,
             interrupts: false,
             asks: false,
+            destroys: false,
         }
     }
 
@@ -43,12 +49,21 @@ impl Mark {
         Mark { asks: true, ..self }
     }
 
+    /// The same, taking away or overwriting a guest or its disks.
+    pub const fn destroys(self) -> Mark {
+        Mark {
+            destroys: true,
+            ..self
+        }
+    }
+
     /// The heavier of the two in each respect.
     pub fn or(self, other: Mark) -> Mark {
         Mark {
             effect: self.effect.max(other.effect),
             interrupts: self.interrupts || other.interrupts,
             asks: self.asks || other.asks,
+            destroys: self.destroys || other.destroys,
         }
     }
 

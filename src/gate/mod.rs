@@ -6,6 +6,7 @@ pub mod audit;
 pub mod brake;
 pub mod confirm;
 pub mod mark;
+mod protect;
 pub mod reach;
 pub mod trail;
 pub mod weigh;
@@ -71,6 +72,8 @@ pub struct Entry<'e> {
     pub guest: Option<Guest>,
     /// The UPID of the task that the call addresses.
     pub task: Option<&'e str>,
+    /// What else the call addresses: its node, its storage.
+    pub touches: Vec<Touch>,
     /// Seconds to wait for the end of a task.
     pub wait_s: u64,
 }
@@ -164,6 +167,10 @@ impl Gate {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
+        if let Some(guest) = &entry.guest {
+            let reader = Reach::new(fleet, entry.cluster, reading(), Some(guest.clone()), 0);
+            protect::call(&reader, entry.tool, entry.mark, guest)?;
+        }
         let mut planned = None;
         let mut confirmed = Confirmed::NoNeed;
         if entry.mark.asks {
@@ -184,7 +191,7 @@ impl Gate {
             .map(|upid| Touch::Task((*upid).to_string()));
         let grant = Grant {
             mark: entry.mark,
-            touches: guest.chain(task).collect(),
+            touches: guest.chain(task).chain(entry.touches).collect(),
             writing: Some(Writing {
                 gate: self,
                 trail: entry.trail,

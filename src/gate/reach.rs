@@ -206,10 +206,11 @@ impl<'a> Reach<'a> {
         for touch in &weight.touches {
             let allowed = match touch {
                 Touch::NewGuest(vmid) => self.made.borrow().contains(vmid),
-                touch => self.grant.touches.contains(touch),
+                Touch::SomeGuests => true,
+                touch => self.grant.touches.iter().any(|mine| mine.covers(touch)),
             };
             if !allowed {
-                let problem = format!("touches {touch:?}, which is not what the call addresses");
+                let problem = format!("touches {touch}, which is not what the call addresses");
                 return Err(self.refused(request, &problem));
             }
         }

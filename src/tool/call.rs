@@ -14,6 +14,7 @@ use crate::gate::confirm::Question;
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::trail::{End, Trail};
+use crate::gate::weigh::Touch;
 use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
@@ -163,6 +164,7 @@ fn on_one(
         cluster: located.decision.cluster,
         guest: located.guest,
         task: located.task.as_ref().map(Upid::as_str),
+        touches: addressed(tool, args)?,
         wait_s: injected.wait_s,
     };
     let plan = |reach: &Reach| match tool.plan {
@@ -247,6 +249,18 @@ fn locate(
         decision,
         guest,
         task: None,
+    })
+}
+
+/// The node or storage that a call addresses; its guest and its task are found.
+fn addressed(tool: &Tool, args: &Args) -> Result<Vec<Touch>, Error> {
+    Ok(match tool.subject {
+        Subject::Node => vec![Touch::Node(args.need("node")?.into())],
+        Subject::Storage(name) => match args.need(name)? {
+            volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
+            storage => vec![Touch::Storage(storage.into())],
+        },
+        _ => Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use super::Reach;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::mark::Effect;
+use crate::gate::protect;
 use crate::gate::trail::Trail;
 use crate::gate::weigh::{Touch, Weight};
 use crate::proxmox::request::Request;
@@ -20,7 +21,8 @@ pub(in crate::gate) struct Writing<'a> {
 }
 
 impl Reach<'_> {
-    /// The last things before a write leaves: it is held against the brake, and written down.
+    /// The last things before a write leaves: it is held against protection and the brake, and written
+    /// down.
     ///
     /// # Errors
     /// It must not leave.
@@ -28,6 +30,7 @@ impl Reach<'_> {
         let Some(writing) = self.grant.writing else {
             return Err(self.refused(request, "is a write, which this call may not send"));
         };
+        protect::request(self, request, weight)?;
         let objects = self.braked(&writing, weight)?;
         writing.trail.before(request.line(), &objects)
     }
@@ -35,11 +38,21 @@ impl Reach<'_> {
     /// The objects that a write destroys or interrupts, and that were not counted for this call
     /// before: each counts once.
     fn braked(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {
-        if weight.mark.effect < Effect::Full && !weight.mark.interrupts {
+        let harms = weight.mark.interrupts || weight.mark.destroys;
+        if weight.mark.effect < Effect::Full && !harms {
             return Ok(Vec::new());
         }
+        let mut touched: BTreeSet<String> = BTreeSet::new();
+        for touch in &weight.touches {
+            if !touch.is_many() {
+                touched.insert(touch.to_string());
+            } else if harms {
+                // Each of them is cut off.
+                let vmids = protect::many(self, touch)?.into_iter();
+                touched.extend(vmids.map(|vmid| Touch::Guest(vmid).to_string()));
+            }
+        }
         let mut counted = self.counted.borrow_mut();
-        let touched: BTreeSet<String> = weight.touches.iter().map(Touch::to_string).collect();
         let new: Vec<String> = touched.difference(&counted).cloned().collect();
         let mut brake = writing.gate.brake.borrow_mut();
         if !writing.beyond_limit {

@@ -22,7 +22,7 @@ use crate::tools::{disks, plan};
 const VMIDS_MAX: usize = 5;
 const VMID_LEAST: i64 = 100;
 const VMID_MOST: i64 = 999_999_999;
-const OVERWRITES: Mark = Mark::FULL.interrupts();
+const OVERWRITES: Mark = Mark::FULL.interrupts().destroys();
 
 pub(super) const RESTORE: Tool = Tool {
     name: "backup_restore",
@@ -265,9 +265,6 @@ fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     consequences.push(("lost", json!(lost)));
     consequences.push(("undo", json!("only by restoring another backup")));
     let mut plan = plan::of_guest(reach, &consequences)?;
-    if plan.shown.get("protection") == Some(&Value::Bool(true)) {
-        return wrong("is protected: `protection` has to be taken off first".into());
-    }
     if let Some(subject) = plan.subject.as_object_mut() {
         let bound =
             json!({"archive": archive.volume, "time": archive.time, "storage": target.sent});

@@ -17,7 +17,7 @@ pub(super) const DELETE: Tool = Tool {
     name: "guest_delete",
     title: "Delete a guest",
     about: "Deletes a stopped guest with its disks and snapshots; asks first.",
-    marks: Marks::Always(Mark::FULL),
+    marks: Marks::Always(Mark::FULL.destroys()),
     subject: Subject::Guest,
     params: &[
         GUEST,

@@ -30,7 +30,7 @@ pub(super) const DISK: Tool = Tool {
         ("resize", Mark::CHANGE),
         ("move", Mark::CHANGE),
         ("detach", Mark::CHANGE),
-        ("remove", Mark::FULL),
+        ("remove", Mark::FULL.destroys()),
     ]),
     subject: Subject::Guest,
     params: &[

@@ -81,7 +81,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_rollback",
         title: "Roll back to a snapshot",
         about: "Sets a guest back to a snapshot: what came after is lost, a running guest is cut off. Asks first.",
-        marks: Marks::Always(Mark::FULL.interrupts()),
+        marks: Marks::Always(Mark::FULL.interrupts().destroys()),
         subject: Subject::Guest,
         params: &[
             GUEST,

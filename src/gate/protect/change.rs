@@ -1,0 +1,131 @@
+//! What a request changes of the facts that rules go by. Pure.
+
+use super::facts::{Facts, is_on};
+use crate::gate::weigh::{Changes, items, plain};
+use crate::proxmox::request::Request;
+
+/// What will be otherwise; nothing where it stays.
+#[derive(Default)]
+pub(super) struct Change {
+    pub(super) name: Option<After>,
+    pub(super) tags: Option<After>,
+    /// The flag may be off afterwards.
+    pub(super) flag_off: bool,
+    pub(super) pool: Pool,
+}
+
+/// In which pool guests are afterwards.
+#[derive(Default)]
+pub(super) enum Pool {
+    #[default]
+    Same,
+    /// In this one.
+    Joins(String),
+    /// No more in this one.
+    Leaves(String),
+}
+
+/// What a setting is afterwards.
+pub(super) enum After {
+    Is(String),
+    Gone,
+    /// As it is now, without what waits for a restart.
+    Now,
+}
+
+impl Change {
+    pub(super) fn of(changes: Changes, request: &Request) -> Change {
+        match changes {
+            Changes::Nothing => Change::default(),
+            Changes::Config => Change::of_config(request),
+            Changes::Pool
+                if request
+                    .params
+                    .get("delete")
+                    .is_some_and(|on| may_be_on(&plain(on))) =>
+            {
+                let pool = Pool::Leaves(pool_of(request));
+                Change {
+                    pool,
+                    ..Change::default()
+                }
+            }
+            Changes::Pool => {
+                let pool = Pool::Joins(pool_of(request));
+                Change {
+                    pool,
+                    ..Change::default()
+                }
+            }
+            Changes::NoPool => {
+                let pool = Pool::Leaves(pool_of(request));
+                Change {
+                    pool,
+                    ..Change::default()
+                }
+            }
+        }
+    }
+
+    fn of_config(request: &Request) -> Change {
+        let listed = |param: &str| request.params.get(param).map(items).unwrap_or_default();
+        let (deleted, reverted) = (listed("delete"), listed("revert"));
+        let after = |key: &str| match request.params.get(key) {
+            Some(value) => Some(After::Is(plain(value))),
+            None if deleted.iter().any(|other| other == key) => Some(After::Gone),
+            None if reverted.iter().any(|other| other == key) => Some(After::Now),
+            None => None,
+        };
+        let flag_off = match after("protection") {
+            None => false,
+            Some(After::Is(text)) => !is_on(&text),
+            Some(After::Gone | After::Now) => true,
+        };
+        Change {
+            name: after("name").or_else(|| after("hostname")),
+            tags: after("tags"),
+            flag_off,
+            pool: Pool::Same,
+        }
+    }
+
+    /// Whether guests of this pool might be in it no more.
+    pub(super) fn leaves(&self, pool: &str) -> bool {
+        match &self.pool {
+            Pool::Same => false,
+            Pool::Joins(other) => other != pool,
+            Pool::Leaves(this) => this == pool,
+        }
+    }
+}
+
+/// What is no boolean counts as on.
+fn may_be_on(text: &str) -> bool {
+    !matches!(text, "0" | "false")
+}
+
+/// The pool that the path names, else the parameter.
+fn pool_of(request: &Request) -> String {
+    match request.path.get(1) {
+        Some(pool) => pool.clone(),
+        None => request.params.get("poolid").map(plain).unwrap_or_default(),
+    }
+}
+
+impl After {
+    pub(super) fn name(&self, facts: &Facts) -> String {
+        match self {
+            After::Is(name) => name.clone(),
+            After::Gone => facts.unnamed.clone(),
+            After::Now => facts.name.clone(),
+        }
+    }
+
+    pub(super) fn tags(&self, facts: &Facts) -> Vec<String> {
+        match self {
+            After::Is(tags) => items(&tags.as_str().into()),
+            After::Gone => Vec::new(),
+            After::Now => facts.tags_now.clone(),
+        }
+    }
+}

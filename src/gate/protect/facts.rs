@@ -1,0 +1,89 @@
+//! What rules go by, as the guest's own configuration says it now.
+
+use serde_json::Value;
+
+use super::guests::{self, Found};
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::gate::reach::Reach;
+use crate::gate::weigh::{items, plain};
+use crate::proxmox::request::{Request, Verb};
+
+/// The name, tags and flag of a guest. Those that wait for a restart count too.
+pub(super) struct Facts {
+    /// As the guest is called now.
+    pub(super) name: String,
+    /// What it would be called if its configuration named it no more.
+    pub(super) unnamed: String,
+    pub(super) names: Vec<String>,
+    pub(super) tags_now: Vec<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) flag: bool,
+}
+
+impl Facts {
+    /// Reads them; nothing where there is no such guest.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) fn read(reach: &Reach, guest: &Found) -> Result<Option<Facts>, Error> {
+        let Some(at) = guests::place(reach, guest)? else {
+            return Ok(None);
+        };
+        let vmid = guest.vmid.to_string();
+        let values = [at.node.as_str(), at.kind.name(), &vmid];
+        let path = "/nodes/{node}/{kind}/{vmid}/pending";
+        let request = Request::new(Verb::Get, path, &values)?;
+        let data = reach.send(&request)?.data;
+        let rows = data.as_array().ok_or_else(|| Error::NotAnAnswer {
+            cluster: reach.cluster_name().to_string(),
+            request: request.line(),
+            wrote: false,
+            cause: "it is no configuration".into(),
+        })?;
+        Ok(Some(Facts::of(rows, at.kind, guest.vmid)))
+    }
+
+    fn of(rows: &[Value], kind: Kind, vmid: u32) -> Facts {
+        let (key, unnamed) = match kind {
+            Kind::Qemu => ("name", format!("VM {vmid}")),
+            Kind::Lxc => ("hostname", format!("CT{vmid}")),
+        };
+        let name = said(rows, key, "value").unwrap_or_else(|| unnamed.clone());
+        let next = said(rows, key, "pending");
+        let tags_now = list(rows, "value");
+        let on = |state| said(rows, "protection", state).is_some_and(|text| is_on(&text));
+        Facts {
+            names: std::iter::once(name.clone()).chain(next).collect(),
+            tags: tags_now
+                .iter()
+                .cloned()
+                .chain(list(rows, "pending"))
+                .collect(),
+            flag: on("value") || on("pending"),
+            name,
+            unnamed,
+            tags_now,
+        }
+    }
+}
+
+fn said(rows: &[Value], key: &str, state: &str) -> Option<String> {
+    let row = rows
+        .iter()
+        .find(|row| row.get("key").and_then(Value::as_str) == Some(key))?;
+    row.get(state).filter(|value| !value.is_null()).map(plain)
+}
+
+fn list(rows: &[Value], state: &str) -> Vec<String> {
+    said(rows, "tags", state)
+        .map(|text| items(&text.into()))
+        .unwrap_or_default()
+}
+
+/// Whether Proxmox takes a text as a boolean that is on.
+pub(super) fn is_on(text: &str) -> bool {
+    ["1", "on", "yes", "true"]
+        .iter()
+        .any(|on| text.eq_ignore_ascii_case(on))
+}

@@ -1,0 +1,257 @@
+//! Which guests a write may touch, as far as it can be told.
+
+use serde_json::Value;
+
+use super::Deed;
+use crate::error::Error;
+use crate::fleet::index::Kind;
+use crate::fleet::resource::Sort;
+use crate::fleet::sight::Sight;
+use crate::gate::reach::Reach;
+use crate::gate::weigh::Touch;
+use crate::proxmox::request::{Request, Verb};
+
+/// Folders of a storage whose volumes belong to no guest: without them every guest is what it was.
+const OF_NO_GUEST: [&str; 5] = ["backup", "import", "iso", "snippets", "vztmpl"];
+/// What begins the name of a guest's volume, before its VMID.
+const OF_A_GUEST: [&str; 4] = ["vm", "base", "subvol", "basevol"];
+
+/// The guests that a touch means.
+pub(super) enum Guests {
+    Known(Vec<Found>),
+    /// They cannot be told, and why.
+    Untold(String),
+}
+
+/// A guest that a write touches.
+pub(super) struct Found {
+    pub(super) vmid: u32,
+    at: Option<At>,
+}
+
+/// Where a guest's configuration is.
+pub(super) struct At {
+    pub(super) node: String,
+    pub(super) kind: Kind,
+}
+
+impl Found {
+    pub(super) fn at(vmid: u32, node: &str, kind: Kind) -> Found {
+        let node = node.to_string();
+        Found {
+            vmid,
+            at: Some(At { node, kind }),
+        }
+    }
+
+    /// One whose place is looked up when it is needed.
+    fn somewhere(vmid: u32) -> Found {
+        Found { vmid, at: None }
+    }
+}
+
+/// The guests that `touch` means in a request.
+///
+/// # Errors
+/// The call was withdrawn, or the cluster is not reached.
+pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests, Error> {
+    let found = match touch {
+        Touch::Guest(vmid) => vec![addressed(*vmid, request)],
+        Touch::Volume(volume) => return owners(deed.reach, volume, request).or_else(untold),
+        Touch::SomeGuests | Touch::Unlisted => {
+            return Ok(Guests::Untold(
+                "the request does not say which guests".into(),
+            ));
+        }
+        touch => match all_listed(deed.reach, touch) {
+            Ok(found) => found,
+            Err(error) => return untold(error),
+        },
+    };
+    Ok(Guests::Known(found))
+}
+
+fn untold(error: Error) -> Result<Guests, Error> {
+    match error {
+        Error::Cancelled | Error::Unreachable { .. } => Err(error),
+        error => Ok(Guests::Untold(error.to_string())),
+    }
+}
+
+/// The VMIDs that a touch of many guests means, as far as the token sees them.
+///
+/// # Errors
+/// The cluster does not say what it has.
+pub(in crate::gate) fn many(reach: &Reach, touch: &Touch) -> Result<Vec<u32>, Error> {
+    let found = listed(reach, touch)?;
+    Ok(found.iter().map(|guest| guest.vmid).collect())
+}
+
+/// The guests that a touch of many means, where the token sees every guest.
+fn all_listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
+    if touch.is_many() {
+        see_all(reach)?;
+    }
+    listed(reach, touch)
+}
+
+/// Those of a node, a pool or the cluster, as far as the token sees them; a touch of anything else
+/// means no guests.
+fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
+    match touch {
+        Touch::GuestsIn(pool) => {
+            let members = members(reach, pool)?.unwrap_or_default();
+            Ok(members.into_iter().map(Found::somewhere).collect())
+        }
+        Touch::GuestsOn(node) => seen(reach, &|of, _| of == node),
+        Touch::ContainersOn(node) => seen(reach, &|of, kind| of == node && kind == Kind::Lxc),
+        Touch::AllGuests => seen(reach, &|_, _| true),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The guests of the cluster that are `wanted`, by node and kind.
+fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind) -> bool) -> Result<Vec<Found>, Error> {
+    let mut found = Vec::new();
+    reach.resources(&mut |row| {
+        let kind = match row.sort() {
+            Sort::Vm => Kind::Qemu,
+            Sort::Container => Kind::Lxc,
+            _ => return,
+        };
+        if let Some(vmid) = row.vmid().filter(|_| wanted(&row.node, kind)) {
+            found.push(Found::at(vmid, &row.node, kind));
+        }
+    })?;
+    Ok(found)
+}
+
+fn see_all(reach: &Reach) -> Result<(), Error> {
+    let rights = reach.get("/access/permissions", &[])?;
+    if Sight::of(&rights).guests {
+        return Ok(());
+    }
+    Err(Error::Denied {
+        cluster: reach.cluster_name().to_string(),
+        message: "it lacks `VM.Audit` on all of `/vms`, and is not shown every guest".into(),
+        hint: None,
+    })
+}
+
+/// Where the guest is; nothing where there is none of its VMID.
+///
+/// # Errors
+/// It cannot be found out.
+pub(super) fn place(reach: &Reach, guest: &Found) -> Result<Option<At>, Error> {
+    if let Some(At { node, kind }) = &guest.at {
+        let (node, kind) = (node.clone(), *kind);
+        return Ok(Some(At { node, kind }));
+    }
+    let mut found = None;
+    reach.resources(&mut |row| {
+        let kind = match row.sort() {
+            Sort::Vm => Kind::Qemu,
+            Sort::Container => Kind::Lxc,
+            _ => return,
+        };
+        if row.vmid() == Some(guest.vmid) {
+            let node = row.node.to_string();
+            found = Some(At { node, kind });
+        }
+    })?;
+    if found.is_none() {
+        see_all(reach)?;
+    }
+    Ok(found)
+}
+
+/// The guest whose own path the request has, with its place; else one that is somewhere.
+fn addressed(vmid: u32, request: &Request) -> Found {
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["nodes", node, kind, own, ..] if own.parse() == Ok(vmid) => match *kind {
+            "qemu" => Found::at(vmid, node, Kind::Qemu),
+            "lxc" => Found::at(vmid, node, Kind::Lxc),
+            _ => Found::somewhere(vmid),
+        },
+        _ => Found::somewhere(vmid),
+    }
+}
+
+/// The guests in a pool, as far as the token may see them; nothing where there is no such pool.
+///
+/// # Errors
+/// The pool cannot be read.
+pub(super) fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
+    // A pool within another has a slash in its name, which a path cannot take.
+    let request = if pool.contains('/') {
+        Request::new(Verb::Get, "/pools", &[])?.with("poolid", pool)
+    } else {
+        Request::new(Verb::Get, "/pools/{poolid}", &[pool])?
+    };
+    let data = match reach.send(&request) {
+        Ok(reply) => reply.data,
+        // Whoever may not read the pool is told that, whether it exists or not.
+        Err(Error::Refused { message, .. }) if message.contains("does not exist") => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let pool = data.get(0).unwrap_or(&data);
+    let listed = pool.get("members").and_then(Value::as_array);
+    let listed = listed.ok_or_else(|| Error::NotAnAnswer {
+        cluster: reach.cluster_name().to_string(),
+        request: request.line(),
+        wrote: false,
+        cause: "it is no pool".into(),
+    })?;
+    Ok(Some(listed.iter().filter_map(vmid_of).collect()))
+}
+
+fn vmid_of(row: &Value) -> Option<u32> {
+    let vmid = row.get("vmid")?;
+    let number = vmid.as_u64().or_else(|| vmid.as_str()?.parse().ok())?;
+    u32::try_from(number).ok()
+}
+
+/// Whose disk a volume is: by its name, else by the storage's own list.
+fn owners(reach: &Reach, volume: &str, request: &Request) -> Result<Guests, Error> {
+    let name = volume.split_once(':').map_or(volume, |(_, name)| name);
+    let mut parts = name.split('/').rev();
+    let (last, folder) = (parts.next().unwrap_or_default(), parts.next());
+    let first = name.split('/').next().unwrap_or_default();
+    if folder.is_some() && OF_NO_GUEST.contains(&first) {
+        return Ok(Guests::Known(Vec::new()));
+    }
+    let mut vmids: Vec<u32> = folder
+        .and_then(|folder| folder.parse().ok())
+        .into_iter()
+        .collect();
+    vmids.extend(in_name(last));
+    if vmids.is_empty() {
+        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+        if let ["nodes", node, "storage", storage, ..] = path.as_slice() {
+            let listed = reach.get("/nodes/{node}/storage/{storage}/content", &[node, storage])?;
+            let mut rows = listed.as_array().into_iter().flatten();
+            let is_it = |row: &&Value| row.get("volid").and_then(Value::as_str) == Some(volume);
+            vmids.extend(rows.find(is_it).and_then(vmid_of));
+        }
+    }
+    vmids.dedup();
+    if vmids.is_empty() {
+        return Ok(Guests::Untold(
+            "neither its name nor the storage says whose it is".into(),
+        ));
+    }
+    Ok(Guests::Known(
+        vmids.into_iter().map(Found::somewhere).collect(),
+    ))
+}
+
+/// The VMID in `vm-100-disk-0.raw`.
+fn in_name(name: &str) -> Option<u32> {
+    let mut parts = name.split('-');
+    OF_A_GUEST
+        .contains(&parts.next()?)
+        .then(|| parts.next()?.parse().ok())?
+}

@@ -1,0 +1,116 @@
+//! The rows of backups, backup jobs and replications.
+
+use super::Touch;
+use super::row::{CHANGE, FULL, Marked, Named, OPERATE, Row, Sent, delete, guest, post, put};
+use crate::gate::mark::Mark;
+
+#[rustfmt::skip] // One row a line.
+pub(super) static ROWS: &[Row] = &[
+    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]),
+
+    post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]),
+    put("/cluster/backup/{id}", Marked::By(changed_job), &[Named::Job, Named::By(of_changed_job)]),
+    delete("/cluster/backup/{id}", FULL, &[Named::Job]),
+
+    post("/cluster/replication", CHANGE, &[Named::Job]),
+    put("/cluster/replication/{id}", CHANGE, &[Named::Job]),
+    delete("/cluster/replication/{id}", FULL, &[Named::Job]),
+    post("/nodes/{node}/replication/{id}/schedule_now", OPERATE, &[Named::Job]),
+];
+
+/// What lets a backup write or run anything on the node.
+const ANYTHING: [&str; 3] = ["dumpdir", "script", "tmpdir"];
+
+fn does_anything(sent: &Sent) -> bool {
+    ANYTHING.iter().any(|name| sent.has(name))
+}
+
+/// Only mode `snapshot` lets a guest run on. A request without a mode has the node's own.
+fn lets_run(sent: &Sent) -> bool {
+    sent.text("mode").as_deref() == Some("snapshot")
+}
+
+/// A backup is a copy, unless it prunes older ones (which the API does where `remove` is not sent),
+/// writes to a folder of the caller's, runs a script, or takes whatever guests there are.
+fn backup(sent: &Sent) -> Mark {
+    if does_anything(sent) {
+        return Mark::FULL.interrupts().destroys();
+    }
+    let keeps = sent.has("remove") && !sent.is_set("remove");
+    let heavy = ["all", "pool", "stop", "prune-backups"];
+    let is_copy = keeps && sent.has("vmid") && !heavy.iter().any(|name| sent.has(name));
+    let mark = if is_copy { Mark::OPERATE } else { Mark::FULL };
+    // `stop` ends the backups that run.
+    if lets_run(sent) && !sent.is_set("stop") {
+        mark
+    } else {
+        mark.interrupts()
+    }
+}
+
+fn backed_up(sent: &Sent) -> Vec<Touch> {
+    let mut touches: Vec<Touch> = sent.items("vmid").iter().map(|vmid| guest(vmid)).collect();
+    if let Some(pool) = sent.text("pool") {
+        touches.push(Touch::GuestsIn(pool));
+    }
+    if touches.is_empty() || sent.is_set("all") {
+        touches.push(Touch::GuestsOn(sent.slot("node").into()));
+    }
+    if does_anything(sent) {
+        touches.push(Touch::SomeGuests);
+    }
+    touches
+}
+
+/// A job does later, again and again, what its backups do.
+fn job(sent: &Sent) -> Mark {
+    if does_anything(sent) {
+        Mark::FULL.interrupts().destroys()
+    } else if lets_run(sent) {
+        Mark::CHANGE
+    } else {
+        Mark::CHANGE.interrupts()
+    }
+}
+
+/// What a job stops, where it stops any: one that lets guests run on touches none of them.
+fn of_job(sent: &Sent) -> Vec<Touch> {
+    if does_anything(sent) {
+        return vec![Touch::SomeGuests];
+    }
+    if lets_run(sent) {
+        return Vec::new();
+    }
+    match (sent.has("vmid"), sent.text("pool")) {
+        (_, Some(pool)) => vec![Touch::GuestsIn(pool)],
+        (true, None) => sent.items("vmid").iter().map(|vmid| guest(vmid)).collect(),
+        (false, None) => vec![Touch::AllGuests],
+    }
+}
+
+/// What a change says neither of the mode nor of the guests stays as it is. Where it says something of
+/// one of them the other is not known from here.
+fn changed_job(sent: &Sent) -> Mark {
+    if does_anything(sent) {
+        Mark::FULL.interrupts().destroys()
+    } else if stops_some(sent) {
+        Mark::CHANGE.interrupts()
+    } else {
+        Mark::CHANGE
+    }
+}
+
+fn of_changed_job(sent: &Sent) -> Vec<Touch> {
+    if does_anything(sent) || stops_some(sent) {
+        vec![Touch::SomeGuests]
+    } else {
+        Vec::new()
+    }
+}
+
+fn stops_some(sent: &Sent) -> bool {
+    let deleted = sent.items("delete");
+    let says = |name: &&str| sent.has(name) || deleted.iter().any(|key| key == name);
+    let widens = ["mode", "vmid", "all", "pool", "exclude", "node"];
+    (widens.iter().any(says) || sent.is_set("enabled")) && !lets_run(sent)
+}

@@ -1,0 +1,136 @@
+//! The rows of what a cluster has as a whole: options, pools, high availability, mappings,
+//! notifications, membership, many guests at once.
+
+use super::row::{
+    CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Named, OPERATE, Row, STOPS, Sent, delete, guest,
+    post, put,
+};
+use super::{Changes, Touch};
+use crate::gate::mark::Mark;
+
+const SID: &[Named] = &[Named::Sid];
+const POOL: &[Named] = &[Named::Pool];
+const MEMBERS: &[Named] = &[Named::Pool, Named::Guests("vms")];
+const WHOLE_POOL: &[Named] = &[Named::Pool, Named::By(members)];
+const CHOSEN: &[Named] = &[Named::By(chosen)];
+
+#[rustfmt::skip] // One row a line.
+pub(super) static ROWS: &[Row] = &[
+    put("/cluster/options", Marked::By(options), CLUSTER),
+
+    post("/pools", CHANGE, POOL),
+    put("/pools", CHANGE, MEMBERS).changing(Changes::Pool),
+    put("/pools/{poolid}", CHANGE, MEMBERS).changing(Changes::Pool),
+    delete("/pools", FULL, WHOLE_POOL).changing(Changes::NoPool),
+    delete("/pools/{poolid}", FULL, WHOLE_POOL).changing(Changes::NoPool),
+
+    post("/cluster/ha/resources", Marked::By(ha), SID),
+    put("/cluster/ha/resources/{sid}", Marked::By(ha), SID),
+    delete("/cluster/ha/resources/{sid}", CHANGE, SID),
+    post("/cluster/ha/resources/{sid}/migrate", Marked::By(ha_migrate), SID),
+    post("/cluster/ha/resources/{sid}/relocate", Marked::As(Mark::OPERATE.interrupts()), SID),
+    post("/cluster/ha/rules", CHANGE, CLUSTER),
+    put("/cluster/ha/rules/{rule}", CHANGE, CLUSTER),
+    delete("/cluster/ha/rules/{rule}", CHANGE, CLUSTER),
+    post("/cluster/ha/groups", CHANGE, CLUSTER),
+    put("/cluster/ha/groups/{group}", CHANGE, CLUSTER),
+    delete("/cluster/ha/groups/{group}", CHANGE, CLUSTER),
+    post("/cluster/ha/status/arm-ha", CHANGE, CLUSTER),
+    post("/cluster/ha/status/disarm-ha", FULL, CLUSTER),
+
+    post("/cluster/bulk-action/guest/start", OPERATE, CHOSEN),
+    post("/cluster/bulk-action/guest/shutdown", STOPS, CHOSEN),
+    post("/cluster/bulk-action/guest/suspend", STOPS, CHOSEN),
+    // Containers are stopped and started again on the other node.
+    post("/cluster/bulk-action/guest/migrate", STOPS, CHOSEN),
+
+    post("/cluster/mapping/dir", CHANGE, CLUSTER),
+    put("/cluster/mapping/dir/{id}", CHANGE, CLUSTER),
+    delete("/cluster/mapping/dir/{id}", FULL, CLUSTER),
+    post("/cluster/mapping/pci", CHANGE, CLUSTER),
+    put("/cluster/mapping/pci/{id}", CHANGE, CLUSTER),
+    delete("/cluster/mapping/pci/{id}", FULL, CLUSTER),
+    post("/cluster/mapping/usb", CHANGE, CLUSTER),
+    put("/cluster/mapping/usb/{id}", CHANGE, CLUSTER),
+    delete("/cluster/mapping/usb/{id}", FULL, CLUSTER),
+    post("/cluster/qemu/custom-cpu-models", CHANGE, CLUSTER),
+    put("/cluster/qemu/custom-cpu-models/{cputype}", CHANGE, CLUSTER),
+    delete("/cluster/qemu/custom-cpu-models/{cputype}", FULL, CLUSTER),
+    post("/cluster/metrics/server/{id}", CHANGE, CLUSTER),
+    put("/cluster/metrics/server/{id}", CHANGE, CLUSTER),
+    delete("/cluster/metrics/server/{id}", FULL, CLUSTER),
+
+    post("/cluster/notifications/endpoints/gotify", CHANGE, CLUSTER),
+    put("/cluster/notifications/endpoints/gotify/{name}", CHANGE, CLUSTER),
+    delete("/cluster/notifications/endpoints/gotify/{name}", FULL, CLUSTER),
+    post("/cluster/notifications/endpoints/sendmail", CHANGE, CLUSTER),
+    put("/cluster/notifications/endpoints/sendmail/{name}", CHANGE, CLUSTER),
+    delete("/cluster/notifications/endpoints/sendmail/{name}", FULL, CLUSTER),
+    post("/cluster/notifications/endpoints/smtp", CHANGE, CLUSTER),
+    put("/cluster/notifications/endpoints/smtp/{name}", CHANGE, CLUSTER),
+    delete("/cluster/notifications/endpoints/smtp/{name}", FULL, CLUSTER),
+    post("/cluster/notifications/endpoints/webhook", CHANGE, CLUSTER),
+    put("/cluster/notifications/endpoints/webhook/{name}", CHANGE, CLUSTER),
+    delete("/cluster/notifications/endpoints/webhook/{name}", FULL, CLUSTER),
+    post("/cluster/notifications/matchers", CHANGE, CLUSTER),
+    put("/cluster/notifications/matchers/{name}", CHANGE, CLUSTER),
+    delete("/cluster/notifications/matchers/{name}", FULL, CLUSTER),
+    post("/cluster/notifications/targets/{name}/test", OPERATE, CLUSTER),
+
+    post("/cluster/acme/account", FULL, CLUSTER),
+    put("/cluster/acme/account/{name}", FULL, CLUSTER),
+    delete("/cluster/acme/account/{name}", FULL, CLUSTER),
+    post("/cluster/acme/plugins", FULL, CLUSTER),
+    put("/cluster/acme/plugins/{id}", FULL, CLUSTER),
+    delete("/cluster/acme/plugins/{id}", FULL, CLUSTER),
+    // Who belongs to the cluster; a quorum may be lost by it, and its nodes with it.
+    post("/cluster/config", FULL_STOPS, CLUSTER),
+    post("/cluster/config/join", FULL_STOPS, CLUSTER),
+    post("/cluster/config/nodes/{node}", FULL_STOPS, CLUSTER),
+    delete("/cluster/config/nodes/{node}", FULL_STOPS, &[Named::Cluster, Named::By(of_node)]),
+];
+
+/// Some options decide who may log in, or set tags.
+fn options(sent: &Sent) -> Mark {
+    let who = ["u2f", "webauthn", "user-tag-access", "registered-tags"];
+    let deleted = sent.items("delete");
+    let says = |name: &&str| sent.has(name) || deleted.iter().any(|key| key == name);
+    if who.iter().any(says) {
+        Mark::FULL
+    } else {
+        Mark::CHANGE
+    }
+}
+
+/// What is not to run is stopped.
+fn ha(sent: &Sent) -> Mark {
+    match sent.text("state").as_deref() {
+        None | Some("started" | "enabled" | "ignored") => Mark::CHANGE,
+        Some(_) => Mark::CHANGE.interrupts(),
+    }
+}
+
+/// A container is stopped and started again on the other node.
+fn ha_migrate(sent: &Sent) -> Mark {
+    if sent.slot("sid").starts_with("vm:") {
+        Mark::OPERATE
+    } else {
+        Mark::OPERATE.interrupts()
+    }
+}
+
+fn members(sent: &Sent) -> Vec<Touch> {
+    vec![Touch::GuestsIn(sent.value("poolid"))]
+}
+
+/// The guests that are named, else all there are.
+fn chosen(sent: &Sent) -> Vec<Touch> {
+    match sent.items("vms").as_slice() {
+        [] => vec![Touch::AllGuests],
+        named => named.iter().map(|vmid| guest(vmid)).collect(),
+    }
+}
+
+fn of_node(sent: &Sent) -> Vec<Touch> {
+    vec![Touch::GuestsOn(sent.slot("node").into())]
+}

@@ -1,0 +1,142 @@
+//! The rows of guests: their life, configuration, snapshots, agent and consoles.
+
+use super::Changes;
+use super::row::{
+    CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Named, OPERATE, OVERWRITES,
+    PATH, Row, STOPS, Sent, delete, post, put,
+};
+use crate::gate::mark::Mark;
+
+#[rustfmt::skip] // One row a line.
+pub(super) static ROWS: &[Row] = &[
+    post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]),
+    delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]),
+    put("/nodes/{node}/{kind}/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config),
+    post("/nodes/{node}/qemu/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config),
+    put("/nodes/{node}/qemu/{vmid}/unlink", Marked::By(unlink), PATH),
+    put("/nodes/{node}/{kind}/{vmid}/resize", CHANGE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/move_disk", Marked::By(move_volume), MOVED),
+    post("/nodes/{node}/lxc/{vmid}/move_volume", Marked::By(move_volume), MOVED),
+    put("/nodes/{node}/qemu/{vmid}/cloudinit", CHANGE, PATH),
+    // It never runs again.
+    post("/nodes/{node}/{kind}/{vmid}/template", FULL_STOPS, PATH),
+
+    post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH),
+    post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH),
+    post("/nodes/{node}/{kind}/{vmid}/remote_migrate", Marked::By(remote_migrate), PATH),
+
+    post("/nodes/{node}/{kind}/{vmid}/status/start", OPERATE, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/resume", OPERATE, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/shutdown", CUTS_OFF, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/reboot", CUTS_OFF, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/suspend", CUTS_OFF, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/stop", STOPS, PATH),
+    post("/nodes/{node}/qemu/{vmid}/status/reset", STOPS, PATH),
+
+    post("/nodes/{node}/{kind}/{vmid}/snapshot", OPERATE, PATH),
+    put("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config", CHANGE, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/rollback", OVERWRITES, PATH),
+    delete("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}", FULL, PATH),
+
+    post("/nodes/{node}/qemu/{vmid}/agent", Marked::By(agent), PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/ping", OPERATE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/fstrim", OPERATE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", OPERATE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze", CUTS_OFF, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw", OPERATE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/shutdown", CUTS_OFF, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/suspend-disk", CUTS_OFF, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/suspend-hybrid", CUTS_OFF, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/suspend-ram", CUTS_OFF, PATH),
+    // What a program in the guest does cannot be told.
+    post("/nodes/{node}/qemu/{vmid}/agent/exec", CHANGE_ASKED, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/file-write", CHANGE_ASKED, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/set-user-password", CHANGE_ASKED, PATH),
+
+    // Keys and the monitor's commands can do anything to a machine.
+    put("/nodes/{node}/qemu/{vmid}/sendkey", STOPS, PATH),
+    post("/nodes/{node}/qemu/{vmid}/monitor", OVERWRITES, PATH),
+    post("/nodes/{node}/qemu/{vmid}/dbus-vmstate", OPERATE, PATH),
+    // Each of them gives a ticket to the guest's console.
+    post("/nodes/{node}/{kind}/{vmid}/vncproxy", FULL, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/termproxy", FULL, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/spiceproxy", FULL, PATH),
+    // The way in of a guest from another cluster: by it the guest is written.
+    post("/nodes/{node}/{kind}/{vmid}/mtunnel", OVERWRITES, PATH),
+];
+
+const MOVED: &[Named] = &[Named::Path, Named::Guests("target-vmid")];
+
+/// With `force` an existing guest is overwritten.
+fn create(sent: &Sent) -> Mark {
+    if sent.is_set("force") {
+        Mark::FULL.interrupts().destroys()
+    } else {
+        Mark::CHANGE
+    }
+}
+
+/// Removing `unusedN` destroys its volume, and so does `force`; removing a disk that is in use only
+/// detaches it. Removing a network card cuts the guest off. What is made a template never runs again.
+fn configure(sent: &Sent) -> Mark {
+    let removed = sent.items("delete");
+    let mut mark = Mark::CHANGE;
+    if sent.is_set("force") || removed.iter().any(|key| key.starts_with("unused")) {
+        mark = mark.or(Mark::FULL.destroys());
+    }
+    if sent.is_set("template") {
+        mark = mark.or(Mark::FULL.interrupts());
+    }
+    if removed.iter().any(|key| key.starts_with("net")) {
+        mark = mark.or(Mark::CHANGE.interrupts());
+    }
+    mark
+}
+
+fn unlink(sent: &Sent) -> Mark {
+    let unused = |key: &String| key.starts_with("unused");
+    if sent.is_set("force") || sent.items("idlist").iter().any(unused) {
+        Mark::FULL.destroys()
+    } else {
+        Mark::CHANGE
+    }
+}
+
+/// To another storage a disk stays the guest's own, `delete` or not; to another guest it is lost.
+fn move_volume(sent: &Sent) -> Mark {
+    if sent.has("target-vmid") {
+        Mark::CHANGE.destroys()
+    } else {
+        Mark::CHANGE
+    }
+}
+
+/// A container that runs moves only by being stopped and started again, which has to be asked for.
+fn migrate_container(sent: &Sent) -> Mark {
+    if sent.is_set("restart") || sent.is_set("online") {
+        Mark::OPERATE.interrupts()
+    } else {
+        Mark::OPERATE
+    }
+}
+
+/// With `delete` the guest is gone from here; without, it stays stopped and locked for good.
+fn remote_migrate(sent: &Sent) -> Mark {
+    if sent.is_set("delete") {
+        Mark::FULL.interrupts().destroys()
+    } else {
+        Mark::CHANGE.interrupts()
+    }
+}
+
+/// The older way, with the command as a parameter.
+fn agent(sent: &Sent) -> Mark {
+    let command = sent.text("command").unwrap_or_default();
+    let reads = command.starts_with("get-") || command.starts_with("network-get");
+    match command.as_str() {
+        "ping" | "info" | "fstrim" | "fsfreeze-status" | "fsfreeze-thaw" => Mark::OPERATE,
+        _ if reads => Mark::OPERATE,
+        _ => Mark::OPERATE.interrupts(),
+    }
+}

@@ -1,0 +1,239 @@
+//! One row of the table: a method and a path, what they weigh, and where what they touch is named.
+
+use serde_json::{Map, Value};
+
+use super::{Changes, Touch};
+use crate::gate::mark::Mark;
+use crate::proxmox::request::{Request, Verb};
+
+pub(super) struct Row {
+    pub(super) verb: Verb,
+    /// `{kind}` stands for `qemu` and `lxc`.
+    pub(super) path: &'static str,
+    pub(super) changes: Changes,
+    mark: Marked,
+    touches: &'static [Named],
+}
+
+pub(super) enum Marked {
+    As(Mark),
+    By(fn(&Sent) -> Mark),
+}
+
+/// Where a row's request names what it touches: in a slot of its path, else in a parameter.
+#[derive(Clone, Copy)]
+pub(super) enum Named {
+    /// The `{vmid}` of the path.
+    Path,
+    /// An existing guest, or several.
+    Guests(&'static str),
+    /// The new guest, which is an existing one where `force` is set.
+    New(&'static str),
+    /// A guest as the high-availability manager names it: `vm:100`.
+    Sid,
+    Task,
+    Node,
+    Storage,
+    Volume,
+    Pool,
+    Job,
+    Access(&'static str),
+    Cluster,
+    By(fn(&Sent) -> Vec<Touch>),
+}
+
+pub(super) const OPERATE: Marked = Marked::As(Mark::OPERATE);
+/// `O!`
+pub(super) const CUTS_OFF: Marked = Marked::As(Mark::OPERATE.interrupts());
+/// `O!?`
+pub(super) const STOPS: Marked = Marked::As(Mark::OPERATE.interrupts().asks());
+pub(super) const CHANGE: Marked = Marked::As(Mark::CHANGE);
+/// `C?`
+pub(super) const CHANGE_ASKED: Marked = Marked::As(Mark::CHANGE.asks());
+/// `C!`
+pub(super) const CHANGE_CUTS: Marked = Marked::As(Mark::CHANGE.interrupts());
+/// `C!?`
+pub(super) const CHANGE_STOPS: Marked = Marked::As(Mark::CHANGE.interrupts().asks());
+/// `F?`
+pub(super) const FULL: Marked = Marked::As(Mark::FULL);
+/// `F!?`
+pub(super) const FULL_STOPS: Marked = Marked::As(Mark::FULL.interrupts());
+/// `F?` of what takes a guest or its disks away.
+pub(super) const DESTROYS: Marked = Marked::As(Mark::FULL.destroys());
+/// `F!?` of what overwrites a guest that may run.
+pub(super) const OVERWRITES: Marked = Marked::As(Mark::FULL.interrupts().destroys());
+
+pub(super) const PATH: &[Named] = &[Named::Path];
+pub(super) const NODE: &[Named] = &[Named::Node];
+pub(super) const STORAGE: &[Named] = &[Named::Storage];
+pub(super) const CLUSTER: &[Named] = &[Named::Cluster];
+
+pub(super) const fn post(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
+    Row::new(Verb::Post, path, mark, touches)
+}
+
+pub(super) const fn put(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
+    Row::new(Verb::Put, path, mark, touches)
+}
+
+pub(super) const fn delete(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
+    Row::new(Verb::Delete, path, mark, touches)
+}
+
+impl Row {
+    const fn new(verb: Verb, path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
+        Row {
+            verb,
+            path,
+            changes: Changes::Nothing,
+            mark,
+            touches,
+        }
+    }
+
+    pub(super) const fn changing(self, changes: Changes) -> Row {
+        Row { changes, ..self }
+    }
+
+    pub(super) fn mark(&self, sent: &Sent) -> Mark {
+        match self.mark {
+            Marked::As(mark) => mark,
+            Marked::By(of) => of(sent),
+        }
+    }
+
+    pub(super) fn touches(&self, sent: &Sent) -> Vec<Touch> {
+        self.touches
+            .iter()
+            .flat_map(|named| named.of(sent))
+            .collect()
+    }
+
+    /// The request as the row reads it, where it is of this row.
+    pub(super) fn takes<'r>(&self, request: &'r Request) -> Option<Sent<'r>> {
+        if self.verb != request.verb {
+            return None;
+        }
+        let mut slots = Vec::new();
+        let mut parts = request.path.iter();
+        for part in self.path.split('/').skip(1) {
+            let given = parts.next()?;
+            match part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'))
+            {
+                Some("kind") if given != "qemu" && given != "lxc" => return None,
+                Some(slot) => slots.push((slot, given.as_str())),
+                None if part == given => {}
+                None => return None,
+            }
+        }
+        let params = &request.params;
+        parts.next().is_none().then_some(Sent { params, slots })
+    }
+}
+
+/// A request as its row reads it.
+pub(super) struct Sent<'r> {
+    params: &'r Map<String, Value>,
+    slots: Vec<(&'static str, &'r str)>,
+}
+
+impl Sent<'_> {
+    /// A slot of the path; empty where the path has none of this name.
+    pub(super) fn slot(&self, name: &str) -> &str {
+        let found = self.slots.iter().find(|(slot, _)| *slot == name);
+        found.map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    pub(super) fn has(&self, param: &str) -> bool {
+        self.params.contains_key(param)
+    }
+
+    /// Whether a boolean parameter is on, however it is written. What is no boolean counts as on.
+    pub(super) fn is_set(&self, param: &str) -> bool {
+        let value = self.params.get(param);
+        value.is_some_and(|value| !matches!(plain(value).as_str(), "0" | "false"))
+    }
+
+    pub(super) fn text(&self, param: &str) -> Option<String> {
+        self.params.get(param).map(plain)
+    }
+
+    /// The items of a parameter that is a list.
+    pub(super) fn items(&self, param: &str) -> Vec<String> {
+        self.params.get(param).map(items).unwrap_or_default()
+    }
+
+    /// What a slot of the path, else a parameter, says.
+    pub(super) fn value(&self, name: &str) -> String {
+        match self.slot(name) {
+            "" => self.text(name).unwrap_or_default(),
+            slot => slot.to_string(),
+        }
+    }
+}
+
+impl Named {
+    fn of(self, sent: &Sent) -> Vec<Touch> {
+        let one = |touch| vec![touch];
+        match self {
+            Named::Path => one(guest(sent.slot("vmid"))),
+            Named::Guests(name) => sent.items(name).iter().map(|vmid| guest(vmid)).collect(),
+            Named::New(name) => match guest(&sent.value(name)) {
+                Touch::Guest(vmid) if !sent.is_set("force") => one(Touch::NewGuest(vmid)),
+                touch => one(touch),
+            },
+            Named::Sid => {
+                let sid = sent.value("sid");
+                let vmid = sid.split_once(':').map_or(sid.as_str(), |(_, vmid)| vmid);
+                one(guest(vmid))
+            }
+            Named::Task => one(Touch::Task(sent.slot("upid").into())),
+            Named::Node => one(Touch::Node(sent.value("node"))),
+            Named::Storage => one(Touch::Storage(sent.value("storage"))),
+            Named::Volume => one(Touch::Volume(volume(
+                sent.slot("storage"),
+                sent.slot("volume"),
+            ))),
+            Named::Pool => one(Touch::Pool(sent.value("poolid"))),
+            Named::Job => one(Touch::Job(sent.value("id"))),
+            Named::Access(name) => one(Touch::Access(sent.value(name))),
+            Named::Cluster => one(Touch::Cluster),
+            Named::By(of) => of(sent),
+        }
+    }
+}
+
+/// What cannot be read as a VMID is nothing that a call was allowed to touch.
+pub(super) fn guest(vmid: &str) -> Touch {
+    vmid.trim().parse().map_or(Touch::Unlisted, Touch::Guest)
+}
+
+/// A path gives a volume with its storage, or without.
+fn volume(storage: &str, volume: &str) -> String {
+    if volume.contains(':') {
+        volume.to_string()
+    } else {
+        format!("{storage}:{volume}")
+    }
+}
+
+/// A parameter as text.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A parameter as a list: an array, or a text that Proxmox splits.
+pub fn items(value: &Value) -> Vec<String> {
+    if let Value::Array(values) = value {
+        return values.iter().map(plain).collect();
+    }
+    let apart = |c: char| matches!(c, ',' | ';' | '\0') || c.is_whitespace();
+    let text = plain(value);
+    let items = text.split(apart).filter(|item| !item.is_empty());
+    items.map(str::to_string).collect()
+}

@@ -1,0 +1,471 @@
+//! Protection: no write harms a guest that a rule covers, or takes one out of its rule, confirmed or
+//! not; what cannot be checked is refused.
+//!
+//! The requests are sent through the gate as a tool that may send anything would: what each weighs and
+//! touches is allowed.
+
+use proxmox_mcp::error::Error;
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::fleet::index::{Guest, Kind};
+use proxmox_mcp::gate::confirm::Plan;
+use proxmox_mcp::gate::reach::Reach;
+use proxmox_mcp::gate::weigh::{Touch, weigh};
+use proxmox_mcp::gate::{Caller, Entry, Origin, Verdict};
+use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tools::TOOLSETS;
+use serde_json::{Map, Value, json};
+
+use crate::session::{Session, configuration};
+use crate::sim::World;
+use crate::sim::state::Pool;
+
+/// What stops, destroys or overwrites 101 (a container), 103 (a VM), or both, both on stg-pve2.
+#[rustfmt::skip] // One row a line.
+pub(crate) fn harms() -> Vec<(&'static str, Value)> {
+    let vm = "/nodes/stg-pve2/qemu/103";
+    let mut harms = vec![
+        ("POST /nodes/stg-pve2/qemu", json!({"vmid": 103, "force": 1, "archive": "nas:backup/x"})),
+        ("POST /nodes/stg-pve2/lxc/101/migrate", json!({"target": "stg-pve1", "restart": 1})),
+        ("POST /nodes/stg-pve2/vzdump", json!({"vmid": "100,103", "remove": 0, "mode": "stop"})),
+        ("POST /nodes/stg-pve2/vzdump", json!({"vmid": "103", "remove": 0})),
+        ("POST /nodes/stg-pve2/vzdump", json!({"all": 1, "remove": 0, "mode": "suspend"})),
+        ("POST /nodes/stg-pve2/vzdump", json!({"pool": "core", "remove": 0, "mode": "stop"})),
+        ("POST /cluster/backup", json!({"id": "j", "vmid": "103", "mode": "stop", "schedule": "daily"})),
+        ("PUT /cluster/backup/j", json!({"vmid": "103"})),
+        ("DELETE /nodes/stg-pve2/storage/local-lvm/content/vm-103-disk-0", json!({})),
+        ("DELETE /nodes/stg-pve2/storage/local-lvm/content/local-lvm:vm-103-disk-0", json!({})),
+        ("DELETE /nodes/stg-pve2/storage/local-lvm/content/odd", json!({})),
+        ("PUT /cluster/ha/resources/vm:103", json!({"state": "disabled"})),
+        ("POST /cluster/ha/resources", json!({"sid": "ct:101", "state": "stopped"})),
+        ("POST /cluster/ha/resources/ct:101/migrate", json!({"node": "stg-pve1"})),
+        ("POST /cluster/bulk-action/guest/shutdown", json!({"vms": [100, 103]})),
+        ("POST /cluster/bulk-action/guest/suspend", json!({})),
+        ("POST /nodes/stg-pve2/stopall", json!({})),
+        ("POST /nodes/stg-pve2/suspendall", json!({})),
+        ("POST /nodes/stg-pve2/migrateall", json!({"target": "stg-pve1"})),
+        ("POST /nodes/stg-pve2/status", json!({"command": "reboot"})),
+        ("POST /nodes/stg-pve2/services/corosync/stop", json!({})),
+        ("PUT /nodes/stg-pve2/disks/wipedisk", json!({"disk": "/dev/sdb"})),
+        ("POST /nodes/stg-pve2/execute", json!({"commands": "[]"})),
+        ("POST /of/a/later/version", json!({})),
+    ];
+    for (rest, params) in [
+        ("POST {}/status/stop", json!({})),
+        ("POST {}/status/shutdown", json!({})),
+        ("POST {}/status/reboot", json!({})),
+        ("POST {}/status/suspend", json!({})),
+        ("POST {}/status/reset", json!({})),
+        ("DELETE {}", json!({})),
+        ("POST {}/snapshot/clean/rollback", json!({})),
+        ("PUT {}/config", json!({"delete": "unused0"})),
+        ("PUT {}/config", json!({"delete": "scsi0", "force": 1})),
+        ("PUT {}/config", json!({"delete": "net0"})),
+        ("POST {}/config", json!({"template": 1})),
+        ("PUT {}/unlink", json!({"idlist": "unused0"})),
+        ("POST {}/move_disk", json!({"disk": "scsi0", "target-vmid": 100})),
+        ("POST {}/remote_migrate", json!({"target-endpoint": "x", "delete": 1})),
+        ("POST {}/template", json!({})),
+        ("POST {}/agent/shutdown", json!({})),
+        ("POST {}/monitor", json!({"command": "quit"})),
+        ("PUT {}/sendkey", json!({"key": "ctrl-alt-delete"})),
+        ("DELETE {}/firewall/rules/0", json!({})),
+    ] {
+        let line: &'static str = Box::leak(rest.replace("{}", vm).into_boxed_str());
+        harms.push((line, params));
+    }
+    harms
+}
+
+pub(crate) fn request(line: &str, params: &Value) -> Request {
+    let (verb, path) = line.split_once(' ').expect("a method and a path");
+    let verb = match verb {
+        "POST" => Verb::Post,
+        "PUT" => Verb::Put,
+        _ => Verb::Delete,
+    };
+    // A volume is one part of the path, slashes and all.
+    let (path, volume) = match path.split_once("/content/") {
+        Some((path, volume)) => (path, vec!["content".to_string(), volume.to_string()]),
+        None => (path, Vec::new()),
+    };
+    let parts = path.split('/').skip(1).map(str::to_string);
+    Request {
+        verb,
+        path: parts.chain(volume).collect(),
+        params: params.as_object().expect("an object").clone(),
+    }
+}
+
+/// Staging with a pool of 101 and 103.
+pub(crate) fn world() -> World {
+    let world = World::three();
+    world.cluster("staging").edit(|state| {
+        for (id, vms) in [("core", vec![101, 103]), ("other", vec![])] {
+            let vms = vms.into_iter().collect();
+            state.pools.insert(
+                id.into(),
+                Pool {
+                    vms,
+                    ..Pool::default()
+                },
+            );
+        }
+    });
+    world
+}
+
+pub(crate) fn desk(world: &World, more: &str) -> Desk {
+    let more = format!("PROXMOX_BULK_LIMIT=1000\n{more}");
+    Desk::new(
+        Fleet::new(configuration(world, &more)),
+        TOOLSETS,
+        Origin::Mcp,
+    )
+}
+
+/// Sends a request to staging by a call that declares what it weighs, confirmed by code where it asks.
+/// What the answer would note comes back.
+pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Error> {
+    let weight = weigh(request);
+    let guest = match request.path.as_slice() {
+        [nodes, node, kind, vmid, ..] if nodes == "nodes" && (kind == "qemu" || kind == "lxc") => {
+            let kind = if kind == "qemu" {
+                Kind::Qemu
+            } else {
+                Kind::Lxc
+            };
+            Some(Guest {
+                vmid: vmid.parse().expect("a VMID"),
+                kind,
+                node: node.clone(),
+                name: None,
+                template: false,
+                ha: false,
+            })
+        }
+        _ => None,
+    };
+    let mut clusters = desk.fleet.config.clusters.iter();
+    let cluster = clusters.position(|cluster| cluster.name == "staging");
+    let plan = |_: &Reach| {
+        Ok(Plan {
+            subject: json!(1),
+            shown: Map::from_iter([("name".to_string(), json!("it"))]),
+            objects: 1,
+        })
+    };
+    let caller = Caller {
+        client: ("it", "0"),
+        can_be_asked: false,
+        reply: None,
+    };
+    let trail = desk.gate.trail("anything", &Map::new(), &caller);
+    let enter = |code: Option<&'static str>| {
+        let entry = Entry {
+            tool: "anything",
+            mark: weight.mark,
+            arguments: String::new(),
+            caller,
+            trail: &trail,
+            code,
+            cluster: cluster.expect("staging"),
+            guest: guest.clone(),
+            task: None,
+            touches: weight.touches.clone(),
+            wait_s: 0,
+        };
+        desk.gate.enter(&desk.fleet, entry, &plan)
+    };
+    let verdict = match enter(None)? {
+        Verdict::Planned(planned) => {
+            let code = planned["confirm"].as_str().expect("a code");
+            enter(Some(code.to_string().leak()))?
+        }
+        verdict => verdict,
+    };
+    let Verdict::Go(reach) = verdict else {
+        panic!("{}: it does not pass", request.line());
+    };
+    reach.send(request)?;
+    Ok(reach.notes())
+}
+
+fn writes(world: &World) -> Vec<String> {
+    let seen = world.seen().into_iter().filter(|seen| seen.method != "GET");
+    seen.map(|seen| format!("{} {}", seen.method, seen.path))
+        .collect()
+}
+
+/// Each write must be refused by `rule`, and nothing sent.
+pub(crate) fn refused(world: &World, desk: &Desk, line: &str, params: &Value, said: &str) {
+    match send(desk, &request(line, params)) {
+        Err(error @ Error::Protected { .. }) => {
+            assert_eq!(error.code(), "ProtectedError");
+            let text = error.to_string();
+            assert!(text.starts_with("staging: "), "{line} {params}: {text}");
+            assert!(text.contains(said), "{line} {params}: {text} lacks {said}");
+            assert!(text.contains("nothing was sent"), "{line} {params}: {text}");
+        }
+        other => panic!("{line} {params} under {said}: {other:?}"),
+    }
+    assert_eq!(writes(world), [""; 0], "{line} {params}");
+}
+
+/// Each write must pass the protection; what Proxmox makes of it is not asked.
+pub(crate) fn passes(world: &World, desk: &Desk, line: &str, params: &Value) -> Vec<String> {
+    world.seen();
+    let result = send(desk, &request(line, params));
+    assert!(
+        !matches!(
+            &result,
+            Err(Error::Protected { .. } | Error::NotAllowed { .. })
+        ),
+        "{line} {params}: {result:?}"
+    );
+    let seen = world.seen();
+    assert!(
+        seen.iter().any(|seen| seen.method != "GET"),
+        "{line} was not sent: {result:?}"
+    );
+    let reads = seen.into_iter().filter(|seen| seen.method == "GET");
+    reads.map(|seen| seen.path).collect()
+}
+
+#[test]
+fn no_rule_lets_a_covered_guest_be_harmed() {
+    let world = world();
+    for rule in ["101-103", "name:STG-*", "tag:stg", "pool:core"] {
+        for variable in ["PROXMOX_PROTECT", "PROXMOX_CLUSTER_staging_PROTECT"] {
+            for confirm in ["code", "off:staging"] {
+                let more = format!("{variable}=7,{rule}\nPROXMOX_CONFIRM={confirm}");
+                let desk = desk(&world, &more);
+                for (line, params) in harms() {
+                    // Where the request does not say which guests, the first rule is named.
+                    let touches = weigh(&request(line, &params)).touches;
+                    let untold = |touch: &Touch| {
+                        matches!(touch, Touch::SomeGuests | Touch::Unlisted)
+                            || *touch == Touch::Volume("local-lvm:odd".into())
+                    };
+                    let first = if touches.iter().any(untold) {
+                        "7"
+                    } else {
+                        rule
+                    };
+                    refused(
+                        &world,
+                        &desk,
+                        line,
+                        &params,
+                        &format!("`{first}` ({variable})"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_no_harm_is_done_and_costs_no_question() {
+    let world = world();
+    let desk = desk(
+        &world,
+        "PROXMOX_PROTECT=101-103,name:stg-*,tag:stg,pool:core",
+    );
+    let vm = "/nodes/stg-pve2/qemu/103";
+    for (rest, params) in [
+        ("POST {}/status/resume", json!({})),
+        ("POST {}/snapshot", json!({"snapname": "a"})),
+        ("DELETE {}/snapshot/a", json!({})),
+        (
+            "PUT {}/config",
+            json!({"cores": 3, "description": "x", "delete": "onboot"}),
+        ),
+        ("PUT {}/resize", json!({"disk": "scsi0", "size": "+1G"})),
+        ("POST {}/clone", json!({"newid": 555})),
+        (
+            "POST {}/firewall/rules",
+            json!({"type": "in", "action": "ACCEPT"}),
+        ),
+        ("POST {}/agent/ping", json!({})),
+    ] {
+        // A clone is of a guest that nobody claimed: it is refused before.
+        if rest.ends_with("clone") {
+            continue;
+        }
+        let reads = passes(&world, &desk, &rest.replace("{}", vm), &params);
+        let asked = reads
+            .iter()
+            .filter(|path| path.ends_with("/pending") || path.contains("/pool"));
+        assert_eq!(asked.count(), 0, "{rest} {params}: {reads:?}");
+    }
+    for (line, params) in [
+        (
+            "POST /nodes/stg-pve2/vzdump",
+            json!({"vmid": "103", "remove": 0, "mode": "snapshot"}),
+        ),
+        (
+            "POST /nodes/stg-pve2/vzdump",
+            json!({"all": 1, "mode": "snapshot"}),
+        ),
+        ("POST /nodes/stg-pve2/startall", json!({})),
+        (
+            "POST /cluster/ha/resources",
+            json!({"sid": "vm:103", "state": "started"}),
+        ),
+        ("PUT /pools/core", json!({"vms": "120"})),
+        (
+            "DELETE /nodes/stg-pve2/storage/nas/content/nas:iso/virtio-win-0.1.266.iso",
+            json!({}),
+        ),
+    ] {
+        let reads = passes(&world, &desk, line, &params);
+        let asked = reads.iter().filter(|path| path.ends_with("/pending"));
+        assert_eq!(asked.count(), 0, "{line} {params}: {reads:?}");
+    }
+    // Another guest is nobody's.
+    let other = "/nodes/stg-pve1/qemu/130";
+    passes(
+        &world,
+        &desk,
+        &format!("POST {other}/status/shutdown"),
+        &json!({}),
+    );
+    passes(
+        &world,
+        &desk,
+        &format!("PUT {other}/config"),
+        &json!({"name": "x", "tags": "y"}),
+    );
+    passes(
+        &world,
+        &desk,
+        "PUT /pools/other",
+        &json!({"vms": "130", "allow-move": 1}),
+    );
+    passes(&world, &desk, &format!("DELETE {other}"), &json!({}));
+}
+
+/// Without any rule: the flag is the guest's own.
+#[test]
+fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
+    let world = world();
+    world.cluster("staging").edit(|state| {
+        state
+            .guests
+            .get_mut(&103)
+            .expect("103")
+            .set("protection", "1");
+    });
+    let desk = desk(&world, "");
+    let flag = "Proxmox's own flag `protection`";
+    for (line, params) in harms() {
+        let weight = weigh(&request(line, &params));
+        let touched: Vec<String> = weight.touches.iter().map(ToString::to_string).collect();
+        let ours = touched
+            .iter()
+            .any(|touch| touch == "guest 103" || touch.contains("vm-103"));
+        if weight.mark.destroys && ours {
+            refused(&world, &desk, line, &params, flag);
+        }
+    }
+    let config = "PUT /nodes/stg-pve2/qemu/103/config";
+    refused(&world, &desk, config, &json!({"protection": 0}), flag);
+    refused(&world, &desk, config, &json!({"protection": "off"}), flag);
+    refused(
+        &world,
+        &desk,
+        config,
+        &json!({"delete": "protection"}),
+        flag,
+    );
+    passes(&world, &desk, config, &json!({"protection": 1}));
+    passes(
+        &world,
+        &desk,
+        "POST /nodes/stg-pve2/qemu/103/status/shutdown",
+        &json!({}),
+    );
+    passes(
+        &world,
+        &desk,
+        "PUT /nodes/stg-pve1/qemu/130/config",
+        &json!({"protection": 0}),
+    );
+}
+
+/// A volume whose guest is gone, a file that belongs to none, and one that nobody owns.
+#[test]
+fn a_volume_is_its_guests() {
+    let world = world();
+    let desk = desk(&world, "PROXMOX_PROTECT=tag:stg");
+    let content = "DELETE /nodes/stg-pve2/storage/local-lvm/content";
+    refused(
+        &world,
+        &desk,
+        &format!("{content}/subvol-101-disk-0"),
+        &json!({}),
+        "guest 101",
+    );
+    refused(
+        &world,
+        &desk,
+        &format!("{content}/103/base-9-disk-0.raw"),
+        &json!({}),
+        "guest 103",
+    );
+    passes(
+        &world,
+        &desk,
+        &format!("{content}/vm-130-disk-9"),
+        &json!({}),
+    );
+    passes(
+        &world,
+        &desk,
+        &format!("{content}/vm-777-disk-0"),
+        &json!({}),
+    );
+}
+
+/// A call of a tool that would harm is refused before it is planned, or a code is looked at.
+#[test]
+fn a_tool_is_refused_before_it_is_planned() {
+    let world = world();
+    let mut session = Session::with(&world, "PROXMOX_PROTECT=101-103");
+    for (tool, arguments) in [
+        (
+            "guest_power",
+            json!({"guest": "stg-web-02", "action": "stop"}),
+        ),
+        (
+            "guest_power",
+            json!({"guest": "stg-web-02", "action": "stop", "confirm": "0123"}),
+        ),
+        ("guest_delete", json!({"guest": "stg-web-02"})),
+        (
+            "snapshot_rollback",
+            json!({"guest": "stg-web-02", "snapname": "clean"}),
+        ),
+        (
+            "guest_disk",
+            json!({"guest": "stg-web-02", "action": "remove", "disk": "scsi0"}),
+        ),
+        (
+            "guest_network",
+            json!({"guest": "stg-web-02", "action": "remove", "net": "net0"}),
+        ),
+    ] {
+        let error = session.call(tool, &arguments).error();
+        let expected = format!(
+            "ProtectedError: staging: guest 103 `stg-web-02` is protected by `101-103` \
+             (PROXMOX_PROTECT), and `{tool}` would "
+        );
+        assert!(error.starts_with(&expected), "{error}");
+        let read: Vec<String> = world.seen().into_iter().map(|seen| seen.path).collect();
+        assert!(
+            read.iter().all(|path| !path.contains("103")),
+            "{tool}: {read:?}"
+        );
+    }
+}

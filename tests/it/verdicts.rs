@@ -1,0 +1,478 @@
+//! The gate's whole table: every tool and action at every access level, on protected guests and on
+//! others, confirmed in every way. What is expected is reckoned here from the plan of tools, and the
+//! simulator's record shows what was sent.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use proxmox_mcp::error::Error;
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::gate::confirm::{Reply, Said};
+use proxmox_mcp::gate::mark::Mark;
+use proxmox_mcp::gate::{Caller, Origin};
+use proxmox_mcp::tool::args;
+use proxmox_mcp::tool::call::{self, Desk, Outcome};
+use proxmox_mcp::tool::{Marks, Tool};
+use proxmox_mcp::tools::{self, TOOLSETS};
+use serde_json::{Map, Value, json};
+
+use crate::session::{agreement, configuration};
+use crate::sim::{World, spec};
+
+const R: Mark = Mark::READ;
+const O: Mark = Mark::OPERATE;
+const C: Mark = Mark::CHANGE;
+const F: Mark = Mark::FULL;
+const CUTS: Mark = O.interrupts();
+const STOPS: Mark = O.interrupts().asks();
+const UNPLUGS: Mark = C.interrupts();
+const OVER: Mark = F.interrupts();
+
+/// One call on `staging`.
+struct Row {
+    mark: Mark,
+    /// Whether it harms the existing guest that it addresses, so that protection forbids it.
+    harms: bool,
+    tool: &'static str,
+    arguments: &'static str,
+    /// What was done before: `%` orders to the simulator, `>` calls. `$task` and `$archive` are filled
+    /// in.
+    before: &'static [&'static str],
+}
+
+const fn row(mark: Mark, tool: &'static str, arguments: &'static str) -> Row {
+    Row {
+        mark,
+        harms: false,
+        tool,
+        arguments,
+        before: &[],
+    }
+}
+
+impl Row {
+    const fn harms(self) -> Row {
+        Row {
+            harms: true,
+            ..self
+        }
+    }
+
+    const fn after(self, before: &'static [&'static str]) -> Row {
+        Row { before, ..self }
+    }
+}
+
+const RUNS: &[&str] = &[r#"> guest_power {"guest":100,"action":"start"}"#];
+const PAUSED: &[&str] = &[
+    r#"> guest_power {"guest":100,"action":"start"}"#,
+    r#"> guest_power {"guest":100,"action":"suspend"}"#,
+];
+const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#];
+const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
+const BUSY: &[&str] = &[
+    "% hold staging",
+    r#"> guest_power {"guest":100,"action":"start","wait":0}"#,
+];
+const DOWN: &[&str] = &[r#"> guest_power {"guest":101,"action":"shutdown"}"#];
+
+static ROWS: &[Row] = &[
+    row(R, "cluster_list", "{}"),
+    row(R, "fleet_search", r#"{"query":"type:guest"}"#),
+    row(R, "fleet_summary", "{}"),
+    row(R, "guest_list", "{}"),
+    row(R, "guest_get", r#"{"guest":103}"#),
+    row(R, "snapshot_list", r#"{"guest":103}"#),
+    row(R, "backup_list", "{}"),
+    row(R, "task_list", "{}"),
+    row(R, "task_get", r#"{"task":"$task"}"#).after(RUNS),
+    row(R, "node_list", "{}"),
+    row(R, "node_get", r#"{"node":"stg-pve1"}"#),
+    row(R, "storage_list", "{}"),
+    row(R, "storage_content", r#"{"storage":"local"}"#),
+    row(O, "guest_power", r#"{"guest":100,"action":"start"}"#),
+    row(O, "guest_power", r#"{"guest":100,"action":"resume"}"#).after(PAUSED),
+    row(CUTS, "guest_power", r#"{"guest":103,"action":"shutdown"}"#).harms(),
+    row(CUTS, "guest_power", r#"{"guest":103,"action":"reboot"}"#).harms(),
+    row(CUTS, "guest_power", r#"{"guest":103,"action":"suspend"}"#).harms(),
+    row(CUTS, "guest_power", r#"{"guest":103,"action":"hibernate"}"#).harms(),
+    row(STOPS, "guest_power", r#"{"guest":103,"action":"stop"}"#).harms(),
+    row(STOPS, "guest_power", r#"{"guest":103,"action":"reset"}"#).harms(),
+    row(
+        O,
+        "guest_migrate",
+        r#"{"guest":100,"target":"stg-pve2","with-local-disks":true}"#,
+    ),
+    row(
+        CUTS,
+        "guest_migrate",
+        r#"{"guest":101,"target":"stg-pve1","restart":true,"targetstorage":"nas"}"#,
+    )
+    .harms(),
+    row(O, "snapshot_create", r#"{"guest":100,"snapname":"s1"}"#),
+    row(F, "snapshot_delete", r#"{"guest":100,"snapname":"s1"}"#).after(SNAPSHOT),
+    row(
+        OVER,
+        "snapshot_rollback",
+        r#"{"guest":100,"snapname":"s1"}"#,
+    )
+    .harms()
+    .after(SNAPSHOT),
+    row(O, "backup_create", r#"{"guest":100,"storage":"nas"}"#),
+    row(
+        CUTS,
+        "backup_create",
+        r#"{"guest":100,"storage":"nas","mode":"stop"}"#,
+    )
+    .harms(),
+    row(
+        C,
+        "backup_restore",
+        r#"{"archive":"$archive","vmid":600,"storage":"local-lvm"}"#,
+    ),
+    row(
+        OVER,
+        "backup_restore",
+        r#"{"archive":"$archive","guest":101,"storage":"local-lvm"}"#,
+    )
+    .harms()
+    .after(DOWN),
+    row(CUTS, "task_stop", r#"{"task":"$task","wait":0}"#).after(BUSY),
+    row(C, "guest_create_vm", r#"{"name":"stg-new","disk_gib":4}"#),
+    row(
+        C,
+        "guest_create_container",
+        r#"{"name":"stg-new","ostemplate":"$template","disk_gib":4}"#,
+    ),
+    row(C, "guest_clone", r#"{"guest":100,"name":"stg-copy"}"#),
+    row(C, "guest_configure", r#"{"guest":100,"cores":4}"#),
+    row(
+        C,
+        "guest_disk",
+        r#"{"guest":100,"action":"add","size":"1G"}"#,
+    ),
+    row(
+        C,
+        "guest_disk",
+        r#"{"guest":100,"action":"resize","disk":"scsi0","size":"+1G"}"#,
+    ),
+    row(
+        C,
+        "guest_disk",
+        r#"{"guest":100,"action":"move","disk":"scsi0","storage":"nas"}"#,
+    ),
+    row(
+        C,
+        "guest_disk",
+        r#"{"guest":100,"action":"detach","disk":"scsi0"}"#,
+    ),
+    row(
+        F,
+        "guest_disk",
+        r#"{"guest":100,"action":"remove","disk":"unused0"}"#,
+    )
+    .harms()
+    .after(DETACHED),
+    row(
+        C,
+        "guest_network",
+        r#"{"guest":100,"action":"set","net":"net0","tag":40}"#,
+    ),
+    row(
+        UNPLUGS,
+        "guest_network",
+        r#"{"guest":100,"action":"remove","net":"net0"}"#,
+    )
+    .harms(),
+    row(F, "guest_delete", r#"{"guest":100}"#).harms(),
+];
+
+/// How the call comes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    NoCode,
+    Wrong,
+    Stale,
+    Right,
+    Declined,
+    Accepted,
+}
+
+const WAYS: [Way; 6] = [
+    Way::NoCode,
+    Way::Wrong,
+    Way::Stale,
+    Way::Right,
+    Way::Declined,
+    Way::Accepted,
+];
+
+/// What is to come of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verdict {
+    /// It is done.
+    Go,
+    /// A plan and its code.
+    Plan,
+    /// Refused by the level.
+    Level,
+    Protected,
+    /// The code or the answer is not enough.
+    Unconfirmed,
+}
+
+fn expected(row: &Row, level: Effect, protected: bool, way: Way) -> Verdict {
+    if row.mark.effect > level {
+        return Verdict::Level;
+    }
+    if protected && row.harms {
+        return Verdict::Protected;
+    }
+    match way {
+        _ if !row.mark.asks => Verdict::Go,
+        Way::NoCode | Way::Stale => Verdict::Plan,
+        Way::Wrong | Way::Declined => Verdict::Unconfirmed,
+        Way::Right | Way::Accepted => Verdict::Go,
+    }
+}
+
+#[test]
+fn every_tool_and_action_has_a_row() {
+    let mut missing = Vec::new();
+    for tool in tools::all() {
+        let rows = || ROWS.iter().filter(|row| row.tool == tool.name);
+        match tool.marks {
+            Marks::ByAction(actions) => {
+                for (action, mark) in actions {
+                    let said = format!(r#""action":"{action}""#);
+                    let has = rows().any(|row| row.arguments.contains(&said) && row.mark == *mark);
+                    if !has {
+                        missing.push(format!("{} {action} {mark}", tool.name));
+                    }
+                }
+            }
+            _ => missing.extend(
+                tool.possible()
+                    .into_iter()
+                    .filter(|mark| rows().all(|row| row.mark != *mark))
+                    .map(|mark| format!("{} {mark}", tool.name)),
+            ),
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn every_call_gets_its_verdict() {
+    const LANES: usize = 6;
+    let lanes: Vec<Vec<&Row>> = (0..LANES)
+        .map(|lane| ROWS.iter().skip(lane).step_by(LANES).collect())
+        .collect();
+    let found: Vec<(usize, Vec<String>)> = thread::scope(|scope| {
+        let lanes: Vec<_> = lanes
+            .iter()
+            .map(|rows| scope.spawn(|| judge(rows)))
+            .collect();
+        let judged = lanes.into_iter().map(|lane| lane.join().expect("no panic"));
+        judged.collect()
+    });
+    let cells: usize = found.iter().map(|(cells, _)| cells).sum();
+    let problems: Vec<String> = found.into_iter().flat_map(|(_, some)| some).collect();
+    println!("{cells} verdicts");
+    assert!(problems.is_empty(), "{problems:#?}");
+    assert_eq!(cells, ROWS.len() * Effect::ALL.len() * 2 * WAYS.len());
+}
+
+fn judge(rows: &[&Row]) -> (usize, Vec<String>) {
+    let mut cells = 0;
+    let mut problems = Vec::new();
+    for row in rows {
+        let mut scene = None;
+        for level in Effect::ALL {
+            for protected in [false, true] {
+                for way in WAYS {
+                    let expected = expected(row, level, protected, way);
+                    let at = scene.take().unwrap_or_else(|| Scene::set(row));
+                    let got = at.play(row, level, protected, way);
+                    cells += 1;
+                    if got != Ok(expected) {
+                        problems.push(format!(
+                            "{} {} {} at {}, protected {protected}, {way:?}: expected {expected:?}, \
+                             got {got:?}",
+                            row.mark,
+                            row.tool,
+                            row.arguments,
+                            level.name()
+                        ));
+                    }
+                    // What was done, or changed for the test, needs a fresh scene.
+                    let is_as_it_was = expected != Verdict::Go && way != Way::Stale;
+                    scene = is_as_it_was.then_some(at);
+                }
+            }
+        }
+    }
+    (cells, problems)
+}
+
+/// One cluster, prepared for a row.
+struct Scene {
+    world: World,
+    tool: &'static Tool,
+    arguments: Map<String, Value>,
+}
+
+impl Scene {
+    fn set(row: &Row) -> Scene {
+        let staging = spec::three()
+            .into_iter()
+            .filter(|one| one.name == "staging");
+        let world = World::start(staging.collect());
+        let mut desk = Desk::new(
+            Fleet::new(configuration(&world, "PROXMOX_BULK_LIMIT=100")),
+            TOOLSETS,
+            Origin::Mcp,
+        );
+        let mut task = String::new();
+        for step in row.before {
+            if let Some(order) = step.strip_prefix("% ") {
+                world.direct(order).expect("an order");
+                continue;
+            }
+            let call = step.strip_prefix("> ").expect("an order or a call");
+            let (tool, arguments) = call.split_once(' ').expect("arguments");
+            let answer = plainly(&mut desk, tool, &read(arguments)).expect("it is prepared");
+            if let Some(Value::String(started)) = answer.get("task") {
+                task.clone_from(started);
+            }
+        }
+        let volume = |desk: &mut Desk, tool: &str, arguments: Value| -> String {
+            let arguments = arguments.as_object().expect("an object").clone();
+            let listed = plainly(desk, tool, &arguments).expect("a list");
+            let volume = listed["items"][0]["volume"].as_str();
+            volume.expect("a volume").to_owned()
+        };
+        let mut text = row.arguments.replace("$task", &task);
+        if text.contains("$archive") {
+            let archive = volume(&mut desk, "backup_list", json!({"guest": 101}));
+            text = text.replace("$archive", &archive);
+        }
+        if text.contains("$template") {
+            let asked = json!({"storage": "local", "content": "vztmpl"});
+            let template = volume(&mut desk, "storage_content", asked);
+            text = text.replace("$template", &template);
+        }
+        world.seen();
+        Scene {
+            world,
+            tool: tools::find(row.tool).expect("the tool"),
+            arguments: read(&text),
+        }
+    }
+
+    /// Makes the call and says which verdict it got; that something was sent where nothing should have
+    /// been, or the other way round, is an error.
+    fn play(&self, row: &Row, level: Effect, protected: bool, way: Way) -> Result<Verdict, String> {
+        let meant = args::check(self.tool, &self.arguments).map_err(|error| error.to_string())?;
+        if self.tool.mark(&meant.0) != row.mark {
+            return Err(format!("the tool says {}", self.tool.mark(&meant.0)));
+        }
+        let asks_user = matches!(way, Way::Declined | Way::Accepted);
+        let more = format!(
+            "PROXMOX_ACCESS={}\nPROXMOX_PROTECT={}\nPROXMOX_CONFIRM={}\n",
+            level.name(),
+            if protected { "100-599" } else { "" },
+            if asks_user { "auto" } else { "code" }
+        );
+        let fleet = Fleet::new(configuration(&self.world, &more));
+        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        self.world.seen();
+        let result = self.made(&mut desk, way, asks_user);
+        let seen = self.world.seen();
+        let writes: BTreeSet<&str> = seen
+            .iter()
+            .filter(|one| one.method != "GET")
+            .map(|one| one.path.as_str())
+            .collect();
+        let verdict = match &result {
+            Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => Verdict::Plan,
+            Ok(Outcome::Answer(_)) => Verdict::Go,
+            Ok(Outcome::Question(_)) => return Err("asked once more".into()),
+            Err(error) if error.code() == "ProtectedError" => Verdict::Protected,
+            Err(Error::NotAllowed { sentence, .. }) if sentence.contains("access level") => {
+                Verdict::Level
+            }
+            Err(Error::NotAllowed { sentence, .. })
+                if sentence.contains("code") || sentence.contains("declined") =>
+            {
+                Verdict::Unconfirmed
+            }
+            Err(error) => return Err(format!("{}: {error}", error.code())),
+        };
+        let should_write = verdict == Verdict::Go && row.mark != R;
+        if should_write == writes.is_empty() {
+            return Err(format!("{verdict:?}, and sent: {writes:?}"));
+        }
+        Ok(verdict)
+    }
+
+    fn made(&self, desk: &mut Desk, way: Way, asks_user: bool) -> Result<Outcome, Error> {
+        let mut caller = Caller {
+            client: ("it", "0"),
+            can_be_asked: asks_user,
+            reply: None,
+        };
+        let first = call::call(desk, self.tool, &self.arguments, caller)?;
+        match (way, first) {
+            (Way::Declined | Way::Accepted, Outcome::Question(question)) => {
+                let mut reply: Reply = agreement(&question);
+                if way == Way::Declined {
+                    reply.said = Said::No;
+                }
+                caller.reply = Some(&reply);
+                call::call(desk, self.tool, &self.arguments, caller)
+            }
+            (Way::Wrong | Way::Stale | Way::Right, Outcome::Answer(answer))
+                if answer.contains_key("plan") =>
+            {
+                if way == Way::Stale {
+                    self.change();
+                }
+                let code = match way {
+                    Way::Wrong => json!("0000000000000000"),
+                    _ => answer["confirm"].clone(),
+                };
+                let mut arguments = self.arguments.clone();
+                arguments.insert("confirm".into(), code);
+                call::call(desk, self.tool, &arguments, caller)
+            }
+            (_, first) => Ok(first),
+        }
+    }
+
+    /// Somebody else changes every guest.
+    fn change(&self) {
+        self.world.cluster("staging").edit(|state| {
+            for guest in state.guests.values_mut() {
+                guest
+                    .config
+                    .insert("description".into(), "changed meanwhile".into());
+            }
+        });
+    }
+}
+
+fn read(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).unwrap_or_else(|cause| panic!("{text}: {cause}"))
+}
+
+/// A call whose user cannot be asked, and who repeats it with the code.
+fn plainly(
+    desk: &mut Desk,
+    tool: &str,
+    arguments: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let tool = tools::find(tool).unwrap_or_else(|| panic!("no tool {tool}"));
+    crate::session::call(desk, tool, arguments)
+}
