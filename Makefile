@@ -2,6 +2,10 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
+SOAK_CALLS ?= 100000
+SOAK_S ?= 600
+FUZZ_S ?= 3600
+FUZZ_TARGETS ?=
 RUST_LEAST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Where cargo builds to, as it says itself.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -21,7 +25,7 @@ DIST_MAINTAINER ?=
 DIST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build static static-twice bench dist demo faults test check accept clean tools python
+.PHONY: help build static static-twice bench soak fuzz faults dist demo test check accept clean tools python
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
@@ -37,9 +41,19 @@ static: tools ## Build the program that needs nothing beside it, and prove that:
 static-twice: static ## Build that again elsewhere, and compare the bytes
 	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice '$(STATIC)'
 
-bench: static ## Measure it: size, memory, time to start
+bench: static ## Measure it: time, memory, bytes (COMPARE=FILE: beside an earlier run)
 	$(CARGO) build --locked --example bench
-	@$(TARGET)/debug/examples/bench '$(STATIC)/proxmox-mcp'
+	@$(TARGET)/debug/examples/bench '$(STATIC)/proxmox-mcp' --json '$(TARGET)/bench.json' \
+	  $(if $(COMPARE),--compare '$(COMPARE)')
+
+# For a short look: SOAK_CALLS=5000 SOAK_S=30.
+soak: static ## Drive 100,000 mixed calls with faults: what it holds must not grow
+	$(CARGO) build --locked --example soak
+	@$(TARGET)/debug/examples/soak '$(STATIC)/proxmox-mcp' $(SOAK_CALLS) $(SOAK_S)
+
+# All targets share the time; FUZZ_TARGETS=query is for one alone.
+fuzz: tools ## Fuzz whatever reads bytes of strangers, for an hour (FUZZ_S=60: a minute)
+	@CARGO=$(CARGO) tests/fuzz/run $(FUZZ_S) $(FUZZ_TARGETS)
 
 # The same build as of the tests, so that the two together take the shorter time.
 demo: tools ## Show a session with three simulated clusters, and check it

@@ -20,6 +20,8 @@ use crate::wait::{self, SLICE_MS, Wake};
 pub const CONFIGURATION_MAX_BYTES: usize = 1 << 20;
 /// The largest PEM file; a whole system bundle has about 250 kB.
 pub const PEM_MAX_BYTES: usize = 4 << 20;
+/// What most files fit into, which are then read at once.
+const USUAL_BYTES: usize = 4 << 10;
 /// The longest secret, from a file or a command; a Proxmox token's has 36 bytes.
 pub const SECRET_MAX_BYTES: usize = 4096;
 /// The longest that a secret command may run.
@@ -319,7 +321,7 @@ fn open(
 }
 
 fn read_all(file: File, path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     file.take((max_bytes as u64).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|cause| format!("{}: {cause}", path.display()))?;

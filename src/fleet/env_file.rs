@@ -94,7 +94,8 @@ type Statement = (String, Option<String>);
 fn normalise((key, value): &Statement) -> String {
     let mut line = String::from("K");
     for byte in key.bytes() {
-        line.push_str(&format!("{byte:02x}"));
+        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+        line.extend(digits.into_iter().flatten());
     }
     line.push_str("='");
     if let Some(value) = value {

@@ -1,9 +1,10 @@
 //! Which variable belongs to which cluster, and what was meant by a name that nobody knows.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::config::{NOT_BUILT_YET, Report};
-use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES, Variable};
+use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES};
 
 /// As many edits away from a name that keeps things safe is a slip, not another name.
 const SLIP_MAX_EDITS: usize = 2;
@@ -42,10 +43,15 @@ pub(super) fn shell_safe(name: &str) -> String {
 /// Gives each variable to the longest name that leaves a known field. What fits two clusters is a
 /// problem; what is hidden by the verbatim spelling a warning.
 pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Report) -> Owned<'a> {
-    let spellings: Vec<(usize, String)> = (0..)
-        .zip(names)
-        .flat_map(|(place, name)| [(place, name.clone()), (place, shell_safe(name))])
-        .collect();
+    let mut spellings: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, name) in (0..).zip(names) {
+        for spelling in [name.clone(), shell_safe(name)] {
+            let places = spellings.entry(spelling).or_default();
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
+    }
     let mut owned = Owned {
         fields: HashMap::new(),
         known: HashSet::new(),
@@ -54,48 +60,38 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         let Some(rest) = variable.strip_prefix(CLUSTER_PREFIX) else {
             continue;
         };
-        let fits: Vec<(usize, &str, &'static Variable)> = spellings
-            .iter()
-            .filter_map(|(place, spelling)| {
-                let field = rest.strip_prefix(spelling.as_str())?.strip_prefix('_')?;
-                let field = variables::fields().find(|known| known.name == field)?;
-                Some((*place, spelling.as_str(), field))
+        let longest = variables::fields()
+            .filter_map(|field| {
+                let spelling = rest.strip_suffix(field.name)?.strip_suffix('_')?;
+                Some((spelling.len(), field, spellings.get(spelling)?))
             })
-            .collect();
-        let Some(longest) = fits.iter().map(|(_, spelling, _)| spelling.len()).max() else {
+            .max_by_key(|(length, ..)| *length);
+        let Some((_, field, places)) = longest else {
             continue;
         };
         owned.known.insert(variable);
-        let verbatim = |place: usize, field: &Variable| {
-            let name = names.get(place).map_or("", String::as_str);
-            format!("{CLUSTER_PREFIX}{name}_{}", field.name)
+        let holds = |place: &usize| {
+            let name = names.get(*place).map_or("", String::as_str);
+            let verbatim = format!("{CLUSTER_PREFIX}{name}_{}", field.name);
+            verbatim == **variable || !values.contains_key(verbatim.as_str())
         };
-        let mut holders: Vec<(usize, &'static Variable)> = fits
-            .iter()
-            .filter(|(_, spelling, _)| spelling.len() == longest)
-            .map(|(place, _, field)| (*place, *field))
-            .filter(|(place, field)| {
-                let verbatim = verbatim(*place, field);
-                verbatim == **variable || !values.contains_key(verbatim.as_str())
-            })
-            .collect();
-        holders.dedup_by_key(|(place, _)| *place);
+        let holders: Vec<usize> = places.iter().copied().filter(holds).collect();
         match holders.as_slice() {
             [] => report.warn(
                 variable,
                 "is not used: the spelling with the cluster's own name is set too",
             ),
-            [(_, field)] if field.stage == Stage::NotBuiltYet => {
+            [_] if field.stage == Stage::NotBuiltYet => {
                 report.problem(variable, NOT_BUILT_YET);
             }
-            [(place, field)] => {
+            [place] => {
                 let field = (*place, field.name);
                 owned.fields.insert(field, Field { variable, value });
             }
             several => {
                 let names: Vec<&str> = several
                     .iter()
-                    .filter_map(|(place, _)| names.get(*place).map(String::as_str))
+                    .filter_map(|place| names.get(*place).map(String::as_str))
                     .collect();
                 report.problem(
                     variable,
@@ -116,7 +112,8 @@ pub(super) fn unknown(
     in_file: &HashSet<&str>,
     report: &mut Report,
 ) {
-    let known: Vec<(String, bool)> = all_names(names).collect();
+    // There are many, and mostly nobody asks.
+    let known = LazyCell::new(|| all_names(names).collect::<Vec<(String, bool)>>());
     let mut unknown = 0;
     for variable in values.keys() {
         if variables::of_registry(variable).is_some()

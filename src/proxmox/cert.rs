@@ -147,7 +147,8 @@ fn time(tag: u8, content: &[u8]) -> Option<String> {
         GENERALIZED_TIME => (text.get(..2)?, text.get(2..)?),
         _ => return None,
     };
-    if !rest.get(..10)?.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(century) || !is_digits(rest.get(..10)?) {
         return None;
     }
     let part = |from: usize| rest.get(from..from.checked_add(2)?);

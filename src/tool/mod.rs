@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod call;
+pub mod leading;
 pub mod offer;
 pub mod order;
 pub mod param;

@@ -32,6 +32,9 @@ mod dist_debian;
 mod documents;
 mod dotenv_table;
 mod example_file;
+mod fuzz_corpus;
+#[path = "../fuzz/targets/mod.rs"]
+mod fuzz_targets;
 mod gate;
 mod guests;
 mod health;
@@ -51,6 +54,7 @@ mod offers;
 mod outage;
 #[path = "../dist/mod.rs"]
 mod packing;
+mod paging;
 mod peer;
 mod privileges;
 mod progress;

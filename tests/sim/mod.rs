@@ -6,7 +6,7 @@
 mod answer;
 pub mod api;
 pub mod apidoc;
-mod authority;
+pub mod authority;
 mod check;
 pub mod client;
 mod digest;

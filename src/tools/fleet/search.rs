@@ -1,10 +1,11 @@
 //! `fleet_search`: guests, nodes, storages and pools of all clusters by any property.
 //!
-//! One request a cluster. Each worker keeps only the rows that the page can show, so that memory
-//! follows the largest cluster and not the fleet.
+//! One request a cluster. Only the rows that the page can show are kept, of a cluster and of all of
+//! them, so that memory follows neither.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -19,6 +20,7 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::leading::{Compare, Leading};
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
@@ -70,8 +72,6 @@ pub(super) const SEARCH: Tool = Tool {
 struct Found {
     /// How many rows were found.
     total: usize,
-    /// The first ones of them, in the order that is asked for.
-    rows: Vec<Row>,
     groups: Groups,
     nodes_offline: Vec<String>,
     unseen: Vec<String>,
@@ -80,10 +80,12 @@ struct Found {
 /// What a search is to find, and how much of it is shown.
 struct Search<'a> {
     query: Query,
-    order: Option<Order<'a>>,
-    /// No page can show more rows of one cluster.
-    keep: usize,
     group_by: Option<&'a str>,
+    /// No page can show more rows.
+    keep: usize,
+    compare: &'a Compare<'a>,
+    /// The first rows of all clusters that have answered.
+    leading: Mutex<Leading<'a>>,
 }
 
 fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -95,35 +97,50 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     };
     let query = checked(args, columns)?;
     let (start, limit) = rows::window(args)?;
+    let order = Order::of(args);
+    let clusters = reach.clusters().map(|cluster| cluster.name.as_str());
+    let clusters: BTreeMap<&str, usize> = clusters.zip(0..).collect();
+    let compare = |one: &Row, other: &Row| {
+        let asked = order
+            .as_ref()
+            .map_or(Ordering::Equal, |order| order.compare(one, other));
+        let cluster = |row: &Row| clusters.get(text(row, "cluster")).copied();
+        asked
+            .then_with(|| cluster(one).cmp(&cluster(other)))
+            .then_with(|| place(one).cmp(&place(other)))
+    };
+    let keep = start.saturating_add(limit);
     let search = Search {
         query,
-        order: Order::of(args),
-        keep: start.saturating_add(limit),
         group_by,
+        keep,
+        compare: &compare,
+        leading: Mutex::new(Leading::new(keep, &compare)),
     };
     let answered = reach.ask_where(
         |cluster| search.query.may_be_on(cluster),
         |reach| on_cluster(reach, &search),
     )?;
     let mut total = 0;
-    let mut found: Vec<Row> = Vec::new();
     let mut groups = Groups::default();
     let mut nodes_offline = Vec::new();
     let mut gaps = Gaps::default();
     for (cluster, one) in answered {
         total += one.total;
-        found.extend(one.rows);
         groups.add(one.groups);
         nodes_offline.extend(one.nodes_offline);
         gaps.add(cluster, one.unseen);
     }
     let mut answer = if group_by.is_some() {
         let mut rows = groups.rows();
-        sort(&mut rows, search.order.as_ref());
+        if let Some(order) = &order {
+            rows.sort_by(|one, other| order.compare(one, other));
+        }
         rows::page(rows, group::COLUMNS, group::COLUMNS, args)?
     } else {
-        sort(&mut found, search.order.as_ref());
-        rows::page_of(found, total, COLUMNS, USUAL, args)?
+        let leading = search.leading.into_inner();
+        let rows = leading.unwrap_or_else(PoisonError::into_inner).into_rows();
+        rows::page_of(rows, total, COLUMNS, USUAL, args)?
     };
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
@@ -151,12 +168,6 @@ fn checked(args: &Args, columns: &[&str]) -> Result<Query, Error> {
     }
 }
 
-fn sort(rows: &mut [Row], order: Option<&Order>) {
-    if let Some(order) = order {
-        rows.sort_by(|one, other| order.compare(one, other));
-    }
-}
-
 /// One cluster, in one request.
 fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
     let cluster = reach.cluster_name();
@@ -167,11 +178,11 @@ fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
 }
 
 /// What is gathered while the rows of a cluster pass by.
-struct Collector<'a> {
+struct Collector<'a, 's> {
     cluster: &'a str,
-    search: &'a Search<'a>,
+    search: &'a Search<'s>,
     total: usize,
-    rows: Vec<Row>,
+    rows: Leading<'s>,
     /// Shared storages, which the cluster lists once for each node.
     shared: BTreeMap<String, Shared>,
     groups: Groups,
@@ -184,13 +195,13 @@ struct Shared {
     up: bool,
 }
 
-impl<'a> Collector<'a> {
-    fn new(cluster: &'a str, search: &'a Search<'a>) -> Collector<'a> {
+impl<'a, 's> Collector<'a, 's> {
+    fn new(cluster: &'a str, search: &'a Search<'s>) -> Collector<'a, 's> {
         Collector {
             cluster,
             search,
             total: 0,
-            rows: Vec::new(),
+            rows: Leading::new(search.keep, search.compare),
             shared: BTreeMap::new(),
             groups: Groups::default(),
             nodes_offline: Vec::new(),
@@ -214,9 +225,6 @@ impl<'a> Collector<'a> {
             self.groups.count(by, self.cluster, resource);
         } else if !(sort == Sort::Storage && resource.is_shared()) {
             self.rows.push(row::row(self.cluster, resource));
-            if self.rows.len() >= self.search.keep.saturating_mul(2) {
-                self.shorten();
-            }
         }
     }
 
@@ -242,15 +250,6 @@ impl<'a> Collector<'a> {
         true
     }
 
-    fn shorten(&mut self) {
-        let order = self.search.order.as_ref();
-        self.rows.sort_by(|one, other| {
-            let asked = order.map_or(Ordering::Equal, |order| order.compare(one, other));
-            asked.then_with(|| place(one).cmp(&place(other)))
-        });
-        self.rows.truncate(self.search.keep);
-    }
-
     fn finish(mut self, unseen: Vec<String>) -> Found {
         if self.search.group_by.is_none() {
             for (_, mut shared) in std::mem::take(&mut self.shared) {
@@ -260,20 +259,21 @@ impl<'a> Collector<'a> {
                 self.rows.push(shared.row);
             }
         }
-        self.shorten();
+        let mut rows = self.rows.into_rows();
         // What a lost node's rows say is what was last heard.
-        for row in &mut self.rows {
+        for row in &mut rows {
             let node = row.get("node").and_then(Value::as_str);
             if node.is_some_and(|node| self.nodes_offline.iter().any(|lost| lost == node)) {
                 row.insert("node_status".into(), "offline".into());
             }
         }
+        let leading = self.search.leading.lock();
+        leading.unwrap_or_else(PoisonError::into_inner).extend(rows);
         self.nodes_offline.sort();
         let cluster = self.cluster;
         let offline = self.nodes_offline.iter();
         Found {
             total: self.total,
-            rows: self.rows,
             groups: self.groups,
             nodes_offline: offline.map(|node| format!("{cluster}/{node}")).collect(),
             unseen,
@@ -283,16 +283,19 @@ impl<'a> Collector<'a> {
 
 /// Where a row stands in its cluster if nobody says otherwise.
 fn place(row: &Row) -> (usize, u64, &str, &str) {
-    let text = |column: &str| row.get(column).and_then(Value::as_str).unwrap_or_default();
     let sorts = ["vm", "container", "node", "storage"];
-    let sort = text("type");
+    let sort = text(row, "type");
     let rank = sorts.iter().position(|one| *one == sort);
     // Guests stand together, by VMID.
     let rank = rank.unwrap_or(sorts.len()).max(1);
     (
         rank,
         rows::number(row.get("vmid")),
-        text("name"),
-        text("node"),
+        text(row, "name"),
+        text(row, "node"),
     )
+}
+
+fn text<'a>(row: &'a Row, column: &str) -> &'a str {
+    row.get(column).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,5 +1,8 @@
 //! `guest_list`: the guests of one cluster or of all, a row each.
 
+use std::cmp::Ordering;
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::{Map, Value};
 
 use super::NAME_MAX_CHARS;
@@ -9,6 +12,7 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::leading::Leading;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, mib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
@@ -66,37 +70,40 @@ pub(super) const LIST: Tool = Tool {
     run: Run::Fleet(list),
 };
 
-/// What one cluster has to say.
+/// What one cluster has to say beside its rows.
 #[derive(Default)]
 struct Guests {
-    rows: Vec<Row>,
+    total: usize,
     nodes_offline: Vec<String>,
     unseen: Vec<String>,
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
-    let answered = reach.ask(|reach| guests(reach, args))?;
+    let (start, limit) = rows::window(args)?;
+    let keep = start.saturating_add(limit);
+    let leading = Mutex::new(Leading::new(keep, &compare));
     let several = reach.clusters().count() > 1;
-    let mut found: Vec<Row> = Vec::new();
+    let answered = reach.ask(|reach| {
+        let mut rows = Leading::new(keep, &compare);
+        let guests = guests(reach, args, several, &mut rows)?;
+        let leading = leading.lock();
+        let mut leading = leading.unwrap_or_else(PoisonError::into_inner);
+        leading.extend(rows.into_rows());
+        Ok(guests)
+    })?;
+    let mut total = 0;
     let mut nodes_offline: Vec<String> = Vec::new();
     let mut gaps = Gaps::default();
     for (cluster, guests) in answered {
-        for mut row in guests.rows {
-            if several {
-                row.insert("cluster".into(), cluster.into());
-            }
-            found.push(row);
-        }
+        total += guests.total;
         let offline = guests.nodes_offline.iter();
         nodes_offline.extend(offline.map(|node| format!("{cluster}/{node}")));
         gaps.add(cluster, guests.unseen);
     }
-    found.sort_by_key(|row| {
-        let cluster = row.get("cluster").and_then(Value::as_str);
-        (cluster.map(str::to_string), number(row.get("vmid")))
-    });
-    let mut answer = rows::page(found, COLUMNS, USUAL, args)?;
+    let leading = leading.into_inner();
+    let found = leading.unwrap_or_else(PoisonError::into_inner).into_rows();
+    let mut answer = rows::page_of(found, total, COLUMNS, USUAL, args)?;
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
     }
@@ -104,9 +111,16 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
+/// By cluster and VMID.
+fn compare(one: &Row, other: &Row) -> Ordering {
+    let cluster = one.get("cluster").and_then(Value::as_str);
+    let by_cluster = cluster.cmp(&other.get("cluster").and_then(Value::as_str));
+    by_cluster.then_with(|| number(one.get("vmid")).cmp(&number(other.get("vmid"))))
+}
+
 /// The rows that are wanted. Those of a lost node stay as they were last heard, for minutes: the
 /// node is named.
-fn guests(reach: &Reach, args: &Args) -> Result<Guests, Error> {
+fn guests(reach: &Reach, args: &Args, several: bool, rows: &mut Leading) -> Result<Guests, Error> {
     let mut guests = Guests::default();
     reach.resources(&mut |resource| {
         let sort = resource.sort();
@@ -114,7 +128,12 @@ fn guests(reach: &Reach, args: &Args) -> Result<Guests, Error> {
             let node = printable(resource.name(), NAME_MAX_CHARS);
             guests.nodes_offline.push(node);
         } else if sort.is_guest() && is_wanted(resource, args) {
-            guests.rows.push(row(resource));
+            let mut row = row(resource);
+            if several {
+                row.insert("cluster".into(), reach.cluster_name().into());
+            }
+            guests.total += 1;
+            rows.push(row);
         }
     })?;
     guests.nodes_offline.sort();

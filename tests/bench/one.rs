@@ -1,0 +1,230 @@
+//! The program by itself and one call of it: size, start, memory, `tools/list`, a warm call beside
+//! the same request by a bare client, a long list.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::bare::{Bare, Streams};
+use super::demo::client::{Client, Way};
+use super::light::{Light, Plan, TOKEN_ID, TOKEN_SECRET};
+use super::process;
+use super::sim::World;
+use super::table::{Row, Table};
+use super::{Program, REVISION, ended, started};
+
+const STARTS: usize = 101;
+const CALLS: usize = 100;
+/// Warm calls, and as many bare requests, in turn.
+const WARM_CALLS: usize = 600;
+const LISTED_GUESTS: usize = 500;
+/// What the calls are, in turn: of one cluster, and of all.
+const CALLED: [(&str, &str); 5] = [
+    ("guest_list", r#"{"cluster":"all"}"#),
+    ("node_list", r#"{"cluster":"staging"}"#),
+    ("guest_get", r#"{"guest":"prod-web-01"}"#),
+    ("fleet_summary", "{}"),
+    ("storage_list", r#"{"cluster":"all"}"#),
+];
+const RESOURCES: &str = "/cluster/resources";
+
+/// Size, and what the program takes with three clusters and with a hundred.
+pub fn program(
+    program: Program,
+    world: &World,
+    light: &Light,
+    table: &mut Table,
+) -> Result<(), String> {
+    let size = std::fs::metadata(program.path).map_err(|cause| cause.to_string())?;
+    table.add(
+        Row::mb("size of the binary", size.len())
+            .most(2.5)
+            .counted(),
+    );
+    let three = light.folder().join("three.env");
+    super::demo::write_private(&three, &world.env()).map_err(|cause| cause.to_string())?;
+    let hundred = light.env_file(
+        "hundred.env",
+        Plan {
+            clusters: 100,
+            ..Plan::default()
+        },
+    )?;
+    for (clusters, env_file) in [("3 clusters", &three), ("100 clusters", &hundred)] {
+        let mut times = Vec::new();
+        for _ in 0..STARTS {
+            times.push(start(program.path, env_file)?);
+        }
+        let what = format!("start to `initialize` answered, {clusters}");
+        table.add(
+            Row::ms(what, median(&mut times))
+                .most(3.0)
+                .beside("median of 101"),
+        );
+        let client = started(program.path, env_file)?;
+        let idle = process::figures(client.id())?;
+        ended(client)?;
+        table.add(Row::mb(format!("idle memory, {clusters}"), idle.resident).most(4.0));
+    }
+    let mut client = started(program.path, &three)?;
+    for (tool, arguments) in CALLED.iter().cycle().take(CALLS) {
+        called(&mut client, tool, arguments)?;
+    }
+    let used = process::figures(client.id())?;
+    table.add(Row::mb("peak memory after 100 calls, 3 clusters", used.peak).most(4.0));
+    let mut times = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..CALLS {
+        let begun = Instant::now();
+        let listed = client.request("tools/list", &json!({}))?;
+        times.push(begun.elapsed());
+        bytes = listed.to_string().len();
+    }
+    table.add(Row::ms("`tools/list`", median(&mut times)));
+    table.add(Row::count("`tools/list`, its answer", bytes, "bytes").most(28_000.0));
+    ended(client)
+}
+
+/// From before the process is there until its answer to `initialize` is read.
+fn start(program: &Path, env_file: &Path) -> Result<Duration, String> {
+    let begun = Instant::now();
+    let mut client = Client::start(program, env_file, Way::Pipe)?;
+    client.initialize(REVISION)?;
+    let took = begun.elapsed();
+    ended(client)?;
+    Ok(took)
+}
+
+/// A tool's answer, which must be none that failed.
+pub fn called(client: &mut Client, tool: &str, arguments: &str) -> Result<Value, String> {
+    let arguments: Value = serde_json::from_str(arguments).map_err(|cause| cause.to_string())?;
+    let answer = client.call(tool, &arguments)?;
+    if answer["isError"] == json!(true) {
+        return Err(format!("{tool} {arguments} answered {answer}"));
+    }
+    Ok(answer)
+}
+
+pub fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A warm call beside the same request by a bare client, with the simulator and with the light one.
+pub fn warm(
+    program: Program,
+    world: &World,
+    light: &Light,
+    table: &mut Table,
+) -> Result<(), String> {
+    let staging = world.cluster("staging");
+    let token = format!("{}={}", staging.spec.token_id, staging.spec.token_secret);
+    let port = staging.port(&staging.spec.nodes[0].name);
+    let three = light.folder().join("three.env");
+    let mut bare = || Bare::open(&staging.ca, port, &token, RESOURCES);
+    side_by_side(
+        program,
+        ("simulator", true),
+        &three,
+        "staging",
+        &mut bare,
+        table,
+    )?;
+    light.latency(Duration::ZERO);
+    light.guests(10);
+    let env_file = light.env_file(
+        "two.env",
+        Plan {
+            clusters: 2,
+            ..Plan::default()
+        },
+    )?;
+    let token = format!("{TOKEN_ID}={TOKEN_SECRET}");
+    let mut bare = || Bare::open(&light.ca, light.cluster(0).port, &token, RESOURCES);
+    // A request that costs nothing makes any ratio large: here what is added says more.
+    side_by_side(
+        program,
+        ("prepared answers", false),
+        &env_file,
+        "c001",
+        &mut bare,
+        table,
+    )
+}
+
+fn side_by_side(
+    program: Program,
+    (who, judged): (&str, bool),
+    env_file: &Path,
+    cluster: &str,
+    open: &mut dyn FnMut() -> Result<Bare, String>,
+    table: &mut Table,
+) -> Result<(), String> {
+    let mut streams = Streams::start(program.path, env_file)?;
+    let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
+        {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "0"}}});
+    streams.ask(&hello.to_string())?;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                      "params": {"name": "node_list", "arguments": {"cluster": cluster}}});
+    let call = call.to_string();
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let mut kept = open()?;
+    for number in 0..WARM_CALLS {
+        // Proxmox ends a connection after 100 requests.
+        if number % 90 == 0 {
+            kept = open()?;
+            kept.ask()?;
+        }
+        let begun = Instant::now();
+        kept.ask()?;
+        bare.push(begun.elapsed());
+        let begun = Instant::now();
+        let answer = streams.ask(&call)?;
+        ours.push(begun.elapsed());
+        if !answer.contains("\"total\":") {
+            return Err(format!("node_list answered {answer}"));
+        }
+    }
+    let (ours, bare) = (median(&mut ours), median(&mut bare));
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let beside = format!("{:.3} ms, bare {:.3} ms", ms(ours), ms(bare));
+    let ratio = Row::new(
+        format!("warm call to bare request, {who}"),
+        ms(ours) / ms(bare),
+        "times",
+    );
+    let ratio = ratio.beside(&beside);
+    table.add(if judged { ratio.most(1.2) } else { ratio });
+    let added = ours.saturating_sub(bare);
+    table.add(Row::ms(format!("a warm call adds, {who}"), added).most(0.2));
+    Ok(())
+}
+
+/// What 500 guests cost a model.
+pub fn listed(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+    light.cluster(0).guests(LISTED_GUESTS);
+    let env_file = light.env_file(
+        "one.env",
+        Plan {
+            clusters: 1,
+            ..Plan::default()
+        },
+    )?;
+    let mut client = started(program.path, &env_file)?;
+    for (tool, arguments) in [
+        ("guest_list", "{}"),
+        ("fleet_search", r#"{"query":"type:guest"}"#),
+    ] {
+        let answer = called(&mut client, tool, arguments)?;
+        let said = &answer["structuredContent"];
+        if said["total"] != json!(LISTED_GUESTS) || said.get("next").is_none() {
+            return Err(format!("{tool} gives no total or no way on: {answer}"));
+        }
+        let text = answer["content"][0]["text"].as_str().unwrap_or_default();
+        let what = format!("`{tool}` of 500 guests, defaults, the answer");
+        table.add(Row::count(what, text.len(), "bytes").most(20_000.0));
+    }
+    light.cluster(0).guests(10);
+    ended(client)
+}

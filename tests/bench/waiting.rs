@@ -1,0 +1,131 @@
+//! What the program does while it waits: for a cluster that never answers, and for a task.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::demo::client::{Client, Way};
+use super::light::{Light, Plan};
+use super::one::called;
+use super::sim::World;
+use super::table::{Row, Table};
+use super::{Program, REVISION, ended, started};
+
+/// What a request to the silent cluster may take, in seconds.
+const TIMEOUT_S: u64 = 3;
+
+/// A cluster that accepts and never answers, beside one that is well.
+pub fn silent(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+    let more = format!("PROXMOX_CLUSTER_c001_TIMEOUT={TIMEOUT_S}");
+    let plan = Plan {
+        clusters: 2,
+        more: &more,
+        ..Plan::default()
+    };
+    let mut client = started(program.path, &light.env_file("silent.env", plan)?)?;
+    called(&mut client, "node_list", r#"{"cluster":"c002"}"#)?;
+    light.cluster(0).silent(true);
+    let begun = Instant::now();
+    let call = json!({"name": "node_list", "arguments": {"cluster": "c001"}});
+    let call = client.ask("tools/call", &call)?;
+    let pinged = Instant::now();
+    let ping = client.ask("ping", &json!({}))?;
+    let answered = client.receive()?;
+    if answered["id"] != json!(ping) {
+        return Err(format!("a ping was kept waiting: {answered}"));
+    }
+    table.add(Row::ms("`ping` while a cluster is silent", pinged.elapsed()).most(50.0));
+    let answered = client.receive()?;
+    let took = begun.elapsed();
+    if answered["id"] != json!(call) || answered["result"]["isError"] != json!(true) {
+        return Err(format!("the silent cluster was answered for: {answered}"));
+    }
+    let limit = TIMEOUT_S as f64 + 0.2;
+    let row = Row::new(
+        "a silent cluster, until the call says so",
+        took.as_secs_f64(),
+        "s",
+    );
+    table.add(row.most(limit).beside(format!("`TIMEOUT` {TIMEOUT_S} s")));
+    let begun = Instant::now();
+    called(&mut client, "node_list", r#"{"cluster":"c002"}"#)?;
+    table.add(Row::ms("a call to another cluster right after it", begun.elapsed()).most(50.0));
+    light.cluster(0).silent(false);
+    ended(client)
+}
+
+/// A call that waits for a task that does not end.
+pub fn task(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+    for (way, name) in [(Way::Pipe, "pipe"), (Way::Socket, "socket")] {
+        let world = World::three();
+        world.direct("hold staging")?;
+        let env_file = light.folder().join(format!("task-{name}.env"));
+        super::demo::write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
+        let mut client = Client::start(program.path, &env_file, way)?;
+        client.initialize(REVISION)?;
+        wait_for_task(&world, &mut client, "snapshot-1")?;
+        let pinged = Instant::now();
+        let ping = client.ask("ping", &json!({}))?;
+        let answered = client.receive()?;
+        if answered["id"] != json!(ping) {
+            return Err(format!("a ping was kept waiting: {answered}"));
+        }
+        let took = pinged.elapsed();
+        table.add(
+            Row::ms(
+                format!("`ping` while a call waits for a task, {name}"),
+                took,
+            )
+            .most(50.0),
+        );
+        let cancelled = Instant::now();
+        client.notify("notifications/cancelled", &json!({"requestId": ping - 1}))?;
+        // It waits for its turn, behind the call.
+        client.request("tools/list", &json!({}))?;
+        let took = cancelled.elapsed();
+        table.add(
+            Row::ms(
+                format!("cancelled, until the next request is answered, {name}"),
+                took,
+            )
+            .most(100.0),
+        );
+        world.direct("release staging")?;
+        world.direct("hold staging")?;
+        wait_for_task(&world, &mut client, "snapshot-2")?;
+        let closed = Instant::now();
+        let (status, ..) = client.end()?;
+        let took = closed.elapsed();
+        if !status.success() {
+            return Err(format!("it ended with {status}"));
+        }
+        table.add(
+            Row::ms(
+                format!("end of input while a call waits, until it has ended, {name}"),
+                took,
+            )
+            .most(100.0),
+        );
+    }
+    Ok(())
+}
+
+/// Begins a call and comes back when its task has been looked at.
+fn wait_for_task(world: &World, client: &mut Client, snapshot: &str) -> Result<(), String> {
+    let call = json!({"name": "snapshot_create", "arguments":
+        {"guest": "stg-web-01", "snapname": snapshot, "wait": 20}});
+    world.seen();
+    client.ask("tools/call", &call)?;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(10) {
+        if world
+            .seen()
+            .iter()
+            .any(|seen| seen.path.ends_with("/status") && seen.path.contains("/tasks/"))
+        {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Err(format!("no task is waited for: {:?}", client.receive()))
+}
