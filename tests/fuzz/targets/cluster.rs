@@ -7,6 +7,7 @@ use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::index::Rows;
 use proxmox_mcp::fleet::query::grammar;
 use proxmox_mcp::fleet::resource;
+use proxmox_mcp::fleet::rights::Rights;
 use proxmox_mcp::fleet::sight::Sight;
 use proxmox_mcp::proxmox::answer::{self as answers, Answer};
 use proxmox_mcp::proxmox::request::{Request, Verb};
@@ -85,7 +86,7 @@ pub fn permissions(bytes: &[u8]) {
     let Ok(rights) = serde_json::from_slice::<Value>(bytes) else {
         return;
     };
-    let sight = Sight::of(&rights);
+    let sight = Sight::of(&Rights::of(&rights));
     let gaps = sight.gaps(|_| true);
     let seen = [sight.guests, sight.storages, sight.nodes, sight.pools];
     assert_eq!(gaps.len(), seen.iter().filter(|all| !**all).count());
