@@ -38,35 +38,22 @@ impl Sort {
 }
 
 /// A row. What it does not have is empty or zero; sizes are bytes, `cpu` a share of `maxcpu`.
-#[derive(Default, Deserialize)]
-#[serde(default, bound(deserialize = "'de: 'a"))]
+#[derive(Default)]
 pub struct Resource<'a> {
-    #[serde(rename = "type", borrow)]
     kind: Text<'a>,
     vmid: Amount,
     /// The cluster's own id of the row, as `qemu/100`.
-    #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow)]
     pub node: Text<'a>,
-    #[serde(borrow)]
     storage: Text<'a>,
-    #[serde(borrow)]
     pub pool: Text<'a>,
-    #[serde(borrow)]
     pub status: Text<'a>,
-    #[serde(borrow)]
     tags: Text<'a>,
-    #[serde(borrow)]
     pub lock: Text<'a>,
     /// The state that the high-availability manager has it in.
-    #[serde(borrow)]
     pub hastate: Text<'a>,
-    #[serde(borrow)]
     pub content: Text<'a>,
-    #[serde(borrow)]
     pub plugintype: Text<'a>,
     pub cpu: Amount,
     pub maxcpu: Amount,
@@ -77,6 +64,44 @@ pub struct Resource<'a> {
     pub uptime: Amount,
     template: Amount,
     shared: Amount,
+}
+
+impl<'a> Resource<'a> {
+    /// Where a text of this name goes.
+    fn text(&mut self, name: &str) -> Option<&mut Text<'a>> {
+        Some(match name {
+            "type" => &mut self.kind,
+            "id" => &mut self.id,
+            "name" => &mut self.name,
+            "node" => &mut self.node,
+            "storage" => &mut self.storage,
+            "pool" => &mut self.pool,
+            "status" => &mut self.status,
+            "tags" => &mut self.tags,
+            "lock" => &mut self.lock,
+            "hastate" => &mut self.hastate,
+            "content" => &mut self.content,
+            "plugintype" => &mut self.plugintype,
+            _ => return None,
+        })
+    }
+
+    /// Where a number of this name goes.
+    fn amount(&mut self, name: &str) -> Option<&mut Amount> {
+        Some(match name {
+            "vmid" => &mut self.vmid,
+            "cpu" => &mut self.cpu,
+            "maxcpu" => &mut self.maxcpu,
+            "mem" => &mut self.mem,
+            "maxmem" => &mut self.maxmem,
+            "disk" => &mut self.disk,
+            "maxdisk" => &mut self.maxdisk,
+            "uptime" => &mut self.uptime,
+            "template" => &mut self.template,
+            "shared" => &mut self.shared,
+            _ => return None,
+        })
+    }
 }
 
 impl Resource<'_> {
@@ -215,6 +240,37 @@ impl<'de> Visitor<'de> for List<'_> {
             (self.0)(&row);
         }
         Ok(())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Resource<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Resource<'a>, D::Error> {
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+/// By hand: what is derived takes five times the code, once for each field.
+struct RowVisitor;
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = Resource<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a resource")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Resource<'de>, A::Error> {
+        let mut row = Resource::default();
+        while let Some(name) = fields.next_key::<Text>()? {
+            if let Some(text) = row.text(&name) {
+                *text = fields.next_value()?;
+            } else if let Some(amount) = row.amount(&name) {
+                *amount = fields.next_value()?;
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(row)
     }
 }
 

@@ -1,8 +1,12 @@
 //! SHA-256 and random bytes, from the cryptography that TLS already brings.
 
-use rustls::SupportedCipherSuite;
+use std::sync::Arc;
+
 use rustls::crypto::hash::Hash;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::SigningKey;
+use rustls::{Error, SupportedCipherSuite};
 
 /// Length of a SHA-256 in bytes.
 pub const SHA256_BYTES: usize = 32;
@@ -44,11 +48,26 @@ pub fn hex(bytes: &[u8]) -> String {
 /// `N` bytes that nobody can guess; `None` where the system gives none.
 pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    ring::default_provider()
-        .secure_random
-        .fill(&mut bytes)
-        .ok()?;
+    provider().secure_random.fill(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// What TLS computes with. No client shows a certificate here, so that nothing signs: that would be
+/// a fiftieth of the program.
+pub fn provider() -> CryptoProvider {
+    CryptoProvider {
+        key_provider: &NoKeys,
+        ..ring::default_provider()
+    }
+}
+
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
+        Err(Error::General("no private key is ever used".into()))
+    }
 }
 
 /// A fingerprint as Proxmox writes it: `AA:BB:...`.

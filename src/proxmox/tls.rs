@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::digest::sha256;
+use super::digest::{provider, sha256};
 use super::exchange;
 use super::settings::Trust;
 use crate::files;
@@ -50,7 +51,7 @@ impl Trusted {
     /// # Errors
     /// A sentence that says which file cannot be used.
     pub fn new(trust: &Trust, own_root: &Path) -> Result<Trusted, String> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(provider());
         let both = |config: Arc<ClientConfig>| Trusted {
             here: Arc::clone(&config),
             config,
@@ -58,9 +59,7 @@ impl Trusted {
         match trust {
             Trust::Nothing => configure(&provider, Check::Nothing).map(both),
             Trust::Fingerprints(pins) => configure(&provider, Check::Pins(pins.clone())).map(both),
-            Trust::CaFile(path) => {
-                configure(&provider, chain(&provider, required(path)?, "")?).map(both)
-            }
+            Trust::CaFile(path) => configure(&provider, chain(required(path)?, "")).map(both),
             Trust::System { cert_file } => {
                 let (roots, note) = match cert_file {
                     Some(path) => (required(path)?, ""),
@@ -72,15 +71,11 @@ impl Trusted {
                         ),
                     },
                 };
-                let mut trusted = both(configure(
-                    &provider,
-                    chain(&provider, Arc::clone(&roots), note)?,
-                )?);
+                let mut trusted = both(configure(&provider, chain(Arc::clone(&roots), note))?);
                 if let Ok(own) = read_roots(own_root) {
                     let mut roots = (*roots).clone();
                     roots.extend(own.roots.iter().cloned());
-                    let check = chain(&provider, Arc::new(roots), "")?;
-                    trusted.here = configure(&provider, check)?;
+                    trusted.here = configure(&provider, chain(Arc::new(roots), ""))?;
                 }
                 Ok(trusted)
             }
@@ -107,18 +102,12 @@ fn configure(provider: &Arc<CryptoProvider>, check: Check) -> Result<Arc<ClientC
     Ok(Arc::new(config))
 }
 
-fn chain(
-    provider: &Arc<CryptoProvider>,
-    roots: Arc<RootCertStore>,
-    note: &'static str,
-) -> Result<Check, String> {
+fn chain(roots: Arc<RootCertStore>, note: &'static str) -> Check {
     if roots.is_empty() {
-        return Ok(Check::NoRoots(note));
+        Check::NoRoots(note)
+    } else {
+        Check::Chain(roots)
     }
-    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
-        .build()
-        .map(Check::Chain)
-        .map_err(|e| e.to_string())
 }
 
 fn required(path: &Path) -> Result<Arc<RootCertStore>, String> {
@@ -163,7 +152,7 @@ fn read_roots(path: &Path) -> Result<Arc<RootCertStore>, String> {
 /// By what a server's certificate is judged.
 #[derive(Debug)]
 enum Check {
-    Chain(Arc<WebPkiServerVerifier>),
+    Chain(Arc<RootCertStore>),
     /// No root at all: nothing can be trusted. Why, as the end of a sentence.
     NoRoots(&'static str),
     Pins(Vec<[u8; 32]>),
@@ -176,13 +165,31 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
 }
 
+impl Verifier {
+    /// What rustls's own verifier does, but for lists of revoked certificates: a cluster has none, and
+    /// to read them takes a hundredth of the program.
+    fn chain(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        roots: &RootCertStore,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let known = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, known)?;
+        verify_server_name(&certificate, server_name)
+    }
+}
+
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verdict = match &self.check {
@@ -195,9 +202,8 @@ impl ServerCertVerifier for Verifier {
                 }
             }
             Check::NoRoots(note) => Err(format!("no root vouches for it{note}")),
-            Check::Chain(chain) => chain
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-                .map(|_| ())
+            Check::Chain(roots) => self
+                .chain(end_entity, intermediates, server_name, roots, now)
                 .map_err(|e| reason(&e, server_name)),
         };
         verdict
