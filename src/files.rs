@@ -107,6 +107,15 @@ pub fn read_limited(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
     read_all(file, path, max_bytes)
 }
 
+/// Whether [`read_limited`] would read it, without reading it.
+pub fn could_be_read(path: &Path, max_bytes: usize) -> Result<(), String> {
+    let (_, metadata) = open(path, |kind| kind.is_file())?;
+    match metadata.len() > max_bytes as u64 {
+        true => Err(too_long(path, max_bytes)),
+        false => Ok(()),
+    }
+}
+
 /// The secret that a file holds, without the newline at its end.
 pub fn secret_file(path: &Path) -> Result<String, String> {
     let bytes = read_limited(path, SECRET_MAX_BYTES)?;
@@ -326,12 +335,13 @@ fn read_all(file: File, path: &Path, max_bytes: usize) -> Result<Vec<u8>, String
         .read_to_end(&mut bytes)
         .map_err(|cause| format!("{}: {cause}", path.display()))?;
     if bytes.len() > max_bytes {
-        return Err(format!(
-            "{}: has more than {max_bytes} bytes",
-            path.display()
-        ));
+        return Err(too_long(path, max_bytes));
     }
     Ok(bytes)
+}
+
+fn too_long(path: &Path, max_bytes: usize) -> String {
+    format!("{}: has more than {max_bytes} bytes", path.display())
 }
 
 /// What to do about a file with secrets that others can read. Where root owns it and the server runs

@@ -164,10 +164,15 @@ fn nothing_found(given: &Given) -> String {
 /// whenever a connection is, and may be there by then.
 pub(super) fn missing_files(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
+    // Many clusters may name the same one.
+    let mut looked: HashMap<&Path, Option<String>> = HashMap::new();
     for cluster in &config.clusters {
         let name = &cluster.name;
         let trusted = match &cluster.settings.trust {
-            Trust::CaFile(path) => files::read_limited(path, files::PEM_MAX_BYTES).err(),
+            Trust::CaFile(path) => {
+                let look = || files::could_be_read(path, files::PEM_MAX_BYTES).err();
+                looked.entry(path).or_insert_with(look).clone()
+            }
             _ => None,
         };
         lines.extend(trusted.map(|problem| format!("{name}: CA_FILE: {problem}")));

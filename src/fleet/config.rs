@@ -164,7 +164,13 @@ pub fn token_ids(
 
 /// Which tools are switched on and off, however incomplete the rest is.
 pub fn switches(environment: &[(String, String)], file: &[(String, String)]) -> Switches {
-    safety::switches(&values(environment, file))
+    let mut values = Values::new();
+    for (name, value) in file.iter().chain(environment) {
+        if safety::SWITCHES.contains(&name.as_str()) {
+            values.insert(name, value);
+        }
+    }
+    safety::switches(&values)
 }
 
 /// The variables of ours; the real environment's hold before the file's.

@@ -4,7 +4,9 @@
 //! is special to `dotenvy`: taken as it is, a hyphen in a key, a blank in a value or a lone backslash
 //! are errors there, `$NAME` is expanded, and its errors quote the value.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What a `.env` file says.
 pub struct EnvFile {
@@ -20,7 +22,10 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
     let text = String::from_utf8_lossy(bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     // As a Python text stream has it, also within quotes.
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     let mut broken = not_utf8(bytes);
 
     let mut statements = Vec::new();
@@ -33,9 +38,12 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
         }
     }
 
-    let normalised: String = statements.iter().map(|(_, s)| normalise(s)).collect();
+    let mut normalised = String::with_capacity(text.len().saturating_mul(2));
+    for (_, statement) in &statements {
+        normalise(statement, &mut normalised);
+    }
     let mut said: Vec<(String, Option<String>)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(statements.len());
     for ((line, _), pair) in statements
         .iter()
         .zip(dotenvy::Iter::new(normalised.as_bytes()))
@@ -46,7 +54,7 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
             continue;
         };
         let value = value.map(|value| {
-            interpolate(&value, |name| match environment.get(name) {
+            interpolate(value, |name| match environment.get(name) {
                 Some(value) => Some((*value).to_owned()),
                 None => {
                     let (_, value) = said.get(*places.get(name)?)?;
@@ -54,10 +62,15 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
                 }
             })
         });
-        match places.get(&key).and_then(|place| said.get_mut(*place)) {
-            Some((_, last)) => *last = value,
-            None => {
-                places.insert(key.clone(), said.len());
+        match places.entry(key) {
+            Entry::Occupied(place) => {
+                if let Some((_, last)) = said.get_mut(*place.get()) {
+                    *last = value;
+                }
+            }
+            Entry::Vacant(place) => {
+                let key = place.key().clone();
+                place.insert(said.len());
                 said.push((key, value));
             }
         }
@@ -89,40 +102,66 @@ fn not_utf8(bytes: &[u8]) -> Vec<usize> {
 /// A key, and a value unless the key stands alone.
 type Statement = (String, Option<String>);
 
-/// One statement as a line that `dotenvy` takes literally: the key in hexadecimal; the value in single
-/// quotes, after a `=` that tells an empty one from none, with what could end or escape it as `%XX`.
-fn normalise((key, value): &Statement) -> String {
-    let mut line = String::from("K");
-    for byte in key.bytes() {
-        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
-        line.extend(digits.into_iter().flatten());
+/// Before a key that stands as it is, and before one in hexadecimal.
+const PLAIN: char = 'P';
+const HEXADECIMAL: char = 'H';
+/// What cannot stand in a value as it is.
+const ESCAPED: [u8; 3] = *b"%'\\";
+
+/// One statement as a line that `dotenvy` takes literally: a key that it could misread in hexadecimal;
+/// the value in single quotes, after a `=` that tells an empty one from none, with what could end or
+/// escape it as `%XX`. The usual is copied in one go: a hundred clusters have hundreds of lines.
+fn normalise((key, value): &Statement, line: &mut String) {
+    if key
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        line.push(PLAIN);
+        line.push_str(key);
+    } else {
+        line.push(HEXADECIMAL);
+        for byte in key.bytes() {
+            let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+            line.extend(digits.into_iter().flatten());
+        }
     }
     line.push_str("='");
     if let Some(value) = value {
         line.push('=');
-        for character in value.chars() {
-            match character {
-                '%' => line.push_str("%25"),
-                '\'' => line.push_str("%27"),
-                '\\' => line.push_str("%5c"),
-                _ => line.push(character),
+        if value.bytes().any(|byte| ESCAPED.contains(&byte)) {
+            for character in value.chars() {
+                match character {
+                    '%' => line.push_str("%25"),
+                    '\'' => line.push_str("%27"),
+                    '\\' => line.push_str("%5c"),
+                    _ => line.push(character),
+                }
             }
+        } else {
+            line.push_str(value);
         }
     }
     line.push_str("'\n");
-    line
 }
 
 /// What [`normalise`] was given.
-fn restore((key, value): (String, String)) -> Option<Statement> {
-    let mut digits = key.strip_prefix('K')?.bytes();
-    let mut bytes = Vec::new();
-    while let Some(byte) = digits.next() {
-        bytes.push(hexadecimal(byte, digits.next()?)?);
+fn restore((mut key, mut value): (String, String)) -> Option<Statement> {
+    if key.starts_with(PLAIN) {
+        key.remove(0);
+    } else {
+        let mut digits = key.strip_prefix(HEXADECIMAL)?.bytes();
+        let mut bytes = Vec::new();
+        while let Some(byte) = digits.next() {
+            bytes.push(hexadecimal(byte, digits.next()?)?);
+        }
+        key = String::from_utf8(bytes).ok()?;
     }
-    let key = String::from_utf8(bytes).ok()?;
     if value.is_empty() {
         return Some((key, None));
+    }
+    if value.starts_with('=') && !value.contains('%') {
+        value.remove(0);
+        return Some((key, Some(value)));
     }
     let mut rest = value.strip_prefix('=')?.bytes();
     let mut bytes = Vec::new();
@@ -141,9 +180,12 @@ fn hexadecimal(high: u8, low: u8) -> Option<u8> {
 }
 
 /// Replaces `${NAME}` and `${NAME:-default}`; every other `$` is itself.
-fn interpolate(value: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
+fn interpolate(value: String, lookup: impl Fn(&str) -> Option<String>) -> String {
+    if !value.contains('$') {
+        return value;
+    }
     let mut result = String::new();
-    let mut rest = value;
+    let mut rest = value.as_str();
     while let Some((before, after)) = rest.split_once("${") {
         result.push_str(before);
         match reference(after) {
@@ -264,15 +306,12 @@ impl<'a> Scanner<'a> {
 
     /// To the end of the line, without the comment that a blank and a `#` begin.
     fn unquoted(&mut self) -> String {
-        let part = self.take(|character| character != '\n');
-        let mut before = None;
-        let comment = part.char_indices().find(|(_, character)| {
-            let begins = *character == '#' && before.is_some_and(white);
-            before = Some(*character);
-            begins
-        });
-        let end = comment.map_or(part.len(), |(place, _)| place);
-        let value = part.get(..end).unwrap_or(part);
+        let end = self.rest.find('\n').unwrap_or(self.rest.len());
+        let (part, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+        self.rest = rest;
+        let before = part.match_indices('#').map(|(place, _)| part.get(..place));
+        let comment = before.flatten().find(|before| before.ends_with(white));
+        let value = comment.unwrap_or(part);
         value.trim_end_matches(white).to_owned()
     }
 

@@ -11,6 +11,12 @@ use super::value;
 const PROTECT: &str = "PROXMOX_PROTECT";
 const BULK_LIMIT_DEFAULT: u32 = 10;
 const BULK_LIMIT_MAX: u32 = 10_000;
+/// The variables of [`Switches`], in the order of its fields.
+pub(super) const SWITCHES: [&str; 3] = [
+    "PROXMOX_TOOLSETS",
+    "PROXMOX_TOOLS_ALLOW",
+    "PROXMOX_TOOLS_DENY",
+];
 /// The set of toolsets that is on where nothing is said.
 pub const DEFAULT_SETS: &str = "default";
 /// Every toolset that exists.
@@ -102,14 +108,15 @@ pub(super) fn switches(values: &Values) -> Switches {
         let items = values.get(name).map(|text| value::items(text));
         items.into_iter().flatten().map(str::to_owned).collect()
     };
-    let mut sets = list("PROXMOX_TOOLSETS");
+    let [sets, allow, deny] = SWITCHES;
+    let mut sets = list(sets);
     if sets.is_empty() {
         sets.push(DEFAULT_SETS.to_owned());
     }
     Switches {
         sets,
-        allow: list("PROXMOX_TOOLS_ALLOW"),
-        deny: list("PROXMOX_TOOLS_DENY"),
+        allow: list(allow),
+        deny: list(deny),
     }
 }
 

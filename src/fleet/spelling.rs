@@ -21,17 +21,18 @@ pub(super) struct Field<'a> {
     pub(super) value: &'a str,
 }
 
-/// The fields of every cluster, by the cluster's place and the field's name.
+/// The few fields of each cluster that are set, by the cluster's place, each with the field's name.
 pub(super) struct Owned<'a> {
-    fields: HashMap<(usize, &'static str), Field<'a>>,
+    fields: Vec<Vec<(&'static str, Field<'a>)>>,
     /// Variables of a known cluster, whether they hold or not.
     known: HashSet<&'a str>,
 }
 
 impl<'a> Owned<'a> {
     pub(super) fn get(&self, cluster: usize, field: &str) -> Option<Field<'a>> {
-        let field = variables::fields().find(|known| known.name == field)?;
-        self.fields.get(&(cluster, field.name)).copied()
+        let set = self.fields.get(cluster)?;
+        let (_, value) = set.iter().find(|(name, _)| *name == field)?;
+        Some(*value)
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         }
     }
     let mut owned = Owned {
-        fields: HashMap::new(),
+        fields: names.iter().map(|_| Vec::new()).collect(),
         known: HashSet::new(),
     };
     for (variable, value) in values {
@@ -63,17 +64,19 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         let longest = variables::fields()
             .filter_map(|field| {
                 let spelling = rest.strip_suffix(field.name)?.strip_suffix('_')?;
-                Some((spelling.len(), field, spellings.get(spelling)?))
+                Some((spelling, field, spellings.get(spelling)?))
             })
-            .max_by_key(|(length, ..)| *length);
-        let Some((_, field, places)) = longest else {
+            .max_by_key(|(spelling, ..)| spelling.len());
+        let Some((spelling, field, places)) = longest else {
             continue;
         };
         owned.known.insert(variable);
         let holds = |place: &usize| {
             let name = names.get(*place).map_or("", String::as_str);
-            let verbatim = format!("{CLUSTER_PREFIX}{name}_{}", field.name);
-            verbatim == **variable || !values.contains_key(verbatim.as_str())
+            spelling == name || {
+                let verbatim = format!("{CLUSTER_PREFIX}{name}_{}", field.name);
+                !values.contains_key(verbatim.as_str())
+            }
         };
         let holders: Vec<usize> = places.iter().copied().filter(holds).collect();
         match holders.as_slice() {
@@ -85,8 +88,9 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
                 report.problem(variable, NOT_BUILT_YET);
             }
             [place] => {
-                let field = (*place, field.name);
-                owned.fields.insert(field, Field { variable, value });
+                if let Some(set) = owned.fields.get_mut(*place) {
+                    set.push((field.name, Field { variable, value }));
+                }
             }
             several => {
                 let names: Vec<&str> = several
