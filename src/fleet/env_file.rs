@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 /// What a `.env` file says.
 pub struct EnvFile {
@@ -43,8 +42,8 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
         normalise(statement, &mut normalised);
     }
     let mut said: Vec<(String, Option<String>)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(statements.len());
-    for ((line, _), pair) in statements
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(statements.len());
+    for ((line, (name, _)), pair) in statements
         .iter()
         .zip(dotenvy::Iter::new(normalised.as_bytes()))
     {
@@ -62,15 +61,10 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
                 }
             })
         });
-        match places.entry(key) {
-            Entry::Occupied(place) => {
-                if let Some((_, last)) = said.get_mut(*place.get()) {
-                    *last = value;
-                }
-            }
-            Entry::Vacant(place) => {
-                let key = place.key().clone();
-                place.insert(said.len());
+        match places.get(&**name).and_then(|place| said.get_mut(*place)) {
+            Some((_, last)) => *last = value,
+            None => {
+                places.insert(name, said.len());
                 said.push((key, value));
             }
         }
@@ -100,7 +94,7 @@ fn not_utf8(bytes: &[u8]) -> Vec<usize> {
 }
 
 /// A key, and a value unless the key stands alone.
-type Statement = (String, Option<String>);
+type Statement<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
 
 /// Before a key that stands as it is, and before one in hexadecimal.
 const PLAIN: char = 'P';
@@ -145,7 +139,7 @@ fn normalise((key, value): &Statement, line: &mut String) {
 }
 
 /// What [`normalise`] was given.
-fn restore((mut key, mut value): (String, String)) -> Option<Statement> {
+fn restore((mut key, mut value): (String, String)) -> Option<(String, Option<String>)> {
     if key.starts_with(PLAIN) {
         key.remove(0);
     } else {
@@ -232,7 +226,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next statement with the line where it begins; within, nothing for a comment.
-    fn next(&mut self) -> Option<(usize, Result<Option<Statement>, Broken>)> {
+    fn next(&mut self) -> Option<(usize, Result<Option<Statement<'a>>, Broken>)> {
         self.take(white);
         if self.rest.is_empty() {
             return None;
@@ -247,7 +241,7 @@ impl<'a> Scanner<'a> {
         Some((line, statement))
     }
 
-    fn statement(&mut self) -> Result<Option<Statement>, Broken> {
+    fn statement(&mut self) -> Result<Option<Statement<'a>>, Broken> {
         let mut ahead = *self;
         if ahead.eat_text("export") && !ahead.take(blank).is_empty() {
             *self = ahead;
@@ -257,7 +251,7 @@ impl<'a> Scanner<'a> {
         let value = if self.eat('=') {
             let apart = !self.take(blank).is_empty();
             if apart && self.rest.starts_with('#') {
-                Some(String::new())
+                Some(Cow::default())
             } else {
                 Some(self.value()?)
             }
@@ -277,7 +271,7 @@ impl<'a> Scanner<'a> {
         Ok(key.map(|key| (key, value)))
     }
 
-    fn key(&mut self) -> Result<Option<String>, Broken> {
+    fn key(&mut self) -> Result<Option<Cow<'a, str>>, Broken> {
         if self.rest.starts_with('#') {
             return Ok(None);
         }
@@ -288,31 +282,31 @@ impl<'a> Scanner<'a> {
                 return Err(Broken);
             }
             *self = ahead;
-            return Ok(Some(key.to_owned()));
+            return Ok(Some(Cow::Borrowed(key)));
         }
         let key = self.take(|character| !matches!(character, '=' | '#') && !white(character));
         if key.is_empty() {
             return Err(Broken);
         }
-        Ok(Some(key.to_owned()))
+        Ok(Some(Cow::Borrowed(key)))
     }
 
-    fn value(&mut self) -> Result<String, Broken> {
+    fn value(&mut self) -> Result<Cow<'a, str>, Broken> {
         match self.rest.chars().next() {
-            Some(quote @ ('\'' | '"')) => self.quoted(quote),
-            _ => Ok(self.unquoted()),
+            Some(quote @ ('\'' | '"')) => self.quoted(quote).map(Cow::Owned),
+            _ => Ok(Cow::Borrowed(self.unquoted())),
         }
     }
 
     /// To the end of the line, without the comment that a blank and a `#` begin.
-    fn unquoted(&mut self) -> String {
+    fn unquoted(&mut self) -> &'a str {
         let end = self.rest.find('\n').unwrap_or(self.rest.len());
         let (part, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
         self.rest = rest;
         let before = part.match_indices('#').map(|(place, _)| part.get(..place));
         let comment = before.flatten().find(|before| before.ends_with(white));
         let value = comment.unwrap_or(part);
-        value.trim_end_matches(white).to_owned()
+        value.trim_end_matches(white)
     }
 
     /// Between quotes, over line ends too. A backslash keeps the next character from ending it.

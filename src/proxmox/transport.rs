@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+use super::buffers::Kept;
 use super::dial;
 use super::exchange;
 use super::settings::{Endpoint, Proxy};
@@ -24,9 +23,6 @@ pub const CONNECTION_MAX_REQUESTS: u32 = 90;
 /// Proxmox closes an idle connection after 5 s; it is not used again once it has idled this long. A
 /// second is left for what is under way, and a task is looked at more often.
 pub const IDLE_MAX_S: u64 = 4;
-/// The header of an answer has to fit into the first of these.
-const INPUT_BUFFER_BYTES: usize = 64 * 1024;
-const OUTPUT_BUFFER_BYTES: usize = 16 * 1024;
 
 /// Makes connections to the nodes of one cluster.
 pub struct ClusterConnector {
@@ -56,7 +52,7 @@ impl Connector<()> for ClusterConnector {
         Ok(Some(TlsTransport {
             stream,
             tls,
-            buffers: new_buffers(),
+            buffers: Kept::default(),
             requests: 1,
             must_close: false,
         }))
@@ -114,10 +110,6 @@ fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {
     })
 }
 
-fn new_buffers() -> LazyBuffers {
-    LazyBuffers::new(INPUT_BUFFER_BYTES, OUTPUT_BUFFER_BYTES)
-}
-
 /// A socket whose reads and writes wait in slices and listen in between. It fails with the reason
 /// that [`exchange::tick`] gives.
 pub struct Sliced(pub TcpStream);
@@ -173,7 +165,7 @@ impl Write for Sliced {
 pub struct TlsTransport {
     stream: Sliced,
     tls: ClientConnection,
-    buffers: LazyBuffers,
+    buffers: Kept,
     requests: u32,
     must_close: bool,
 }
@@ -265,10 +257,8 @@ impl Transport for TlsTransport {
         if self.must_close || self.requests >= CONNECTION_MAX_REQUESTS {
             return false;
         }
-        // Asked before the connection rests: an idle one keeps no buffers, as there may be many.
-        if self.buffers.input().is_empty() {
-            self.buffers = new_buffers();
-        }
+        // Asked before the connection rests.
+        self.buffers.rest();
         self.is_quiet().unwrap_or(false)
     }
 

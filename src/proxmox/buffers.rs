@@ -1,0 +1,79 @@
+//! The buffers of a connection, as ureq fills and empties them: there while a request runs, and no
+//! longer, as there may be many connections.
+
+use ureq::unversioned::transport::Buffers;
+
+/// The header of an answer has to fit into it.
+const INPUT_BYTES: usize = 64 * 1024;
+const OUTPUT_BYTES: usize = 16 * 1024;
+
+/// What goes out, and what came in and was not taken yet. ureq's own are written zero by zero at each
+/// request, which takes longer than the rest of it.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    output: Vec<u8>,
+    input: Vec<u8>,
+    /// What lies between them in the input is not taken yet.
+    taken: usize,
+    filled: usize,
+    progress: bool,
+}
+
+impl Kept {
+    /// Gives the memory back, where nothing lies in it.
+    pub(super) fn rest(&mut self) {
+        if self.input().is_empty() {
+            *self = Kept::default();
+        }
+    }
+
+    fn prepare(&mut self) {
+        if self.output.is_empty() {
+            // Both come from the system as zeros.
+            self.output = vec![0; OUTPUT_BYTES];
+            self.input = vec![0; INPUT_BYTES];
+        }
+        if self.taken == self.filled {
+            (self.taken, self.filled) = (0, 0);
+        } else if self.taken > 0 && self.filled > INPUT_BYTES / 2 {
+            self.input.copy_within(self.taken..self.filled, 0);
+            (self.taken, self.filled) = (0, self.filled - self.taken);
+        }
+    }
+}
+
+impl Buffers for Kept {
+    fn output(&mut self) -> &mut [u8] {
+        self.prepare();
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        self.input.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.prepare();
+        self.input.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = self.filled.saturating_add(amount).min(self.input.len());
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.taken = self.taken.saturating_add(amount).min(self.filled);
+    }
+
+    /// The room for what is read of a request's body is the input's: nothing has come in by then.
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.prepare();
+        let free = self.input.get_mut(self.filled..).unwrap_or_default();
+        (free, &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.progress && !self.input().is_empty()
+    }
+}
