@@ -114,6 +114,10 @@ impl<'a> Reach<'a> {
         let client = self.fleet.client(self.cluster)?;
         let begun = Instant::now();
         let mut result = client.send(request);
+        if result.as_ref().is_err_and(Error::is_of_no_guest) {
+            // It has moved, or is gone: whoever looks next asks the cluster.
+            self.fleet.forget(self.cluster);
+        }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::told(error, client, request, begun));
             self.fleet.forget(self.cluster);
