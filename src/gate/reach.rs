@@ -117,6 +117,10 @@ impl<'a> Reach<'a> {
         if result.as_ref().is_err_and(Error::is_of_no_guest) {
             // It has moved, or is gone: whoever looks next asks the cluster.
             self.fleet.forget(self.cluster);
+            if let Err(Error::Refused { hint, .. }) = &mut result {
+                let again = "call it again: the guest is looked for anew";
+                hint.get_or_insert_with(|| again.into());
+            }
         }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::told(error, client, request, begun));
