@@ -18,12 +18,12 @@
 //! | floor | what lives there | its question |
 //! |---|---|---|
 //! | `cli` | arguments, where the configuration is, exit status | how is it started |
-//! | `mcp` | lines, messages, methods of both eras, `tools/list` entries | what did the client say |
+//! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
-//! | `tool` | what a tool is; its parameters, arguments, rows; one call from end to end | in which words is it declared |
-//! | `gate` | the weighing table, protection, confirmation, the audit file, `Reach` | may it be done |
-//! | `fleet` | configuration, which cluster a call means, what is where, several at a time | where is it done |
-//! | `proxmox` | requests, TLS, endpoints, replies, tasks, the API's own description | how does Proxmox want it said |
+//! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
+//! | `gate` | the weighing table, levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
+//! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
+//! | `proxmox` | requests, TLS, endpoints, replies, tasks, what became of a write, the API's own description and its permissions | how does Proxmox want it said |
 //! | `files`, `wait`, `log`, `shown`, `secrets`, `text`, `time`, `error` | files and children, listening while waiting, lines on stderr, what may be shown, what is a secret, printable text, times as text, why a call failed | |
 //!
 //! # A tool is a value
@@ -32,6 +32,19 @@
 //! and dispatch are read off it. A handler never holds a client. It is given a [`gate::reach::Reach`],
 //! which weighs every request by the gate's table and refuses what is heavier than the tool
 //! declared, or touches something else than the call addresses.
+//!
+//! # What stands between
+//!
+//! A call passes [`gate::Gate::enter`]: [`gate::access`] holds it against the cluster's level,
+//! `gate::protect` against the protected guests, and [`gate::confirm`] has it confirmed, by a code or
+//! by a question, which `mcp::question` puts to the user. Each write passes the `Reach` once more: its
+//! weight, level and protection, what the token may do ([`gate::privileges`] or the cluster's own
+//! description, judged by [`proxmox::permission`], against [`fleet::rights`]), the brake
+//! ([`gate::brake`]), and last the line in the audit file ([`gate::trail`], [`gate::audit`]).
+//!
+//! What the gate goes by is [`fleet::safety`]: levels ([`fleet::effect`]), rules ([`fleet::rule`]),
+//! switches. [`tool::watch`] notices a changed file at the next call, and [`fleet::reload`] takes over
+//! what does not loosen; [`tool::offer`] leaves out the tools that no cluster allows.
 //!
 //! # Waiting is listening
 //!
@@ -61,10 +74,13 @@
 //! 6. Every error says whether something may have happened.
 //! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth.
 //! 8. A secret is a type without `Debug` or `Display`; it becomes text in one place, the header. What
-//!    else could be one is masked where an answer, an error or a log line leaves: in [`shown`].
-//! 9. What a cluster says is data: control characters and terminal escapes never reach the client
-//!    raw, which [`shown`] holds too.
-//! 10. No panic on any input.
+//!    else could be one is masked where an answer, an error or a log line leaves, in [`shown`], and
+//!    where a line of the audit file is made, both by [`secrets`].
+//! 9. What a cluster says is data, and so is what a caller wrote: control characters and terminal
+//!    escapes never reach the client raw, which [`shown`] holds too.
+//! 10. A protecting rule that cannot be checked protects, and where there is an audit file, a line that
+//!     cannot be written holds the write back.
+//! 11. No panic on any input.
 
 // The release build aborts on panic, and standard output belongs to the protocol. These stand here
 // and not in Cargo.toml, since they are for the program and not for its tests.

@@ -48,12 +48,11 @@ const ENDS: &[&str] = &[
     "ticket",
 ];
 /// Keys that do where another stands beside them: a new token's secret, the credentials of an ACME
-/// plugin, the token of a metrics or notification server.
-const BESIDE: &[(&str, &str)] = &[
-    ("value", "full-tokenid"),
-    ("data", "plugin"),
-    ("token", "server"),
-];
+/// plugin.
+const BESIDE: &[(&str, &str)] = &[("value", "full-tokenid"), ("data", "plugin")];
+/// The key of a metrics or notification server's token, and of the name of one of Proxmox's own, which
+/// is told by its `!` and no secret.
+const TOKEN: &str = "token";
 /// Where a row names an option, its values stand under these.
 const NAMED_BY: &[&str] = &["key", "name"];
 const VALUES: &[&str] = &["value", "pending", "old", "new", "from", "to"];
@@ -136,9 +135,16 @@ fn secret_keys(map: &Map<String, Value>) -> Vec<String> {
         let mut beside = BESIDE.iter().filter(|(one, _)| *one == key);
         beside.any(|(_, beside)| map.contains_key(*beside))
     };
+    let is_token = |key: &str| {
+        let given = map.get(key).and_then(Value::as_str);
+        key == TOKEN && given.is_some_and(|token| !token.contains('!'))
+    };
     map.keys()
         .filter(|key| {
-            is_secret(key) || has_beside(key) || (of_row && VALUES.contains(&key.as_str()))
+            is_secret(key)
+                || has_beside(key)
+                || is_token(key)
+                || (of_row && VALUES.contains(&key.as_str()))
         })
         .cloned()
         .collect()

@@ -1,9 +1,13 @@
-//! Text from a cluster, made fit to be shown.
+//! Text of others, made fit to be shown.
 //!
-//! What a cluster says is data: terminal escapes, bidirectional overrides and characters without
-//! width must not reach a client raw, where they could hide or reorder what a person reads.
+//! What a cluster says is data, and so is what a caller or a configuration says: terminal escapes,
+//! bidirectional overrides and characters without width must not reach a client raw, where they could
+//! hide or reorder what a person reads.
 
 use std::fmt::Write;
+
+/// The longest word of a caller that a sentence repeats.
+const WORD_MAX_CHARS: usize = 200;
 
 /// `text` with everything that does not show made visible as `\n` or `\u{202e}`, and cut after
 /// `max_chars` characters with `…`.
@@ -26,6 +30,11 @@ pub fn printable(text: &str, max_chars: usize) -> String {
         }
     }
     shown
+}
+
+/// What somebody wrote, to be repeated in a sentence about it.
+pub fn repeated(text: &str) -> String {
+    printable(text, WORD_MAX_CHARS)
 }
 
 /// `text` as one word of a POSIX shell, quoted where it has to be.

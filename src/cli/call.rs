@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::gate::{Caller, Origin};
 use crate::log;
+use crate::text::repeated;
 use crate::tool::Tool;
 use crate::tool::call::{self, Desk, Outcome};
 use crate::tools;
@@ -99,7 +100,7 @@ fn asked(start: &Start) -> Result<(&'static Tool, Map<String, Value>), Stop> {
     };
     let Some(tool) = tools::find(name) else {
         let renamed = tools::renamed::sentence(name, &arguments);
-        let unknown = || format!("there is no tool `{}`", name.escape_debug());
+        let unknown = || format!("there is no tool `{}`", repeated(name));
         return Err(Stop::Usage(renamed.unwrap_or_else(unknown)));
     };
     if start.options.value("--confirm").is_some() && !tool.asks() {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::options::Options;
 use super::{Command, Start, Stop};
 use crate::fleet::variables::{self, Scope, Stage, VARIABLES, Variable};
+use crate::text::repeated;
 use crate::tool::Tool;
 use crate::tools;
 
@@ -60,7 +61,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         Some("registry") => registry(options, words),
         Some(word) => Err(format!(
             "there is no manifest `{}`: say `mcpb` or `registry`",
-            word.escape_debug()
+            repeated(word)
         )),
         None => Err("say which manifest: `mcpb` or `registry`".to_owned()),
     };
@@ -71,7 +72,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
 /// The `manifest.json` of a bundle.
 fn mcpb(options: &Options, superfluous: Option<&str>) -> Result<Value, String> {
     if let Some(word) = superfluous {
-        return Err(format!("`{}` is one too many", word.escape_debug()));
+        return Err(format!("`{}` is one too many", repeated(word)));
     }
     for option in ["--name", "--url"] {
         if options.value(option).is_some() {
@@ -127,7 +128,7 @@ fn registry<'a>(options: &Options, words: impl Iterator<Item = &'a str>) -> Resu
     if !is_name(name) {
         return Err(format!(
             "`--name {}`: must be NAMESPACE/NAME with the namespace in reverse-DNS form, at most {NAME_MAX} characters",
-            name.escape_debug()
+            repeated(name)
         ));
     }
     let folder = options.value("--url").map(|text| address("--url", text));
@@ -258,7 +259,7 @@ fn bundle(word: &str) -> Result<Bundle<'_>, String> {
         }
         _ => Err(format!(
             "`{}` is not BUNDLE=SHA256: the name of an .mcpb file without its folder, and the {SUM_DIGITS} lower-case digits that sha256sum prints",
-            word.escape_debug()
+            repeated(word)
         )),
     }
 }
@@ -288,7 +289,7 @@ fn address<'a>(option: &str, text: &'a str) -> Result<&'a str, String> {
         }
         _ => Err(format!(
             "`{option} {}`: must be an address that begins with https://",
-            text.escape_debug()
+            repeated(text)
         )),
     }
 }

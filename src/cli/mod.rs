@@ -25,6 +25,7 @@ use crate::fleet::Fleet;
 use crate::fleet::config::Config;
 use crate::gate::Origin;
 use crate::mcp::server;
+use crate::text::repeated;
 use crate::tool::call::Desk;
 use crate::tool::watch::Watch;
 use crate::tools::TOOLSETS;
@@ -153,7 +154,7 @@ impl Start<'_> {
         match self.options.rest.get(most) {
             None => Ok(()),
             Some(word) => {
-                let word = word.escape_debug();
+                let word = repeated(word);
                 Err(Stop::Usage(format!("`{word}` is one argument too many")))
             }
         }
@@ -194,7 +195,7 @@ impl Start<'_> {
     /// Serves until the client goes away.
     fn serve(&self) -> Result<ExitCode, Stop> {
         if let Some(word) = self.options.rest.first() {
-            let word = word.escape_debug();
+            let word = repeated(word);
             return Err(Stop::Usage(format!("there is no command `{word}`")));
         }
         let config = self.configuration()?;

@@ -1,5 +1,6 @@
 //! The words behind a command, taken apart by hand: flags, options with a value, and the rest.
 
+use crate::text::repeated;
 use std::ffi::OsString;
 
 /// What was given, checked against what the command takes.
@@ -59,7 +60,7 @@ impl Options {
                 }
                 options.values.push((name.to_string(), value));
             } else {
-                return Err(format!("there is no argument `{}`", name.escape_debug()));
+                return Err(format!("there is no argument `{}`", repeated(name)));
             }
         }
         Ok(options)

@@ -7,7 +7,7 @@ use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::fleet::config::SINGLE_CLUSTER;
 use crate::gate::mark::Effect;
 use crate::log;
-use crate::text::shell_word;
+use crate::text::{repeated, shell_word};
 use crate::tools::levels::{self, LEVELS, Release};
 
 pub(super) const TOKEN: Command = Command {
@@ -60,7 +60,7 @@ fn token_id(start: &Start, cluster: &str) -> Result<String, Stop> {
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     log::error(&format!(
         "no cluster is named `{}`; configured are: {}",
-        cluster.escape_debug(),
+        repeated(cluster),
         names.join(", ")
     ));
     Err(Stop::Said(ExitCode::from(EXIT_WRONG)))
@@ -73,7 +73,7 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
         let privileges = Vec::from_iter(levels::privileges(effect, release));
         format!("pveum role add {role} --privs {}\n", privileges.join(","))
     };
-    let cluster: String = cluster.escape_debug().collect();
+    let cluster = repeated(cluster);
     let mut text = format!(
         "# Access level {level} on {cluster}: role {role}, token {token_id}.\n\
          # On any node of the cluster, as root. Proxmox VE 9:\n{}\

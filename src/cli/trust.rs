@@ -13,6 +13,7 @@ use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::look::{self, Look};
 use crate::proxmox::settings::{Endpoint, Trust};
 use crate::proxmox::tls::Trusted;
+use crate::text::repeated;
 
 const LOOK_MAX_S: u64 = 5;
 
@@ -34,8 +35,8 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         true => url.clone(),
         false => format!("https://{url}"),
     };
-    let endpoint = config::endpoint(&url)
-        .map_err(|why| Stop::Usage(format!("`{}` {why}", url.escape_debug())))?;
+    let endpoint =
+        config::endpoint(&url).map_err(|why| Stop::Usage(format!("`{}` {why}", repeated(&url))))?;
     start
         .terminal
         .progress(&format!("connecting to {endpoint}"));

@@ -15,6 +15,7 @@ use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
 use crate::log::Level;
 use crate::proxmox::settings::Settings;
+use crate::text::repeated;
 
 /// The name of the only cluster where `PROXMOX_CLUSTERS` is not set.
 pub const SINGLE_CLUSTER: &str = "default";
@@ -207,7 +208,7 @@ fn names(text: &str, report: &mut Report) -> Vec<String> {
         if RESERVED_NAMES.contains(&name) {
             report.problem(VARIABLE, format!("a cluster cannot be named `{name}`"));
         } else if !name.chars().all(fits) {
-            let name = name.escape_debug();
+            let name = repeated(name);
             report.problem(
                 VARIABLE,
                 format!("`{name}` has more than letters, digits, `-` and `_`"),
@@ -325,7 +326,7 @@ fn patterns(names: &[String], values: &Values, report: &mut Report) -> Vec<(Stri
         match names.iter().position(|name| name == cluster) {
             Some(place) => patterns.push((prefix.to_owned(), place)),
             None => {
-                let cluster = cluster.escape_debug();
+                let cluster = repeated(cluster);
                 report.problem(
                     VARIABLE,
                     format!("item {number}: no cluster is named `{cluster}`"),
@@ -344,7 +345,7 @@ fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Op
         Some(name) => {
             let place = names.iter().position(|known| known == name);
             if place.is_none() {
-                let name = name.escape_debug();
+                let name = repeated(name);
                 report.problem(VARIABLE, format!("no cluster is named `{name}`"));
             }
             place

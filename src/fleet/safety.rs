@@ -7,6 +7,7 @@ use super::effect::Effect;
 use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
+use crate::text::repeated;
 
 const PROTECT: &str = "PROXMOX_PROTECT";
 const BULK_LIMIT_DEFAULT: u32 = 10;
@@ -150,7 +151,7 @@ fn confirm(text: &str, names: &[String]) -> Result<Confirm, String> {
         match names.iter().position(|known| known == name) {
             Some(place) => off.push(place),
             None => {
-                let name = name.escape_debug();
+                let name = repeated(name);
                 return Err(format!("no cluster is named `{name}`"));
             }
         }

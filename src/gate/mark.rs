@@ -57,6 +57,11 @@ impl Mark {
         }
     }
 
+    /// Whether it counts for the brake: it destroys or interrupts something.
+    pub fn is_braked(self) -> bool {
+        self.effect == Effect::Full || self.interrupts || self.destroys
+    }
+
     /// The heavier of the two in each respect.
     pub fn or(self, other: Mark) -> Mark {
         Mark {

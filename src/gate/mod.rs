@@ -185,6 +185,8 @@ impl Gate {
             }
         }
         entry.trail.passed(entry.mark, confirmed);
+        let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
+        let objects = planned.as_ref().map_or(0, |plan| plan.objects);
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
         let task = entry
             .task
@@ -196,9 +198,7 @@ impl Gate {
             writing: Some(Writing {
                 gate: self,
                 trail: entry.trail,
-                beyond_limit: planned
-                    .as_ref()
-                    .is_some_and(|plan| plan.objects > self.brake.borrow().limit()),
+                beyond_limit: was_asked && objects > self.brake.borrow().limit(),
             }),
         };
         let reach = Reach::new(fleet, entry.cluster, grant, entry.guest, entry.wait_s);
@@ -224,7 +224,7 @@ impl Gate {
                 let code = entry.code;
                 let code = code.map(|code| self.plans.borrow_mut().check_code(&call, code));
                 let code = code.transpose()?;
-                let plan = self.within_limit(cluster, plan(&reader)?)?;
+                let plan = self.within_limit(cluster, entry.mark, plan(&reader)?)?;
                 let mut plans = self.plans.borrow_mut();
                 let because = match code {
                     None => None,
@@ -238,6 +238,7 @@ impl Gate {
             How::ByQuestion => match entry.caller.reply {
                 None => {
                     let plan = plan(&reader)?;
+                    self.has_room(cluster, entry.mark, &plan)?;
                     let wants = self.wants(entry, &plan)?;
                     let question = self.plans.borrow_mut().question(call, plan, wants)?;
                     Ok(Answered::Ask(Box::new(question)))
@@ -271,10 +272,21 @@ impl Gate {
         Ok(Wants::Name(object))
     }
 
+    /// Nobody is asked for what the brake would stop. A plan beyond the limit is asked for by its number
+    /// all the same.
+    fn has_room(&self, cluster: &str, mark: Mark, plan: &Plan) -> Result<(), Error> {
+        let mut brake = self.brake.borrow_mut();
+        if mark.is_braked() && plan.objects <= brake.limit() {
+            brake.has_room(cluster, plan.objects)?;
+        }
+        Ok(())
+    }
+
     /// A plan beyond the limit takes a question, in which the user types the number.
-    fn within_limit(&self, cluster: &str, plan: Plan) -> Result<Plan, Error> {
+    fn within_limit(&self, cluster: &str, mark: Mark, plan: Plan) -> Result<Plan, Error> {
         let limit = self.brake.borrow().limit();
         if plan.objects <= limit {
+            self.has_room(cluster, mark, &plan)?;
             return Ok(plan);
         }
         Err(Error::NotAllowed {

@@ -7,6 +7,7 @@ use super::param::{Kind, Param, Word};
 use crate::error::Error;
 use crate::gate::confirm::canonical;
 use crate::gate::mark::Mark;
+use crate::text::repeated;
 
 /// The longest name of an object, in characters.
 const NAME_MAX_CHARS: usize = 128;
@@ -126,10 +127,9 @@ fn unknown(tool: &Tool, name: &str) -> String {
     if tool.task {
         known.push("wait");
     }
-    let name: String = name.chars().take(NAME_MAX_CHARS).collect();
     format!(
         "`{}` is no argument of `{}`, which takes: {}",
-        name.escape_debug(),
+        repeated(name),
         tool.name,
         known.join(", ")
     )
@@ -187,12 +187,7 @@ fn check_word(word: Word, value: &Value) -> Result<Value, String> {
     if word.allows(text) {
         Ok(value.clone())
     } else {
-        let shown: String = text.chars().take(NAME_MAX_CHARS).collect();
-        Err(format!(
-            "may not be `{}`: {}",
-            shown.escape_debug(),
-            word.rule()
-        ))
+        Err(format!("may not be `{}`: {}", repeated(text), word.rule()))
     }
 }
 
@@ -297,7 +292,7 @@ fn settings(value: &Value) -> Result<Value, String> {
         return Err(format!("has more than {ENTRIES_MAX} entries"));
     }
     for (name, value) in entries {
-        let named = |problem: &str| format!("has `{}`, which {problem}", name.escape_debug());
+        let named = |problem: &str| format!("has `{}`, which {problem}", repeated(name));
         if !Word::Id.allows(name) {
             return Err(named("cannot be a parameter's name"));
         }

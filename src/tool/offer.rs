@@ -9,6 +9,7 @@ use crate::fleet::effect::Effect;
 use crate::fleet::safety::{ALL_SETS, DEFAULT_SETS, Switches};
 use crate::fleet::variables::edits;
 use crate::gate::mark::Mark;
+use crate::text::repeated;
 
 /// No name is that far from what was meant.
 const NEAR_MAX_EDITS: usize = 4;
@@ -202,7 +203,7 @@ pub fn problems(switches: &Switches, toolsets: &[Toolset]) -> Vec<String> {
             let nearest = known.iter().min_by_key(|one| edits(one, name));
             let nearest = nearest.filter(|one| edits(one, name) <= NEAR_MAX_EDITS);
             let near = nearest.map_or(String::new(), |near| format!(", the nearest is `{near}`"));
-            let name = name.escape_debug();
+            let name = repeated(name);
             problems.push(format!("{variable}: there is no {what} `{name}`{near}"));
         }
     };

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::args::Args;
 use super::param::{Kind, Param};
 use crate::error::Error;
+use crate::text::repeated;
 
 /// Rows of a page where `limit` does not say.
 const LIMIT_DEFAULT: usize = 50;
@@ -37,7 +38,7 @@ pub fn check(args: &Args, columns: &[&str]) -> Result<(), Error> {
         let (wrong, columns) = (wrong.join(", "), columns.join(", "));
         format!(
             "`{name}` has {}, which is none of: {columns}",
-            wrong.escape_debug()
+            repeated(&wrong)
         )
     };
     let unknown = |column: &&str| !columns.contains(column);

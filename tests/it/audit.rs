@@ -14,9 +14,9 @@ use proxmox_mcp::gate::audit::{
 use proxmox_mcp::proxmox::digest::sha256;
 use proxmox_mcp::time;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::leaks;
+use crate::sim::clean::Clean;
 
 /// Where a process that a test started writes.
 const FILE: &str = "AUDIT_TEST_FILE";
@@ -24,8 +24,8 @@ const FILE: &str = "AUDIT_TEST_FILE";
 const LINES: usize = 200;
 
 /// A folder with an audit file to be.
-pub(crate) fn place() -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+pub(crate) fn place() -> (Clean, PathBuf) {
+    let folder = Clean::new().expect("a temporary folder");
     let path = folder.path().join("audit.jsonl");
     (folder, path)
 }
@@ -407,7 +407,7 @@ fn a_lock_that_is_kept_is_an_error() {
 }
 
 /// Two runs of six lines each, in one file, not one behind the other.
-fn two_runs() -> (TempDir, PathBuf) {
+fn two_runs() -> (Clean, PathBuf) {
     let (folder, path) = place();
     let logs = [How::Mcp, How::Call].map(|how| Log::new(&path, how));
     for vmid in [100, 101] {

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use proxmox_mcp::gate::audit::{Client, How, Log, Record, Verdict};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::audit::{call, delete, place};
 use crate::commands::{Said, bare};
+use crate::sim::clean::Clean;
 
 /// Two runs: one of a client that ended, one of the command line that did not.
-fn two_runs() -> (TempDir, String, Log) {
+fn two_runs() -> (Clean, String, Log) {
     let (folder, path) = place();
     let one = Log::new(&path, How::Mcp);
     one.begin().expect("it is written");

@@ -103,6 +103,9 @@ fn more_than_the_limit_within_the_window_is_refused() {
         ),
         "{error}"
     );
+    // Nobody is asked for what would be stopped then.
+    let error = power(&mut desk, 120, "stop").expect_err("no plan either");
+    assert!(error.contains("beyond PROXMOX_BULK_LIMIT"), "{error}");
     assert_eq!(writes(&world), 0);
     // Once the window has passed, it goes on.
     desk.gate.brake.borrow_mut().window = Duration::ZERO;
@@ -155,4 +158,21 @@ fn a_plan_beyond_the_limit_takes_its_number() {
     assert!(desk.gate.brake.borrow_mut().has_room("x", 1).is_err());
     desk.gate.brake.borrow_mut().set_limit(2);
     assert!(desk.gate.brake.borrow_mut().has_room("x", 1).is_ok());
+}
+
+/// Where nothing is confirmed, nobody typed the number: the brake holds.
+#[test]
+fn an_unconfirmed_cluster_is_braked_all_the_same() {
+    let world = World::three();
+    let more = "PROXMOX_BULK_LIMIT=1\nPROXMOX_CONFIRM=off:staging\n";
+    let mut desk = desk(&world, more);
+    suspend(&mut desk, 120).expect("the first");
+    world.seen();
+    let given = arguments(json!({"guest": "stg-web-01"}));
+    let error = call(&mut desk, &BULK, &given).expect_err("one too many");
+    assert!(
+        error.to_string().contains("PROXMOX_BULK_LIMIT (1)"),
+        "{error}"
+    );
+    assert_eq!(writes(&world), 0);
 }

@@ -190,6 +190,13 @@ fn commands_exist() {
             problems.push(line);
         }
     }
+    let commands = blocks(&readme(), "sh").join("\n") + "\n";
+    for rule in makefile.lines().filter(|rule| rule.contains(" ## ")) {
+        let target = rule.split(':').next().unwrap_or_default();
+        if !commands.contains(&format!("make {target} ")) {
+            problems.push(format!("`make {target}` is not named"));
+        }
+    }
     assert_eq!(problems, [""; 0]);
     assert!(checked >= 5, "only {checked} commands were found");
 }

@@ -118,23 +118,47 @@ static LIARS: [Tool; 8] = [
 #[test]
 fn a_handler_that_lies_sends_nothing() {
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
-    for tool in &LIARS {
-        let arguments = json!({"guest": "stg-web-01"});
-        let result = call(&mut desk, tool, arguments.as_object().expect("an object"));
-        let refused = matches!(
-            &result,
-            Err(Error::NotAllowed { .. } | Error::BadArguments(_))
-        );
-        assert!(refused, "{}: {result:?}", tool.name);
-        let writes: Vec<String> = world
-            .seen()
+    for level in Effect::ALL {
+        let more = format!("PROXMOX_ACCESS={}\n", level.name());
+        let fleet = Fleet::new(configuration(&world, &more));
+        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        LIARS
             .iter()
-            .filter(|seen| seen.method != "GET")
-            .map(|seen| format!("{} {}", seen.method, seen.path))
-            .collect();
-        assert!(writes.is_empty(), "{} sent {writes:?}", tool.name);
+            .for_each(|liar| sends_nothing(&world, &mut desk, liar));
     }
+}
+
+/// Under `read` nothing but GET leaves, also of tools that do what they say.
+#[test]
+fn under_read_an_honest_handler_sends_nothing_either() {
+    static HONEST: [Tool; 3] = [
+        lying("starts", Mark::OPERATE, post_start),
+        lying("stops", Mark::OPERATE.interrupts().asks(), stop),
+        lying("adds_a_user", Mark::FULL, add_user),
+    ];
+    let world = World::three();
+    let fleet = Fleet::new(configuration(&world, "PROXMOX_ACCESS=read\n"));
+    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+    HONEST
+        .iter()
+        .for_each(|tool| sends_nothing(&world, &mut desk, tool));
+}
+
+fn sends_nothing(world: &World, desk: &mut Desk, tool: &'static Tool) {
+    let arguments = json!({"guest": "stg-web-01"});
+    let result = call(desk, tool, arguments.as_object().expect("an object"));
+    let refused = matches!(
+        &result,
+        Err(Error::NotAllowed { .. } | Error::BadArguments(_))
+    );
+    assert!(refused, "{}: {result:?}", tool.name);
+    let writes: Vec<String> = world
+        .seen()
+        .iter()
+        .filter(|seen| seen.method != "GET")
+        .map(|seen| format!("{} {}", seen.method, seen.path))
+        .collect();
+    assert!(writes.is_empty(), "{} sent {writes:?}", tool.name);
 }
 
 fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {

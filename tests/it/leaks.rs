@@ -1,12 +1,14 @@
 //! What no test may ever see, whatever it is about: a token's secret, and a character that hides.
-//! Every line of a session and every output of the program passes here.
+//! Every line of a session, every output of the program and every audit file is looked at.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use proxmox_mcp::text::is_hidden;
 use serde_json::Value;
 
-use crate::sim::spec::holds_a_secret;
+use crate::sim::clean::{Clean, telling_audit};
+use crate::sim::spec::{SECRET_MARKS, holds_a_secret};
 
 #[track_caller]
 pub(crate) fn no_secret(line: &str) {
@@ -36,7 +38,12 @@ fn hidden_in(value: &Value) -> Option<&str> {
 /// What a command says until it ends.
 #[track_caller]
 pub(crate) fn output(command: &mut Command) -> Output {
-    clean(command.output().expect("it runs"))
+    let output = clean(command.output().expect("it runs"));
+    let words: Vec<_> = command.get_args().collect();
+    for pair in words.windows(2).filter(|pair| pair[0] == "--env-file") {
+        assert_eq!(telling_audit(Path::new(pair[1])), None, "a secret is told");
+    }
+    output
 }
 
 /// The same output, when there is no secret in it.
@@ -75,4 +82,21 @@ fn every_output_is_looked_at() {
         }
     }
     assert_eq!(problems, [""; 0], "go through `leaks::output`");
+}
+
+/// What looks at the audit files does find a secret in one.
+#[test]
+fn a_secret_in_an_audit_file_is_found() {
+    let folder = Clean::new().expect("a temporary folder");
+    let audit = folder.path().join("audit.jsonl");
+    let env_file = folder.path().join("test.env");
+    let line = format!("PROXMOX_AUDIT_LOG={}\n", audit.display());
+    std::fs::write(&env_file, line).expect("it is written");
+    let told = format!("{{}}\n{{\"arguments\":\"{}0\"}}\n", SECRET_MARKS[0]);
+    for (text, found) in [("{}\n", vec![]), (told.as_str(), vec![audit.clone()])] {
+        std::fs::write(&audit, text).expect("it is written");
+        assert_eq!(folder.telling(), found);
+        assert_eq!(telling_audit(&env_file), found.first().cloned());
+    }
+    std::fs::remove_file(audit).expect("it is there");
 }

@@ -160,6 +160,11 @@ fn keys_hide_what_stands_under_them() {
         json!({"server": "influx", "token": "hush"}),
         json!({"server": "influx", "token": "(hidden)"}),
     );
+    // As an option is changed alone.
+    check(
+        json!({"name": "gotify", "token": "hush"}),
+        json!({"name": "gotify", "token": "(hidden)"}),
+    );
     // A description of parameters holds none.
     check(
         json!({"password": {"type": "string", "optional": 1}}),

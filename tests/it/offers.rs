@@ -106,6 +106,21 @@ fn what_no_cluster_allows_is_refused_first() {
     assert_eq!(world.seen().len(), 0, "something was asked");
 }
 
+/// Where the arguments decide how heavy a call is, it is refused as soon as they are read.
+#[test]
+fn what_no_cluster_allows_with_these_arguments_is_not_looked_for() {
+    let world = World::three();
+    let mut session = Session::with(&world, "PROXMOX_ACCESS=change\n");
+    let archive = "nas:backup/vzdump-lxc-101-2026_11_24-10_00_00.tar.zst";
+    let over = json!({"archive": archive, "guest": "stg-db-01"});
+    let error = session.call("backup_restore", &over).error();
+    assert!(
+        error.starts_with("NotAllowedError: `backup_restore` needs the access level `full`"),
+        "{error}"
+    );
+    assert_eq!(world.seen().len(), 0, "something was asked");
+}
+
 /// What only this call's cluster forbids is refused once it is known which cluster that is.
 #[test]
 fn what_one_cluster_forbids_is_refused_after_routing() {

@@ -94,9 +94,15 @@ impl Answer {
 }
 
 /// The configuration of a world, with further lines of `.env`. What asks is confirmed by code, since
-/// these sessions cannot be asked, unless those lines say otherwise.
+/// these sessions cannot be asked, and every call is audited, so that what is written there is looked
+/// at, unless those lines say otherwise.
 pub(crate) fn configuration(world: &World, more: &str) -> config::Config {
-    let text = format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", world.env());
+    let audit = world.audit_file();
+    let text = format!(
+        "{}\nPROXMOX_CONFIRM=code\nPROXMOX_AUDIT_LOG={}\n{more}\n",
+        world.env(),
+        audit.display()
+    );
     let file = env_file::read(text.as_bytes(), &HashMap::new());
     match config::read(&[], &file.pairs) {
         Ok(config) => config,

@@ -1,5 +1,5 @@
 //! The program at its most talkative, through all tools and all ways to fail: no secret stands on
-//! either stream, in the list of processes, or with a child.
+//! either stream, in the audit file, in the list of processes, or with a child.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::binary::PROGRAM;
 use crate::demo::client::{Client, Way};
 use crate::hostile::calls;
+use crate::sim::clean::listed;
 use crate::sim::spec::holds_a_secret;
 use crate::sim::{Fault, World};
 
@@ -62,17 +63,13 @@ fn scattered(world: &World, folder: &Path) -> (String, [String; 2]) {
     (lines.join("\n") + "\n", environment)
 }
 
-/// What the list of processes says of one.
-fn listed(pid: u32) -> String {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).expect("it runs");
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[test]
 fn no_secret_is_told_whatever_happens() {
     let world = World::three();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (env, environment) = scattered(&world, folder.path());
+    let audit = world.audit_file();
+    let env = format!("{env}PROXMOX_AUDIT_LOG={}\n", audit.display());
     let env_file = folder.path().join("test.env");
     crate::demo::write_private(&env_file, &env).expect("the configuration is written");
     let start = |env_file: &Path| {
@@ -82,7 +79,7 @@ fn no_secret_is_told_whatever_happens() {
         client.initialize("2025-11-25").expect("it answers");
         client
     };
-    // `Client` looks at every line of both streams.
+    // `Client` looks at every line of both streams, the audit file and the list of processes.
     let mut client = start(&env_file);
     let faults = [
         None,
@@ -106,9 +103,12 @@ fn no_secret_is_told_whatever_happens() {
         assert_eq!(fault.is_some(), failed > 30, "{fault:?}: {failed}");
         let is_told = fault == Some(Fault::Echo);
         assert!(!is_told || hidden > 30, "{fault:?}: {hidden}");
-        assert!(!holds_a_secret(&listed(client.id())));
+        let listed = listed(client.id());
+        assert!(listed.contains("--env-file") && !holds_a_secret(&listed));
     }
     let (_, _, stderr) = client.end().expect("it ends");
+    let audited = fs::read_to_string(&audit).expect("it is written");
+    assert!(audited.contains("(hidden)") && audited.lines().count() > 100);
     assert!(stderr.contains("proxmox-mcp: debug: "), "{stderr}");
 
     // A certificate that is not trusted.

@@ -22,13 +22,12 @@ use crate::ask::ASKING;
 use crate::session::{Answer, Manner, Session, desk};
 use crate::sim::{Fault, Seen, World};
 
-/// Tools in whose answers there is no text that a stranger wrote.
-const SILENT: [&str; 6] = [
+/// Tools in whose answers and refusals there is no text that a stranger wrote.
+const SILENT: [&str; 5] = [
     "guest_create_vm",
     "guest_create_container",
     "guest_clone",
     "guest_disk",
-    "guest_network",
     "node_list",
 ];
 /// How many sessions are played at a time.

@@ -8,6 +8,7 @@ pub mod api;
 pub mod apidoc;
 pub mod authority;
 mod check;
+pub mod clean;
 pub mod client;
 mod digest;
 mod distort;

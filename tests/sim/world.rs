@@ -1,12 +1,13 @@
 //! Several clusters on loopback: listeners, certificates, the record of requests, faults.
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use serde_json::{Map, Value};
 
 use super::authority::Authority;
+use super::clean::Clean;
 use super::fault::{Fault, Limited};
 use super::peers::introduce;
 use super::port::{self, Port};
@@ -33,7 +34,8 @@ pub struct Seen {
 /// Clusters that run until this is dropped.
 pub struct World {
     pub clusters: Vec<SimCluster>,
-    folder: tempfile::TempDir,
+    folder: Clean,
+    audit_files: AtomicUsize,
 }
 
 pub struct SimCluster {
@@ -89,14 +91,18 @@ impl World {
     }
 
     pub fn start(specs: Vec<ClusterSpec>) -> World {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = Clean::new().expect("a temporary folder can be made");
         let clusters: Vec<SimCluster> = specs.into_iter().map(SimCluster::start).collect();
         for cluster in &clusters {
             std::fs::write(folder.path().join(cluster.ca_name()), &cluster.ca)
                 .expect("the CA can be written");
         }
         introduce(&clusters);
-        World { clusters, folder }
+        World {
+            clusters,
+            folder,
+            audit_files: AtomicUsize::new(0),
+        }
     }
 
     /// A directory that all clusters mount.
@@ -121,6 +127,12 @@ impl World {
     /// A cluster's CA file.
     pub fn ca_file(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(self.cluster(name).ca_name())
+    }
+
+    /// The place of another audit file, which is looked at when the world ends.
+    pub fn audit_file(&self) -> std::path::PathBuf {
+        let number = self.audit_files.fetch_add(1, Ordering::SeqCst);
+        self.folder.path().join(format!("audit-{number}.jsonl"))
     }
 
     /// A complete `.env`.

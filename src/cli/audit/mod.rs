@@ -6,6 +6,7 @@ mod verify;
 use std::process::ExitCode;
 
 use super::{Command, Start, Stop};
+use crate::text::repeated;
 
 pub(super) const AUDIT: Command = Command {
     name: "audit",
@@ -35,7 +36,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         }
         other => Err(Stop::Usage(format!(
             "`audit` has `verify` and `show`, not `{}`",
-            other.escape_debug()
+            repeated(other)
         ))),
     }
 }

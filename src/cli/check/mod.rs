@@ -19,6 +19,7 @@ use crate::fleet::fan_out;
 use crate::fleet::rights::Rights;
 use crate::proxmox::probe::{self, Probe};
 use crate::proxmox::session::Session;
+use crate::text::repeated;
 use crate::time;
 use crate::wait::{self, Call, Wake};
 use judge::{Finding, Severity, Verdict};
@@ -81,7 +82,7 @@ fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, 
                 .collect();
             return Err(Stop::Usage(format!(
                 "no cluster is named `{}`; configured: {}",
-                name.escape_debug(),
+                repeated(name),
                 known.join(", ")
             )));
         }

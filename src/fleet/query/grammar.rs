@@ -3,6 +3,7 @@
 
 use super::pattern::Pattern;
 use super::{Ids, Measure, Order, Property, Query, Sort, Term, Test};
+use crate::text::repeated;
 
 /// The terms, for whoever wrote one that is not understood.
 pub const GRAMMAR: &str = "terms are separated by blanks and must all hold: a bare word (part of a \
@@ -25,11 +26,8 @@ pub fn parse(text: &str) -> Result<Query, Vec<String>> {
         match term(&word) {
             Ok(term) => terms.push(term),
             Err(problem) => {
-                let shown: String = word.chars().take(60).collect();
-                problems.push(format!(
-                    "`{}` is not understood: {problem}",
-                    shown.escape_debug()
-                ));
+                let word = repeated(&word);
+                problems.push(format!("`{word}` is not understood: {problem}"));
             }
         }
     }
@@ -103,7 +101,7 @@ fn keyed(key: &str, value: &str) -> Result<Test, String> {
         "node" => Property::Node,
         "tag" | "tags" => Property::Tag,
         "pool" => Property::Pool,
-        _ => return Err(format!("there is no `{}:`", key.escape_debug())),
+        _ => return Err(format!("there is no `{}:`", repeated(key))),
     };
     let values = several(value, |one| Ok(Pattern::new(one)))?;
     Ok(Test::Is(property, values))
@@ -192,7 +190,7 @@ fn number(key: &str, rest: &str) -> Result<Test, String> {
         ("disk", _) => return wrong("a percentage or a size: `disk>85%`, `disk>=100G`"),
         ("uptime", Unit::Seconds) => Measure::Uptime,
         ("uptime", _) => return wrong("a time, as `uptime<1h`"),
-        _ => return Err(format!("`{}` is no number", key.escape_debug())),
+        _ => return Err(format!("`{}` is no number", repeated(key))),
     };
     Ok(Test::Number(measure, order, amount))
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::Reach;
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::gate::mark::Effect;
 use crate::gate::protect;
 use crate::gate::trail::Trail;
 use crate::gate::weigh::{Touch, Weight};
@@ -40,7 +39,7 @@ impl Reach<'_> {
     /// before: each counts once.
     fn braked(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {
         let harms = weight.mark.interrupts || weight.mark.destroys;
-        if weight.mark.effect < Effect::Full && !harms {
+        if !weight.mark.is_braked() {
             return Ok(Vec::new());
         }
         let mut touched: BTreeSet<String> = BTreeSet::new();

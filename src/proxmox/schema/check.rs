@@ -11,6 +11,7 @@ const NEAREST_MAX_EDITS: usize = 2;
 /// Longer names are not compared.
 const NEAREST_MAX_CHARS: usize = 60;
 const SHOWN_MAX_CHARS: usize = 80;
+const PROBLEM_MAX_CHARS: usize = 2_000;
 /// Above this many choices they are not all listed.
 const OPTIONS_SHOWN: usize = 25;
 /// Taken by every method: the web interface sends it against caches.
@@ -40,7 +41,11 @@ impl Method {
                 problems.push(format!("`{}` is required", param.name));
             }
         }
+        // Names and choices are the cluster's words, and caught here together.
+        let problems = problems.iter();
         problems
+            .map(|problem| printable(problem, PROBLEM_MAX_CHARS))
+            .collect()
     }
 
     /// The parameter of that name, or the family that it is a member of.

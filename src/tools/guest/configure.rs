@@ -12,6 +12,7 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
+use crate::text::repeated;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
@@ -69,7 +70,7 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     {
         problems.add(format!(
             "`{}` is no tag: letters, digits, `_`, `-`, `+`, `.`, the first no sign",
-            tag.escape_debug()
+            repeated(tag)
         ));
     }
     if !args.iter().any(|(name, _)| name != "guest") {

@@ -14,6 +14,9 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tools::{disks, plan};
 
+/// So many snapshots are read for a plan.
+const SNAPSHOTS_READ_MAX: usize = 20;
+
 /// Detaches a disk. Its volume stays, under the first free `unusedN`.
 ///
 /// # Errors
@@ -94,9 +97,33 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     if !property::is_unused(&found.key) {
         consequences.push(("in_use", json!(true)));
     }
+    if let Some(users) = snapshots_with(reach, &found.volume)? {
+        consequences.push(("used_by_snapshots", users));
+    }
     let undo = "cannot be undone: only a backup of the guest brings the data back";
     consequences.push(("undo", json!(undo)));
     plan::of_guest(reach, &consequences)
+}
+
+/// The guest's snapshots that hold the volume, which are worth nothing without it; nothing where there
+/// are none.
+fn snapshots_with(reach: &Reach, volume: &str) -> Result<Option<Value>, Error> {
+    let names = plan::snapshot_names(&reach.rows_of_guest("/snapshot", "name")?);
+    let kind = reach.guest()?.kind;
+    let mut users = Vec::new();
+    for name in names.iter().take(SNAPSHOTS_READ_MAX) {
+        let request = reach.on_guest(Verb::Get, "/snapshot/{snapname}/config", &[name])?;
+        let config = reach.send(&request)?.data;
+        let disks = disks::of(&config, kind);
+        if disks.iter().any(|disk| disk.volume == volume) {
+            users.push(printable(name, VOLUME_MAX_CHARS));
+        }
+    }
+    if names.len() > SNAPSHOTS_READ_MAX {
+        let more = names.len() - SNAPSHOTS_READ_MAX;
+        users.push(format!("and {more} more that were not looked at"));
+    }
+    Ok((!users.is_empty()).then(|| json!(users)))
 }
 
 /// The size of a volume as its storage says; `unknown` where it does not.

@@ -8,6 +8,7 @@ mod table;
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
+use crate::text::repeated;
 use crate::tool::args::{self, WAIT_MAX_S};
 use crate::tool::{Subject, Tool};
 use guest::GUESTS;
@@ -114,10 +115,7 @@ fn translated(
         let name = name.as_str();
         !value.is_null() && !used.contains(&name) && !SILENT.contains(&name)
     });
-    let left = left.map(|(name, _)| {
-        let name: String = name.chars().take(40).collect();
-        format!("`{}`", name.escape_debug())
-    });
+    let left = left.map(|(name, _)| format!("`{}`", repeated(name)));
     (ready, left.collect())
 }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::sim::clean::{listed, telling_audit};
 use crate::sim::spec::holds_a_secret;
 
 /// Longer than any answer takes: who waits in vain ends with an error instead.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the server's standard input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub enum Way {
 /// A server that runs until its client is dropped.
 pub struct Client {
     child: Child,
+    env_file: PathBuf,
     input: Option<Box<dyn Write + Send>>,
     lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
@@ -83,6 +85,7 @@ impl Client {
         });
         Ok(Client {
             child,
+            env_file: env_file.to_owned(),
             input,
             lines,
             stderr: Some(stderr),
@@ -102,9 +105,14 @@ impl Client {
         sent.map_err(|_| self.last_words())
     }
 
-    /// The next message. Whatever is no JSON value on a line of its own is an error.
+    /// The next message. Whatever is no JSON value on a line of its own is an error, and so is a
+    /// secret, there and in the list of processes.
     pub fn receive(&mut self) -> Result<Value, String> {
-        match self.lines.recv_timeout(PATIENCE) {
+        let line = self.lines.recv_timeout(PATIENCE);
+        if holds_a_secret(&listed(self.id())) {
+            return Err("a secret is in the list of processes".into());
+        }
+        match line {
             Ok(line) if holds_a_secret(&line) => Err(format!("a secret is told: {line}")),
             Ok(line) => serde_json::from_str(&line)
                 .map_err(|cause| format!("standard output is not clean: {cause}: {line}")),
@@ -199,6 +207,9 @@ impl Client {
         let said = format!("{}\n{stderr}", rest.join("\n"));
         if holds_a_secret(&said) {
             return Err(format!("a secret is told: {said}"));
+        }
+        if let Some(audit) = telling_audit(&self.env_file) {
+            return Err(format!("a secret is in {}", audit.display()));
         }
         Ok((status, rest, stderr))
     }
