@@ -131,10 +131,20 @@ impl Error {
             Error::Refused { .. } => "ProxmoxError",
             Error::TaskFailed { .. } => "TaskError",
             Error::NotAnAnswer { .. } => "ReplyError",
-            Error::Midway { then, .. } => then.code(),
+            // Nothing more was sent, but something had been done.
+            Error::Midway { then, .. } => match then.as_ref() {
+                Error::Unreachable { .. } => "InterruptedError",
+                then => then.code(),
+            },
             Error::Searched { of, .. } => of.code(),
             Error::Cancelled => "CancelledError",
         }
+    }
+
+    /// Whether a node says that it does not have the guest: it may be on another by now.
+    pub fn is_of_no_guest(&self) -> bool {
+        matches!(self, Error::Refused { status: 500, message, .. }
+            if message.starts_with("Configuration file 'nodes/") && message.contains("does not exist"))
     }
 
     /// Whether a rule of this program refused the call, before it was let pass.
@@ -282,6 +292,12 @@ impl fmt::Display for Error {
                         sent: false,
                         ..
                     } => write!(f, "{cluster}: the token would be refused: {message}")?,
+                    Error::Unreachable { cluster, cause, .. } => {
+                        write!(f, "{cluster}: not reached: {cause}")?;
+                    }
+                    Error::NotAllowed { sentence, .. } | Error::Protected { sentence, .. } => {
+                        f.write_str(sentence.trim_end_matches("; nothing was sent"))?;
+                    }
                     then => write!(f, "{then}")?,
                 }
                 let accepted = accepted.join("`, `");

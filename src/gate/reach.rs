@@ -114,6 +114,14 @@ impl<'a> Reach<'a> {
         let client = self.fleet.client(self.cluster)?;
         let begun = Instant::now();
         let mut result = client.send(request);
+        if result.as_ref().is_err_and(Error::is_of_no_guest) {
+            // It has moved, or is gone: whoever looks next asks the cluster.
+            self.fleet.forget(self.cluster);
+            if let Err(Error::Refused { hint, .. }) = &mut result {
+                let again = "call it again: the guest is looked for anew";
+                hint.get_or_insert_with(|| again.into());
+            }
+        }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::told(error, client, request, begun));
             self.fleet.forget(self.cluster);

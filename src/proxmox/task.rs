@@ -87,7 +87,7 @@ pub fn follow(
             return Ok(state);
         }
         if wait::is_told() {
-            wait::within(left, || tell(send, upid))?;
+            wait::within(left, || tell(send, cluster, upid))?;
         }
         match wait::sleep(pause.min(left)) {
             Wake::Nothing => {}
@@ -99,8 +99,12 @@ pub fn follow(
 }
 
 /// Tells the caller what the log says. What it does not say is no reason to stop waiting.
-fn tell(send: &dyn Fn(&Request) -> Result<Reply, Error>, upid: &Upid) -> Result<(), Error> {
-    let lines = match log_tail(send, upid, PROGRESS_LINES) {
+fn tell(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
+    upid: &Upid,
+) -> Result<(), Error> {
+    let lines = match log_tail(send, cluster, upid, PROGRESS_LINES) {
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         lines => lines.unwrap_or_default(),
     };
@@ -182,7 +186,9 @@ fn ended(
     };
     // What is known of the end must not be lost because its log cannot be read.
     let log_tail = match state {
-        State::Failed | State::Warnings => log_tail(send, upid, LOG_TAIL_LINES).unwrap_or_default(),
+        State::Failed | State::Warnings => {
+            log_tail(send, cluster, upid, LOG_TAIL_LINES).unwrap_or_default()
+        }
         _ => Vec::new(),
     };
     TaskState {
@@ -197,21 +203,30 @@ fn ended(
 /// The last lines of the log. Its length is not known before: a first look at one line tells.
 ///
 /// # Errors
-/// What `send` says.
+/// What `send` says, and a reply that is no list.
 pub fn log_tail(
     send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
     upid: &Upid,
     lines: u64,
 ) -> Result<Vec<String>, Error> {
     let page = |start: u64, limit: u64| {
         let values = [upid.node.as_str(), upid.as_str()];
-        Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/log", &values)
-            .map(|request| request.with("start", start).with("limit", limit))
-            .and_then(|request| send(&request))
+        let request = Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/log", &values)?;
+        let request = request.with("start", start).with("limit", limit);
+        let reply = send(&request)?;
+        match reply.data {
+            Value::Array(rows) => Ok((reply.total, rows)),
+            _ => Err(Error::NotAnAnswer {
+                cluster: cluster.to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "a list was expected".into(),
+            }),
+        }
     };
-    let total = page(0, 1)?.total.unwrap_or_default();
-    let reply = page(total.saturating_sub(lines), lines)?;
-    let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
+    let total = page(0, 1)?.0.unwrap_or_default();
+    let (_, rows) = page(total.saturating_sub(lines), lines)?;
     Ok(rows
         .iter()
         .filter_map(|row| row.get("t").and_then(Value::as_str))

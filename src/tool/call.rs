@@ -3,18 +3,17 @@
 use serde_json::{Map, Value};
 
 use super::args::{self, Args, Injected};
+use super::locate::{Located, addressed, clusters, locate};
 use super::offer::{self, Offered};
 use super::watch::Watch;
-use super::{Body, Run, Subject, Tool, Toolset};
+use super::{Body, Run, Tool, Toolset};
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet::index::Guest;
-use crate::fleet::registry::{Ask, Decision, Named, subject_text};
+use crate::fleet::registry::Decision;
 use crate::gate::confirm::{Plan, Question};
-use crate::gate::mark::{Effect, Mark};
+use crate::gate::mark::Effect;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::trail::{End, Trail};
-use crate::gate::weigh::Touch;
 use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
@@ -148,17 +147,45 @@ fn on_fleet(
     Ok(answer)
 }
 
-/// A call on one cluster.
+/// A call on one cluster. A guest may move between two requests: then a read is made once more, from
+/// where it is now.
 fn on_one(
     desk: &Desk,
     tool: &'static Tool,
     args: &Args,
     injected: &Injected,
-    (caller, trail): (Caller, &Trail),
+    by: (Caller, &Trail),
     run: impl Fn(&Reach) -> Body,
 ) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
-    let located = locate(&desk.fleet, tool, args, injected, mark)?;
+    let find = || locate(&desk.fleet, tool, args, injected, mark);
+    let located = find()?;
+    let node_of = |located: &Located| located.guest.as_ref().map(|guest| guest.node.clone());
+    let node = node_of(&located);
+    let outcome = at(desk, tool, args, injected, by, located, &run);
+    match outcome {
+        Err(error) if mark.effect == Effect::Read && error.is_of_no_guest() => {
+            let again = find()?;
+            if node_of(&again) == node {
+                return Err(error);
+            }
+            at(desk, tool, args, injected, by, again, &run)
+        }
+        outcome => outcome,
+    }
+}
+
+/// The same, where that was found.
+fn at(
+    desk: &Desk,
+    tool: &'static Tool,
+    args: &Args,
+    injected: &Injected,
+    (caller, trail): (Caller, &Trail),
+    located: Located,
+    run: &dyn Fn(&Reach) -> Body,
+) -> Result<Outcome, Error> {
+    let mark = tool.mark(args);
     note(trail, &desk.fleet, &located.decision);
     let entry = Entry {
         tool: tool.name,
@@ -217,153 +244,6 @@ fn send_on_guest(
     }
     let reply = reach.send(&request)?;
     reach.follow(&reply)
-}
-
-struct Located {
-    decision: Decision,
-    guest: Option<Guest>,
-    task: Option<Upid>,
-}
-
-fn locate(
-    fleet: &Fleet,
-    tool: &Tool,
-    args: &Args,
-    injected: &Injected,
-    mark: Mark,
-) -> Result<Located, Error> {
-    let ask = |cluster, named| Ask {
-        cluster,
-        named,
-        reading: mark.effect == Effect::Read,
-    };
-    let given = injected.cluster.as_deref();
-    let named = match tool.subject {
-        Subject::Task => return locate_task(fleet, args, given, ask),
-        Subject::Guest => guest_named(args.need("guest")?),
-        Subject::GuestOrStorage(storage) => match args.text("guest") {
-            Some(guest) => guest_named(guest),
-            None => Named::Storage(storage_of(args.need(storage)?)),
-        },
-        Subject::Node => Named::Node(args.need("node")?),
-        Subject::Storage(name) => Named::Storage(storage_of(args.need(name)?)),
-        Subject::New(name) => Named::New(args.text(name)),
-        Subject::List | Subject::Fleet => Named::Nothing,
-    };
-    let (decision, guest) = fleet.locate(&ask(given, named))?;
-    Ok(Located {
-        decision,
-        guest,
-        task: None,
-    })
-}
-
-/// The node or storage that a call addresses; its guest and its task are found.
-fn addressed(tool: &Tool, args: &Args) -> Result<Vec<Touch>, Error> {
-    Ok(match tool.subject {
-        Subject::Node => vec![Touch::Node(args.need("node")?.into())],
-        Subject::Storage(name) => match args.need(name)? {
-            volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
-            storage => vec![Touch::Storage(storage.into())],
-        },
-        _ => Vec::new(),
-    })
-}
-
-/// A text of digits only is a VMID.
-fn guest_named(guest: &str) -> Named<'_> {
-    guest.parse().map_or(Named::Guest(guest), Named::Vmid)
-}
-
-/// The storage of a volume; of a storage's name, itself.
-fn storage_of(volume: &str) -> &str {
-    volume.split(':').next().unwrap_or(volume)
-}
-
-/// A task's name carries its cluster; a bare UPID goes by its node.
-fn locate_task<'a>(
-    fleet: &Fleet,
-    args: &'a Args,
-    given: Option<&'a str>,
-    ask: impl Fn(Option<&'a str>, Named<'a>) -> Ask<'a>,
-) -> Result<Located, Error> {
-    let text = args.need("task")?;
-    let (carried, upid) = match text.split_once('!') {
-        Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
-        _ => (None, text),
-    };
-    let upid = Upid::parse(upid).map_err(Error::bad)?;
-    if let (Some(carried), Some(given)) = (carried, given)
-        && carried != given
-    {
-        return Err(Error::bad(format!(
-            "the task is one of cluster `{carried}`, but `cluster` is `{given}`"
-        )));
-    }
-    let (mut decision, _) = fleet.locate(&Ask {
-        cluster: carried.or(given),
-        ..ask(None, Named::Node(args_node(text)))
-    })?;
-    if carried.is_some() && fleet.config.clusters.len() > 1 {
-        decision.chosen_by = "task id".into();
-    }
-    Ok(Located {
-        decision,
-        guest: None,
-        task: Some(upid),
-    })
-}
-
-/// The node in a UPID.
-fn args_node(task: &str) -> &str {
-    let upid = task.find("UPID:").and_then(|at| task.get(at..));
-    let mut parts = upid.unwrap_or_default().split(':');
-    parts.nth(1).unwrap_or_default()
-}
-
-/// Which clusters a list or a fleet-wide read asks; the decision where it is one by rule.
-fn clusters(
-    fleet: &Fleet,
-    tool: &Tool,
-    args: &Args,
-    injected: &Injected,
-) -> Result<(Vec<usize>, Option<Decision>), Error> {
-    let all = (0..fleet.config.clusters.len()).collect();
-    let given = injected.cluster.as_deref();
-    if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
-        return Ok((all, None));
-    }
-    let ask = |named| Ask {
-        cluster: given,
-        named,
-        reading: true,
-    };
-    let decision = match args.text("guest").map(guest_named) {
-        // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
-        Some(Named::Vmid(_)) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
-        Some(named @ Named::Vmid(_)) if fleet.config.clusters.len() > 1 => {
-            fleet
-                .locate(&ask(named))
-                .map_err(|error| gone(error, named))?
-                .0
-        }
-        Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
-        _ => fleet.locate(&ask(Named::Nothing))?.0,
-    };
-    let clusters = vec![decision.cluster];
-    let listed = tool.subject == Subject::List;
-    Ok((clusters, listed.then_some(decision)))
-}
-
-/// A list about a guest that no cluster has: it may be one that is gone.
-fn gone(error: Error, named: Named) -> Error {
-    let Error::BadArguments(_) = error else {
-        return error;
-    };
-    Error::bad(format!(
-        "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
-        subject_text(named)
-    ))
 }
 
 fn note(trail: &Trail, fleet: &Fleet, decision: &Decision) {

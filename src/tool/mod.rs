@@ -4,6 +4,7 @@
 pub mod args;
 pub mod call;
 pub mod leading;
+mod locate;
 pub mod offer;
 pub mod order;
 pub mod param;

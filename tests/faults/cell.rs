@@ -25,12 +25,21 @@ pub struct Cell {
     pub outcome: Outcome,
 }
 
+impl Outcome {
+    /// Whether it failed at first and passed when it was played once more.
+    pub fn is_second(&self) -> bool {
+        self.problem.is_none() && self.before.is_some()
+    }
+}
+
 #[derive(Default)]
 pub struct Outcome {
     /// What is wrong; nothing where the cell has passed.
     pub problem: Option<String>,
     /// What the call was answered.
     pub answer: String,
+    /// What was wrong at the first try, where this is the second.
+    pub before: Option<String>,
 }
 
 /// The cells of these rows and columns; whatever waits longest comes first.
@@ -61,6 +70,7 @@ impl Cell {
         Outcome {
             problem: played.err(),
             answer,
+            before: self.outcome.problem.clone(),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::sim::World;
 
 const REVISION: &str = "2025-11-25";
 /// What a call may take beyond its limit on a machine that does other things as well.
-const SLACK_S: u64 = 5;
+const SLACK_S: u64 = 15;
 
 pub struct Seat {
     output: BufReader<UnixStream>,

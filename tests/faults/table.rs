@@ -31,10 +31,12 @@ pub fn print(rows: &[Row], columns: &[Column], cells: &[Cell], underived: &[Stri
                 .filter(|cell| (cell.row, cell.column) == (number, column));
             let here: Vec<&Cell> = here.collect();
             let failed = here.iter().any(|cell| cell.outcome.problem.is_some());
-            let mark = match (here.is_empty(), failed) {
-                (true, _) => "",
-                (_, true) => "F",
-                (_, false) => "ok",
+            let second = here.iter().any(|cell| cell.outcome.is_second());
+            let mark = match (here.is_empty(), failed, second) {
+                (true, ..) => "",
+                (_, true, _) => "F",
+                (_, _, true) => "2",
+                _ => "ok",
             };
             let _ = write!(line, " {mark:>2}");
         }
@@ -46,12 +48,15 @@ pub fn print(rows: &[Row], columns: &[Column], cells: &[Cell], underived: &[Stri
     }
     let mut failed = underived.len();
     for cell in cells {
-        if let Some(problem) = &cell.outcome.problem {
-            failed += 1;
-            let problem: String = problem.chars().take(SHOWN_MAX_CHARS).collect();
-            let (row, column) = (&rows[cell.row].label, columns[cell.column].name);
-            println!("FAILED {row} / {column} / {:?}: {problem}", cell.when);
-        }
+        let (said, problem) = match (&cell.outcome.problem, &cell.outcome.before) {
+            (Some(problem), _) => ("FAILED", problem),
+            (None, Some(problem)) => ("passed at the second try:", problem),
+            (None, None) => continue,
+        };
+        failed += usize::from(cell.outcome.problem.is_some());
+        let problem: String = problem.chars().take(SHOWN_MAX_CHARS).collect();
+        let (row, column) = (&rows[cell.row].label, columns[cell.column].name);
+        println!("{said} {row} / {column} / {:?}: {problem}", cell.when);
     }
     failed
 }

@@ -255,7 +255,7 @@ fn a_cancelled_call_withdraws_its_question() {
 fn a_question_that_nobody_answers_is_withdrawn() {
     let world = World::three();
     let manner = Manner {
-        answered_within: Duration::from_secs(1),
+        answered_within: Duration::from_secs(4),
         ..Manner::asking("2025-11-25")
     };
     let mut session = Session::held(desk(&world, AUTO), manner);
@@ -265,7 +265,7 @@ fn a_question_that_nobody_answers_is_withdrawn() {
     assert_eq!(withdrawn["params"]["requestId"], question);
     assert_eq!(
         refusal(&mut session, call),
-        "NotAllowedError: the user gave no answer within 1 s; nothing was changed"
+        "NotAllowedError: the user gave no answer within 4 s; nothing was changed"
     );
     // A late response is let go, also as one to the next question.
     let (call, next) = thinking(&mut session);

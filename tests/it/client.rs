@@ -258,18 +258,19 @@ fn the_next_endpoint_is_asked_when_none_was_reached() {
         host: "does-not-exist.invalid".into(),
         port: 8006,
     };
+    let time = Duration::from_secs(6);
     for first in [closed_port(), unknown, untrusted.endpoint(), mute] {
         let client = Client::new(node::settings(vec![first.clone(), node.endpoint()]));
         let before = node.hits().len();
         let started = Instant::now();
         client
-            .send_within(&post("/x"), Duration::from_secs(2))
+            .send_within(&post("/x"), time)
             .unwrap_or_else(|e| panic!("{first}: {e}"));
-        assert!(started.elapsed() < Duration::from_secs(2), "{first}");
+        assert!(started.elapsed() < time, "{first}");
         // From now on the one that is down comes last.
         let started = Instant::now();
         client.send(&post("/x")).unwrap();
-        assert!(started.elapsed() < Duration::from_millis(500), "{first}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{first}");
         assert_eq!(node.hits().len(), before + 2);
     }
     assert_eq!(untrusted.hits().len(), 0);

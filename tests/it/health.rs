@@ -13,6 +13,8 @@ use proxmox_mcp::wait::{self, Call, Wake};
 use crate::node::{self, Act, Node, closed_port, full, get, ok, post, refuse};
 
 const ONE: &str = r#"{"data":1}"#;
+/// A cluster that was down is tried for so long: what is quicker comes from memory.
+const TRY: Duration = Duration::from_secs(1);
 const LOCKED: &str = "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout";
 
 /// One request as a fleet-wide read makes it, with `time` for the cluster.
@@ -39,7 +41,8 @@ fn a_cluster_that_drops_packets_costs_its_time_once() {
     let limit = Duration::from_millis(1600);
     let (outcome, took) = shared(&client, limit);
     says(outcome, "ClusterConnectionError", &["no connection within"]);
-    assert!(took < limit + Duration::from_millis(500), "{took:?}");
+    // Not a node's time for each of the three.
+    assert!(took < limit * 5 / 2, "{took:?}");
     assert!(client.is_down());
     for again in [
         shared(&client, limit),
@@ -55,7 +58,7 @@ fn a_cluster_that_drops_packets_costs_its_time_once() {
             "no connection within",
         ];
         says(again.0, "ClusterConnectionError", &known);
-        assert!(again.1 < Duration::from_millis(200), "{:?}", again.1);
+        assert!(again.1 < TRY, "{:?}", again.1);
     }
     // Behind the pause, the next try has a second for all nodes.
     let (mut text, mut took) = (String::from("in vain"), Duration::ZERO);
@@ -64,7 +67,7 @@ fn a_cluster_that_drops_packets_costs_its_time_once() {
         text = tried.0.unwrap_err().to_string();
         took = tried.1;
     }
-    assert!(took < Duration::from_millis(1500), "{took:?}");
+    assert!(took < TRY * 5 / 2, "{took:?}");
     let standing = client.standing();
     assert!(standing.outage.unwrap().contains("2 times in"));
     assert_eq!(standing.down.len(), 3);
@@ -95,7 +98,7 @@ fn the_first_answer_clears_what_was_held_against_a_cluster() {
         }
     });
     let client = node.client();
-    let limit = Duration::from_millis(1200);
+    let limit = Duration::from_millis(2500);
     let (outcome, _) = shared(&client, limit);
     says(outcome, "ReplyError", &["no answer in time"]);
     let (outcome, took) = shared(&client, limit);
@@ -104,7 +107,7 @@ fn the_first_answer_clears_what_was_held_against_a_cluster() {
         "ClusterConnectionError",
         &["in vain", "no answer in time"],
     );
-    assert!(took < Duration::from_millis(200), "{took:?}");
+    assert!(took < TRY, "{took:?}");
     silent.store(false, Ordering::SeqCst);
     // A call that is about this cluster alone asks it: only its answer was late.
     client.send(&get("/x")).unwrap();
@@ -121,7 +124,7 @@ fn a_slow_request_of_one_call_is_not_held_against_the_cluster() {
         false => ok(ONE),
     });
     let client = node.client();
-    let time = Duration::from_millis(1100);
+    let time = Duration::from_secs(2);
     says(client.send_within(&get("/slow"), time), "ReplyError", &[]);
     assert!(!client.is_down());
     shared(&client, Duration::from_secs(5)).0.unwrap();
@@ -172,7 +175,7 @@ fn a_silent_node_leaves_time_for_another() {
     );
     let endpoints = vec![first.endpoint(), second.endpoint()];
     let client = Client::new(node::settings(endpoints));
-    shared(&client, Duration::from_secs(2)).0.unwrap();
+    shared(&client, Duration::from_secs(5)).0.unwrap();
     // Now it comes last.
     client.send(&post("/y")).unwrap();
     assert_eq!(second.lines(), ["GET /x", "POST /y"]);
@@ -216,18 +219,23 @@ fn what_was_not_begun_is_repeated_and_nothing_else() {
 
 #[test]
 fn no_write_is_repeated_late() {
-    let node = Node::start(|_| refuse(500, LOCKED, ""));
+    let node = Node::start(|hit| match hit.method.as_str() {
+        "GET" => ok(ONE),
+        _ => refuse(500, LOCKED, ""),
+    });
     let client = node.client();
+    // The connection is there: the time is for the pauses.
+    client.send(&get("/x")).unwrap();
     let listen = |time| {
         std::thread::sleep(time);
         Wake::Nothing
     };
-    let deadline = Instant::now() + Duration::from_millis(11_200);
+    let deadline = Instant::now() + Duration::from_millis(11_400);
     wait::during(Call::new(Some(deadline), listen), || {
         says(client.send(&post("/x")), "ProxmoxError", &["got timeout"]);
     });
     // One pause of half a second fits, the next one, of a whole, does not.
-    assert_eq!(node.lines(), ["POST /x", "POST /x"]);
+    assert_eq!(node.lines(), ["GET /x", "POST /x", "POST /x"]);
 }
 
 #[test]
@@ -238,7 +246,7 @@ fn a_read_of_several_clusters_has_an_end() {
     };
     // The end of the call stands for the 25 s, which are counted from its beginning.
     for at_a_time in [1, 2] {
-        let deadline = Instant::now() + Duration::from_millis(500);
+        let deadline = Instant::now() + Duration::from_millis(1500);
         let results = wait::during(Call::new(Some(deadline), listen), || {
             let wait_out = |place: usize| {
                 if place > 0 {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::peer::{Peer, WAYS, Way, call, cancel, legacy, modern, summary};
 
 /// At the latest so, where nothing else is promised: the machine may be busy.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 fn sleeping(way: Way) -> Peer {
     let mut peer = Peer::negotiated(way, "2025-11-25");
@@ -177,27 +177,26 @@ fn other_requests_queue_in_order() {
 #[test]
 fn the_end_of_input_ends_what_is_queued() {
     for way in WAYS {
-        let mut peer = sleeping(way);
-        for id in 2..20 {
-            peer.send(&call(&id.to_string(), "sleeper"));
-        }
-        // A last line without its newline counts too.
-        peer.send_bytes(legacy("20", "ping", Value::Null).as_bytes());
-        let start = Instant::now();
-        let mut lines = peer.close();
-        assert!(
-            start.elapsed() < Duration::from_millis(1500),
-            "{:?}",
-            start.elapsed()
-        );
-        // The ping does not wait for its turn.
-        assert_eq!(summary(&lines.remove(0)), "result 20");
-        for (line, id) in lines.iter().zip(1..) {
-            assert_eq!(summary(line), format!("result {id}"));
-            assert!(line.contains("Closed"), "{way:?}: {line}");
-        }
-        assert_eq!(lines.len(), 19);
-        peer.join();
+        check_within(Duration::from_millis(1500), || {
+            let mut peer = sleeping(way);
+            for id in 2..20 {
+                peer.send(&call(&id.to_string(), "sleeper"));
+            }
+            // A last line without its newline counts too.
+            peer.send_bytes(legacy("20", "ping", Value::Null).as_bytes());
+            let start = Instant::now();
+            let mut lines = peer.close();
+            let took = start.elapsed();
+            // The ping does not wait for its turn.
+            assert_eq!(summary(&lines.remove(0)), "result 20");
+            for (line, id) in lines.iter().zip(1..) {
+                assert_eq!(summary(line), format!("result {id}"));
+                assert!(line.contains("Closed"), "{way:?}: {line}");
+            }
+            assert_eq!(lines.len(), 19);
+            peer.join();
+            took
+        });
     }
 }
 
@@ -229,7 +228,7 @@ fn a_client_that_hangs_up_is_left_quietly() {
         // Input stays open: the broken output alone ends the wait and the server.
         let start = Instant::now();
         peer.join();
-        assert!(start.elapsed() < Duration::from_secs(5), "{way:?}");
+        assert!(start.elapsed() < SOON, "{way:?}");
     }
 }
 

@@ -121,7 +121,7 @@ fn an_answer_that_was_cut_off_is_no_answer() {
     for fault in ["hang-after", "cut-after-execute"] {
         let world = World::three();
         let mut env = world.env();
-        env.push_str("PROXMOX_CLUSTER_staging_TIMEOUT=1\n");
+        env.push_str("PROXMOX_CLUSTER_staging_TIMEOUT=3\n");
         let mut server = Server::ready(&env, Way::Pipe);
         world
             .direct(&format!("fault staging {fault} on POST /nodes"))

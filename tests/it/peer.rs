@@ -12,6 +12,7 @@ use proxmox_mcp::error::Error;
 use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;
 use proxmox_mcp::tool::call::Outcome;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::{Kind, Param, Word};
@@ -22,7 +23,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// Nothing here takes as long; a test that does not end fails instead.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the server is connected.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +142,7 @@ fn act(
         "quitter" => Err(Error::Cancelled),
         "flood" => Ok(Map::from_iter([(
             "text".to_owned(),
-            json!("x".repeat(2 << 20)),
+            json!("x".repeat(REPLY_MAX_BYTES)),
         )])),
         other => panic!("no call of {other} is expected"),
     }

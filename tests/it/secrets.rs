@@ -94,10 +94,10 @@ fn a_program_gives_what_it_prints() {
     // What it leaves behind is not waited for.
     let begun = Instant::now();
     assert_eq!(
-        run(&["/bin/sh", "-c", "sleep 5 2>/dev/null & echo hush"]).unwrap(),
+        run(&["/bin/sh", "-c", "sleep 30 2>/dev/null & echo hush"]).unwrap(),
         "hush"
     );
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
@@ -133,5 +133,5 @@ fn a_program_ends_with_the_call_that_wants_its_secret() {
         || run(&["sleep", "60"]).unwrap_err(),
     );
     assert!(problem.contains("given up"), "{problem}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }

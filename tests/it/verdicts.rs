@@ -310,7 +310,8 @@ fn judge(rows: &[&Row]) -> (usize, Vec<String>) {
                         ));
                     }
                     // What was done, or changed for the test, needs a fresh scene.
-                    let is_as_it_was = expected != Verdict::Go && way != Way::Stale;
+                    let is_as_it_was =
+                        row.mark == R || (expected != Verdict::Go && way != Way::Stale);
                     scene = is_as_it_was.then_some(at);
                 }
             }

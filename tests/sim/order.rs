@@ -9,7 +9,7 @@ impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
-    /// `hold CLUSTER` (no task ends), `release CLUSTER`. A value of `config` may hold blanks and the
+    /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended). A value of `config` may hold blanks and the
     /// escapes of JSON.
     ///
     /// # Errors
@@ -57,7 +57,10 @@ impl World {
                 known.ha.insert((*sid).into(), resource);
             }),
             ["hold", name] => cluster(name)?.edit(|state| state.hold = true),
-            ["release", name] => cluster(name)?.edit(|state| state.hold = false),
+            ["release", name] => cluster(name)?.edit(|state| {
+                state.hold = false;
+                state.settle_all();
+            }),
             _ => return Err(format!("no such order: {order}")),
         }
         Ok(())

@@ -61,6 +61,7 @@ impl Reach<'_> {
     /// # Errors
     /// The log cannot be read.
     pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
-        task::log_tail(&|request: &Request| self.send(request), upid, lines)
+        let send = |request: &Request| self.send(request);
+        task::log_tail(&send, self.cluster_name(), upid, lines)
     }
 }

@@ -146,7 +146,7 @@ pub fn task(bytes: &[u8]) {
         }
         Err(error) => assert_error(&error),
     }
-    if let Ok(lines) = tasks::log_tail(&send, &upid, LOG_LINES) {
+    if let Ok(lines) = tasks::log_tail(&send, "production", &upid, LOG_LINES) {
         assert!(lines.len() <= LOG_LINES as usize);
         lines.iter().for_each(|line| assert_shown(line));
     }

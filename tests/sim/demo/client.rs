@@ -15,7 +15,7 @@ use crate::sim::clean::{listed, telling_audit};
 use crate::sim::spec::holds_a_secret;
 
 /// Longer than any answer takes: who waits in vain ends with an error instead.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the server's standard input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,159 @@
+//! Where a call is done: the cluster that it means, and the guest, the task and what else it addresses.
+
+use super::args::{Args, Injected};
+use super::call::ALL;
+use super::{Subject, Tool};
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::fleet::index::Guest;
+use crate::fleet::registry::{Ask, Decision, Named, subject_text};
+use crate::gate::mark::{Effect, Mark};
+use crate::gate::weigh::Touch;
+use crate::proxmox::upid::Upid;
+
+pub(super) struct Located {
+    pub(super) decision: Decision,
+    pub(super) guest: Option<Guest>,
+    pub(super) task: Option<Upid>,
+}
+
+pub(super) fn locate(
+    fleet: &Fleet,
+    tool: &Tool,
+    args: &Args,
+    injected: &Injected,
+    mark: Mark,
+) -> Result<Located, Error> {
+    let ask = |cluster, named| Ask {
+        cluster,
+        named,
+        reading: mark.effect == Effect::Read,
+    };
+    let given = injected.cluster.as_deref();
+    let named = match tool.subject {
+        Subject::Task => return locate_task(fleet, args, given, ask),
+        Subject::Guest => guest_named(args.need("guest")?),
+        Subject::GuestOrStorage(storage) => match args.text("guest") {
+            Some(guest) => guest_named(guest),
+            None => Named::Storage(storage_of(args.need(storage)?)),
+        },
+        Subject::Node => Named::Node(args.need("node")?),
+        Subject::Storage(name) => Named::Storage(storage_of(args.need(name)?)),
+        Subject::New(name) => Named::New(args.text(name)),
+        Subject::List | Subject::Fleet => Named::Nothing,
+    };
+    let (decision, guest) = fleet.locate(&ask(given, named))?;
+    Ok(Located {
+        decision,
+        guest,
+        task: None,
+    })
+}
+
+/// The node or storage that a call addresses; its guest and its task are found.
+pub(super) fn addressed(tool: &Tool, args: &Args) -> Result<Vec<Touch>, Error> {
+    Ok(match tool.subject {
+        Subject::Node => vec![Touch::Node(args.need("node")?.into())],
+        Subject::Storage(name) => match args.need(name)? {
+            volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
+            storage => vec![Touch::Storage(storage.into())],
+        },
+        _ => Vec::new(),
+    })
+}
+
+/// A text of digits only is a VMID.
+fn guest_named(guest: &str) -> Named<'_> {
+    guest.parse().map_or(Named::Guest(guest), Named::Vmid)
+}
+
+/// The storage of a volume; of a storage's name, itself.
+fn storage_of(volume: &str) -> &str {
+    volume.split(':').next().unwrap_or(volume)
+}
+
+/// A task's name carries its cluster; a bare UPID goes by its node.
+fn locate_task<'a>(
+    fleet: &Fleet,
+    args: &'a Args,
+    given: Option<&'a str>,
+    ask: impl Fn(Option<&'a str>, Named<'a>) -> Ask<'a>,
+) -> Result<Located, Error> {
+    let text = args.need("task")?;
+    let (carried, upid) = match text.split_once('!') {
+        Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
+        _ => (None, text),
+    };
+    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    if let (Some(carried), Some(given)) = (carried, given)
+        && carried != given
+    {
+        return Err(Error::bad(format!(
+            "the task is one of cluster `{carried}`, but `cluster` is `{given}`"
+        )));
+    }
+    let (mut decision, _) = fleet.locate(&Ask {
+        cluster: carried.or(given),
+        ..ask(None, Named::Node(args_node(text)))
+    })?;
+    if carried.is_some() && fleet.config.clusters.len() > 1 {
+        decision.chosen_by = "task id".into();
+    }
+    Ok(Located {
+        decision,
+        guest: None,
+        task: Some(upid),
+    })
+}
+
+/// The node in a UPID.
+fn args_node(task: &str) -> &str {
+    let upid = task.find("UPID:").and_then(|at| task.get(at..));
+    let mut parts = upid.unwrap_or_default().split(':');
+    parts.nth(1).unwrap_or_default()
+}
+
+/// Which clusters a list or a fleet-wide read asks; the decision where it is one by rule.
+pub(super) fn clusters(
+    fleet: &Fleet,
+    tool: &Tool,
+    args: &Args,
+    injected: &Injected,
+) -> Result<(Vec<usize>, Option<Decision>), Error> {
+    let all = (0..fleet.config.clusters.len()).collect();
+    let given = injected.cluster.as_deref();
+    if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
+        return Ok((all, None));
+    }
+    let ask = |named| Ask {
+        cluster: given,
+        named,
+        reading: true,
+    };
+    let decision = match args.text("guest").map(guest_named) {
+        // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
+        Some(Named::Vmid(_)) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
+        Some(named @ Named::Vmid(_)) if fleet.config.clusters.len() > 1 => {
+            fleet
+                .locate(&ask(named))
+                .map_err(|error| gone(error, named))?
+                .0
+        }
+        Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
+        _ => fleet.locate(&ask(Named::Nothing))?.0,
+    };
+    let clusters = vec![decision.cluster];
+    let listed = tool.subject == Subject::List;
+    Ok((clusters, listed.then_some(decision)))
+}
+
+/// A list about a guest that no cluster has: it may be one that is gone.
+fn gone(error: Error, named: Named) -> Error {
+    let Error::BadArguments(_) = error else {
+        return error;
+    };
+    Error::bad(format!(
+        "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
+        subject_text(named)
+    ))
+}
