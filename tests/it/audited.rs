@@ -12,7 +12,7 @@ use crate::audit::place;
 use crate::commands::Shell;
 use crate::session::Session;
 use crate::sim::guest::Status;
-use crate::sim::{Seen, World};
+use crate::sim::{Fault, Seen, World};
 
 /// The records of the file, without the lines of beginning and end.
 fn records(path: &Path) -> Vec<Value> {
@@ -319,4 +319,20 @@ fn what_protection_refused_is_told_with_its_rule() {
         let rule = record["rule"].as_str().expect("a rule");
         assert!(rule.contains("`tag:stg` (PROXMOX_PROTECT)"), "{record}");
     }
+}
+
+/// `place` looks at the file when the test ends.
+#[test]
+fn what_a_cluster_echoes_is_written_without_the_secret_in_it() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let mut session = audited(&world, &path, "");
+    world.cluster("staging").fault(Fault::Echo);
+    let start = json!({"guest": 100, "cluster": "staging", "action": "start"});
+    session.call("guest_power", &start).error();
+    let records = records(&path);
+    assert!(
+        json!(records).to_string().contains("(hidden)"),
+        "{records:?}"
+    );
 }
