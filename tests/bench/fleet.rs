@@ -6,11 +6,11 @@ use proxmox_mcp::fleet::index::Rows;
 use serde_json::json;
 
 use super::demo::client::Client;
-use super::light::{Light, Plan};
+use super::light::Plan;
 use super::one::called;
 use super::process;
 use super::table::{Row, Table};
-use super::{Program, ended, started};
+use super::{Ground, ended, started};
 
 const CLUSTERS: [usize; 5] = [1, 3, 10, 30, 100];
 const LATENCIES_MS: [u64; 3] = [0, 20, 200];
@@ -32,7 +32,8 @@ fn search(client: &mut Client) -> Result<Duration, String> {
 }
 
 /// Over so many clusters with so much latency.
-pub fn clusters(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let light = &ground.light;
     light.guests(10);
     for latency_ms in LATENCIES_MS {
         light.latency(Duration::from_millis(latency_ms));
@@ -42,7 +43,7 @@ pub fn clusters(program: Program, light: &Light, table: &mut Table) -> Result<()
                 clusters,
                 ..Plan::default()
             };
-            let mut client = started(program.path, &light.env_file("fleet.env", plan)?)?;
+            let mut client = started(ground.program, &light.env_file("fleet.env", plan)?)?;
             let first = search(&mut client)?;
             let mut warm = Duration::MAX;
             for _ in 0..WARM_CALLS {
@@ -70,7 +71,8 @@ pub fn clusters(program: Program, light: &Light, table: &mut Table) -> Result<()
 }
 
 /// Over so many guests on a hundred clusters, and the same size on ten.
-pub fn guests(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn guests(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let light = &ground.light;
     let mut peaks = Vec::new();
     for (clusters, each) in [(100, 10), (100, 100), (10, 1000), (100, 1000)] {
         light.guests(each);
@@ -78,7 +80,7 @@ pub fn guests(program: Program, light: &Light, table: &mut Table) -> Result<(), 
             clusters,
             ..Plan::default()
         };
-        let mut client = started(program.path, &light.env_file("guests.env", plan)?)?;
+        let mut client = started(ground.program, &light.env_file("guests.env", plan)?)?;
         let before = process::cpu(client.id())?;
         let took = search(&mut client)?;
         let cpu = process::cpu(client.id())?.saturating_sub(before);
@@ -134,7 +136,8 @@ pub fn guests(program: Program, light: &Light, table: &mut Table) -> Result<(), 
 }
 
 /// With dead clusters among a hundred.
-pub fn dead(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn dead(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let light = &ground.light;
     light.latency(Duration::ZERO);
     for (fanout, first_s, second_s) in [(8, 20.0, 4.0), (32, 6.0, 2.0)] {
         for dead in [1, 3, 20] {
@@ -144,7 +147,7 @@ pub fn dead(program: Program, light: &Light, table: &mut Table) -> Result<(), St
                 dead,
                 more: &more,
             };
-            let mut client = started(program.path, &light.env_file("dead.env", plan)?)?;
+            let mut client = started(ground.program, &light.env_file("dead.env", plan)?)?;
             for (which, most) in [("first", first_s), ("second", second_s)] {
                 let begun = Instant::now();
                 let answer = called(&mut client, "fleet_search", SEARCH)?;

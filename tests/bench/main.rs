@@ -1,6 +1,6 @@
-//! `cargo run --example bench PROGRAM [--json FILE] [--compare FILE]`: measures a built program with
-//! simulated clusters behind it, over TLS. Only what is counted can fail it; times and memory are the
-//! machine's.
+//! `cargo run --example bench PROGRAM [--json FILE] [--compare FILE] [--only PART]`: measures a built
+//! program with simulated clusters behind it, over TLS. Only what is counted can fail it; times and
+//! memory are the machine's.
 
 #![allow(unreachable_pub)]
 
@@ -31,10 +31,12 @@ const REVISION: &str = "2025-11-25";
 const CLUSTERS: usize = 100;
 const DEAD: usize = 20;
 
-/// What is measured.
-#[derive(Clone, Copy)]
-struct Program<'a> {
-    path: &'a Path,
+/// What is measured, and the clusters to measure it with.
+struct Ground<'a> {
+    program: &'a Path,
+    /// The three of the tests' simulator.
+    world: World,
+    light: Light,
 }
 
 #[derive(Default)]
@@ -42,6 +44,8 @@ struct Options {
     program: PathBuf,
     json: Option<PathBuf>,
     compare: Option<PathBuf>,
+    /// The name of the one of [`PARTS`] to measure.
+    only: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -58,14 +62,11 @@ fn options() -> Result<Options, String> {
     let mut options = Options::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut file = || {
-            args.next()
-                .map(PathBuf::from)
-                .ok_or(format!("{arg} wants a file"))
-        };
+        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
         match arg.as_str() {
-            "--json" => options.json = Some(file()?),
-            "--compare" => options.compare = Some(file()?),
+            "--json" => options.json = Some(value()?.into()),
+            "--compare" => options.compare = Some(value()?.into()),
+            "--only" => options.only = Some(value()?),
             _ => options.program = arg.into(),
         }
     }
@@ -82,12 +83,7 @@ fn run() -> Result<bool, String> {
     let before = options.compare.as_deref().map(table::read).transpose()?;
     let machine = process::machine();
     let mut table = Table::default();
-    measure(
-        Program {
-            path: &options.program,
-        },
-        &mut table,
-    )?;
+    measure(&options, &mut table)?;
     table.show(&machine, &before.unwrap_or_else(BTreeMap::new));
     if let Some(path) = &options.json {
         table.write(path, &machine, &options.program)?;
@@ -96,17 +92,45 @@ fn run() -> Result<bool, String> {
     Ok(table.is_faulty())
 }
 
-fn measure(program: Program, table: &mut Table) -> Result<(), String> {
-    let world = World::three();
-    let light = Light::start(CLUSTERS, DEAD)?;
-    one::program(program, &world, &light, table)?;
-    one::warm(program, &world, &light, table)?;
-    one::listed(program, &light, table)?;
-    waiting::silent(program, &light, table)?;
-    waiting::task(program, &light, table)?;
-    fleet::clusters(program, &light, table)?;
-    fleet::guests(program, &light, table)?;
-    fleet::dead(program, &light, table)
+type Part = fn(&Ground, &mut Table) -> Result<(), String>;
+
+const PARTS: [(&str, Part); 8] = [
+    ("program", one::program),
+    ("warm", one::warm),
+    ("listed", one::listed),
+    ("silent", waiting::silent),
+    ("task", waiting::task),
+    ("clusters", fleet::clusters),
+    ("guests", fleet::guests),
+    ("dead", fleet::dead),
+];
+
+fn measure(options: &Options, table: &mut Table) -> Result<(), String> {
+    let only = options.only.as_deref();
+    let names = PARTS.map(|(name, _)| name);
+    if only.is_some_and(|only| !names.contains(&only)) {
+        return Err(format!("--only wants one of: {}", names.join(", ")));
+    }
+    let ground = Ground {
+        program: &options.program,
+        world: World::three(),
+        light: Light::start(CLUSTERS, DEAD)?,
+    };
+    let three = ground.three();
+    demo::write_private(&three, &ground.world.env()).map_err(|cause| cause.to_string())?;
+    for (name, part) in PARTS {
+        if only.is_none_or(|only| only == name) {
+            part(&ground, table)?;
+        }
+    }
+    Ok(())
+}
+
+impl Ground<'_> {
+    /// The configuration of the simulator's three clusters.
+    fn three(&self) -> PathBuf {
+        self.light.folder().join("three.env")
+    }
 }
 
 /// The program after its handshake.

@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use super::bare::{Bare, Streams};
 use super::demo::client::{Client, Way};
-use super::light::{Light, Plan, TOKEN_ID, TOKEN_SECRET};
+use super::light::{Plan, TOKEN_ID, TOKEN_SECRET};
 use super::process;
-use super::sim::World;
 use super::table::{Row, Table};
-use super::{Program, REVISION, ended, started};
+use super::{Ground, REVISION, ended, started};
 
 const STARTS: usize = 101;
 const CALLS: usize = 100;
@@ -30,20 +29,15 @@ const CALLED: [(&str, &str); 5] = [
 const RESOURCES: &str = "/cluster/resources";
 
 /// Size, and what the program takes with three clusters and with a hundred.
-pub fn program(
-    program: Program,
-    world: &World,
-    light: &Light,
-    table: &mut Table,
-) -> Result<(), String> {
-    let size = std::fs::metadata(program.path).map_err(|cause| cause.to_string())?;
+pub fn program(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let Ground { program, light, .. } = ground;
+    let size = std::fs::metadata(program).map_err(|cause| cause.to_string())?;
     table.add(
         Row::mb("size of the binary", size.len())
             .most(2.5)
             .counted(),
     );
-    let three = light.folder().join("three.env");
-    super::demo::write_private(&three, &world.env()).map_err(|cause| cause.to_string())?;
+    let three = ground.three();
     let hundred = light.env_file(
         "hundred.env",
         Plan {
@@ -54,7 +48,7 @@ pub fn program(
     for (clusters, env_file) in [("3 clusters", &three), ("100 clusters", &hundred)] {
         let mut times = Vec::new();
         for _ in 0..STARTS {
-            times.push(start(program.path, env_file)?);
+            times.push(start(program, env_file)?);
         }
         let what = format!("start to `initialize` answered, {clusters}");
         table.add(
@@ -62,12 +56,12 @@ pub fn program(
                 .most(3.0)
                 .beside("median of 101"),
         );
-        let client = started(program.path, env_file)?;
+        let client = started(program, env_file)?;
         let idle = process::figures(client.id())?;
         ended(client)?;
         table.add(Row::mb(format!("idle memory, {clusters}"), idle.resident).most(4.0));
     }
-    let mut client = started(program.path, &three)?;
+    let mut client = started(program, &three)?;
     for (tool, arguments) in CALLED.iter().cycle().take(CALLS) {
         called(&mut client, tool, arguments)?;
     }
@@ -112,16 +106,16 @@ pub fn median(times: &mut [Duration]) -> Duration {
 }
 
 /// A warm call beside the same request by a bare client, with the simulator and with the light one.
-pub fn warm(
-    program: Program,
-    world: &World,
-    light: &Light,
-    table: &mut Table,
-) -> Result<(), String> {
+pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let Ground {
+        program,
+        world,
+        light,
+    } = ground;
     let staging = world.cluster("staging");
     let token = format!("{}={}", staging.spec.token_id, staging.spec.token_secret);
     let port = staging.port(&staging.spec.nodes[0].name);
-    let three = light.folder().join("three.env");
+    let three = ground.three();
     let mut bare = || Bare::open(&staging.ca, port, &token, RESOURCES);
     side_by_side(
         program,
@@ -154,14 +148,14 @@ pub fn warm(
 }
 
 fn side_by_side(
-    program: Program,
+    program: &Path,
     (who, judged): (&str, bool),
     env_file: &Path,
     cluster: &str,
     open: &mut dyn FnMut() -> Result<Bare, String>,
     table: &mut Table,
 ) -> Result<(), String> {
-    let mut streams = Streams::start(program.path, env_file)?;
+    let mut streams = Streams::start(program, env_file)?;
     let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
         {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "0"}}});
     streams.ask(&hello.to_string())?;
@@ -202,7 +196,8 @@ fn side_by_side(
 }
 
 /// What 500 guests cost a model.
-pub fn listed(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn listed(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let Ground { program, light, .. } = ground;
     light.cluster(0).guests(LISTED_GUESTS);
     let env_file = light.env_file(
         "one.env",
@@ -211,7 +206,7 @@ pub fn listed(program: Program, light: &Light, table: &mut Table) -> Result<(), 
             ..Plan::default()
         },
     )?;
-    let mut client = started(program.path, &env_file)?;
+    let mut client = started(program, &env_file)?;
     for (tool, arguments) in [
         ("guest_list", "{}"),
         ("fleet_search", r#"{"query":"type:guest"}"#),

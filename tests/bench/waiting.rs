@@ -5,24 +5,25 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::demo::client::{Client, Way};
-use super::light::{Light, Plan};
+use super::light::Plan;
 use super::one::called;
 use super::sim::World;
 use super::table::{Row, Table};
-use super::{Program, REVISION, ended, started};
+use super::{Ground, REVISION, ended, started};
 
 /// What a request to the silent cluster may take, in seconds.
 const TIMEOUT_S: u64 = 3;
 
 /// A cluster that accepts and never answers, beside one that is well.
-pub fn silent(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn silent(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let light = &ground.light;
     let more = format!("PROXMOX_CLUSTER_c001_TIMEOUT={TIMEOUT_S}");
     let plan = Plan {
         clusters: 2,
         more: &more,
         ..Plan::default()
     };
-    let mut client = started(program.path, &light.env_file("silent.env", plan)?)?;
+    let mut client = started(ground.program, &light.env_file("silent.env", plan)?)?;
     called(&mut client, "node_list", r#"{"cluster":"c002"}"#)?;
     light.cluster(0).silent(true);
     let begun = Instant::now();
@@ -55,13 +56,13 @@ pub fn silent(program: Program, light: &Light, table: &mut Table) -> Result<(), 
 }
 
 /// A call that waits for a task that does not end.
-pub fn task(program: Program, light: &Light, table: &mut Table) -> Result<(), String> {
+pub fn task(ground: &Ground, table: &mut Table) -> Result<(), String> {
     for (way, name) in [(Way::Pipe, "pipe"), (Way::Socket, "socket")] {
         let world = World::three();
         world.direct("hold staging")?;
-        let env_file = light.folder().join(format!("task-{name}.env"));
+        let env_file = ground.light.folder().join(format!("task-{name}.env"));
         super::demo::write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
-        let mut client = Client::start(program.path, &env_file, way)?;
+        let mut client = Client::start(ground.program, &env_file, way)?;
         client.initialize(REVISION)?;
         wait_for_task(&world, &mut client, "snapshot-1")?;
         let pinged = Instant::now();
