@@ -30,18 +30,55 @@ impl<'a> Order<'a> {
         })
     }
 
-    /// How two rows stand to each other. Rows without the column come last in both directions.
-    pub fn compare(&self, one: &Row, other: &Row) -> Ordering {
-        let value = |row: &Row| Place::of(row.get(self.column));
-        match (value(one), value(other)) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(one), Some(other)) if self.descending => other.compare(&one),
-            (Some(one), Some(other)) => one.compare(&other),
+    pub fn column(&self) -> &'a str {
+        self.column
+    }
+
+    /// Where a row stands.
+    pub fn rank(&self, row: &Row) -> Rank {
+        self.rank_of(row.get(self.column))
+    }
+
+    /// Where a row stands that has this in the column.
+    pub fn rank_of(&self, value: Option<&Value>) -> Rank {
+        Rank {
+            place: Place::of(value),
+            descending: self.descending,
         }
     }
 }
+
+/// Where a row stands in an order. Rows without the column come last in both directions.
+pub struct Rank {
+    place: Option<Place>,
+    descending: bool,
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Rank) -> Ordering {
+        match (&self.place, &other.place) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(_), None) => Ordering::Less,
+            (Some(one), Some(other)) if self.descending => other.compare(one),
+            (Some(one), Some(other)) => one.compare(other),
+        }
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Rank) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Rank {
+    fn eq(&self, other: &Rank) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Rank {}
 
 /// A value as it is compared: numbers before texts.
 enum Place {

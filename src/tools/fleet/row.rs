@@ -40,48 +40,44 @@ pub(super) const COLUMNS: &[&str] = &[
 
 /// What is known of one guest, node, storage or pool.
 pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
+    let columns = COLUMNS.iter();
+    columns
+        .map(|column| (column.to_string(), value(cluster, resource, column)))
+        .collect()
+}
+
+/// What is known of it in one column: null where that is nothing, or what another row says.
+pub(super) fn value(cluster: &str, resource: &Resource, column: &str) -> Value {
     let name = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
     let sort = resource.sort();
-    let tags: Vec<&str> = resource.tags().collect();
-    // A node's or a pool's own name is not said twice.
-    let node = match sort {
-        Sort::Node => Value::Null,
-        _ => name(&resource.node),
-    };
-    let pool = match sort {
-        Sort::Pool => Value::Null,
-        _ => name(&resource.pool),
-    };
-    let entries = [
-        ("cluster", cluster.into()),
-        ("type", sort.name().into()),
-        ("vmid", resource.vmid().into()),
-        ("name", name(resource.name())),
-        ("node", node),
-        ("status", name(&resource.status)),
-        ("lock", name(&resource.lock)),
-        ("ha", name(&resource.hastate)),
-        ("tags", printable(&tags.join(";"), TAGS_MAX_CHARS).into()),
-        ("pool", pool),
-        ("template", resource.is_template().into()),
-        ("cpus", count(resource.maxcpu)),
-        ("cpu_percent", percent(resource.cpu_percent())),
-        ("memory_mib", mib(resource.maxmem.whole()).into()),
-        ("memory_percent", percent(resource.memory_percent())),
-        ("disk_gib", json!(gib(resource.maxdisk.whole()))),
-        ("disk_percent", percent(resource.disk_percent())),
-        ("uptime_s", resource.uptime.whole().into()),
-        ("shared", resource.is_shared().into()),
-        (
-            "content",
-            in_order(&printable(&resource.content, TAGS_MAX_CHARS)).into(),
-        ),
-        ("plugin", name(&resource.plugintype)),
-    ];
-    let entries = entries.into_iter();
-    entries
-        .map(|(column, value)| (column.to_string(), value))
-        .collect()
+    match column {
+        "cluster" => cluster.into(),
+        "type" => sort.name().into(),
+        "vmid" => resource.vmid().into(),
+        "name" => name(resource.name()),
+        // A node's or a pool's own name is not said twice.
+        "node" if sort != Sort::Node => name(&resource.node),
+        "pool" if sort != Sort::Pool => name(&resource.pool),
+        "status" => name(&resource.status),
+        "lock" => name(&resource.lock),
+        "ha" => name(&resource.hastate),
+        "tags" => {
+            let tags: Vec<&str> = resource.tags().collect();
+            printable(&tags.join(";"), TAGS_MAX_CHARS).into()
+        }
+        "template" => resource.is_template().into(),
+        "cpus" => count(resource.maxcpu),
+        "cpu_percent" => percent(resource.cpu_percent()),
+        "memory_mib" => mib(resource.maxmem.whole()).into(),
+        "memory_percent" => percent(resource.memory_percent()),
+        "disk_gib" => json!(gib(resource.maxdisk.whole())),
+        "disk_percent" => percent(resource.disk_percent()),
+        "uptime_s" => resource.uptime.whole().into(),
+        "shared" => resource.is_shared().into(),
+        "content" => in_order(&printable(&resource.content, TAGS_MAX_CHARS)).into(),
+        "plugin" => name(&resource.plugintype),
+        _ => Value::Null,
+    }
 }
 
 /// The words of a list that Proxmox gives in a different order each time.

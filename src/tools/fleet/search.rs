@@ -3,7 +3,6 @@
 //! One request a cluster. Only the rows that the page can show are kept, of a cluster and of all of
 //! them, so that memory follows neither.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,14 +19,15 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::leading::{Compare, Leading};
-use crate::tool::order::{Order, SORT};
+use crate::tool::leading::Leading;
+use crate::tool::order::{Order, Rank, SORT};
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 const QUERY_MAX_CHARS: usize = 1000;
 const NAME_MAX_CHARS: usize = 80;
+const NODE_STATUS: &str = "node_status";
 
 const USUAL: &[&str] = &[
     "cluster",
@@ -36,7 +36,7 @@ const USUAL: &[&str] = &[
     "name",
     "node",
     "status",
-    "node_status",
+    NODE_STATUS,
     "lock",
     "tags",
     "template",
@@ -81,11 +81,63 @@ struct Found {
 struct Search<'a> {
     query: Query,
     group_by: Option<&'a str>,
+    order: Option<Order<'a>>,
     /// No page can show more rows.
     keep: usize,
-    compare: &'a Compare<'a>,
+    /// Where the clusters stand among each other.
+    places: BTreeMap<&'a str, usize>,
     /// The first rows of all clusters that have answered.
-    leading: Mutex<Leading<'a>>,
+    leading: Mutex<Leading<Key>>,
+}
+
+/// Where a row stands: as it was asked for, else by cluster, then by itself.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    asked: Option<Rank>,
+    cluster: usize,
+    seat: Seat,
+}
+
+/// Where a row stands in its cluster: guests together by VMID, then nodes, storages and pools by name
+/// and node. Names of guests are not needed to tell them apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Seat {
+    sort: usize,
+    vmid: Option<u32>,
+    name: String,
+    node: String,
+}
+
+impl Seat {
+    fn of(resource: &Resource) -> Seat {
+        let sort = resource.sort();
+        let (name, node) = match sort {
+            Sort::Vm | Sort::Container => (String::new(), String::new()),
+            Sort::Node => (resource.name().to_string(), String::new()),
+            _ => (resource.name().to_string(), resource.node.to_string()),
+        };
+        Seat {
+            sort: match sort {
+                Sort::Vm | Sort::Container => 0,
+                Sort::Node => 1,
+                Sort::Storage => 2,
+                Sort::Pool | Sort::Other => 3,
+            },
+            vmid: resource.vmid(),
+            name,
+            node,
+        }
+    }
+
+    /// That of a storage which its nodes share.
+    fn of_shared(storage: &str) -> Seat {
+        Seat {
+            sort: 2,
+            vmid: None,
+            name: storage.to_string(),
+            node: String::new(),
+        }
+    }
 }
 
 fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -97,25 +149,15 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     };
     let query = checked(args, columns)?;
     let (start, limit) = rows::window(args)?;
-    let order = Order::of(args);
     let clusters = reach.clusters().map(|cluster| cluster.name.as_str());
-    let clusters: BTreeMap<&str, usize> = clusters.zip(0..).collect();
-    let compare = |one: &Row, other: &Row| {
-        let asked = order
-            .as_ref()
-            .map_or(Ordering::Equal, |order| order.compare(one, other));
-        let cluster = |row: &Row| clusters.get(text(row, "cluster")).copied();
-        asked
-            .then_with(|| cluster(one).cmp(&cluster(other)))
-            .then_with(|| place(one).cmp(&place(other)))
-    };
     let keep = start.saturating_add(limit);
     let search = Search {
         query,
         group_by,
+        order: Order::of(args),
         keep,
-        compare: &compare,
-        leading: Mutex::new(Leading::new(keep, &compare)),
+        places: clusters.zip(0..).collect(),
+        leading: Mutex::new(Leading::new(keep)),
     };
     let answered = reach.ask_where(
         |cluster| search.query.may_be_on(cluster),
@@ -133,14 +175,15 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     }
     let mut answer = if group_by.is_some() {
         let mut rows = groups.rows();
-        if let Some(order) = &order {
-            rows.sort_by(|one, other| order.compare(one, other));
+        if let Some(order) = &search.order {
+            rows.sort_by_cached_key(|row| order.rank(row));
         }
         rows::page(rows, group::COLUMNS, group::COLUMNS, args)?
     } else {
         let leading = search.leading.into_inner();
-        let rows = leading.unwrap_or_else(PoisonError::into_inner).into_rows();
-        rows::page_of(rows, total, COLUMNS, USUAL, args)?
+        let leading = leading.unwrap_or_else(PoisonError::into_inner);
+        let rows = leading.into_rows().into_iter().map(|(_, row)| row);
+        rows::page_of(rows.collect(), total, COLUMNS, USUAL, args)?
     };
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
@@ -180,9 +223,10 @@ fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
 /// What is gathered while the rows of a cluster pass by.
 struct Collector<'a, 's> {
     cluster: &'a str,
+    place: usize,
     search: &'a Search<'s>,
     total: usize,
-    rows: Leading<'s>,
+    rows: Leading<Key>,
     /// Shared storages, which the cluster lists once for each node.
     shared: BTreeMap<String, Shared>,
     groups: Groups,
@@ -197,11 +241,15 @@ struct Shared {
 
 impl<'a, 's> Collector<'a, 's> {
     fn new(cluster: &'a str, search: &'a Search<'s>) -> Collector<'a, 's> {
+        // What is known at the end only cannot tell before which rows come first.
+        let is_late = search.order.as_ref().map(Order::column) == Some(NODE_STATUS);
+        let keep = if is_late { usize::MAX } else { search.keep };
         Collector {
             cluster,
+            place: search.places.get(cluster).copied().unwrap_or(usize::MAX),
             search,
             total: 0,
-            rows: Leading::new(search.keep, search.compare),
+            rows: Leading::new(keep),
             shared: BTreeMap::new(),
             groups: Groups::default(),
             nodes_offline: Vec::new(),
@@ -224,7 +272,15 @@ impl<'a, 's> Collector<'a, 's> {
         if let Some(by) = self.search.group_by {
             self.groups.count(by, self.cluster, resource);
         } else if !(sort == Sort::Storage && resource.is_shared()) {
-            self.rows.push(row::row(self.cluster, resource));
+            let key = Key {
+                asked: self.search.order.as_ref().map(|order| {
+                    order.rank_of(Some(&row::value(self.cluster, resource, order.column())))
+                }),
+                cluster: self.place,
+                seat: Seat::of(resource),
+            };
+            let cluster = self.cluster;
+            self.rows.push(key, || row::row(cluster, resource));
         }
     }
 
@@ -252,19 +308,27 @@ impl<'a, 's> Collector<'a, 's> {
 
     fn finish(mut self, unseen: Vec<String>) -> Found {
         if self.search.group_by.is_none() {
-            for (_, mut shared) in std::mem::take(&mut self.shared) {
+            for (storage, mut shared) in std::mem::take(&mut self.shared) {
                 shared.nodes.sort();
                 shared.row.shift_remove("node");
                 shared.row.insert("nodes".into(), shared.nodes.into());
-                self.rows.push(shared.row);
+                let order = self.search.order.as_ref();
+                let key = Key {
+                    asked: order.map(|order| order.rank(&shared.row)),
+                    cluster: self.place,
+                    seat: Seat::of_shared(&storage),
+                };
+                self.rows.push(key, || shared.row);
             }
         }
         let mut rows = self.rows.into_rows();
         // What a lost node's rows say is what was last heard.
-        for row in &mut rows {
+        for (key, row) in &mut rows {
             let node = row.get("node").and_then(Value::as_str);
             if node.is_some_and(|node| self.nodes_offline.iter().any(|lost| lost == node)) {
-                row.insert("node_status".into(), "offline".into());
+                row.insert(NODE_STATUS.into(), "offline".into());
+                let order = self.search.order.as_ref();
+                key.asked = order.map(|order| order.rank(row));
             }
         }
         let leading = self.search.leading.lock();
@@ -279,23 +343,4 @@ impl<'a, 's> Collector<'a, 's> {
             unseen,
         }
     }
-}
-
-/// Where a row stands in its cluster if nobody says otherwise.
-fn place(row: &Row) -> (usize, u64, &str, &str) {
-    let sorts = ["vm", "container", "node", "storage"];
-    let sort = text(row, "type");
-    let rank = sorts.iter().position(|one| *one == sort);
-    // Guests stand together, by VMID.
-    let rank = rank.unwrap_or(sorts.len()).max(1);
-    (
-        rank,
-        rows::number(row.get("vmid")),
-        text(row, "name"),
-        text(row, "node"),
-    )
-}
-
-fn text<'a>(row: &'a Row, column: &str) -> &'a str {
-    row.get(column).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,6 +1,5 @@
 //! `guest_list`: the guests of one cluster or of all, a row each.
 
-use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -14,7 +13,7 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::leading::Leading;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, mib, number};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, mib};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, count, cut, percent, unseen};
 
@@ -82,11 +81,12 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let (start, limit) = rows::window(args)?;
     let keep = start.saturating_add(limit);
-    let leading = Mutex::new(Leading::new(keep, &compare));
-    let several = reach.clusters().count() > 1;
+    let leading = Mutex::new(Leading::new(keep));
+    let mut clusters: Vec<&str> = reach.clusters().map(|one| one.name.as_str()).collect();
+    clusters.sort_unstable();
     let answered = reach.ask(|reach| {
-        let mut rows = Leading::new(keep, &compare);
-        let guests = guests(reach, args, several, &mut rows)?;
+        let mut rows = Leading::new(keep);
+        let guests = guests(reach, args, &clusters, &mut rows)?;
         let leading = leading.lock();
         let mut leading = leading.unwrap_or_else(PoisonError::into_inner);
         leading.extend(rows.into_rows());
@@ -102,8 +102,9 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
         gaps.add(cluster, guests.unseen);
     }
     let leading = leading.into_inner();
-    let found = leading.unwrap_or_else(PoisonError::into_inner).into_rows();
-    let mut answer = rows::page_of(found, total, COLUMNS, USUAL, args)?;
+    let leading = leading.unwrap_or_else(PoisonError::into_inner);
+    let found = leading.into_rows().into_iter().map(|(_, row)| row);
+    let mut answer = rows::page_of(found.collect(), total, COLUMNS, USUAL, args)?;
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
     }
@@ -111,29 +112,34 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-/// By cluster and VMID.
-fn compare(one: &Row, other: &Row) -> Ordering {
-    let cluster = one.get("cluster").and_then(Value::as_str);
-    let by_cluster = cluster.cmp(&other.get("cluster").and_then(Value::as_str));
-    by_cluster.then_with(|| number(one.get("vmid")).cmp(&number(other.get("vmid"))))
-}
+/// Where a guest stands in the list: by its cluster's name, there by its VMID.
+type Key = (usize, Option<u32>);
 
 /// The rows that are wanted. Those of a lost node stay as they were last heard, for minutes: the
 /// node is named.
-fn guests(reach: &Reach, args: &Args, several: bool, rows: &mut Leading) -> Result<Guests, Error> {
+fn guests(
+    reach: &Reach,
+    args: &Args,
+    clusters: &[&str],
+    rows: &mut Leading<Key>,
+) -> Result<Guests, Error> {
     let mut guests = Guests::default();
+    let cluster = reach.cluster_name();
+    let place = clusters.partition_point(|one| *one < cluster);
     reach.resources(&mut |resource| {
         let sort = resource.sort();
         if sort == Sort::Node && !resource.is_up() {
             let node = printable(resource.name(), NAME_MAX_CHARS);
             guests.nodes_offline.push(node);
         } else if sort.is_guest() && is_wanted(resource, args) {
-            let mut row = row(resource);
-            if several {
-                row.insert("cluster".into(), reach.cluster_name().into());
-            }
             guests.total += 1;
-            rows.push(row);
+            rows.push((place, resource.vmid()), || {
+                let mut row = row(resource);
+                if clusters.len() > 1 {
+                    row.insert("cluster".into(), cluster.into());
+                }
+                row
+            });
         }
     })?;
     guests.nodes_offline.sort();

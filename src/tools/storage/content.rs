@@ -121,7 +121,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         }
     }
     match Order::of(args) {
-        Some(order) => found.sort_by(|one, other| order.compare(one, other)),
+        Some(order) => found.sort_by_cached_key(|row| order.rank(row)),
         None => found.sort_by_key(place),
     }
     let mut answer = Map::new();

@@ -60,7 +60,7 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
         gaps.add(cluster, storages.unseen);
     }
     if let Some(order) = Order::of(args) {
-        found.sort_by(|one, other| order.compare(one, other));
+        found.sort_by_cached_key(|row| order.rank(row));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
     gaps.name_in(&mut answer);
