@@ -33,12 +33,19 @@ pub fn info(line: &str) {
     say(Level::Info, "info", line);
 }
 
-pub fn debug(line: &str) {
-    say(Level::Debug, "debug", line);
+/// The line is made where it is said only: there is one for each request.
+pub fn debug(line: impl FnOnce() -> String) {
+    if says(Level::Debug) {
+        say(Level::Debug, "debug", &line());
+    }
+}
+
+fn says(level: Level) -> bool {
+    level as u8 <= LEVEL.load(Ordering::Relaxed)
 }
 
 fn say(level: Level, word: &str, line: &str) {
-    if level as u8 <= LEVEL.load(Ordering::Relaxed) {
+    if says(level) {
         // Nobody may read standard error, or it may be closed: that is no reason to fail.
         let _ = writeln!(
             std::io::stderr().lock(),

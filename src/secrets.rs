@@ -57,7 +57,16 @@ const TOKEN: &str = "token";
 const NAMED_BY: &[&str] = &["key", "name"];
 const VALUES: &[&str] = &["value", "pending", "old", "new", "from", "to"];
 
-static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Known> = Mutex::new(Known {
+    secrets: Vec::new(),
+    shortest: usize::MAX,
+});
+
+struct Known {
+    secrets: Vec<String>,
+    /// The bytes of the shortest: a shorter text has none.
+    shortest: usize,
+}
 
 /// Hides this secret from now on wherever it would be shown, whatever stands around it.
 pub fn remember(secret: &str) {
@@ -65,19 +74,24 @@ pub fn remember(secret: &str) {
         return;
     }
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.iter().any(|one| one == secret) {
+    if known.secrets.iter().any(|one| one == secret) {
         return;
     }
-    if known.len() >= KNOWN_MAX {
-        known.remove(0);
+    if known.secrets.len() >= KNOWN_MAX {
+        known.secrets.remove(0);
     }
-    known.push(secret.to_owned());
+    known.shortest = known.shortest.min(secret.len());
+    known.secrets.push(secret.to_owned());
 }
 
 /// `text` without the secrets that are known.
 pub fn without_known(text: &str) -> Cow<'_, str> {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = known.iter().filter(|secret| text.contains(secret.as_str()));
+    if text.len() < known.shortest {
+        return Cow::Borrowed(text);
+    }
+    let secrets = known.secrets.iter();
+    let found = secrets.filter(|secret| text.contains(secret.as_str()));
     found.fold(Cow::Borrowed(text), |text, secret| {
         Cow::Owned(text.replace(secret.as_str(), HIDDEN))
     })
@@ -85,96 +99,118 @@ pub fn without_known(text: &str) -> Cow<'_, str> {
 
 /// Whether what stands under `key` is a secret.
 pub fn is_secret(key: &str) -> bool {
-    let plain = |c: &char| !matches!(c, '-' | '_');
-    let key: String = key
-        .chars()
-        .filter(plain)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    KEYS.contains(&key.as_str()) || ENDS.iter().any(|end| key.ends_with(end))
+    let plain = || {
+        let letters = key
+            .bytes()
+            .rev()
+            .filter(|byte| !matches!(byte, b'-' | b'_'));
+        letters.map(|byte| byte.to_ascii_lowercase())
+    };
+    let ends_so = |end: &&str| {
+        let mut letters = plain();
+        end.bytes().rev().all(|byte| letters.next() == Some(byte))
+    };
+    KEYS.iter().any(|one| plain().eq(one.bytes().rev())) || ENDS.iter().any(ends_so)
 }
 
 /// `text` without the secrets that are known, or that can be told by what stands around them: tokens,
 /// private keys, `password=...`, the `password: ...` of a YAML file.
 pub fn masked(text: &str) -> String {
-    Lines::default().masked(&without_known(text))
+    let mut text = text.to_owned();
+    mask_text(&mut text, &mut Lines::default());
+    text
 }
 
-/// `value` with [`HIDDEN`] in place of what stands under a secret's key, and its texts [`masked`].
-pub fn mask(value: Value) -> Value {
+/// Puts [`HIDDEN`] in place of what stands under a secret's key, and makes texts [`masked`].
+pub fn mask(value: &mut Value) {
     match value {
-        Value::String(text) => masked(&text).into(),
-        Value::Array(entries) => array(entries),
-        Value::Object(map) => Value::Object(object(map)),
-        plain => plain,
+        Value::String(text) => mask_text(text, &mut Lines::default()),
+        Value::Array(entries) => mask_array(entries),
+        Value::Object(map) => mask_map(map),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// The same of an object.
-pub fn object(map: Map<String, Value>) -> Map<String, Value> {
-    let keys = secret_keys(&map);
-    map.into_iter()
-        .map(|(key, value)| {
-            let value = if keys.contains(&key) {
-                hidden(value)
-            } else {
-                mask(value)
-            };
-            (without_known(&key).into_owned(), value)
-        })
-        .collect()
+pub fn mask_map(map: &mut Map<String, Value>) {
+    let secret = secret_places(map);
+    for (place, value) in map.values_mut().enumerate() {
+        if secret.contains(&place) {
+            hide(value);
+        } else {
+            mask(value);
+        }
+    }
+    rekey(map, without_known);
 }
 
-/// The keys of `map` under which there is a secret.
-fn secret_keys(map: &Map<String, Value>) -> Vec<String> {
-    let of_row = NAMED_BY
-        .iter()
-        .filter_map(|by| map.get(*by)?.as_str())
-        .any(is_secret);
+/// Gives keys the text that `shown` makes of them; the others stay where they stand.
+pub fn rekey(map: &mut Map<String, Value>, shown: impl Fn(&str) -> Cow<'_, str>) {
+    if map.keys().any(|key| matches!(shown(key), Cow::Owned(_))) {
+        let entries = std::mem::take(map).into_iter();
+        *map = entries
+            .map(|(key, value)| (shown(&key).into_owned(), value))
+            .collect();
+    }
+}
+
+/// `text`, which goes on where `lines` ended.
+fn mask_text(text: &mut String, lines: &mut Lines) {
+    if let Cow::Owned(masked) = without_known(text) {
+        *text = masked;
+    }
+    if let Cow::Owned(masked) = lines.masked(text) {
+        *text = masked;
+    }
+}
+
+/// Where in `map` there are secrets.
+fn secret_places(map: &Map<String, Value>) -> Vec<usize> {
+    let names_secret = || {
+        let names = NAMED_BY.iter().filter_map(|by| map.get(*by)?.as_str());
+        names.into_iter().any(is_secret)
+    };
     let has_beside = |key: &str| {
         let mut beside = BESIDE.iter().filter(|(one, _)| *one == key);
         beside.any(|(_, beside)| map.contains_key(*beside))
     };
-    let is_token = |key: &str| {
-        let given = map.get(key).and_then(Value::as_str);
-        key == TOKEN && given.is_some_and(|token| !token.contains('!'))
+    let is_token = |key: &str, value: &Value| {
+        key == TOKEN && value.as_str().is_some_and(|token| !token.contains('!'))
     };
-    map.keys()
-        .filter(|key| {
-            is_secret(key)
-                || has_beside(key)
-                || is_token(key)
-                || (of_row && VALUES.contains(&key.as_str()))
-        })
-        .cloned()
-        .collect()
+    let secret = map.iter().enumerate().filter(|(_, (key, value))| {
+        is_secret(key)
+            || has_beside(key)
+            || is_token(key, value)
+            || (VALUES.contains(&key.as_str()) && names_secret())
+    });
+    secret.map(|(place, _)| place).collect()
 }
 
 /// A list of texts is read as the lines of one, and so are the rows of a log: a key may go over
 /// several.
-fn array(entries: Vec<Value>) -> Value {
+fn mask_array(entries: &mut [Value]) {
     let mut lines = Lines::default();
-    let entries = entries.into_iter().map(|entry| match entry {
-        Value::String(text) => lines.masked(&without_known(&text)).into(),
-        Value::Object(mut row) if row.len() == 2 && row.contains_key("n") => {
-            if let Some(Value::String(text)) = row.get_mut("t") {
-                *text = lines.masked(&without_known(text));
+    for entry in entries {
+        match entry {
+            Value::String(text) => mask_text(text, &mut lines),
+            Value::Object(row) if row.len() == 2 && row.contains_key("n") => {
+                if let Some(Value::String(text)) = row.get_mut("t") {
+                    mask_text(text, &mut lines);
+                }
             }
-            Value::Object(row)
+            other => mask(other),
         }
-        other => mask(other),
-    });
-    entries.collect()
+    }
 }
 
 /// What stands under a secret's key. That there is none, or whether there is one, is none itself.
-fn hidden(value: Value) -> Value {
+fn hide(value: &mut Value) {
     match value {
-        Value::String(text) if !text.is_empty() => HIDDEN.into(),
-        Value::Number(_) => HIDDEN.into(),
-        Value::Array(entries) => entries.into_iter().map(hidden).collect(),
-        Value::Object(map) => Value::Object(object(map)),
-        plain => plain,
+        Value::String(text) if text.is_empty() => {}
+        Value::String(_) | Value::Number(_) => *value = HIDDEN.into(),
+        Value::Array(entries) => entries.iter_mut().for_each(hide),
+        Value::Object(map) => mask_map(map),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -186,10 +222,12 @@ pub fn of_call(arguments: &Map<String, Value>) -> Vec<String> {
 }
 
 fn collect(map: &Map<String, Value>, found: &mut Vec<String>) {
-    let keys = secret_keys(map);
-    for (key, value) in map {
+    let secret = secret_places(map);
+    for (place, value) in map.values().enumerate() {
         match value {
-            Value::String(text) if keys.contains(key) && text.chars().count() >= OWN_MIN_CHARS => {
+            Value::String(text)
+                if secret.contains(&place) && text.chars().count() >= OWN_MIN_CHARS =>
+            {
                 found.push(text.clone());
             }
             Value::Object(map) => collect(map, found),

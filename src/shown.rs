@@ -3,11 +3,13 @@
 //!
 //! Secrets are masked, characters that do not show are made visible, long texts are cut.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::secrets;
-use crate::text::printable;
+use crate::text::{printable, shown};
 
 /// The longest text of an answer, the longest key, and the longest part of an error sentence.
 const TEXT_MAX_CHARS: usize = 16_000;
@@ -16,10 +18,10 @@ const SENTENCE_MAX_CHARS: usize = 4_000;
 /// The longest line of a log.
 const LINE_MAX_CHARS: usize = 4_000;
 
-/// The answer of a call with these arguments, whose own secrets are hidden too.
-pub fn answer(arguments: &Map<String, Value>, answer: Map<String, Value>) -> Map<String, Value> {
-    let own = secrets::of_call(arguments);
-    object(secrets::object(answer), &own)
+/// Makes the answer of a call with these arguments fit, whose own secrets are hidden too.
+pub fn answer(arguments: &Map<String, Value>, answer: &mut Map<String, Value>) {
+    secrets::mask_map(answer);
+    fit_map(answer, &secrets::of_call(arguments));
 }
 
 /// The same of the error of a call.
@@ -31,9 +33,10 @@ pub fn error(arguments: &Map<String, Value>, error: Error) -> Error {
     })
 }
 
-/// A plan, which may leave in a question.
-pub fn plan(shown: Map<String, Value>) -> Map<String, Value> {
-    object(secrets::object(shown), &[])
+/// Makes a plan fit, which may leave in a question.
+pub fn plan(plan: &mut Map<String, Value>) {
+    secrets::mask_map(plan);
+    fit_map(plan, &[]);
 }
 
 /// A line for people, such as one of the log.
@@ -41,18 +44,26 @@ pub fn line(text: &str) -> String {
     printable(&secrets::masked(text), LINE_MAX_CHARS)
 }
 
-fn object(map: Map<String, Value>, own: &[String]) -> Map<String, Value> {
-    map.into_iter()
-        .map(|(key, value)| (printable(&key, KEY_MAX_CHARS), fit(value, own)))
-        .collect()
+fn fit_map(map: &mut Map<String, Value>, own: &[String]) {
+    secrets::rekey(map, |key| shown(key, KEY_MAX_CHARS));
+    for value in map.values_mut() {
+        fit(value, own);
+    }
 }
 
-fn fit(value: Value, own: &[String]) -> Value {
+fn fit(value: &mut Value, own: &[String]) {
     match value {
-        Value::String(text) => printable(&without(&text, own), TEXT_MAX_CHARS).into(),
-        Value::Array(entries) => entries.into_iter().map(|one| fit(one, own)).collect(),
-        Value::Object(map) => Value::Object(object(map, own)),
-        plain => plain,
+        Value::String(text) => {
+            if own.iter().any(|secret| text.contains(secret.as_str())) {
+                *text = without(text, own);
+            }
+            if let Cow::Owned(shown) = shown(text, TEXT_MAX_CHARS) {
+                *text = shown;
+            }
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(|one| fit(one, own)),
+        Value::Object(map) => fit_map(map, own),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -4,6 +4,7 @@
 //! bidirectional overrides and characters without width must not reach a client raw, where they could
 //! hide or reorder what a person reads.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The longest word of a caller that a sentence repeats.
@@ -12,6 +13,14 @@ const WORD_MAX_CHARS: usize = 200;
 /// `text` with everything that does not show made visible as `\n` or `\u{202e}`, and cut after
 /// `max_chars` characters with `…`.
 pub fn printable(text: &str, max_chars: usize) -> String {
+    shown(text, max_chars).into_owned()
+}
+
+/// The same, borrowed where `text` is fit as it is. Most is, and short: that is seen at a glance.
+pub fn shown(text: &str, max_chars: usize) -> Cow<'_, str> {
+    if text.len() <= max_chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     let mut shown = String::with_capacity(text.len().min(max_chars));
     for (count, c) in text.chars().enumerate() {
         if count >= max_chars {
@@ -29,7 +38,7 @@ pub fn printable(text: &str, max_chars: usize) -> String {
             c => shown.push(c),
         }
     }
-    shown
+    Cow::Owned(shown)
 }
 
 /// What somebody wrote, to be repeated in a sentence about it.

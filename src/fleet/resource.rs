@@ -184,7 +184,9 @@ impl Resource<'_> {
 /// # Errors
 /// What is wrong with the body, where it is not that list.
 pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    // Texts that are known to be UTF-8 are not looked through one by one.
+    let body = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let mut reader = serde_json::Deserializer::from_str(body);
     let read = reader
         .deserialize_map(Envelope(found))
         .and_then(|had_rows| reader.end().map(|()| had_rows))

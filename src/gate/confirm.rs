@@ -29,11 +29,9 @@ pub struct Plan {
 impl Plan {
     /// The same, fit to be shown in whatever way it is asked.
     #[must_use]
-    pub fn to_show(self) -> Plan {
-        Plan {
-            shown: shown::plan(self.shown),
-            ..self
-        }
+    pub fn to_show(mut self) -> Plan {
+        shown::plan(&mut self.shown);
+        self
     }
 
     /// What the plan calls the object: its name, or the VMID of one without.

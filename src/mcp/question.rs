@@ -186,7 +186,8 @@ fn written(
 ) -> String {
     let mut said = arguments.clone();
     said.retain(|key, _| !ABOUT_THE_CALL.contains(&key.as_str()));
-    let said = printable(&cell(&secrets::mask(Value::Object(said))), text_max);
+    secrets::mask_map(&mut said);
+    let said = printable(&cell(&Value::Object(said)), text_max);
     let mut lines = vec![format!("{}: {} ({said})", tool.title, tool.name)];
     for (key, value) in &question.shown {
         if LEFT_OUT.contains(&key.as_str()) {

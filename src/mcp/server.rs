@@ -44,7 +44,7 @@ pub struct Offer<D: 'static> {
     /// See [`tools::renamed::sentence`].
     pub renamed: fn(&str, &Object) -> Option<String>,
     /// See [`Desk::offered`].
-    pub offered: fn(&D) -> Vec<Offered>,
+    pub offered: fn(&D) -> &[Offered],
     /// See [`call::call`].
     pub call: fn(&mut D, &'static Tool, &Object, Caller) -> Result<Outcome, Error>,
     /// How long a legacy client's user may take to answer a question.
@@ -82,7 +82,7 @@ pub fn stdio(desk: Desk) -> ExitCode {
 pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let listed = keys(&(offer.offered)(&desk));
+    let listed = (offer.offered)(&desk).iter().map(Offered::key).collect();
     let mut server = Server {
         offer,
         desk,
@@ -123,16 +123,12 @@ struct Errand<'e> {
     progress: Option<Rc<RefCell<Progress>>>,
 }
 
-fn keys(offered: &[Offered]) -> Vec<(&'static str, Effect)> {
-    offered.iter().map(Offered::key).collect()
-}
-
 impl<D> Server<'_, D> {
     /// Tells a legacy client when other tools are offered than before.
     fn announce(&mut self) {
-        let listed = keys(&(self.offer.offered)(&self.desk));
-        if listed != self.listed {
-            self.listed = listed;
+        let offered = (self.offer.offered)(&self.desk).iter().map(Offered::key);
+        if !offered.clone().eq(self.listed.iter().copied()) {
+            self.listed = offered.collect();
             if self.has_initialized {
                 let mut wire = self.wire.borrow_mut();
                 wire.notify("notifications/tools/list_changed");

@@ -381,7 +381,7 @@ impl Wire {
                     thread::sleep(Duration::from_millis(NAP_MS));
                 }
                 Err(cause) => {
-                    log::debug(&format!("standard output is closed: {cause}"));
+                    log::debug(|| format!("standard output is closed: {cause}"));
                     self.gone = true;
                 }
             }

@@ -206,7 +206,8 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(wrong("it is no JSON object".into()));
     }
-    let envelope: Envelope = serde_json::from_slice(body).map_err(|e| wrong(e.to_string()))?;
+    let body = std::str::from_utf8(body).map_err(|e| wrong(e.to_string()))?;
+    let envelope: Envelope = serde_json::from_str(body).map_err(|e| wrong(e.to_string()))?;
     Ok(Reply {
         data: envelope.data,
         total: match &envelope.total {

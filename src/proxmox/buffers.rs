@@ -1,11 +1,18 @@
 //! The buffers of a connection, as ureq fills and empties them: there while a request runs, and no
-//! longer, as there may be many connections.
+//! longer, as there may be many connections. Each thread keeps those of its last request for the next.
+
+use std::cell::Cell;
 
 use ureq::unversioned::transport::Buffers;
 
 /// The header of an answer has to fit into it.
 const INPUT_BYTES: usize = 64 * 1024;
 const OUTPUT_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Output and input. To have them from the system for each request takes as long as to read it.
+    static SPARE: Cell<Option<(Vec<u8>, Vec<u8>)>> = const { Cell::new(None) };
+}
 
 /// What goes out, and what came in and was not taken yet. ureq's own are written zero by zero at each
 /// request, which takes longer than the rest of it.
@@ -22,16 +29,17 @@ pub(super) struct Kept {
 impl Kept {
     /// Gives the memory back, where nothing lies in it.
     pub(super) fn rest(&mut self) {
-        if self.input().is_empty() {
-            *self = Kept::default();
+        if self.input().is_empty() && !self.output.is_empty() {
+            let kept = std::mem::take(self);
+            SPARE.set(Some((kept.output, kept.input)));
         }
     }
 
     fn prepare(&mut self) {
         if self.output.is_empty() {
-            // Both come from the system as zeros.
-            self.output = vec![0; OUTPUT_BYTES];
-            self.input = vec![0; INPUT_BYTES];
+            // New ones come from the system as zeros.
+            let new = || (vec![0; OUTPUT_BYTES], vec![0; INPUT_BYTES]);
+            (self.output, self.input) = SPARE.take().unwrap_or_else(new);
         }
         if self.taken == self.filled {
             (self.taken, self.filled) = (0, 0);

@@ -191,14 +191,16 @@ impl Session {
             };
             read_answer(response)
         });
-        log::debug(&format!(
-            "{} {endpoint}: {} in {} ms",
-            answer::line_of(request),
-            outcome
-                .as_ref()
-                .map_or_else(failure::error_text, |answer| answer.status.to_string()),
-            started.elapsed().as_millis()
-        ));
+        log::debug(|| {
+            format!(
+                "{} {endpoint}: {} in {} ms",
+                answer::line_of(request),
+                outcome
+                    .as_ref()
+                    .map_or_else(failure::error_text, |answer| answer.status.to_string()),
+                started.elapsed().as_millis()
+            )
+        });
         let Some(after) = after else {
             return Err(Failure::NotAnAnswer("the exchange was lost".into()));
         };

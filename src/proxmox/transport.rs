@@ -99,6 +99,15 @@ pub fn shake_hands(
     Ok(tls)
 }
 
+fn flush_tls(tls: &mut ClientConnection, stream: &mut Sliced) -> io::Result<()> {
+    while tls.wants_write() {
+        if tls.write_tls(stream)? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
+}
+
 fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {
     let host = details.uri.host().unwrap_or_default();
     let Some(port) = details.uri.port_u16() else {
@@ -177,15 +186,6 @@ impl fmt::Debug for TlsTransport {
 }
 
 impl TlsTransport {
-    fn flush_tls(&mut self) -> io::Result<()> {
-        while self.tls.wants_write() {
-            if self.tls.write_tls(&mut self.stream)? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        Ok(())
-    }
-
     /// Reads some bytes of the answer; 0 at its end. A connection that ends without TLS's own
     /// farewell is an end like any other: that the answer is whole is seen by its length and by
     /// its JSON.
@@ -200,7 +200,7 @@ impl TlsTransport {
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
-            self.flush_tls()?;
+            flush_tls(&mut self.tls, &mut self.stream)?;
             self.tls.read_tls(&mut self.stream)?;
             self.tls
                 .process_new_packets()
@@ -229,16 +229,11 @@ impl Transport for TlsTransport {
         if exchange::beginning()? {
             self.requests = self.requests.saturating_add(1);
         }
-        let mut left = self
-            .buffers
-            .output()
-            .get(..amount)
-            .unwrap_or_default()
-            .to_vec();
+        let mut left = self.buffers.output().get(..amount).unwrap_or_default();
         while !left.is_empty() {
-            let taken = self.tls.writer().write(&left)?;
-            left.drain(..taken);
-            self.flush_tls()?;
+            let taken = self.tls.writer().write(left)?;
+            left = left.get(taken..).unwrap_or_default();
+            flush_tls(&mut self.tls, &mut self.stream)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Secrets in running text, line by line: logs, command output, cloud-init files, property strings.
 
+use std::borrow::Cow;
+
 use super::{HIDDEN, is_secret};
 
 const KEY_BEGIN: &str = "-----BEGIN ";
@@ -14,6 +16,9 @@ const UUID_CHARS: usize = 36;
 const NO_SECRETS: &[&str] = &["0", "1", "true", "false", "yes", "no", "null", "none"];
 /// Whose indented lines are `user:password`.
 const PASSWORD_LIST: &str = "chpasswd";
+
+/// What stands before a secret in a line.
+const SEPARATORS: [char; 3] = ['=', ':', ' '];
 
 /// What the lines before leave open.
 #[derive(Default)]
@@ -34,7 +39,12 @@ struct Block {
 impl Lines {
     /// `text`, which goes on where the one before ended. Line ends that were made visible before
     /// (`\n`) are line ends.
-    pub(super) fn masked(&mut self, text: &str) -> String {
+    pub(super) fn masked<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
+        // Whatever is a secret stands behind one of these, or goes on from before.
+        let is_open = self.in_key || self.block.is_some();
+        if !is_open && !text.contains(SEPARATORS) {
+            return Cow::Borrowed(text);
+        }
         let mut whole = String::with_capacity(text.len());
         for (number, shown) in text.split('\n').enumerate() {
             if number > 0 {
@@ -47,7 +57,7 @@ impl Lines {
                 whole.push_str(&self.line(line));
             }
         }
-        whole
+        Cow::Owned(whole)
     }
 
     fn line(&mut self, line: &str) -> String {
@@ -156,10 +166,7 @@ fn is_key_text(line: &str) -> bool {
 fn words(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some((at, separator)) = rest
-        .char_indices()
-        .find(|(_, c)| matches!(c, '=' | ':' | ' '))
-    {
+    while let Some((at, separator)) = rest.char_indices().find(|(_, c)| SEPARATORS.contains(c)) {
         let (Some(before), Some(behind)) = (rest.get(..at), rest.get(at + 1..)) else {
             break;
         };

@@ -29,6 +29,7 @@ pub struct Desk {
     pub(super) toolsets: &'static [Toolset],
     /// Tools that a changed configuration has switched off.
     pub(super) withheld: Vec<&'static str>,
+    offered: Vec<Offered>,
     /// The file that is looked at before each call.
     pub watch: Option<Watch>,
     /// What became of a changed configuration, for the next answer.
@@ -39,19 +40,25 @@ impl Desk {
     pub fn new(fleet: Fleet, toolsets: &'static [Toolset], from: Origin) -> Desk {
         Desk {
             gate: Gate::new(&fleet.config.safety, from),
-            fleet,
             toolsets,
             withheld: Vec::new(),
+            offered: offer::offered(&fleet.config, toolsets),
+            fleet,
             watch: None,
             notice: None,
         }
     }
 
     /// The tools that are offered.
-    pub fn offered(&self) -> Vec<Offered> {
-        let mut offered = offer::offered(&self.fleet.config, self.toolsets);
-        offered.retain(|one| !self.withheld.contains(&one.tool.name));
-        offered
+    pub fn offered(&self) -> &[Offered] {
+        &self.offered
+    }
+
+    /// Offers what is to be offered now.
+    pub(super) fn offer_anew(&mut self) {
+        self.offered = offer::offered(&self.fleet.config, self.toolsets);
+        self.offered
+            .retain(|one| !self.withheld.contains(&one.tool.name));
     }
 }
 
@@ -80,11 +87,10 @@ pub fn call(
         answer.insert("configuration".into(), desk.notice.take().into());
     }
     // What leaves from here, to the client or into the audit file, is fit to be shown.
-    let outcome = match outcome {
-        Ok(Outcome::Answer(answer)) => Ok(Outcome::Answer(shown::answer(arguments, answer))),
-        Ok(question) => Ok(question),
-        Err(error) => Err(shown::error(arguments, error)),
-    };
+    if let Ok(Outcome::Answer(answer)) = &mut outcome {
+        shown::answer(arguments, answer);
+    }
+    let outcome = outcome.map_err(|error| shown::error(arguments, error));
     trail.end(&match &outcome {
         Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => End::Asked,
         Ok(Outcome::Answer(answer)) => End::Answer(answer),

@@ -82,6 +82,7 @@ impl Desk {
         }
         self.gate.take_over(&reload.config.safety);
         self.fleet.take_over(reload.config, &reload.tokens);
+        self.offer_anew();
         let mut notice = Map::new();
         if !reload.taken.is_empty() {
             notice.insert("taken_over".into(), json!(reload.taken));

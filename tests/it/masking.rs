@@ -1,9 +1,14 @@
 //! What is a secret, and what only looks like one: by its key, by what stands around it, by itself.
 
 use proxmox_mcp::error::Error;
-use proxmox_mcp::secrets::{self, mask, masked};
+use proxmox_mcp::secrets::{self, masked};
 use proxmox_mcp::{shown, text};
 use serde_json::{Map, Value, json};
+
+fn mask(mut value: Value) -> Value {
+    secrets::mask(&mut value);
+    value
+}
 
 const UUID: &str = "deadbeef-1111-4222-8333-444444444444";
 
@@ -224,9 +229,10 @@ fn the_secrets_of_a_call_do_not_come_back() {
         json!({"guest": 100, "settings": {"cipassword": "rosebud-1"}, "password": "abc"});
     let arguments: &Map<String, Value> = arguments.as_object().expect("an object");
     let answer = json!({"log": ["set rosebud-1", "abc"], "n\u{1b}": {"a\u{202e}b": "x\ny"}});
-    let answer = answer.as_object().expect("an object").clone();
+    let mut answer = answer.as_object().expect("an object").clone();
+    shown::answer(arguments, &mut answer);
     assert_eq!(
-        Value::Object(shown::answer(arguments, answer)),
+        Value::Object(answer),
         json!({"log": ["set (hidden)", "abc"], "n\\u{1b}": {"a\\u{202e}b": "x\\ny"}}),
     );
     let all_of = |text: &str| {
@@ -312,8 +318,8 @@ fn the_secrets_of_a_call_do_not_come_back() {
 
 #[test]
 fn long_texts_are_cut() {
-    let answer = Map::from_iter([("x".repeat(1000), json!("y".repeat(1 << 20)))]);
-    let shown = shown::answer(&Map::new(), answer);
+    let mut shown = Map::from_iter([("x".repeat(1000), json!("y".repeat(1 << 20)))]);
+    shown::answer(&Map::new(), &mut shown);
     let (key, value) = shown.iter().next().expect("an entry");
     assert!(key.ends_with('…') && key.chars().count() < 400);
     let value = value.as_str().expect("a text");

@@ -98,12 +98,13 @@ pub(crate) fn named(name: &str) -> &'static Tool {
 struct Desk {
     began: Sender<()>,
     release: Receiver<()>,
+    offered: Vec<Offered>,
 }
 
 static OFFER: Offer<Desk> = Offer {
     toolsets: TOOLSETS,
     renamed: |name, _| (name == "old-name").then(|| "`old-name` is `echo` here".to_owned()),
-    offered: |_| TOOLS.iter().map(Offered::whole).collect(),
+    offered: |desk| &desk.offered,
     call: |desk, tool, arguments, _| act(desk, tool, arguments).map(Outcome::Answer),
     answered_within: PATIENCE,
 };
@@ -177,6 +178,7 @@ impl Peer {
         let (they_began, began) = mpsc::channel();
         let (release, their_release) = mpsc::channel();
         let desk = Desk {
+            offered: TOOLS.iter().map(Offered::whole).collect(),
             began: they_began,
             release: their_release,
         };

@@ -176,7 +176,8 @@ impl Written<'_> {
     /// # Errors
     /// It is too long, even with everything cut.
     pub(super) fn body(&self, link: &Link) -> Result<String, String> {
-        let arguments = secrets::mask(self.record.arguments.clone());
+        let mut arguments = self.record.arguments.clone();
+        secrets::mask(&mut arguments);
         let without_arguments = MEASURES.last().map(|measure| (*measure, Value::Null));
         let with_arguments = MEASURES.iter().map(|measure| {
             let (max_chars, max_items) = *measure;

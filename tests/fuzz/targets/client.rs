@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use proxmox_mcp::error::Error;
@@ -28,10 +29,13 @@ const INPUT_MAX_BYTES: usize = 32 << 10;
 static OFFER: Offer<()> = Offer {
     toolsets: tools::TOOLSETS,
     renamed: tools::renamed::sentence,
-    offered: |_| tools::all().map(Offered::whole).collect(),
+    offered: |()| &OFFERED,
     call: |_, tool, given, _| checked(tool, given).map(Outcome::Answer),
     answered_within: Duration::ZERO,
 };
+
+static OFFERED: LazyLock<Vec<Offered>> =
+    LazyLock::new(|| tools::all().map(Offered::whole).collect());
 
 fn checked(tool: &Tool, given: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
     args::check(tool, given).map(|(args, _)| {
