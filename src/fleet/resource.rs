@@ -66,42 +66,42 @@ pub struct Resource<'a> {
     shared: Amount,
 }
 
-impl<'a> Resource<'a> {
-    /// Where a text of this name goes. By bytes, since those are told apart by a few jumps, and a text
-    /// by comparing it with each: there are twenty to a row.
-    fn text(&mut self, name: &str) -> Option<&mut Text<'a>> {
-        Some(match name.as_bytes() {
-            b"type" => &mut self.kind,
-            b"id" => &mut self.id,
-            b"name" => &mut self.name,
-            b"node" => &mut self.node,
-            b"storage" => &mut self.storage,
-            b"pool" => &mut self.pool,
-            b"status" => &mut self.status,
-            b"tags" => &mut self.tags,
-            b"lock" => &mut self.lock,
-            b"hastate" => &mut self.hastate,
-            b"content" => &mut self.content,
-            b"plugintype" => &mut self.plugintype,
-            _ => return None,
-        })
-    }
+/// Where a value of a row goes.
+enum Field<'r, 'a> {
+    Text(&'r mut Text<'a>),
+    Amount(&'r mut Amount),
+    Unused,
+}
 
-    /// Where a number of this name goes.
-    fn amount(&mut self, name: &str) -> Option<&mut Amount> {
-        Some(match name.as_bytes() {
-            b"vmid" => &mut self.vmid,
-            b"cpu" => &mut self.cpu,
-            b"maxcpu" => &mut self.maxcpu,
-            b"mem" => &mut self.mem,
-            b"maxmem" => &mut self.maxmem,
-            b"disk" => &mut self.disk,
-            b"maxdisk" => &mut self.maxdisk,
-            b"uptime" => &mut self.uptime,
-            b"template" => &mut self.template,
-            b"shared" => &mut self.shared,
-            _ => return None,
-        })
+impl<'a> Resource<'a> {
+    /// The field of this name. By bytes, since those are told apart by a few jumps, and a text by
+    /// comparing it with each: there are twenty to a row.
+    fn field(&mut self, name: &str) -> Field<'_, 'a> {
+        match name.as_bytes() {
+            b"type" => Field::Text(&mut self.kind),
+            b"id" => Field::Text(&mut self.id),
+            b"name" => Field::Text(&mut self.name),
+            b"node" => Field::Text(&mut self.node),
+            b"storage" => Field::Text(&mut self.storage),
+            b"pool" => Field::Text(&mut self.pool),
+            b"status" => Field::Text(&mut self.status),
+            b"tags" => Field::Text(&mut self.tags),
+            b"lock" => Field::Text(&mut self.lock),
+            b"hastate" => Field::Text(&mut self.hastate),
+            b"content" => Field::Text(&mut self.content),
+            b"plugintype" => Field::Text(&mut self.plugintype),
+            b"vmid" => Field::Amount(&mut self.vmid),
+            b"cpu" => Field::Amount(&mut self.cpu),
+            b"maxcpu" => Field::Amount(&mut self.maxcpu),
+            b"mem" => Field::Amount(&mut self.mem),
+            b"maxmem" => Field::Amount(&mut self.maxmem),
+            b"disk" => Field::Amount(&mut self.disk),
+            b"maxdisk" => Field::Amount(&mut self.maxdisk),
+            b"uptime" => Field::Amount(&mut self.uptime),
+            b"template" => Field::Amount(&mut self.template),
+            b"shared" => Field::Amount(&mut self.shared),
+            _ => Field::Unused,
+        }
     }
 }
 
@@ -265,12 +265,12 @@ impl<'de> Visitor<'de> for RowVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Resource<'de>, A::Error> {
         let mut row = Resource::default();
         while let Some(name) = fields.next_key::<Text>()? {
-            if let Some(text) = row.text(&name) {
-                *text = fields.next_value()?;
-            } else if let Some(amount) = row.amount(&name) {
-                *amount = fields.next_value()?;
-            } else {
-                fields.next_value::<IgnoredAny>()?;
+            match row.field(&name) {
+                Field::Text(text) => *text = fields.next_value()?,
+                Field::Amount(amount) => *amount = fields.next_value()?,
+                Field::Unused => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(row)

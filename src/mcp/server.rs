@@ -341,10 +341,10 @@ fn keep(result: &mut Object) {
 
 /// The answer of a tool: structured where the client knows that, and the same as text.
 fn success(answer: Object, revision: Revision) -> Object {
-    let answer = Value::Object(answer);
-    let mut result = object([("content", text(&answer.to_string()))]);
+    let said = serde_json::to_string(&answer).unwrap_or_default();
+    let mut result = object([("content", text(&said))]);
     if revision.is_structured() {
-        result.insert("structuredContent".to_owned(), answer);
+        result.insert("structuredContent".to_owned(), Value::Object(answer));
     }
     result
 }

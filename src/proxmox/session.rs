@@ -26,6 +26,8 @@ use crate::{files, log, wait};
 pub const WRITE_NEEDS_S: u64 = 10;
 /// The largest header of an answer.
 const HEADER_MAX_BYTES: usize = 32 * 1024;
+/// No more is made room for before it has come.
+const BODY_AT_ONCE_MAX_BYTES: usize = 64 * 1024;
 /// The largest static file that is read.
 const STATIC_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Connections that a cluster keeps between requests.
@@ -281,17 +283,18 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let date = response.headers().get(header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
     let limit = u64::try_from(REPLY_MAX_BYTES).unwrap_or(u64::MAX);
-    let body = response
-        .into_body()
-        .into_with_config()
-        .limit(limit)
-        .read_to_vec();
-    match body {
+    let response = response.into_body();
+    let length = response.content_length();
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(length.unwrap_or_default().min(BODY_AT_ONCE_MAX_BYTES));
+    let mut reader = response.into_with_config().limit(limit).reader();
+    match reader.read_to_end(&mut body) {
+        Ok(_) => {}
         // A refusal is one by its status line alone.
-        Err(_) if status >= 400 => Ok(Vec::new()),
-        body => body,
+        Err(_) if status >= 400 => body.clear(),
+        Err(error) => return Err(error.into()),
     }
-    .map(|body| Answer {
+    Ok(Answer {
         status,
         reason: String::new(),
         date,

@@ -1,5 +1,7 @@
 //! Lists as answers: a page of rows with the total and the way on, in few bytes.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value};
 
 use super::args::Args;
@@ -24,8 +26,76 @@ pub const CURSOR: Param = Param::new("cursor", Kind::Text(CURSOR_MAX_CHARS), "")
 /// The columns.
 pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "").optional();
 
-/// One row; its keys in the order in which they are shown.
-pub type Row = Map<String, Value>;
+/// One row: columns and what stands in them. There are few of them and many rows, so that they are
+/// looked for one after another, and become an object only where a row is shown.
+#[derive(Clone, Debug, Default)]
+pub struct Row(Vec<(&'static str, Value)>);
+
+impl Row {
+    pub fn new() -> Row {
+        Row::default()
+    }
+
+    pub fn get(&self, column: &str) -> Option<&Value> {
+        let found = self.0.iter().find(|(one, _)| *one == column);
+        found.map(|(_, value)| value)
+    }
+
+    /// The text of a column; empty where there is none.
+    pub fn text(&self, column: &str) -> &str {
+        let text = self.get(column).and_then(Value::as_str);
+        text.unwrap_or_default()
+    }
+
+    pub fn insert(&mut self, column: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(one, _)| *one == column) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((column, value)),
+        }
+    }
+
+    pub fn remove(&mut self, column: &str) {
+        self.0.retain(|(one, _)| *one != column);
+    }
+
+    /// The columns that say something, as an object.
+    pub fn into_object(self) -> Map<String, Value> {
+        let telling = self
+            .0
+            .into_iter()
+            .filter(|(_, value)| says_something(value));
+        telling
+            .map(|(column, value)| (column.to_owned(), value))
+            .collect()
+    }
+
+    /// The same of these columns, in their order.
+    fn into_shown(mut self, columns: &[&str]) -> Map<String, Value> {
+        let mut shown = Map::with_capacity(columns.len());
+        for column in columns {
+            if let Some((_, value)) = self.0.iter_mut().find(|(one, _)| one == column)
+                && says_something(value)
+            {
+                shown.insert((*column).to_owned(), value.take());
+            }
+        }
+        shown
+    }
+}
+
+impl<const N: usize> From<[(&'static str, Value); N]> for Row {
+    fn from(columns: [(&'static str, Value); N]) -> Row {
+        Row(Vec::from(columns))
+    }
+}
+
+impl Extend<(&'static str, Value)> for Row {
+    fn extend<C: IntoIterator<Item = (&'static str, Value)>>(&mut self, columns: C) {
+        for (column, value) in columns {
+            self.insert(column, value);
+        }
+    }
+}
 
 /// Checks what a list was asked for before anybody is asked: columns to show and to sort by, and the
 /// place to begin at.
@@ -96,8 +166,8 @@ pub fn page_of(
     let mut bytes = FRAME_BYTES;
     let mut cut = false;
     for row in rows.into_iter().skip(start).take(limit) {
-        let row = Value::Object(trimmed(row, shown));
-        bytes += row.to_string().len() + 1;
+        let row = Value::Object(row.into_shown(shown));
+        bytes += bytes_of(&row) + 1;
         if bytes > ANSWER_MAX_BYTES && !items.is_empty() {
             cut = true;
             break;
@@ -138,17 +208,22 @@ pub fn window(args: &Args) -> Result<(usize, usize), Error> {
     Ok((start, limit.unwrap_or(LIMIT_DEFAULT)))
 }
 
-/// The columns of a row that say something, in the order of `shown`.
-fn trimmed(mut row: Row, shown: &[&str]) -> Row {
-    let mut kept = Row::new();
-    for column in shown {
-        if let Some(value) = row.remove(*column)
-            && says_something(&value)
-        {
-            kept.insert((*column).to_string(), value);
+/// How long a value is as JSON.
+fn bytes_of(value: &Value) -> usize {
+    struct Count(usize);
+    impl Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
-    kept
+    let mut count = Count(0);
+    // Counting cannot fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 /// Not null, zero, false or empty.

@@ -1,5 +1,7 @@
 //! Nodes: all of them with their use, and one of them in detail.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::fleet::{Gaps, cut, percent, unseen};
@@ -8,7 +10,7 @@ use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
-use crate::text::printable;
+use crate::text::{printable, shown};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
@@ -91,30 +93,33 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 
 fn nodes(reach: &Reach) -> Result<Nodes, Error> {
     let mut nodes: Vec<Row> = Vec::new();
-    let mut guests: Vec<(String, bool)> = Vec::new();
+    // Of each node, how many it has, and how many of them run.
+    let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     reach.resources(&mut |resource| match resource.sort() {
         Sort::Node => nodes.push(node(reach.cluster_name(), resource)),
         Sort::Vm | Sort::Container => {
-            let name = printable(&resource.node, NAME_MAX_CHARS);
-            guests.push((name, resource.is_up()));
+            let node = shown(&resource.node, NAME_MAX_CHARS);
+            let (here, running) = match guests.get_mut(&*node) {
+                Some(counts) => counts,
+                None => guests.entry(node.into_owned()).or_default(),
+            };
+            *here += 1;
+            *running += u64::from(resource.is_up());
         }
         _ => {}
     })?;
     for row in &mut nodes {
-        let name = row.get("node").and_then(Value::as_str).unwrap_or_default();
-        let here = guests.iter().filter(|(node, _)| node == name);
-        let running = here.clone().filter(|(_, up)| *up).count();
-        let here = here.count();
-        row.insert("guests".into(), here.into());
-        row.insert("running".into(), running.into());
+        let (here, running) = guests.get(row.text("node")).copied().unwrap_or_default();
+        row.insert("guests", here.into());
+        row.insert("running", running.into());
     }
-    nodes.sort_by_key(|row| row.get("node").and_then(Value::as_str).map(str::to_string));
+    nodes.sort_by(|one, other| one.text("node").cmp(other.text("node")));
     let guests_too = |sort: Sort| sort == Sort::Node || sort.is_guest();
     Ok((nodes, unseen(reach, guests_too)?))
 }
 
 fn node(cluster: &str, node: &Resource) -> Row {
-    let entries = [
+    Row::from([
         ("cluster", cluster.into()),
         ("node", printable(node.name(), NAME_MAX_CHARS).into()),
         ("status", printable(&node.status, NAME_MAX_CHARS).into()),
@@ -125,11 +130,7 @@ fn node(cluster: &str, node: &Resource) -> Row {
         ("disk_gib", json!(gib(node.maxdisk.whole()))),
         ("disk_percent", percent(node.disk_percent())),
         ("uptime_s", node.uptime.whole().into()),
-    ];
-    let entries = entries.into_iter();
-    entries
-        .map(|(column, value)| (column.to_string(), value))
-        .collect()
+    ])
 }
 
 /// What the cluster's own list says of one node, without asking the node.
@@ -154,7 +155,7 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             cut(seen.others).join(", ")
         )));
     };
-    let mut answer = seen.row;
+    let mut answer = seen.row.into_object();
     let online = status == "online";
     let mut not_read = Map::new();
     if online {
@@ -207,8 +208,7 @@ fn look(reach: &Reach, name: &str) -> Result<Seen, Error> {
         if sort == Sort::Node && resource.name() == name {
             seen.status = Some(printable(&resource.status, NAME_MAX_CHARS));
             let mut row = node("", resource);
-            row.shift_remove("cluster");
-            row.retain(|_, value| says_something(value));
+            row.remove("cluster");
             seen.row = row;
         } else if sort == Sort::Node {
             seen.others.push(printable(resource.name(), NAME_MAX_CHARS));

@@ -79,7 +79,7 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
         for archive in listed.archives {
             let mut row = row(&archive);
             if several {
-                row.insert("cluster".into(), cluster.into());
+                row.insert("cluster", cluster.into());
             }
             found.push((archive.time, row));
         }
@@ -152,33 +152,30 @@ fn distinct(mut names: Vec<String>) -> Vec<String> {
 fn row(archive: &Archive) -> Row {
     let mut row = Row::new();
     row.insert(
-        "volume".into(),
+        "volume",
         printable(&archive.volume, VOLUME_MAX_CHARS).into(),
     );
-    row.insert("vmid".into(), archive.vmid.into());
-    row.insert("kind".into(), archive.kind.map(|kind| kind.name()).into());
-    row.insert("time".into(), time::iso(archive.time).into());
-    row.insert("size_gib".into(), json!(disks::gib(archive.bytes)));
+    row.insert("vmid", archive.vmid.into());
+    row.insert("kind", archive.kind.map(|kind| kind.name()).into());
+    row.insert("time", time::iso(archive.time).into());
+    row.insert("size_gib", json!(disks::gib(archive.bytes)));
     row.insert(
-        "storage".into(),
+        "storage",
         printable(&archive.storage, WORD_MAX_CHARS).into(),
     );
     if !archive.shared {
-        row.insert(
-            "node".into(),
-            printable(&archive.node, WORD_MAX_CHARS).into(),
-        );
+        row.insert("node", printable(&archive.node, WORD_MAX_CHARS).into());
     }
-    row.insert("protected".into(), archive.protected.into());
-    row.insert("encrypted".into(), archive.encrypted.into());
+    row.insert("protected", archive.protected.into());
+    row.insert("encrypted", archive.encrypted.into());
     let verification = archive.verification.as_deref().unwrap_or_default();
     row.insert(
-        "verification".into(),
+        "verification",
         printable(verification, WORD_MAX_CHARS).into(),
     );
     let notes = printable(&archive.notes, NOTES_MAX_CHARS);
     if !notes.is_empty() {
-        row.insert("untrusted_text".into(), json!({ "notes": notes }));
+        row.insert("untrusted_text", json!({ "notes": notes }));
     }
     row
 }

@@ -69,18 +69,14 @@ impl Checked {
         } else {
             "ok"
         };
-        let entries: [(&str, Value); 6] = [
+        Row::from([
             ("state", state.into()),
             ("version", self.version.into()),
             ("quorum", self.quorum.name().into()),
             ("latency_ms", self.latency_ms.max(1).into()),
             ("missing_privileges", self.missing.into()),
             ("not_read", self.not_read.into()),
-        ];
-        let entries = entries.into_iter();
-        entries
-            .map(|(key, value)| (key.to_string(), value))
-            .collect()
+        ])
     }
 }
 

@@ -130,7 +130,7 @@ impl Sums {
 
 fn row(key: &Key, sums: &Sums) -> Row {
     let mut row = Row::new();
-    let mut put = |column: &str, value: Value| row.insert(column.to_string(), value);
+    let mut put = |column: &'static str, value: Value| row.insert(column, value);
     put("cluster", key.cluster.clone().into());
     put("type", key.sort.into());
     put(key.column, key.value.clone().into());

@@ -81,10 +81,10 @@ fn known(standing: &Standing) -> Row {
         Standing { version: None, .. } => "not asked yet",
         Standing { .. } => "answered",
     };
-    row.insert("state".into(), state.into());
-    row.insert("version".into(), standing.version.clone().into());
-    row.insert("outage".into(), standing.outage.clone().into());
-    row.insert("endpoints_down".into(), standing.down.clone().into());
+    row.insert("state", state.into());
+    row.insert("version", standing.version.clone().into());
+    row.insert("outage", standing.outage.clone().into());
+    row.insert("endpoints_down", standing.down.clone().into());
     row
 }
 
@@ -97,7 +97,7 @@ fn failed(reach: &FleetReach, cluster: &str) -> Row {
         Some(Error::Denied { .. }) => "token refused",
         _ => "failed",
     };
-    Row::from_iter([("state".to_string(), state.into())])
+    Row::from([("state", state.into())])
 }
 
 /// The cluster as it is configured, behind its state.
@@ -121,7 +121,7 @@ fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
         ),
     };
     let is_default = config.default.is_some() && config.default == place;
-    let entries: [(&str, Value); 8] = [
+    row.extend([
         ("cluster", cluster.name.clone().into()),
         ("default", is_default.into()),
         ("endpoints", endpoints.into()),
@@ -130,9 +130,6 @@ fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
         ("patterns", patterns.into()),
         ("trust", trust.into()),
         ("warning", warning.into()),
-    ];
-    for (key, value) in entries {
-        row.insert(key.to_string(), value);
-    }
+    ]);
     row
 }

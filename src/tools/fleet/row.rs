@@ -40,10 +40,11 @@ pub(super) const COLUMNS: &[&str] = &[
 
 /// What is known of one guest, node, storage or pool.
 pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
-    let columns = COLUMNS.iter();
-    columns
-        .map(|column| (column.to_string(), value(cluster, resource, column)))
-        .collect()
+    let mut row = Row::new();
+    for column in COLUMNS {
+        row.insert(column, value(cluster, resource, column));
+    }
+    row
 }
 
 /// What is known of it in one column: null where that is nothing, or what another row says.

@@ -310,8 +310,8 @@ impl<'a, 's> Collector<'a, 's> {
         if self.search.group_by.is_none() {
             for (storage, mut shared) in std::mem::take(&mut self.shared) {
                 shared.nodes.sort();
-                shared.row.shift_remove("node");
-                shared.row.insert("nodes".into(), shared.nodes.into());
+                shared.row.remove("node");
+                shared.row.insert("nodes", shared.nodes.into());
                 let order = self.search.order.as_ref();
                 let key = Key {
                     asked: order.map(|order| order.rank(&shared.row)),
@@ -326,7 +326,7 @@ impl<'a, 's> Collector<'a, 's> {
         for (key, row) in &mut rows {
             let node = row.get("node").and_then(Value::as_str);
             if node.is_some_and(|node| self.nodes_offline.iter().any(|lost| lost == node)) {
-                row.insert(NODE_STATUS.into(), "offline".into());
+                row.insert(NODE_STATUS, "offline".into());
                 let order = self.search.order.as_ref();
                 key.asked = order.map(|order| order.rank(row));
             }

@@ -69,7 +69,7 @@ fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error>
         ("clusters".to_string(), json!(needy.len() + well.len())),
         ("clusters_needing_attention".to_string(), json!(needy.len())),
     ]);
-    facts.extend(all.facts());
+    facts.extend(Row::from(all.facts()).into_object());
     answer.insert("all".into(), Value::Object(facts));
     needy.extend(well);
     answer.extend(rows::page(needy, COLUMNS, COLUMNS, args)?);
@@ -100,9 +100,9 @@ fn row(cluster: &str, summary: &Summary) -> Row {
     }
     attention.extend(summary.tally.attention());
     let mut row = Row::new();
-    row.insert("cluster".into(), cluster.into());
-    row.insert("quorum".into(), summary.quorum.name().into());
-    row.insert("attention".into(), Value::Object(attention));
+    row.insert("cluster", cluster.into());
+    row.insert("quorum", summary.quorum.name().into());
+    row.insert("attention", Value::Object(attention));
     row.extend(summary.tally.facts());
     row
 }

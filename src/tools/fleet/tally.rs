@@ -8,7 +8,7 @@ use super::cut;
 use super::row::{count, percent};
 use crate::fleet::resource::{Amount, Resource, Sort};
 use crate::text::printable;
-use crate::tool::rows::{gib, says_something};
+use crate::tool::rows::gib;
 
 /// A storage is full beyond this, in percent.
 pub(super) const FULL_PERCENT: f64 = 85.0;
@@ -130,12 +130,12 @@ impl Tally {
     }
 
     /// Counts, capacity and use.
-    pub(super) fn facts(&self) -> Map<String, Value> {
+    pub(super) fn facts(&self) -> [(&'static str, Value); 9] {
         let mut guests = states(&self.guests);
         if self.templates > 0 {
             guests.insert("templates".into(), self.templates.into());
         }
-        let facts = [
+        [
             ("nodes", Value::Object(states(&self.nodes))),
             ("guests", Value::Object(guests)),
             ("cpus", count(Amount(self.cpus))),
@@ -151,9 +151,7 @@ impl Tally {
                 "storage_percent",
                 percent(share_of(self.space_used, self.space)),
             ),
-        ];
-        let facts = facts.into_iter().filter(|(_, value)| says_something(value));
-        facts.map(|(key, value)| (key.to_string(), value)).collect()
+        ]
     }
 
     /// What somebody should look at, by kind.

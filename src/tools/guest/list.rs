@@ -136,7 +136,7 @@ fn guests(
             rows.push((place, resource.vmid()), || {
                 let mut row = row(resource);
                 if clusters.len() > 1 {
-                    row.insert("cluster".into(), cluster.into());
+                    row.insert("cluster", cluster.into());
                 }
                 row
             });
@@ -150,7 +150,7 @@ fn guests(
 fn row(resource: &Resource) -> Row {
     let name = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
     let tags: Vec<&str> = resource.tags().collect();
-    let entries = [
+    Row::from([
         ("vmid", resource.vmid().into()),
         ("name", name(resource.name())),
         ("type", resource.sort().name().into()),
@@ -167,11 +167,7 @@ fn row(resource: &Resource) -> Row {
         ("disk_gib", gib(resource.maxdisk.whole()).into()),
         ("uptime_s", resource.uptime.whole().into()),
         ("template", resource.is_template().into()),
-    ];
-    let entries = entries.into_iter();
-    entries
-        .map(|(column, value)| (column.to_string(), value))
-        .collect()
+    ])
 }
 
 fn is_wanted(resource: &Resource, args: &Args) -> bool {

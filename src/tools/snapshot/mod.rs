@@ -111,7 +111,7 @@ fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let snapshots = Snapshots::read(reach)?;
     let rows = snapshots.all.iter().map(|one| {
         let mut row = row(one);
-        row.insert("current".into(), (one.name == snapshots.current).into());
+        row.insert("current", (one.name == snapshots.current).into());
         row
     });
     let mut answer = answer_for(reach)?;

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
-use crate::tool::rows::{Row, flag, number, says_something};
+use crate::tool::rows::{Row, flag, number};
 
 pub(super) const NAME_MAX_CHARS: usize = 60;
 const DESCRIPTION_MAX_CHARS: usize = 500;
@@ -124,16 +124,13 @@ fn ancestors<'s>(all: &'s [Snapshot], of: &'s Snapshot) -> Vec<&'s str> {
 pub(super) fn row(snapshot: &Snapshot) -> Row {
     let mut row = Row::new();
     let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
-    row.insert("snapname".into(), short(&snapshot.name));
-    row.insert("parent".into(), short(&snapshot.parent));
-    row.insert("time".into(), time::iso(snapshot.time).into());
-    row.insert("vmstate".into(), snapshot.vmstate.into());
+    row.insert("snapname", short(&snapshot.name));
+    row.insert("parent", short(&snapshot.parent));
+    row.insert("time", time::iso(snapshot.time).into());
+    row.insert("vmstate", snapshot.vmstate.into());
     let description = printable(&snapshot.description, DESCRIPTION_MAX_CHARS);
     if !description.is_empty() {
-        row.insert(
-            "untrusted_text".into(),
-            json!({ "description": description }),
-        );
+        row.insert("untrusted_text", json!({ "description": description }));
     }
     row
 }
@@ -141,9 +138,8 @@ pub(super) fn row(snapshot: &Snapshot) -> Row {
 /// What a snapshot holds, as a plan shows it.
 pub(super) fn shown(snapshot: &Snapshot) -> Value {
     let mut row = row(snapshot);
-    row.insert("age".into(), age(snapshot).into());
-    row.retain(|_, value| says_something(value));
-    Value::Object(row)
+    row.insert("age", age(snapshot).into());
+    Value::Object(row.into_object())
 }
 
 /// How long ago it was taken.

@@ -230,7 +230,7 @@ fn row(volume: &Value, node: Option<&String>) -> Row {
     let made = bytes("ctime");
     let verified = volume.pointer("/verification/state");
     let verified = verified.and_then(Value::as_str).unwrap_or_default();
-    let entries = [
+    Row::from([
         ("volid", text("volid", VOLID_MAX_CHARS)),
         ("node", node.cloned().into()),
         ("content", text("content", NAME_MAX_CHARS)),
@@ -244,11 +244,7 @@ fn row(volume: &Value, node: Option<&String>) -> Row {
         ("encrypted", text("encrypted", NAME_MAX_CHARS)),
         ("parent", text("parent", VOLID_MAX_CHARS)),
         ("untrusted_text", text("notes", NOTES_MAX_CHARS)),
-    ];
-    let entries = entries.into_iter();
-    entries
-        .map(|(column, value)| (column.to_string(), value))
-        .collect()
+    ])
 }
 
 /// GiB; of what is smaller than one, three digits, so that an ISO image of a few MiB is not nothing.

@@ -159,7 +159,7 @@ fn row(cluster: &str, name: &str, used: Option<&Use>, definition: Option<&Value>
         ..Use::default()
     };
     let used = used.unwrap_or(&from_definition);
-    let entries = [
+    Row::from([
         ("cluster", cluster.into()),
         ("storage", name.into()),
         ("type", used.kind.clone().into()),
@@ -172,11 +172,7 @@ fn row(cluster: &str, name: &str, used: Option<&Use>, definition: Option<&Value>
         ("used_gib", json!(gib(used.used))),
         ("used_percent", percent(used.percent)),
         ("source", source(&defined).into()),
-    ];
-    let entries = entries.into_iter();
-    entries
-        .map(|(column, value)| (column.to_string(), value))
-        .collect()
+    ])
 }
 
 /// Where the space comes from: a folder, a server's export, a volume group, a pool.

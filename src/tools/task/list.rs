@@ -264,10 +264,11 @@ fn of_node(
         }
     }
     let mut silent = |why: String| {
-        let mut row = Map::new();
-        row.insert("node".into(), printable(node, WORD_MAX_CHARS).into());
-        row.insert("why".into(), printable(&why, EXIT_MAX_CHARS).into());
-        found.not_read.push(Value::Object(row));
+        let row = Row::from([
+            ("node", printable(node, WORD_MAX_CHARS).into()),
+            ("why", printable(&why, EXIT_MAX_CHARS).into()),
+        ]);
+        found.not_read.push(Value::Object(row.into_object()));
     };
     if !online {
         silent("it is offline".into());
@@ -346,15 +347,15 @@ fn row(cluster: &str, task: &Task) -> Row {
         &task.exit
     };
     let mut row = Row::new();
-    row.insert("cluster".into(), cluster.into());
-    row.insert("task".into(), format!("{cluster}!{upid}").into());
-    row.insert("state".into(), word(task.state).into());
-    row.insert("type".into(), short(&task.kind));
-    row.insert("id".into(), short(&task.id));
-    row.insert("node".into(), short(&task.node));
-    row.insert("user".into(), short(&task.user));
-    row.insert("start".into(), time::iso(task.start).into());
-    row.insert("end".into(), task.end.map(time::iso).into());
-    row.insert("exit".into(), printable(exit, EXIT_MAX_CHARS).into());
+    row.insert("cluster", cluster.into());
+    row.insert("task", format!("{cluster}!{upid}").into());
+    row.insert("state", word(task.state).into());
+    row.insert("type", short(&task.kind));
+    row.insert("id", short(&task.id));
+    row.insert("node", short(&task.node));
+    row.insert("user", short(&task.user));
+    row.insert("start", time::iso(task.start).into());
+    row.insert("end", task.end.map(time::iso).into());
+    row.insert("exit", printable(exit, EXIT_MAX_CHARS).into());
     row
 }
