@@ -26,6 +26,7 @@ use crate::fleet::index::Guest;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
+use crate::proxmox::buffers::Body;
 use crate::proxmox::request::{Reply, Request, Verb};
 
 pub use crate::proxmox::client::Standing;
@@ -152,7 +153,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn read_bytes(&self, request: &Request) -> Result<Vec<u8>, Error> {
+    pub fn read_bytes(&self, request: &Request) -> Result<Body, Error> {
         self.allow(request)?;
         if request.verb != Verb::Get {
             return Err(self.refused(request, "is no read"));

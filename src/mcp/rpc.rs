@@ -162,11 +162,41 @@ pub fn quoted(word: &str) -> String {
     format!("`{}`", printable(word, QUOTED_MAX_CHARS))
 }
 
+/// What answers a request.
+#[derive(Default)]
+pub struct Reply {
+    pub fields: Map<String, Value>,
+    /// One field more: its name, and its value as JSON.
+    pub written: Option<(&'static str, String)>,
+}
+
+impl From<Map<String, Value>> for Reply {
+    fn from(fields: Map<String, Value>) -> Reply {
+        Reply {
+            fields,
+            written: None,
+        }
+    }
+}
+
 /// The line that answers a request with a result.
-pub fn result_line(id: &Id, result: &Map<String, Value>) -> String {
-    // Written by hand, since the id is JSON already.
-    let result = serde_json::to_string(result).unwrap_or_else(|_| "{}".to_owned());
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)
+pub fn result_line(id: &Id, reply: &Reply) -> String {
+    // Written by hand, since the id and perhaps a field are JSON already.
+    let mut line = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#);
+    let fields = serde_json::to_string(&reply.fields).unwrap_or_else(|_| "{}".to_owned());
+    match &reply.written {
+        None => line.push_str(&fields),
+        Some((name, value)) => {
+            line.reserve(fields.len() + name.len() + value.len() + 8);
+            line.push_str(fields.strip_suffix('}').unwrap_or(&fields));
+            let comma = if reply.fields.is_empty() { "" } else { "," };
+            for part in [comma, "\"", name, "\":", value, "}"] {
+                line.push_str(part);
+            }
+        }
+    }
+    line.push('}');
+    line
 }
 
 /// The line of a notification without parameters.

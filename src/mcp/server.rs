@@ -17,11 +17,11 @@ use super::listing;
 use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
-use super::rpc::{self, Failure, Request};
+use super::rpc::{self, Failure, Reply, Request};
 use super::wire::{Heard, Wire};
 use crate::error::Error;
 use crate::gate::Caller;
-use crate::gate::confirm::{Question, Reply, Said};
+use crate::gate::confirm::{self, Question, Said};
 use crate::gate::mark::Effect;
 use crate::log;
 use crate::tool::Tool;
@@ -139,25 +139,25 @@ impl<D> Server<'_, D> {
     /// The line that answers; `None` where none is to be sent.
     fn reply(&mut self, request: &Request) -> Option<String> {
         match self.answer(request) {
-            Ok(Some(result)) => Some(rpc::result_line(&request.id, &result)),
+            Ok(Some(reply)) => Some(rpc::result_line(&request.id, &reply)),
             Ok(None) => None,
             Err(failure) => Some(rpc::error_line(&failure.of(Some(request.id.clone())))),
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Result<Option<Object>, Failure> {
+    fn answer(&mut self, request: &Request) -> Result<Option<Reply>, Failure> {
         let Request { method, params, .. } = request;
         let negotiated = self.wire.borrow().negotiated;
         let revision = Revision::of_request(method, params, negotiated)?;
-        let result = match (revision.is_modern(), method.as_str()) {
-            (false, "initialize") => Some(self.initialize(params)),
-            (false, "ping") => Some(Object::new()),
-            (true, "server/discover") => Some(discover()),
-            (_, "tools/list") => Some(self.list_tools(params, revision)?),
+        let reply = match (revision.is_modern(), method.as_str()) {
+            (false, "initialize") => Some(self.initialize(params).into()),
+            (false, "ping") => Some(Reply::default()),
+            (true, "server/discover") => Some(discover().into()),
+            (_, "tools/list") => Some(self.list_tools(params, revision)?.into()),
             (_, "tools/call") => self.call_tool(params, revision)?,
             _ => return Err(Failure::unknown_method(method)),
         };
-        Ok(result.map(|result| in_era(result, revision)))
+        Ok(reply.map(|reply| in_era(reply, revision)))
     }
 
     fn initialize(&mut self, params: &Object) -> Object {
@@ -194,11 +194,7 @@ impl<D> Server<'_, D> {
     }
 
     /// `None` where the call was cancelled.
-    fn call_tool(
-        &mut self,
-        params: &Object,
-        revision: Revision,
-    ) -> Result<Option<Object>, Failure> {
+    fn call_tool(&mut self, params: &Object, revision: Revision) -> Result<Option<Reply>, Failure> {
         let Some(Value::String(name)) = params.get("name") else {
             return Err(Failure::bad_params("`name` must be a string"));
         };
@@ -213,7 +209,7 @@ impl<D> Server<'_, D> {
                 let message = format!("there is no tool {}", rpc::quoted(name));
                 return Err(Failure::bad_params(message));
             };
-            return Ok(Some(failed(&Error::bad(sentence))));
+            return Ok(Some(failed(&Error::bad(sentence)).into()));
         };
         let (client, reply) = if revision.is_modern() {
             (Client::of_request(params), question::reply_in(params)?)
@@ -233,12 +229,13 @@ impl<D> Server<'_, D> {
             outcome => outcome,
         };
         Ok(match outcome {
-            Ok(Outcome::Answer(answer)) => Some(success(answer, revision)),
-            Ok(Outcome::Question(question)) => Some(question::input_required(
-                tool, arguments, &question, revision,
-            )),
+            Ok(Outcome::Answer(answer)) => Some(success(&answer, revision)),
+            Ok(Outcome::Question(question)) => {
+                let asked = question::input_required(tool, arguments, &question, revision);
+                Some(asked.into())
+            }
             Err(Error::Cancelled) => None,
-            Err(error) => Some(failed(&error)),
+            Err(error) => Some(failed(&error).into()),
         })
     }
 
@@ -269,7 +266,7 @@ impl<D> Server<'_, D> {
             }
         };
         let state = question.state;
-        match self.run(errand, Some(&Reply { state, said }))? {
+        match self.run(errand, Some(&confirm::Reply { state, said }))? {
             Outcome::Answer(answer) => Ok(Outcome::Answer(answer)),
             Outcome::Question(_) => Err(Error::NotAllowed {
                 sentence: "the answer was not enough; nothing was changed".to_owned(),
@@ -280,7 +277,7 @@ impl<D> Server<'_, D> {
 
     /// Runs the tool, listening to the client while it waits. Each time has the whole of its limit,
     /// so that a user who thinks takes nothing from the work.
-    fn run(&mut self, errand: &Errand, reply: Option<&Reply>) -> Result<Outcome, Error> {
+    fn run(&mut self, errand: &Errand, reply: Option<&confirm::Reply>) -> Result<Outcome, Error> {
         let Errand {
             tool,
             arguments,
@@ -308,7 +305,7 @@ impl<D> Server<'_, D> {
                 if let (Ok(mut wire), Ok(mut progress)) =
                     (wire.try_borrow_mut(), progress.try_borrow_mut())
                 {
-                    wire.tell(&progress.line(step));
+                    wire.tell(progress.line(step));
                 }
             });
         }
@@ -340,13 +337,14 @@ fn keep(result: &mut Object) {
 }
 
 /// The answer of a tool: structured where the client knows that, and the same as text.
-fn success(answer: Object, revision: Revision) -> Object {
-    let said = serde_json::to_string(&answer).unwrap_or_default();
-    let mut result = object([("content", text(&said))]);
-    if revision.is_structured() {
-        result.insert("structuredContent".to_owned(), Value::Object(answer));
+fn success(answer: &Object, revision: Revision) -> Reply {
+    let said = serde_json::to_string(answer).unwrap_or_default();
+    Reply {
+        fields: object([("content", text(&said))]),
+        written: revision
+            .is_structured()
+            .then_some(("structuredContent", said)),
     }
-    result
 }
 
 /// The error of a tool: text alone, since on errors some hosts show the model nothing else.
@@ -364,8 +362,9 @@ fn text(text: &str) -> Value {
 }
 
 /// What every modern result bears beside what it says.
-fn in_era(mut result: Object, revision: Revision) -> Object {
+fn in_era(mut reply: Reply, revision: Revision) -> Reply {
     if revision.is_modern() {
+        let result = &mut reply.fields;
         result
             .entry("resultType")
             .or_insert_with(|| json!("complete"));
@@ -373,7 +372,7 @@ fn in_era(mut result: Object, revision: Revision) -> Object {
             .entry("_meta")
             .or_insert_with(|| meta(about::signature(revision)));
     }
-    result
+    reply
 }
 
 fn meta(server: Value) -> Value {

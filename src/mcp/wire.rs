@@ -155,7 +155,7 @@ impl Wire {
 
     /// Says something that is no answer.
     pub fn notify(&mut self, method: &str) {
-        self.write(&rpc::notification_line(method));
+        self.write(rpc::notification_line(method));
     }
 
     /// What a call does while it waits: says early what concerns it.
@@ -194,7 +194,7 @@ impl Wire {
     }
 
     /// Sends a line about the request that runs; nothing where it was cancelled or has been answered.
-    pub fn tell(&mut self, line: &str) {
+    pub fn tell(&mut self, line: String) {
         if self.running.as_ref().is_some_and(|run| !run.cancelled) {
             self.write(line);
         }
@@ -215,7 +215,7 @@ impl Wire {
             id: id.clone(),
             response: None,
         });
-        self.write(&rpc::request_line(&id, method, params));
+        self.write(rpc::request_line(&id, method, params));
         let heard = loop {
             let left = end.saturating_duration_since(Instant::now());
             let woken = self.listen(left.min(Duration::from_millis(SLICE_MS)));
@@ -231,8 +231,8 @@ impl Wire {
         };
         self.asked = None;
         match heard {
-            Heard::Nothing => self.write(&rpc::withdrawal_line(&id, "it was not answered in time")),
-            Heard::Cancelled => self.write(&rpc::withdrawal_line(&id, "the call was cancelled")),
+            Heard::Nothing => self.write(rpc::withdrawal_line(&id, "it was not answered in time")),
+            Heard::Cancelled => self.write(rpc::withdrawal_line(&id, "the call was cancelled")),
             _ => {}
         }
         heard
@@ -328,7 +328,7 @@ impl Wire {
             return Err(failure.of(Some(request.id)));
         }
         if request.method == "ping" && !modern && !parcel.batch && running.is_some() {
-            self.write(&rpc::result_line(&request.id, &Map::new()));
+            self.write(rpc::result_line(&request.id, &rpc::Reply::default()));
             return Ok(None);
         }
         Ok(Some(request))
@@ -346,7 +346,7 @@ impl Wire {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
-        self.write(&rpc::error_line(&refusal));
+        self.write(rpc::error_line(&refusal));
     }
 
     /// Takes the first parcel out of the queue and sends what it got.
@@ -356,21 +356,17 @@ impl Wire {
         }
     }
 
-    fn deliver(&mut self, parcel: Parcel) {
-        if parcel.replies.is_empty() {
-            return;
-        }
-        let replies = parcel.replies.join(",");
-        if parcel.batch {
-            self.write(&format!("[{replies}]"));
-        } else {
-            self.write(&replies);
+    fn deliver(&mut self, mut parcel: Parcel) {
+        if parcel.batch && !parcel.replies.is_empty() {
+            self.write(format!("[{}]", parcel.replies.join(",")));
+        } else if let Some(reply) = parcel.replies.pop() {
+            self.write(reply);
         }
     }
 
     /// Standard output is written here and nowhere else: one line, and at once.
-    fn write(&mut self, line: &str) {
-        let line = format!("{line}\n");
+    fn write(&mut self, mut line: String) {
+        line.push('\n');
         let mut rest = line.as_bytes();
         while !rest.is_empty() && !self.gone {
             match self.output.write(rest) {

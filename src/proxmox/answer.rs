@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::advice;
+use super::buffers::Body;
 use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
 use crate::error::Error;
@@ -32,7 +33,7 @@ pub struct Answer {
     pub reason: String,
     /// What the server's clock says, as it said it.
     pub date: Option<String>,
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +55,7 @@ impl Answer {
     ///
     /// # Errors
     /// The refusal, as `settings` and `request` let it be said.
-    pub fn accepted(self, settings: &Settings, request: &Request) -> Result<Vec<u8>, Error> {
+    pub fn accepted(self, settings: &Settings, request: &Request) -> Result<Body, Error> {
         match self.status {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),

@@ -1,7 +1,9 @@
-//! The buffers of a connection, as ureq fills and empties them: there while a request runs, and no
+//! What is read into, and out of: the body of an answer, and the buffers of a connection, as ureq fills and empties them: there while a request runs, and no
 //! longer, as there may be many connections. Each thread keeps those of its last request for the next.
 
 use std::cell::Cell;
+use std::io::{self, Read};
+use std::ops::Deref;
 
 use ureq::unversioned::transport::Buffers;
 
@@ -9,9 +11,53 @@ use ureq::unversioned::transport::Buffers;
 const INPUT_BYTES: usize = 64 * 1024;
 const OUTPUT_BYTES: usize = 16 * 1024;
 
+/// A longer body is not kept for the next one to be read into.
+const BODY_KEPT_MAX_BYTES: usize = 64 * 1024;
+
 thread_local! {
     /// Output and input. To have them from the system for each request takes as long as to read it.
     static SPARE: Cell<Option<(Vec<u8>, Vec<u8>)>> = const { Cell::new(None) };
+    static SPARE_BODY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// The body of an answer.
+#[derive(Debug, Default)]
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// Reads it to its end; `length`: how long it says to be.
+    pub(super) fn read(mut reader: impl Read, length: Option<u64>) -> io::Result<Body> {
+        let mut body = Body(SPARE_BODY.take());
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        // No more room is made before more has come.
+        body.0
+            .reserve(length.unwrap_or_default().min(BODY_KEPT_MAX_BYTES));
+        reader.read_to_end(&mut body.0)?;
+        Ok(body)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Body {
+        Body(bytes)
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if (1..=BODY_KEPT_MAX_BYTES).contains(&self.0.capacity()) {
+            self.0.clear();
+            SPARE_BODY.set(std::mem::take(&mut self.0));
+        }
+    }
 }
 
 /// What goes out, and what came in and was not taken yet. ureq's own are written zero by zero at each

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{self, Answer};
+use super::buffers::Body;
 use super::encode;
 use super::request::{Reply, Request, Verb};
 use super::session::{Session, StaticFile, WRITE_NEEDS_S};
@@ -106,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub fn send_raw(&self, request: &Request) -> Result<Vec<u8>, Error> {
+    pub fn send_raw(&self, request: &Request) -> Result<Body, Error> {
         self.send_raw_within(request, self.settings.timeout)
     }
 
@@ -114,7 +115,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<Vec<u8>, Error> {
+    pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<Body, Error> {
         check_size(request)?;
         let end = self.end(request.verb, time);
         self.may_begin(request)?;

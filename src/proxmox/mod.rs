@@ -3,7 +3,7 @@
 pub mod advice;
 pub mod aftermath;
 pub mod answer;
-mod buffers;
+pub mod buffers;
 pub mod cert;
 pub mod client;
 pub mod dial;

@@ -10,6 +10,7 @@ use ureq::http::{self, HeaderValue, Response, header};
 use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer, REPLY_MAX_BYTES};
+use super::buffers::Body;
 use super::dial::Names;
 use super::encode::{body_of, target_of};
 use super::exchange::{self, Exchange, Stop};
@@ -26,8 +27,6 @@ use crate::{files, log, wait};
 pub const WRITE_NEEDS_S: u64 = 10;
 /// The largest header of an answer.
 const HEADER_MAX_BYTES: usize = 32 * 1024;
-/// No more is made room for before it has come.
-const BODY_AT_ONCE_MAX_BYTES: usize = 64 * 1024;
 /// The largest static file that is read.
 const STATIC_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Connections that a cluster keeps between requests.
@@ -283,17 +282,13 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
     let date = response.headers().get(header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
     let limit = u64::try_from(REPLY_MAX_BYTES).unwrap_or(u64::MAX);
-    let response = response.into_body();
-    let length = response.content_length();
-    let length = length.and_then(|length| usize::try_from(length).ok());
-    let mut body = Vec::with_capacity(length.unwrap_or_default().min(BODY_AT_ONCE_MAX_BYTES));
-    let mut reader = response.into_with_config().limit(limit).reader();
-    match reader.read_to_end(&mut body) {
-        Ok(_) => {}
+    let body = response.into_body();
+    let length = body.content_length();
+    let body = match Body::read(body.into_with_config().limit(limit).reader(), length) {
         // A refusal is one by its status line alone.
-        Err(_) if status >= 400 => body.clear(),
-        Err(error) => return Err(error.into()),
-    }
+        Err(_) if status >= 400 => Body::default(),
+        body => body?,
+    };
     Ok(Answer {
         status,
         reason: String::new(),

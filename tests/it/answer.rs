@@ -24,7 +24,7 @@ fn reads_data_and_total() {
     assert_eq!((reply.data, reply.total), (json!([1, 2]), Some(7)));
     let reply = client.send(&get("/b")).unwrap();
     assert_eq!((reply.data, reply.total), (json!(null), Some(8)));
-    assert_eq!(client.send_raw(&get("/c")).unwrap(), br#"{"data":"x"}"#);
+    assert_eq!(*client.send_raw(&get("/c")).unwrap(), *br#"{"data":"x"}"#);
 }
 
 fn refusal(status: u16, reason: &'static str, body: &'static str, request: &Request) -> Error {
@@ -364,7 +364,7 @@ fn every_recorded_refusal_keeps_its_words() {
             status: u16::try_from(status).unwrap(),
             date: None,
             reason: reason.to_string(),
-            body: body.into_bytes(),
+            body: body.into_bytes().into(),
         };
         let error = answer.accepted(&settings, &request).unwrap_err();
         let code = match (status, verb) {

@@ -173,7 +173,7 @@ pub fn answer(bytes: &[u8]) {
             status,
             reason: reason.clone(),
             date: None,
-            body: body.clone(),
+            body: body.clone().into(),
         };
         let accepted = answer.accepted(&settings, &request);
         let accepted = accepted.and_then(|body| answers::parse(&settings, &request, &body));
