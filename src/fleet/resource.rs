@@ -66,42 +66,63 @@ pub struct Resource<'a> {
     shared: Amount,
 }
 
-/// Where a value of a row goes.
-enum Field<'r, 'a> {
-    Text(&'r mut Text<'a>),
-    Amount(&'r mut Amount),
+/// What a value of a row is for.
+#[derive(Clone, Copy)]
+enum Field {
+    Text(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut Text<'a>),
+    Amount(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut Amount),
     Unused,
 }
 
-impl<'a> Resource<'a> {
-    /// The field of this name. By bytes, since those are told apart by a few jumps, and a text by
-    /// comparing it with each: there are twenty to a row.
-    fn field(&mut self, name: &str) -> Field<'_, 'a> {
+impl Field {
+    /// By bytes, since those are told apart by a few jumps, and a text by comparing it with each:
+    /// there are twenty to a row.
+    fn of(name: &str) -> Field {
         match name.as_bytes() {
-            b"type" => Field::Text(&mut self.kind),
-            b"id" => Field::Text(&mut self.id),
-            b"name" => Field::Text(&mut self.name),
-            b"node" => Field::Text(&mut self.node),
-            b"storage" => Field::Text(&mut self.storage),
-            b"pool" => Field::Text(&mut self.pool),
-            b"status" => Field::Text(&mut self.status),
-            b"tags" => Field::Text(&mut self.tags),
-            b"lock" => Field::Text(&mut self.lock),
-            b"hastate" => Field::Text(&mut self.hastate),
-            b"content" => Field::Text(&mut self.content),
-            b"plugintype" => Field::Text(&mut self.plugintype),
-            b"vmid" => Field::Amount(&mut self.vmid),
-            b"cpu" => Field::Amount(&mut self.cpu),
-            b"maxcpu" => Field::Amount(&mut self.maxcpu),
-            b"mem" => Field::Amount(&mut self.mem),
-            b"maxmem" => Field::Amount(&mut self.maxmem),
-            b"disk" => Field::Amount(&mut self.disk),
-            b"maxdisk" => Field::Amount(&mut self.maxdisk),
-            b"uptime" => Field::Amount(&mut self.uptime),
-            b"template" => Field::Amount(&mut self.template),
-            b"shared" => Field::Amount(&mut self.shared),
+            b"type" => Field::Text(|row| &mut row.kind),
+            b"id" => Field::Text(|row| &mut row.id),
+            b"name" => Field::Text(|row| &mut row.name),
+            b"node" => Field::Text(|row| &mut row.node),
+            b"storage" => Field::Text(|row| &mut row.storage),
+            b"pool" => Field::Text(|row| &mut row.pool),
+            b"status" => Field::Text(|row| &mut row.status),
+            b"tags" => Field::Text(|row| &mut row.tags),
+            b"lock" => Field::Text(|row| &mut row.lock),
+            b"hastate" => Field::Text(|row| &mut row.hastate),
+            b"content" => Field::Text(|row| &mut row.content),
+            b"plugintype" => Field::Text(|row| &mut row.plugintype),
+            b"vmid" => Field::Amount(|row| &mut row.vmid),
+            b"cpu" => Field::Amount(|row| &mut row.cpu),
+            b"maxcpu" => Field::Amount(|row| &mut row.maxcpu),
+            b"mem" => Field::Amount(|row| &mut row.mem),
+            b"maxmem" => Field::Amount(|row| &mut row.maxmem),
+            b"disk" => Field::Amount(|row| &mut row.disk),
+            b"maxdisk" => Field::Amount(|row| &mut row.maxdisk),
+            b"uptime" => Field::Amount(|row| &mut row.uptime),
+            b"template" => Field::Amount(|row| &mut row.template),
+            b"shared" => Field::Amount(|row| &mut row.shared),
             _ => Field::Unused,
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
+        deserializer.deserialize_identifier(FieldVisitor)
+    }
+}
+
+struct FieldVisitor;
+
+impl Visitor<'_> for FieldVisitor {
+    type Value = Field;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+        Ok(Field::of(name))
     }
 }
 
@@ -264,10 +285,10 @@ impl<'de> Visitor<'de> for RowVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Resource<'de>, A::Error> {
         let mut row = Resource::default();
-        while let Some(name) = fields.next_key::<Text>()? {
-            match row.field(&name) {
-                Field::Text(text) => *text = fields.next_value()?,
-                Field::Amount(amount) => *amount = fields.next_value()?,
+        while let Some(field) = fields.next_key::<Field>()? {
+            match field {
+                Field::Text(text) => *text(&mut row) = fields.next_value()?,
+                Field::Amount(amount) => *amount(&mut row) = fields.next_value()?,
                 Field::Unused => {
                     fields.next_value::<IgnoredAny>()?;
                 }
