@@ -2,7 +2,6 @@
 //!
 //! No message shows a value, save names of clusters: a secret may stand in the wrong place.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,7 +87,6 @@ impl Report {
 /// they are empty.
 pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Result<Config, Report> {
     let mut report = Report::default();
-    let in_file: HashSet<&str> = file.iter().map(|(name, _)| name.as_str()).collect();
     let values = values(environment, file);
 
     let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names(text, &mut report));
@@ -96,7 +94,7 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
     let listed = listed.unwrap_or_default();
     let owned = spelling::assign(&listed, &values, &mut report);
     other_stages(several, &values, &mut report);
-    spelling::unknown(&listed, &owned, &values, &in_file, &mut report);
+    spelling::unknown(&listed, &owned, &values, file, &mut report);
 
     let names = if several {
         listed

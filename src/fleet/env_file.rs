@@ -243,8 +243,11 @@ impl<'a> Scanner<'a> {
 
     fn statement(&mut self) -> Result<Option<Statement<'a>>, Broken> {
         let mut ahead = *self;
-        if ahead.eat_text("export") && !ahead.take(blank).is_empty() {
-            *self = ahead;
+        if let Some(rest) = self.rest.strip_prefix("export") {
+            ahead.rest = rest;
+            if !ahead.take(blank).is_empty() {
+                *self = ahead;
+            }
         }
         let key = self.key()?;
         self.take(blank);
@@ -335,25 +338,24 @@ impl<'a> Scanner<'a> {
     }
 
     fn take(&mut self, fits: impl Fn(char) -> bool) -> &'a str {
-        let end = self
-            .rest
-            .find(|character| !fits(character))
-            .unwrap_or(self.rest.len());
+        let mut end = self.rest.len();
+        for (place, character) in self.rest.char_indices() {
+            if !fits(character) {
+                end = place;
+                break;
+            }
+            self.line += usize::from(character == '\n');
+        }
         let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.line += taken.matches('\n').count();
         self.rest = rest;
         taken
     }
 
     fn eat(&mut self, character: char) -> bool {
-        self.eat_text(character.encode_utf8(&mut [0; 4]))
-    }
-
-    fn eat_text(&mut self, text: &str) -> bool {
-        let Some(rest) = self.rest.strip_prefix(text) else {
+        let Some(rest) = self.rest.strip_prefix(character) else {
             return false;
         };
-        self.line += text.matches('\n').count();
+        self.line += usize::from(character == '\n');
         self.rest = rest;
         true
     }
@@ -376,7 +378,11 @@ fn unescape(quote: char, escaped: char) -> Option<char> {
 
 /// Python's `\s`: Unicode's white space and four control characters more.
 fn white(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+    match character {
+        '\t'..='\r' | '\u{1c}'..='\u{1f}' | ' ' => true,
+        '\0'..='\u{7f}' => false,
+        _ => character.is_whitespace(),
+    }
 }
 
 fn blank(character: char) -> bool {

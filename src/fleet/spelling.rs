@@ -24,8 +24,8 @@ pub(super) struct Field<'a> {
 /// The few fields of each cluster that are set, by the cluster's place, each with the field's name.
 pub(super) struct Owned<'a> {
     fields: Vec<Vec<(&'static str, Field<'a>)>>,
-    /// Variables of a known cluster, whether they hold or not.
-    known: HashSet<&'a str>,
+    /// Variables of a known cluster, whether they hold or not, in their order.
+    known: Vec<&'a str>,
 }
 
 impl<'a> Owned<'a> {
@@ -33,6 +33,10 @@ impl<'a> Owned<'a> {
         let set = self.fields.get(cluster)?;
         let (_, value) = set.iter().find(|(name, _)| *name == field)?;
         Some(*value)
+    }
+
+    fn knows(&self, variable: &str) -> bool {
+        self.known.binary_search(&variable).is_ok()
     }
 }
 
@@ -55,7 +59,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
     }
     let mut owned = Owned {
         fields: names.iter().map(|_| Vec::new()).collect(),
-        known: HashSet::new(),
+        known: Vec::new(),
     };
     for (variable, value) in values {
         let Some(rest) = variable.strip_prefix(CLUSTER_PREFIX) else {
@@ -70,7 +74,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         let Some((spelling, field, places)) = longest else {
             continue;
         };
-        owned.known.insert(variable);
+        owned.known.push(variable);
         let holds = |place: &usize| {
             let name = names.get(*place).map_or("", String::as_str);
             spelling == name || {
@@ -113,16 +117,22 @@ pub(super) fn unknown(
     names: &[String],
     owned: &Owned,
     values: &Values,
-    in_file: &HashSet<&str>,
+    file: &[(String, String)],
     report: &mut Report,
 ) {
     // There are many, and mostly nobody asks.
     let known = LazyCell::new(|| all_names(names).collect::<Vec<(String, bool)>>());
+    let in_file = LazyCell::new(|| {
+        let names = file.iter().map(|(name, _)| name.as_str());
+        names.collect::<HashSet<&str>>()
+    });
     let mut unknown = 0;
+    // Both are in order.
+    let mut of_clusters = owned.known.iter().peekable();
     for variable in values.keys() {
-        if variables::of_registry(variable).is_some()
+        if of_clusters.next_if_eq(&variable).is_some()
+            || variables::of_registry(variable).is_some()
             || variables::of_single_cluster(variable).is_some()
-            || owned.known.contains(variable)
         {
             continue;
         }
@@ -200,7 +210,7 @@ fn is_of_cluster_left_out(variable: &str, values: &Values, owned: &Owned) -> boo
             .and_then(|rest| rest.strip_suffix('_'));
         name.is_some_and(|name| {
             let url = format!("{CLUSTER_PREFIX}{name}_API_URL");
-            values.contains_key(url.as_str()) && !owned.known.contains(url.as_str())
+            values.contains_key(url.as_str()) && !owned.knows(&url)
         })
     })
 }
