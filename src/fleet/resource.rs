@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// What a row is about. Zones, networks and the like are [`Sort::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -244,7 +244,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 
 struct List<'f>(&'f mut dyn FnMut(&Resource));
 
-impl<'de> serde::de::DeserializeSeed<'de> for List<'_> {
+impl<'de> DeserializeSeed<'de> for List<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -260,41 +260,46 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(row) = rows.next_element::<Resource>()? {
+        loop {
+            let mut row = Resource::default();
+            if rows.next_element_seed(Filled(&mut row))?.is_none() {
+                return Ok(());
+            }
             (self.0)(&row);
         }
-        Ok(())
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Resource<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Resource<'a>, D::Error> {
-        deserializer.deserialize_map(RowVisitor)
+/// Fills a row where it stands. By hand: what is derived takes five times the code, once for each
+/// field.
+struct Filled<'r, 'a>(&'r mut Resource<'a>);
+
+impl<'de> DeserializeSeed<'de> for Filled<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-/// By hand: what is derived takes five times the code, once for each field.
-struct RowVisitor;
-
-impl<'de> Visitor<'de> for RowVisitor {
-    type Value = Resource<'de>;
+impl<'de> Visitor<'de> for Filled<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a resource")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Resource<'de>, A::Error> {
-        let mut row = Resource::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         while let Some(field) = fields.next_key::<Field>()? {
             match field {
-                Field::Text(text) => *text(&mut row) = fields.next_value()?,
-                Field::Amount(amount) => *amount(&mut row) = fields.next_value()?,
+                Field::Text(text) => *text(self.0) = fields.next_value()?,
+                Field::Amount(amount) => *amount(self.0) = fields.next_value()?,
                 Field::Unused => {
                     fields.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(row)
+        Ok(())
     }
 }
 

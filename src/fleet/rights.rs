@@ -24,6 +24,8 @@ pub type Privileges = BTreeMap<Box<str>, bool>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rights {
     paths: BTreeMap<Box<str>, Arc<Privileges>>,
+    /// What they show. There may be thousands of paths, and each list asks.
+    sight: Sight,
 }
 
 /// Where a token holds a privilege.
@@ -60,7 +62,17 @@ impl Rights {
             };
             paths.insert(path.as_str().into(), held);
         }
-        Rights { paths }
+        let mut rights = Rights {
+            paths,
+            sight: Sight::default(),
+        };
+        rights.sight = Sight::of(&rights);
+        rights
+    }
+
+    /// What they show.
+    pub fn sight(&self) -> Sight {
+        self.sight
     }
 
     /// What is held on a path that the answer names.
@@ -181,7 +193,7 @@ impl Fleet {
     /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
     /// out.
     pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
-        self.rights(cluster).map(|rights| Sight::of(&rights))
+        self.rights(cluster).map(|rights| rights.sight())
     }
 }
 

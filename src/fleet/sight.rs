@@ -5,7 +5,7 @@ use super::resource::Sort;
 use super::rights::Rights;
 
 /// Of what a token sees everything there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // One for each list.
 pub struct Sight {
     pub guests: bool,

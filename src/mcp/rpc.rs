@@ -3,7 +3,7 @@
 //! The rules of the envelope are here; what a method means is the server's business.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -19,6 +19,9 @@ pub const BATCH_MAX: usize = 64;
 pub const ID_MAX_BYTES: usize = 1024;
 /// The most of a client's words that an error message repeats.
 const QUOTED_MAX_CHARS: usize = 80;
+
+/// Room for what a line has beside what was written for it.
+const LINE_BYTES: usize = 256;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -166,37 +169,61 @@ pub fn quoted(word: &str) -> String {
 #[derive(Default)]
 pub struct Reply {
     pub fields: Map<String, Value>,
-    /// One field more: its name, and its value as JSON.
-    pub written: Option<(&'static str, String)>,
+    /// Fields whose values are JSON already.
+    pub written: Vec<(&'static str, String)>,
 }
 
 impl From<Map<String, Value>> for Reply {
     fn from(fields: Map<String, Value>) -> Reply {
         Reply {
             fields,
-            written: None,
+            written: Vec::new(),
         }
     }
 }
 
 /// The line that answers a request with a result.
 pub fn result_line(id: &Id, reply: &Reply) -> String {
-    // Written by hand, since the id and perhaps a field are JSON already.
-    let mut line = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#);
-    let fields = serde_json::to_string(&reply.fields).unwrap_or_else(|_| "{}".to_owned());
-    match &reply.written {
-        None => line.push_str(&fields),
-        Some((name, value)) => {
-            line.reserve(fields.len() + name.len() + value.len() + 8);
-            line.push_str(fields.strip_suffix('}').unwrap_or(&fields));
-            let comma = if reply.fields.is_empty() { "" } else { "," };
-            for part in [comma, "\"", name, "\":", value, "}"] {
-                line.push_str(part);
-            }
+    // Written by hand, since the id and perhaps some fields are JSON already.
+    let written = reply.written.iter();
+    let bytes: usize = written.map(|(name, value)| name.len() + value.len()).sum();
+    let mut line = String::with_capacity(bytes + LINE_BYTES);
+    // Writing to a `String` cannot fail.
+    let _ = write!(line, r#"{{"jsonrpc":"2.0","id":{id},"result":{{"#);
+    let mut comma = "";
+    for (name, value) in &reply.written {
+        for part in [comma, "\"", name, "\":", value] {
+            line.push_str(part);
+        }
+        comma = ",";
+    }
+    if !reply.fields.is_empty() {
+        let fields = serde_json::to_string(&reply.fields).unwrap_or_default();
+        line.push_str(comma);
+        let inner = fields
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        line.push_str(inner.unwrap_or_default());
+    }
+    line.push_str("}}");
+    line
+}
+
+/// A JSON text as a JSON string: there is no character in it that does not show.
+pub fn json_in_text(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + json.len() / 4 + 2);
+    text.push('"');
+    let mut done = 0;
+    for (place, byte) in json.bytes().enumerate() {
+        if matches!(byte, b'"' | b'\\') {
+            text.push_str(json.get(done..place).unwrap_or_default());
+            text.push('\\');
+            done = place;
         }
     }
-    line.push('}');
-    line
+    text.push_str(json.get(done..).unwrap_or_default());
+    text.push('"');
+    text
 }
 
 /// The line of a notification without parameters.

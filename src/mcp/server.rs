@@ -339,11 +339,15 @@ fn keep(result: &mut Object) {
 /// The answer of a tool: structured where the client knows that, and the same as text.
 fn success(answer: &Object, revision: Revision) -> Reply {
     let said = serde_json::to_string(answer).unwrap_or_default();
+    let text = rpc::json_in_text(&said);
+    let content = format!(r#"[{{"type":"text","text":{text}}}]"#);
+    let mut written = vec![("content", content)];
+    if revision.is_structured() {
+        written.push(("structuredContent", said));
+    }
     Reply {
-        fields: object([("content", text(&said))]),
-        written: revision
-            .is_structured()
-            .then_some(("structuredContent", said)),
+        fields: Object::new(),
+        written,
     }
 }
 

@@ -6,7 +6,6 @@ use super::Deed;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::Sort;
-use crate::fleet::sight::Sight;
 use crate::gate::reach::Reach;
 use crate::gate::weigh::Touch;
 use crate::proxmox::request::{Request, Verb};
@@ -127,7 +126,7 @@ fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind) -> bool) -> Result<Vec<Found>
 }
 
 fn see_all(reach: &Reach) -> Result<(), Error> {
-    if Sight::of(&*reach.rights()?).guests {
+    if reach.rights()?.sight().guests {
         return Ok(());
     }
     Err(Error::Denied {
