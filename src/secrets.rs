@@ -47,6 +47,8 @@ const ENDS: &[&str] = &[
     "secretaccesskey",
     "ticket",
 ];
+/// None of them is longer.
+const NAME_MAX_BYTES: usize = 24;
 /// Keys that do where another stands beside them: a new token's secret, the credentials of an ACME
 /// plugin.
 const BESIDE: &[(&str, &str)] = &[("value", "full-tokenid"), ("data", "plugin")];
@@ -97,27 +99,28 @@ pub fn without_known(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Whether what stands under `key` is a secret.
+/// Whether what stands under `key` is a secret. Every key of every answer is asked about.
 pub fn is_secret(key: &str) -> bool {
-    let plain = || {
-        let letters = key
-            .bytes()
-            .rev()
-            .filter(|byte| !matches!(byte, b'-' | b'_'));
-        letters.map(|byte| byte.to_ascii_lowercase())
-    };
-    let Some(last) = plain().next() else {
-        return false;
-    };
-    let ends_in = |end: &str| {
-        // Most differ in the last letter.
-        end.ends_with(char::from(last)) && {
-            let mut letters = plain();
-            end.bytes().rev().all(|byte| letters.next() == Some(byte))
+    // From its end, in lower case, as far as any of the names goes.
+    let mut letters = [0; NAME_MAX_BYTES];
+    let mut count = 0;
+    for byte in key.bytes().rev() {
+        if matches!(byte, b'-' | b'_') {
+            continue;
         }
+        if let Some(letter) = letters.get_mut(count) {
+            *letter = byte.to_ascii_lowercase();
+        }
+        count += 1;
+    }
+    let ends_in = |end: &str| {
+        let end = end.as_bytes();
+        // Most differ in the last letter.
+        end.len() <= count
+            && end.last() == letters.first()
+            && end.iter().rev().eq(letters.iter().take(end.len()))
     };
-    let is = |whole: &str| ends_in(whole) && plain().count() == whole.len();
-    ENDS.iter().any(|end| ends_in(end)) || KEYS.iter().any(|key| is(key))
+    ENDS.iter().any(|end| ends_in(end)) || KEYS.iter().any(|key| key.len() == count && ends_in(key))
 }
 
 /// `text` without the secrets that are known, or that can be told by what stands around them: tokens,
