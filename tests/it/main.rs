@@ -42,6 +42,7 @@ mod hostile;
 mod inbox;
 mod index;
 mod layers;
+mod leading;
 mod leaks;
 mod listen;
 mod listing;
