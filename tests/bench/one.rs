@@ -119,10 +119,10 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let mut bare = || Bare::open(&staging.ca, port, &token, RESOURCES);
     // A core that wakes another takes as long as the call; what that comes to is told beside.
     process::on_one_core(|| {
-        let who = ("simulator", Limits::Both);
+        let who = ("simulator", true);
         side_by_side(program, who, &three, "staging", &mut bare, table)
     })?;
-    let who = ("simulator, on any core", Limits::None);
+    let who = ("simulator, on any core", false);
     side_by_side(program, who, &three, "staging", &mut bare, table)?;
     light.latency(Duration::ZERO);
     light.guests(10);
@@ -135,24 +135,16 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     )?;
     let token = format!("{TOKEN_ID}={TOKEN_SECRET}");
     let mut bare = || Bare::open(&light.ca, light.cluster(0).port, &token, RESOURCES);
-    // A request that costs nothing makes any ratio large: here what is added says more.
+    // A request that costs nothing: any ratio is large, and what is added is told, not judged.
     process::on_one_core(|| {
-        let who = ("prepared answers", Limits::Added);
+        let who = ("prepared answers", false);
         side_by_side(program, who, &env_file, "c001", &mut bare, table)
     })
 }
 
-/// What is judged of a call beside a bare request.
-#[derive(Clone, Copy, PartialEq)]
-enum Limits {
-    Both,
-    Added,
-    None,
-}
-
 fn side_by_side(
     program: &Path,
-    (who, limits): (&str, Limits),
+    (who, judged): (&str, bool),
     env_file: &Path,
     cluster: &str,
     open: &mut dyn FnMut() -> Result<Bare, String>,
@@ -192,16 +184,10 @@ fn side_by_side(
         "times",
     );
     let ratio = ratio.beside(&beside);
-    table.add(match limits {
-        Limits::Both => ratio.most(1.2),
-        Limits::Added | Limits::None => ratio,
-    });
+    table.add(if judged { ratio.most(1.2) } else { ratio });
     let added = ours.saturating_sub(bare);
     let row = Row::ms(format!("a warm call adds, {who}"), added);
-    table.add(match limits {
-        Limits::Both | Limits::Added => row.most(0.2),
-        Limits::None => row,
-    });
+    table.add(if judged { row.most(0.2) } else { row });
     Ok(())
 }
 
