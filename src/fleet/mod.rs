@@ -5,6 +5,7 @@ pub mod effect;
 pub mod env_file;
 pub mod fan_out;
 pub mod index;
+pub mod loose;
 pub mod query;
 pub mod registry;
 pub mod reload;

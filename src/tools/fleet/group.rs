@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::row::count;
-use crate::fleet::resource::{Amount, Resource, Sort};
+use crate::fleet::loose::Amount;
+use crate::fleet::resource::{Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib};
 

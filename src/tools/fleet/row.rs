@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::resource::{Amount, Resource, Sort};
+use crate::fleet::loose::Amount;
+use crate::fleet::resource::{Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};
 

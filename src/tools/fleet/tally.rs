@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::cut;
 use super::row::{count, percent};
-use crate::fleet::resource::{Amount, Resource, Sort};
+use crate::fleet::loose::Amount;
+use crate::fleet::resource::{Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::gib;
 
