@@ -16,7 +16,7 @@ const CLUSTERS: [usize; 5] = [1, 3, 10, 30, 100];
 const LATENCIES_MS: [u64; 3] = [0, 20, 200];
 const FANOUT: usize = 8;
 /// Warm calls, of which the quickest counts.
-const WARM_CALLS: usize = 3;
+const WARM_CALLS: usize = 6;
 const SEARCH: &str = r#"{"query":"type:guest"}"#;
 const INDEX_MOST_BYTES: f64 = 64.0;
 
