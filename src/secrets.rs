@@ -4,6 +4,7 @@
 mod line;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
@@ -59,16 +60,9 @@ const TOKEN: &str = "token";
 const NAMED_BY: &[&str] = &["key", "name"];
 const VALUES: &[&str] = &["value", "pending", "old", "new", "from", "to"];
 
-static KNOWN: Mutex<Known> = Mutex::new(Known {
-    secrets: Vec::new(),
-    shortest: usize::MAX,
-});
-
-struct Known {
-    secrets: Vec<String>,
-    /// The bytes of the shortest: a shorter text has none.
-    shortest: usize,
-}
+static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The bytes of the shortest of them: a shorter text, as most are, has none.
+static SHORTEST_BYTES: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// Hides this secret from now on wherever it would be shown, whatever stands around it.
 pub fn remember(secret: &str) {
@@ -76,24 +70,23 @@ pub fn remember(secret: &str) {
         return;
     }
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.secrets.iter().any(|one| one == secret) {
+    if known.iter().any(|one| one == secret) {
         return;
     }
-    if known.secrets.len() >= KNOWN_MAX {
-        known.secrets.remove(0);
+    if known.len() >= KNOWN_MAX {
+        known.remove(0);
     }
-    known.shortest = known.shortest.min(secret.len());
-    known.secrets.push(secret.to_owned());
+    known.push(secret.to_owned());
+    SHORTEST_BYTES.fetch_min(secret.len(), Ordering::SeqCst);
 }
 
 /// `text` without the secrets that are known.
 pub fn without_known(text: &str) -> Cow<'_, str> {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if text.len() < known.shortest {
+    if text.len() < SHORTEST_BYTES.load(Ordering::SeqCst) {
         return Cow::Borrowed(text);
     }
-    let secrets = known.secrets.iter();
-    let found = secrets.filter(|secret| text.contains(secret.as_str()));
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known.iter().filter(|secret| text.contains(secret.as_str()));
     found.fold(Cow::Borrowed(text), |text, secret| {
         Cow::Owned(text.replace(secret.as_str(), HIDDEN))
     })

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::secrets;
-use crate::text::{printable, shown};
+use crate::text::{printable, visible};
 
 /// The longest text of an answer, the longest key, and the longest part of an error sentence.
 const TEXT_MAX_CHARS: usize = 16_000;
@@ -45,7 +45,7 @@ pub fn line(text: &str) -> String {
 }
 
 fn fit_map(map: &mut Map<String, Value>, own: &[String]) {
-    secrets::rekey(map, |key| shown(key, KEY_MAX_CHARS));
+    secrets::rekey(map, |key| visible(key, KEY_MAX_CHARS));
     for value in map.values_mut() {
         fit(value, own);
     }
@@ -57,8 +57,8 @@ fn fit(value: &mut Value, own: &[String]) {
             if own.iter().any(|secret| text.contains(secret.as_str())) {
                 *text = without(text, own);
             }
-            if let Cow::Owned(shown) = shown(text, TEXT_MAX_CHARS) {
-                *text = shown;
+            if let Cow::Owned(visible) = visible(text, TEXT_MAX_CHARS) {
+                *text = visible;
             }
         }
         Value::Array(entries) => entries.iter_mut().for_each(|one| fit(one, own)),

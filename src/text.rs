@@ -13,11 +13,11 @@ const WORD_MAX_CHARS: usize = 200;
 /// `text` with everything that does not show made visible as `\n` or `\u{202e}`, and cut after
 /// `max_chars` characters with `…`.
 pub fn printable(text: &str, max_chars: usize) -> String {
-    shown(text, max_chars).into_owned()
+    visible(text, max_chars).into_owned()
 }
 
 /// The same, borrowed where `text` is fit as it is. Most is, and short: that is seen at a glance.
-pub fn shown(text: &str, max_chars: usize) -> Cow<'_, str> {
+pub fn visible(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }

@@ -209,7 +209,7 @@ pub fn result_line(id: &Id, reply: &Reply) -> String {
     line
 }
 
-/// A JSON text as a JSON string: there is no character in it that does not show.
+/// A JSON text as a JSON string. Control characters are escaped in it already.
 pub fn json_in_text(json: &str) -> String {
     let mut text = String::with_capacity(json.len() + json.len() / 4 + 2);
     text.push('"');

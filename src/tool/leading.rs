@@ -1,23 +1,16 @@
 //! The first rows of a list, whatever the order in which they come: no more of them are held than a
 //! page can show, and no other is made, so that neither memory nor work follows the fleet.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use super::rows::Row;
 
 /// The rows that come first by their keys. Rows of equal keys stay as they came.
 pub struct Leading<K> {
     keep: usize,
-    /// The last of them on top.
-    rows: BinaryHeap<Placed<K>>,
+    /// By key and arrival.
+    rows: BTreeMap<(K, usize), Row>,
     arrived: usize,
-}
-
-struct Placed<K> {
-    key: K,
-    arrival: usize,
-    row: Row,
 }
 
 impl<K: Ord> Leading<K> {
@@ -25,7 +18,7 @@ impl<K: Ord> Leading<K> {
     pub fn new(keep: usize) -> Leading<K> {
         Leading {
             keep,
-            rows: BinaryHeap::new(),
+            rows: BTreeMap::new(),
             arrived: 0,
         }
     }
@@ -33,16 +26,12 @@ impl<K: Ord> Leading<K> {
     /// Takes the row of this key, which is made if it is among the first so far.
     pub fn push(&mut self, key: K, make: impl FnOnce() -> Row) {
         if self.rows.len() >= self.keep {
-            match self.rows.peek() {
-                Some(last) if key < last.key => self.rows.pop(),
+            match self.rows.last_key_value() {
+                Some(((last, _), _)) if key < *last => self.rows.pop_last(),
                 _ => return,
             };
         }
-        self.rows.push(Placed {
-            key,
-            arrival: self.arrived,
-            row: make(),
-        });
+        self.rows.insert((key, self.arrived), make());
         self.arrived += 1;
     }
 
@@ -54,28 +43,7 @@ impl<K: Ord> Leading<K> {
 
     /// The rows that were kept, in their order.
     pub fn into_rows(self) -> Vec<(K, Row)> {
-        let placed = self.rows.into_sorted_vec();
-        placed.into_iter().map(|one| (one.key, one.row)).collect()
+        let rows = self.rows.into_iter();
+        rows.map(|((key, _), row)| (key, row)).collect()
     }
 }
-
-impl<K: Ord> Ord for Placed<K> {
-    fn cmp(&self, other: &Placed<K>) -> Ordering {
-        let by_key = self.key.cmp(&other.key);
-        by_key.then(self.arrival.cmp(&other.arrival))
-    }
-}
-
-impl<K: Ord> PartialOrd for Placed<K> {
-    fn partial_cmp(&self, other: &Placed<K>) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<K: Ord> PartialEq for Placed<K> {
-    fn eq(&self, other: &Placed<K>) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl<K: Ord> Eq for Placed<K> {}

@@ -1,6 +1,6 @@
 //! The order of the rows of a list, as a caller asks for it.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 use serde_json::Value;
 
@@ -41,48 +41,26 @@ impl<'a> Order<'a> {
 
     /// Where a row stands that has this in the column.
     pub fn rank_of(&self, value: Option<&Value>) -> Rank {
-        Rank {
-            place: Place::of(value),
-            descending: self.descending,
+        match Place::of(value) {
+            None => Rank::Without,
+            Some(place) if self.descending => Rank::Down(Reverse(place)),
+            Some(place) => Rank::Up(place),
         }
     }
 }
 
 /// Where a row stands in an order. Rows without the column come last in both directions.
-pub struct Rank {
-    place: Option<Place>,
-    descending: bool,
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    Up(Place),
+    Down(Reverse<Place>),
+    Without,
 }
-
-impl Ord for Rank {
-    fn cmp(&self, other: &Rank) -> Ordering {
-        match (&self.place, &other.place) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(one), Some(other)) if self.descending => other.compare(one),
-            (Some(one), Some(other)) => one.compare(other),
-        }
-    }
-}
-
-impl PartialOrd for Rank {
-    fn partial_cmp(&self, other: &Rank) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Rank {
-    fn eq(&self, other: &Rank) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Rank {}
 
 /// A value as it is compared: numbers before texts.
-enum Place {
-    Number(f64),
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    Number(i64),
     Text(String),
 }
 
@@ -90,20 +68,17 @@ impl Place {
     fn of(value: Option<&Value>) -> Option<Place> {
         match value? {
             Value::Null => None,
-            Value::Bool(yes) => Some(Place::Number(f64::from(u8::from(*yes)))),
-            Value::Number(number) => number.as_f64().map(Place::Number),
+            Value::Bool(yes) => Some(Place::number(f64::from(u8::from(*yes)))),
+            Value::Number(number) => number.as_f64().map(Place::number),
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(Place::Text(text.to_lowercase())),
             other => Some(Place::Text(other.to_string())),
         }
     }
 
-    fn compare(&self, other: &Place) -> Ordering {
-        match (self, other) {
-            (Place::Number(one), Place::Number(other)) => one.total_cmp(other),
-            (Place::Text(one), Place::Text(other)) => one.cmp(other),
-            (Place::Number(_), Place::Text(_)) => Ordering::Less,
-            (Place::Text(_), Place::Number(_)) => Ordering::Greater,
-        }
+    /// As an integer that stands to others as [`f64::total_cmp`] has it, which says why this does.
+    fn number(number: f64) -> Place {
+        let bits = number.to_bits().cast_signed();
+        Place::Number(bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed())
     }
 }

@@ -10,7 +10,7 @@ use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
-use crate::text::{printable, shown};
+use crate::text::{printable, visible};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
@@ -98,7 +98,7 @@ fn nodes(reach: &Reach) -> Result<Nodes, Error> {
     reach.resources(&mut |resource| match resource.sort() {
         Sort::Node => nodes.push(node(reach.cluster_name(), resource)),
         Sort::Vm | Sort::Container => {
-            let node = shown(&resource.node, NAME_MAX_CHARS);
+            let node = visible(&resource.node, NAME_MAX_CHARS);
             let (here, running) = match guests.get_mut(&*node) {
                 Some(counts) => counts,
                 None => guests.entry(node.into_owned()).or_default(),

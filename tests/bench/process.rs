@@ -4,8 +4,6 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::thread::{self, CpuSet, Pid};
-
 /// Clock ticks a second, as `/proc` counts CPU time on every Linux.
 const TICKS: u64 = 100;
 
@@ -57,32 +55,6 @@ pub fn cpu(id: u32) -> Result<Duration, String> {
 fn read(id: u32, what: &str) -> Result<String, String> {
     let path = format!("/proc/{id}/{what}");
     fs::read_to_string(&path).map_err(|cause| format!("{path}: {cause}"))
-}
-
-/// Runs `work` with all threads of this process, and what they start, on one core: a machine that wakes
-/// one core from another takes its time for it, which is not that of what is measured.
-///
-/// # Errors
-/// Those of `work`, and that the kernel does not let us.
-pub fn on_one_core<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let said = |cause: &dyn std::fmt::Display| format!("one core to measure on: {cause}");
-    let all = thread::sched_getaffinity(None).map_err(|cause| said(&cause))?;
-    let last = (0..CpuSet::MAX_CPU).rev().find(|core| all.is_set(*core));
-    let mut one = CpuSet::new();
-    one.set(last.unwrap_or_default());
-    let put_on = |cores: &CpuSet| -> Result<(), String> {
-        let threads = fs::read_dir("/proc/self/task").map_err(|cause| said(&cause))?;
-        for id in threads.flatten() {
-            let id = id.file_name().to_string_lossy().parse().ok();
-            // One that has ended meanwhile needs none.
-            let _ = thread::sched_setaffinity(id.and_then(Pid::from_raw), cores);
-        }
-        thread::sched_setaffinity(None, cores).map_err(|cause| said(&cause))
-    };
-    put_on(&one)?;
-    let result = work();
-    put_on(&all)?;
-    result
 }
 
 /// The machine that was measured on: processor, how many, memory, kernel, and how busy it was.

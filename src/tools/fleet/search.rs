@@ -99,10 +99,10 @@ struct Key {
 }
 
 /// Where a row stands in its cluster: guests together by VMID, then nodes, storages and pools by name
-/// and node. Names of guests are not needed to tell them apart.
+/// and node.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Seat {
-    sort: usize,
+    sort: Sort,
     vmid: Option<u32>,
     name: String,
     node: String,
@@ -110,29 +110,23 @@ struct Seat {
 
 impl Seat {
     fn of(resource: &Resource) -> Seat {
-        let sort = resource.sort();
-        let (name, node) = match sort {
-            Sort::Vm | Sort::Container => (String::new(), String::new()),
-            Sort::Node => (resource.name().to_string(), String::new()),
-            _ => (resource.name().to_string(), resource.node.to_string()),
+        let (sort, name, node) = match resource.sort() {
+            // A VMID tells them apart; there are too many for more.
+            Sort::Vm | Sort::Container => (Sort::Vm, "", ""),
+            sort => (sort, resource.name(), &*resource.node),
         };
         Seat {
-            sort: match sort {
-                Sort::Vm | Sort::Container => 0,
-                Sort::Node => 1,
-                Sort::Storage => 2,
-                Sort::Pool | Sort::Other => 3,
-            },
+            sort,
             vmid: resource.vmid(),
-            name,
-            node,
+            name: name.to_string(),
+            node: node.to_string(),
         }
     }
 
     /// That of a storage which its nodes share.
     fn of_shared(storage: &str) -> Seat {
         Seat {
-            sort: 2,
+            sort: Sort::Storage,
             vmid: None,
             name: storage.to_string(),
             node: String::new(),
@@ -272,15 +266,19 @@ impl<'a, 's> Collector<'a, 's> {
         if let Some(by) = self.search.group_by {
             self.groups.count(by, self.cluster, resource);
         } else if !(sort == Sort::Storage && resource.is_shared()) {
-            let key = Key {
-                asked: self.search.order.as_ref().map(|order| {
-                    order.rank_of(Some(&row::value(self.cluster, resource, order.column())))
-                }),
-                cluster: self.place,
-                seat: Seat::of(resource),
-            };
+            let key = self.key(Seat::of(resource), |order| {
+                order.rank_of(Some(&row::value(self.cluster, resource, order.column())))
+            });
             let cluster = self.cluster;
             self.rows.push(key, || row::row(cluster, resource));
+        }
+    }
+
+    fn key(&self, seat: Seat, rank: impl Fn(&Order) -> Rank) -> Key {
+        Key {
+            asked: self.search.order.as_ref().map(rank),
+            cluster: self.place,
+            seat,
         }
     }
 
@@ -312,12 +310,7 @@ impl<'a, 's> Collector<'a, 's> {
                 shared.nodes.sort();
                 shared.row.remove("node");
                 shared.row.insert("nodes", shared.nodes.into());
-                let order = self.search.order.as_ref();
-                let key = Key {
-                    asked: order.map(|order| order.rank(&shared.row)),
-                    cluster: self.place,
-                    seat: Seat::of_shared(&storage),
-                };
+                let key = self.key(Seat::of_shared(&storage), |order| order.rank(&shared.row));
                 self.rows.push(key, || shared.row);
             }
         }
