@@ -86,7 +86,6 @@ pub(crate) fn second_lab(world: &World) {
     copies(world);
     world.cluster("B").edit(|state| state.guests.remove(&211));
     world.cluster("A").edit(|state| {
-        state.pace.round_ms = 0;
         let keep = [100, 101, 201, 9000];
         let gone: Vec<u32> = state
             .guests

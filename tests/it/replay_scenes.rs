@@ -1,7 +1,5 @@
 //! What happened in the lab between two recorded exchanges, without the API.
 
-use std::time::{Duration, Instant};
-
 use crate::replay_labs::{arrive, rights, second_lab};
 use crate::sim::guest::{Kind, Snapshot};
 use crate::sim::replay::place;
@@ -38,31 +36,18 @@ fn obeys(state: &mut State, vmid: u32, obeys: bool) {
     }
 }
 
-/// Only these guests are so new that no statistics know them.
-fn fresh(state: &mut State, vmid: u32) {
-    state.pace.round_ms = 10_000;
-    let long_ago = Instant::now()
-        .checked_sub(Duration::from_secs(60))
-        .unwrap_or_else(Instant::now);
-    for guest in state.guests.values_mut() {
-        guest.made = if guest.vmid == vmid {
-            Instant::now()
-        } else {
-            long_ago
-        };
-    }
-}
-
 /// Brings the clusters to where they were just before this exchange. Gives recorded names and ours.
 pub(crate) fn before(id: &str, world: &World) -> Names {
-    let a = |change: &dyn Fn(&mut State)| world.cluster("A").edit(|state| change(state));
+    let a = |change: &dyn Fn(&mut State)| world.cluster("A").just_now(|state| change(state));
     let b = |change: &dyn Fn(&mut State)| world.cluster("B").edit(|state| change(state));
+    for cluster in &world.clusters {
+        cluster.just_now(State::round);
+    }
     match id {
         "cluster-tasks-a" => {
             a(&|state| state.past(&root(), Plan::new("pve1", "startall", ""), 90, 1, "OK"))
         }
-        "cluster-res-created" => a(&|state| fresh(state, 112)),
-        "cfg-get" => a(&|state| state.pace.round_ms = 0),
+        "cluster-res-created" => a(&|state| state.statistics.unsay(112)),
         "start-fail" => {
             a(&|state| script(state, "qmstart", "start failed: QEMU exited with code 1"))
         }
@@ -154,7 +139,7 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
 }
 
 fn later(id: &str, world: &World) -> Names {
-    let a = |change: &dyn Fn(&mut State)| world.cluster("A").edit(|state| change(state));
+    let a = |change: &dyn Fn(&mut State)| world.cluster("A").just_now(|state| change(state));
     let b = |change: &dyn Fn(&mut State)| world.cluster("B").edit(|state| change(state));
     let c = |change: &dyn Fn(&mut State)| world.cluster("C").edit(|state| change(state));
     match id {
@@ -218,7 +203,7 @@ fn later(id: &str, world: &World) -> Names {
                 .insert(123);
             state.guests.remove(&170);
             place(state, 180, Kind::Qemu, "pve1", "");
-            fresh(state, 180);
+            state.statistics.unsay(180);
         }),
         "rmig2-dead" => second_lab(world),
         _ => return rights(id, world),

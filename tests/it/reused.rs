@@ -46,6 +46,7 @@ fn a_guest_that_has_taken_a_vmid_over_is_not_touched() {
         let writes = world.seen().iter().any(|seen| seen.method != "GET");
         assert!(!writes, "{tool} wrote");
         // It was forgotten where the other one was.
+        world.direct("10 s later").expect("an order");
         let text = session.call(tool, &arguments).error();
         assert!(text.starts_with("BadArgumentsError: "), "{tool}: {text}");
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use serde_json::{Map, Value};
 
@@ -77,7 +76,6 @@ pub struct Guest {
     pub agent: bool,
     /// Reacts to a shutdown request.
     pub obeys: bool,
-    pub made: Instant,
 }
 
 #[derive(Clone)]
@@ -107,7 +105,6 @@ impl Guest {
             addresses: Vec::new(),
             agent: true,
             obeys: true,
-            made: Instant::now(),
         }
     }
 
@@ -141,6 +138,14 @@ impl Guest {
             )
         };
         self.get(key).map(String::from).unwrap_or_else(unnamed)
+    }
+
+    pub fn set_name(&mut self, name: &str) {
+        let key = match self.kind {
+            Kind::Qemu => "name",
+            Kind::Lxc => "hostname",
+        };
+        self.set(key, name);
     }
 
     pub fn template(&self) -> bool {

@@ -3,14 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Limited};
+use super::state::State;
 use super::world::World;
 
 impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
-    /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended). A value of `config` may hold blanks and the
-    /// escapes of JSON.
+    /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
+    /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`). A value
+    /// of `config` may hold blanks and the escapes of JSON; it has stood there for a while.
     ///
     /// # Errors
     /// It is not understood.
@@ -56,11 +58,25 @@ impl World {
                 let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
                 known.ha.insert((*sid).into(), resource);
             }),
-            ["hold", name] => cluster(name)?.edit(|state| state.hold = true),
-            ["release", name] => cluster(name)?.edit(|state| {
+            ["hold", name] => cluster(name)?.just_now(|state| state.hold = true),
+            ["release", name] => cluster(name)?.just_now(|state| {
                 state.hold = false;
                 state.settle_all();
             }),
+            ["10", "s", "later"] => {
+                for cluster in &self.clusters {
+                    cluster.just_now(State::round);
+                }
+            }
+            ["rename", name, vmid, new] => cluster(name)?.just_now(|state| {
+                let guest = vmid
+                    .parse()
+                    .ok()
+                    .and_then(|vmid: u32| state.guests.get_mut(&vmid));
+                let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
+                guest.set_name(new);
+                Ok::<(), String>(())
+            })?,
             _ => return Err(format!("no such order: {order}")),
         }
         Ok(())

@@ -198,7 +198,6 @@ pub fn place(state: &mut State, vmid: u32, kind: Kind, node: &str, lines: &str) 
             ..Volume::default()
         });
     }
-    guest.made = std::time::Instant::now();
     state.guests.insert(vmid, guest);
 }
 

@@ -143,6 +143,7 @@ impl ClusterSpec {
             .as_object()
             .cloned()
             .unwrap_or_default();
+        state.round();
         state
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::guest::{Guest, Kind};
 use super::rights::Access;
+use super::statistics::Statistics;
 use super::storage::Storage;
 use super::task::Task;
 
@@ -21,7 +22,7 @@ pub struct Pace {
     pub lock_ms: u64,
     /// An idle connection is closed (5000).
     pub idle_ms: u64,
-    /// A new guest's status is `unknown` until the next statistics round (10 000).
+    /// Between two rounds of statistics (10 000); 0: a round is made when somebody says so.
     pub round_ms: u64,
 }
 
@@ -63,6 +64,7 @@ pub struct State {
     pub clock_s: i64,
     pub next_pid: u32,
     pub seed: u64,
+    pub statistics: Statistics,
     pub born: Instant,
     /// A node was lost a moment ago: lists still show everything as it was before.
     pub stale: bool,
@@ -133,6 +135,7 @@ impl State {
             seed: name.bytes().fold(7u64, |sum, byte| {
                 sum.wrapping_mul(31).wrapping_add(u64::from(byte))
             }),
+            statistics: Statistics::default(),
             born: Instant::now(),
             stale: false,
             severed: BTreeSet::new(),

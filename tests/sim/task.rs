@@ -150,9 +150,10 @@ impl State {
         self.spawn(who, plan.length(0), move |_, _| Err(text))
     }
 
-    /// Ends every task whose time has come.
+    /// Ends every task whose time has come; with a pace of its own, so do the statistics.
     pub fn settle(&mut self) {
         self.mounted();
+        self.round_in_time();
         while !self.hold {
             let now = Instant::now();
             let Some(index) = self

@@ -259,8 +259,17 @@ impl SimCluster {
         std::mem::take(&mut *held(&self.shared.seen))
     }
 
-    /// Looks at or changes the state.
+    /// Looks at or changes the state; what it is then, the statistics have too.
     pub fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        self.just_now(|state| {
+            let value = change(state);
+            state.round();
+            value
+        })
+    }
+
+    /// The same a moment ago: lists do not tell it yet.
+    pub fn just_now<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.shared.state();
         state.settle();
         let value = change(&mut state);
@@ -272,13 +281,13 @@ impl SimCluster {
     pub fn fault(&self, fault: impl Into<Limited>) {
         let limited = fault.into();
         match &limited.fault {
-            Fault::NodeOffline(node) => self.edit(|state| {
+            Fault::NodeOffline(node) => self.just_now(|state| {
                 if let Some(node) = state.nodes.get_mut(node) {
                     node.online = false;
                 }
             }),
-            Fault::NoQuorum => self.edit(|state| state.quorate = false),
-            Fault::ClockOff(seconds) => self.edit(|state| state.clock_s += seconds),
+            Fault::NoQuorum => self.just_now(|state| state.quorate = false),
+            Fault::ClockOff(seconds) => self.just_now(|state| state.clock_s += seconds),
             _ => {}
         }
         self.shared.faults().push(limited);
@@ -288,7 +297,7 @@ impl SimCluster {
     /// Takes all faults away.
     pub fn heal(&self) {
         let gone = std::mem::take(&mut *self.shared.faults());
-        self.edit(|state| {
+        self.just_now(|state| {
             for limited in gone {
                 match limited.fault {
                     Fault::NodeOffline(node) => {

@@ -34,6 +34,8 @@ mod users;
 
 use serde_json::Value;
 
+pub use resources::live;
+
 use super::answer::{Answer, Refusal, number, text};
 use super::gate::Call;
 use super::guest::{Guest, Kind};

@@ -324,7 +324,6 @@ impl Moving {
             ..guest.clone()
         };
         arrived.config.remove("lock");
-        arrived.made = Instant::now();
         if kind == Kind::Lxc && arrived.get("unprivileged") != Some("1") {
             arrived.set("unprivileged", " ");
         }

@@ -114,22 +114,16 @@ impl State {
         all
     }
 
+    /// What is in the cluster's file system is true at once; the rest is what the last round of
+    /// statistics said of the VMID.
     pub fn guest_row(&self, guest: &Guest) -> Row {
         let kind = guest.kind.word();
         let mut all = row(json!({
             "id": format!("{kind}/{}", guest.vmid), "vmid": guest.vmid, "type": kind, "node": guest.node, "status": "unknown",
         }));
-        let fresh = guest.made.elapsed().as_millis() < u128::from(self.pace.round_ms);
-        if fresh || !self.online(&guest.node) {
-            return all;
+        if self.online(&guest.node) {
+            all.extend(self.statistics.of(guest.vmid));
         }
-        let live = live(guest);
-        all.extend(row(json!({
-            "status": live["status"], "name": guest.name(), "maxcpu": guest.cpus(), "maxmem": guest.memory(), "maxdisk": guest.maxdisk(),
-            "cpu": live["cpu"], "mem": live["mem"], "memhost": live["mem"], "disk": live["disk"], "uptime": live["uptime"],
-            "netin": live["netin"], "netout": live["netout"], "diskread": live["diskread"], "diskwrite": live["diskwrite"],
-            "template": u8::from(guest.template()),
-        })));
         let tags = guest.get("tags").map(String::from);
         let ha = self
             .ha
