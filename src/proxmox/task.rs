@@ -26,6 +26,8 @@ const LOG_TAIL_LINES: u64 = 10;
 const LOG_LINE_MAX_CHARS: usize = 300;
 /// Proxmox's row for a task that has said nothing; it is not a line.
 const NO_CONTENT: &str = "no content";
+/// How a refusal begins where the node is none of the cluster's.
+const NO_SUCH_NODE: &str = "hostname lookup '";
 
 /// How far a task has come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,38 +55,53 @@ pub enum State {
     Failed,
 }
 
+/// Who says that there is such a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The cluster, which has just begun it, or shown it: as long as no look says otherwise, it runs.
+    Cluster,
+    /// The caller: nothing is known before a look has seen it.
+    Caller,
+}
+
 /// Looks at `upid` through `send` until it has ended or `time` is up, which is at most
 /// [`WAIT_MAX_S`] and what is left of the call. A look that fails is no failed task: it is repeated
-/// until the time is up, and then the task runs as far as known.
+/// until the time is up. Then a task that the cluster began, or that was seen before, runs as far as
+/// known.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; and at the first look, that the token may not see the task.
+/// [`Error::Cancelled`]; that the token may not see the task, or that its node does not know it; of a
+/// task that only the caller says to be, what the last look failed with.
 pub fn follow(
     send: &dyn Fn(&Request) -> Result<Reply, Error>,
     cluster: &str,
     upid: &Upid,
+    source: Source,
     time: Duration,
 ) -> Result<TaskState, Error> {
     let time = time.min(Duration::from_secs(WAIT_MAX_S));
     let time = wait::remaining().map_or(time, |left| left.min(time));
     let end = Instant::now() + time;
     let mut pause = Duration::from_millis(POLL_FIRST_MS);
+    let mut is_known = source == Source::Cluster;
     loop {
         let looked = wait::within(Duration::from_secs(LOOK_MAX_S), || {
             look(send, cluster, upid)
         });
         let state = match looked {
             Ok(state) if state.state != State::Running => return Ok(state),
-            Ok(state) => state,
+            Ok(state) => {
+                is_known = true;
+                Ok(state)
+            }
             Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(error @ (Error::Denied { .. } | Error::BadArguments(_))) => return Err(error),
-            // The node knows it no longer, or never did: repeating will not change that.
-            Err(error @ Error::Refused { status: 400, .. }) => return Err(error),
-            Err(error) => running(cluster, upid, Some(error.to_string())),
+            Err(error) if is_final(&error) => return Err(error),
+            Err(error) if is_known => Ok(running(cluster, upid, Some(error.to_string()))),
+            Err(error) => Err(error),
         };
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(state);
+            return state;
         }
         if wait::is_told() {
             wait::within(left, || tell(send, cluster, upid))?;
@@ -92,9 +109,26 @@ pub fn follow(
         match wait::sleep(pause.min(left)) {
             Wake::Nothing => {}
             Wake::Cancelled => return Err(Error::Cancelled),
-            Wake::Closed => return Ok(state),
+            Wake::Closed => return state,
         }
         pause = (pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
+    }
+}
+
+/// Whether looking again will not change what a look failed with: the token may not see the task, the
+/// node knows it no longer, or never did, or there is no such node (measured on 9.2: 500 `hostname
+/// lookup 'x' failed - ...`).
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Denied { .. } | Error::BadArguments(_) => true,
+        Error::Refused {
+            status, message, ..
+        } => match status {
+            400 => true,
+            500 => message.starts_with(NO_SUCH_NODE),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

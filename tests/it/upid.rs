@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::request::{Reply, Request};
-use proxmox_mcp::proxmox::task::{self, State};
+use proxmox_mcp::proxmox::task::{self, Source, State};
 use proxmox_mcp::proxmox::upid::{Upid, parse_qualified};
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::{Value, json};
@@ -120,14 +120,27 @@ fn lost() -> Result<Value, Error> {
 fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState, Error> {
     let (send, _) = script(answers);
     let upid = Upid::parse(START).unwrap();
-    task::follow(&send, "prod", &upid, Duration::from_millis(ms))
+    task::follow(
+        &send,
+        "prod",
+        &upid,
+        Source::Cluster,
+        Duration::from_millis(ms),
+    )
 }
 
 #[test]
 fn follows_a_task_to_its_end() {
     let (send, asked) = script(vec![running(), lost(), stopped("OK")]);
     let upid = Upid::parse(START).unwrap();
-    let state = task::follow(&send, "prod", &upid, Duration::from_secs(5)).unwrap();
+    let state = task::follow(
+        &send,
+        "prod",
+        &upid,
+        Source::Cluster,
+        Duration::from_secs(5),
+    )
+    .unwrap();
     assert_eq!(state.state, State::Ok);
     assert_eq!(state.task, format!("prod!{START}"));
     assert_eq!(asked.borrow().len(), 3);
@@ -155,6 +168,38 @@ fn a_task_that_outlasts_the_wait_still_runs() {
     assert!(times.iter().min() < Some(&Duration::from_millis(100)));
 }
 
+/// What only the caller says to be a task does not run because nobody answers.
+#[test]
+fn a_task_that_was_never_seen_does_not_run() {
+    let named = |answers: Vec<Result<Value, Error>>| {
+        let (send, asked) = script(answers);
+        let upid = Upid::parse(START).unwrap();
+        let time = Duration::from_millis(400);
+        let state = task::follow(&send, "prod", &upid, Source::Caller, time);
+        let asked = asked.borrow().len();
+        (state, asked)
+    };
+    assert_eq!(
+        named(vec![lost()]).0.unwrap_err().code(),
+        "ClusterConnectionError"
+    );
+    // Once it was seen, it is known.
+    let (state, _) = named(vec![running(), lost()]);
+    assert!(state.unwrap().unseen.is_some());
+    let (state, _) = named(vec![lost(), stopped("OK")]);
+    assert_eq!(state.unwrap().state, State::Ok);
+    // There is no such node: nothing is waited for.
+    let no_node = Error::Refused {
+        cluster: "prod".into(),
+        status: 500,
+        message: "hostname lookup 'pve1' failed - failed to get address info for: pve1: x".into(),
+        errors: Vec::new(),
+        hint: None,
+    };
+    let (state, asked) = named(vec![Err(no_node)]);
+    assert_eq!((state.unwrap_err().code(), asked), ("ProxmoxError", 1));
+}
+
 #[test]
 fn a_log_that_is_no_list_is_not_an_empty_one() {
     let upid = Upid::parse(START).unwrap();
@@ -178,7 +223,14 @@ fn a_task_that_ends_badly_brings_its_log() {
         Ok(log),
     ]);
     let upid = Upid::parse(START).unwrap();
-    let state = task::follow(&send, "prod", &upid, Duration::from_secs(5)).unwrap();
+    let state = task::follow(
+        &send,
+        "prod",
+        &upid,
+        Source::Cluster,
+        Duration::from_secs(5),
+    )
+    .unwrap();
     assert_eq!(state.log_tail, ["volume \\u{1b}[31mlost", "TASK ERROR: no"]);
     assert!(
         asked.borrow()[2].ends_with(r#"/log?{"start":2,"limit":10}"#),

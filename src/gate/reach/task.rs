@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::Reach;
 use crate::error::Error;
 use crate::proxmox::request::{Reply, Request};
-use crate::proxmox::task::{self, TaskState};
+use crate::proxmox::task::{self, Source, TaskState};
 use crate::proxmox::upid::Upid;
 
 impl Reach<'_> {
@@ -37,7 +37,7 @@ impl Reach<'_> {
             wrote: true,
             cause,
         })?;
-        let state = self.watch(&upid, time)?.succeeded()?;
+        let state = self.watch(&upid, Source::Cluster, time)?.succeeded()?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
             _ => Ok(answer),
@@ -47,10 +47,10 @@ impl Reach<'_> {
     /// Watches a task for at most `time`. Its failure is an answer like another.
     ///
     /// # Errors
-    /// The call was withdrawn; the task cannot be looked at.
-    pub fn watch(&self, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
+    /// The call was withdrawn; the task cannot be looked at; nobody but the caller knows of it.
+    pub fn watch(&self, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
         let send = |request: &Request| self.send(request);
-        let state = task::follow(&send, self.cluster_name(), upid, time)?;
+        let state = task::follow(&send, self.cluster_name(), upid, source, time)?;
         // The end of a task is when things have moved.
         self.fleet.forget(self.cluster);
         Ok(state)

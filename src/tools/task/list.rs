@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::word;
+use super::{no_such_node, word};
 use crate::error::Error;
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
@@ -226,10 +226,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
     let is_there = |node: &&str| nodes.iter().any(|(name, _)| name == node);
     if let Some(node) = wanted.node.filter(|node| !is_there(node)) {
         let there: Vec<&str> = nodes.iter().map(|(name, _)| name.as_str()).collect();
-        let there = there.join(", ");
-        return Ok(nothing(format!(
-            "there is no node `{node}`; there are: {there}"
-        )));
+        return Ok(nothing(no_such_node(node, &there)));
     }
     for (node, online) in &nodes {
         if wanted.node.is_none_or(|wanted| wanted == node) {

@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::task::{State, TaskState};
+use crate::proxmox::task::{Source, State, TaskState};
 use crate::proxmox::upid::{self, Upid};
-use crate::text::printable;
+use crate::text::{printable, repeated};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
@@ -22,6 +22,7 @@ mod list;
 const LINES_DEFAULT: i64 = 20;
 const LINES_MAX: i64 = 500;
 const FORGOTTEN: &str = "a node forgets its tasks in time: task_list shows those that it knows";
+const UNTOLD: &str = "the task was not told to stop";
 
 const TASK: Param = Param::new("task", Kind::Word(Word::Task), "`cluster!UPID`");
 
@@ -64,24 +65,42 @@ fn upid_of(args: &Args) -> Result<Upid, Error> {
 /// Watches a task for at most `time`.
 ///
 /// # Errors
-/// As [`Reach::watch`]; a node that does not know the task, with what that means.
-fn watch(reach: &Reach, upid: &Upid, time: Duration) -> Result<TaskState, Error> {
-    reach.watch(upid, time).map_err(|error| match error {
+/// As [`Reach::watch`]; a node that does not know the task, with what that means; that there is no
+/// such node.
+fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
+    let mut error = match reach.watch(upid, source, time) {
+        Err(error @ Error::Refused { .. }) => error,
+        watched => return watched,
+    };
+    match &mut error {
         Error::Refused {
-            cluster,
-            status: 400,
-            message,
-            errors,
-            ..
-        } => Error::Refused {
-            cluster,
-            status: 400,
-            message,
-            errors,
-            hint: Some(FORGOTTEN.into()),
-        },
-        other => other,
-    })
+            status: 400, hint, ..
+        } => *hint = Some(FORGOTTEN.into()),
+        // How Proxmox says it depends on what else bears the name.
+        _ if source == Source::Caller => {
+            let nodes = match reach.rows_at("/nodes", &[], "node") {
+                Ok(nodes) => nodes,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(_) => return Err(error),
+            };
+            let names = nodes.iter().filter_map(|row| row.get("node")?.as_str());
+            let names: Vec<&str> = names.collect();
+            if !names.contains(&upid.node.as_str()) {
+                return Err(Error::bad(format!(
+                    "{}: nobody knows this task: {}",
+                    reach.cluster_name(),
+                    no_such_node(&upid.node, &names)
+                )));
+            }
+        }
+        _ => {}
+    }
+    Err(error)
+}
+
+fn no_such_node(node: &str, there: &[&str]) -> String {
+    let there = there.join(", ");
+    format!("there is no node `{}`; there are: {there}", repeated(node))
 }
 
 /// What the task is and how far it has come, without its log.
@@ -118,7 +137,8 @@ fn word(state: State) -> &'static str {
 
 fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
-    let state = watch(reach, &upid, Duration::from_secs(reach.wait_s()))?;
+    let wait = Duration::from_secs(reach.wait_s());
+    let state = watch(reach, &upid, Source::Caller, wait)?;
     let mut answer = about(&upid, &state);
     let lines = u64::try_from(args.int("lines").unwrap_or(LINES_DEFAULT)).unwrap_or_default();
     if lines > 0 {
@@ -137,11 +157,22 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
+/// The error of a look before the order.
+fn untold(mut error: Error) -> Error {
+    if let Error::Refused { hint, .. } = &mut error {
+        *hint = Some(match hint {
+            Some(hint) => format!("{UNTOLD}; {hint}"),
+            None => UNTOLD.into(),
+        });
+    }
+    error
+}
+
 /// The order is taken for a task that has ended as well, and answered in the same way: so it is
-/// looked at before and after.
+/// looked at before and after, and one that was not seen is not told to stop.
 fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
-    let before = watch(reach, &upid, Duration::ZERO)?;
+    let before = watch(reach, &upid, Source::Caller, Duration::ZERO).map_err(untold)?;
     if before.state != State::Running {
         let mut answer = about(&upid, &before);
         answer.insert(
@@ -153,7 +184,8 @@ fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let values = [upid.node.as_str(), upid.as_str()];
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
     reach.send(&request)?;
-    let after = watch(reach, &upid, Duration::from_secs(reach.wait_s()))?;
+    let wait = Duration::from_secs(reach.wait_s());
+    let after = watch(reach, &upid, Source::Cluster, wait)?;
     let mut answer = about(&upid, &after);
     let outcome = match after.state {
         State::Running => "it was told to stop, and still runs: look again with task_get",
