@@ -39,15 +39,20 @@ pub enum Failure {
         begun: bool,
         late: bool,
     },
+    /// Something in front of the node answered, and whether the node was asked is not known.
+    Gateway(String),
     /// Something came that is no answer.
     NotAnAnswer(String),
     Cancelled,
 }
 
 impl Failure {
-    /// Whether the answer did not come, or not whole.
+    /// Whether the answer did not come, or not whole, or is another's.
     pub fn is_cut(&self) -> bool {
-        matches!(self, Failure::Stale | Failure::Cut { .. })
+        matches!(
+            self,
+            Failure::Stale | Failure::Cut { .. } | Failure::Gateway(_)
+        )
     }
 
     /// The failure as the caller sees it.
@@ -68,13 +73,15 @@ impl Failure {
                 hint: None,
             },
             Failure::Stale => cut(settings, request, CLOSED, false),
-            Failure::Cut { cause, .. } if write => Error::Interrupted {
+            Failure::Cut { cause, .. } | Failure::Gateway(cause) if write => Error::Interrupted {
                 cluster,
                 request: answer::line_of(request),
                 cause,
             },
             Failure::Cut { cause, begun, .. } => cut(settings, request, &cause, begun),
-            Failure::NotAnAnswer(cause) => answer::not_an_answer(settings, request, cause),
+            Failure::Gateway(cause) | Failure::NotAnAnswer(cause) => {
+                answer::not_an_answer(settings, request, cause)
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod encode;
 pub mod exchange;
 pub mod failure;
+pub mod gateway;
 pub mod look;
 pub mod permission;
 pub mod probe;

@@ -15,6 +15,7 @@ use super::dial::Names;
 use super::encode::{body_of, target_of};
 use super::exchange::{self, Exchange, Stop};
 use super::failure::{self, Failure};
+use super::gateway::Signs;
 use super::request::{Request, Verb};
 use super::secret::{Secret, SecretSource};
 use super::settings::{Endpoint, Settings};
@@ -198,7 +199,7 @@ impl Session {
                 answer::line_of(request),
                 outcome
                     .as_ref()
-                    .map_or_else(failure::error_text, |answer| answer.status.to_string()),
+                    .map_or_else(failure::error_text, |(answer, _)| answer.status.to_string()),
                 started.elapsed().as_millis()
             )
         });
@@ -206,9 +207,12 @@ impl Session {
             return Err(Failure::NotAnAnswer("the exchange was lost".into()));
         };
         match outcome {
-            Ok(mut answer) => {
+            Ok((mut answer, signs)) => {
                 answer.reason = after.reason();
-                Ok(answer)
+                match signs.stranger(&answer.reason, &answer.body) {
+                    Some(cause) => Err(Failure::Gateway(cause)),
+                    None => Ok(answer),
+                }
             }
             Err(error) => Err(failure::of(&error, &after, connect, timing)),
         }
@@ -241,6 +245,7 @@ impl Session {
         read: &mut dyn FnMut(&mut dyn Read) -> Result<(), String>,
     ) -> Result<StaticFile, Failure> {
         let mut refusal = None;
+        let mut signs = Signs::default();
         let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
             let mut builder = http::Request::builder().uri(format!("https://{endpoint}{path}"));
@@ -249,6 +254,7 @@ impl Session {
             }
             let response = self.run(builder.body(())?, timing)?;
             let status = response.status().as_u16();
+            signs = Signs::of(status, response.headers());
             match status {
                 304 => return Ok(StaticFile::NotModified),
                 200 => {}
@@ -272,13 +278,18 @@ impl Session {
             (Err(error), _) => Err(failure::of(&error, &after, connect, timing)),
             (Ok(_), Some(_)) if after.stop == Some(Stop::Cancelled) => Err(Failure::Cancelled),
             (Ok(_), Some(cause)) => Err(Failure::NotAnAnswer(cause)),
-            (Ok(file), None) => Ok(file),
+            // Whoever reads the file tells whether it is one; here it is whether anybody has it.
+            (Ok(file), None) => match signs.stranger(&after.reason(), &[]) {
+                Some(cause) if signs.is_unreached() => Err(Failure::Gateway(cause)),
+                _ => Ok(file),
+            },
         }
     }
 }
 
-fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
+fn read_answer(response: Response<ureq::Body>) -> Result<(Answer, Signs), ureq::Error> {
     let status = response.status().as_u16();
+    let signs = Signs::of(status, response.headers());
     let date = response.headers().get(header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
     let limit = u64::try_from(REPLY_MAX_BYTES).unwrap_or(u64::MAX);
@@ -289,12 +300,13 @@ fn read_answer(response: Response<ureq::Body>) -> Result<Answer, ureq::Error> {
         Err(_) if status >= 400 => Body::default(),
         body => body?,
     };
-    Ok(Answer {
+    let answer = Answer {
         status,
         reason: String::new(),
         date,
         body,
-    })
+    };
+    Ok((answer, signs))
 }
 
 fn read_secret(source: &SecretSource) -> Result<Secret, String> {

@@ -2,7 +2,7 @@
 
 use crate::clusters::NODES;
 use crate::row::Row;
-use crate::sim::{Fault, Limited};
+use crate::sim::{Fault, FrontBody, Limited};
 
 /// So many seconds may a request take where the fault is that it hangs. Elsewhere a machine that is
 /// busy must not look like a fault.
@@ -176,6 +176,13 @@ pub fn all() -> Vec<Column> {
         column("596 before execution", Answers, |_| lost(596, false)),
         column("596 after execution", Answers, |_| lost(596, true)),
         column("599 after execution", Answers, |_| lost(599, true)),
+        column("front 502 before execution", Answers, |_| {
+            front(502, FrontBody::Page, false)
+        }),
+        column("front 504 after execution", Answers, |_| {
+            front(504, FrontBody::Page, true)
+        }),
+        column("front 403", Answers, |_| front(403, FrontBody::Page, false)),
         column("clock 3 h ahead", Cluster, |_| {
             Fault::ClockOff(HOURS_S).into()
         })
@@ -206,4 +213,13 @@ pub fn all() -> Vec<Column> {
 
 fn lost(status: u16, executed: bool) -> Limited {
     Fault::Lost { status, executed }.into()
+}
+
+fn front(status: u16, with: FrontBody, executed: bool) -> Limited {
+    let front = Fault::Front {
+        status,
+        with,
+        executed,
+    };
+    front.into()
 }

@@ -39,7 +39,8 @@ fn a_refusal_keeps_proxmoxs_words() {
         "",
         r#"{"data":null}"#,
         r#"{"data":null,"message":"VM 100 not running\n"}"#,
-        "<html>nonsense",
+        // As measured, without a type of content.
+        "VM 100 not running at /usr/share/perl5/PVE/API2/Qemu.pm line 1.",
     ] {
         let error = refusal(500, reason, body, &post("/x"));
         assert_eq!(

@@ -36,6 +36,7 @@ mod fuzz_corpus;
 #[path = "../fuzz/targets/mod.rs"]
 mod fuzz_targets;
 mod gate;
+mod gateway;
 mod guests;
 mod health;
 mod hostile;

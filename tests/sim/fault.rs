@@ -53,6 +53,13 @@ pub enum Fault {
         status: u16,
         executed: bool,
     },
+    /// What a reverse proxy or a firewall in front of the node says in its place; the request was
+    /// executed or was not.
+    Front {
+        status: u16,
+        with: FrontBody,
+        executed: bool,
+    },
     /// Another authority's certificate, as after a node was set up anew.
     OtherCertificate,
     /// The cluster's clock is so many seconds ahead, behind where negative.
@@ -83,6 +90,18 @@ pub enum Fault {
     Body(Vec<u8>),
     /// Tokens lack these privileges, whatever the rules say.
     TokenLacks(Vec<String>),
+}
+
+/// What such an answer consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontBody {
+    Nothing,
+    Page,
+    Text,
+    /// A page, and a wish for a login by `Basic`.
+    Login,
+    /// A page, and where to log in.
+    Redirect,
 }
 
 /// A fault with its limits.

@@ -45,6 +45,8 @@ pub struct Response {
     pub passed_on: Option<&'static str>,
     /// Without the headers that forbid keeping a copy.
     pub plain: bool,
+    /// By a reverse proxy.
+    pub front: bool,
     /// How far the server's clock is ahead of the real one.
     pub clock_s: i32,
 }
@@ -81,7 +83,10 @@ impl Response {
         if !self.plain {
             head += &format!("Pragma: no-cache\r\nExpires: {date}\r\n");
         }
-        head += "Server: pve-api-daemon/3.0\r\n";
+        head += match self.front {
+            true => "Server: nginx\r\n",
+            false => "Server: pve-api-daemon/3.0\r\n",
+        };
         if let Some(kind) = &self.content_type {
             head += &format!("Content-Type: {kind}\r\n");
         }

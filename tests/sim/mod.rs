@@ -16,6 +16,7 @@ mod digest;
 mod distort;
 pub mod fault;
 mod format;
+mod front;
 mod gate;
 pub mod guest;
 pub mod hostile;
@@ -42,7 +43,7 @@ mod wire;
 mod world;
 
 #[allow(unused_imports)]
-pub use fault::{Fault, Limited};
+pub use fault::{Fault, FrontBody, Limited};
 #[allow(unused_imports)]
 pub use spec::{ClusterSpec, GuestSpec, NodeSpec, StorageSpec};
 #[allow(unused_imports)]

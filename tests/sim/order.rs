@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, Limited};
+use super::fault::{Fault, FrontBody, Limited};
 use super::state::State;
 use super::world::World;
 
 impl World {
-    /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [on METHOD PATH]` (`*` for any method),
+    /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [at NODE] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
@@ -87,11 +87,14 @@ fn unescaped(text: &str) -> String {
     serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|_| text.to_string())
 }
 
-/// `WORD [ARGUMENT] [on METHOD PATH]`.
+/// `WORD [ARGUMENT] [at NODE] [on METHOD PATH]`.
 fn limited(words: &[&str]) -> Option<Limited> {
-    let at = words.iter().position(|word| *word == "on");
-    let (words, on) = words.split_at(at.unwrap_or(words.len()));
-    let limited = Limited::from(fault(words)?);
+    let on = words.iter().position(|word| *word == "on");
+    let (words, on) = words.split_at(on.unwrap_or(words.len()));
+    let limited = match words {
+        [words @ .., "at", node] => fault(words)?.on_node(node),
+        words => Limited::from(fault(words)?),
+    };
     match on {
         [] => Some(limited),
         ["on", method, path] => Some(limited.on(method.trim_matches('*'), path)),
@@ -123,6 +126,8 @@ fn fault(words: &[&str]) -> Option<Fault> {
         ["numbers-as-text"] => Fault::NumbersAsText,
         ["lost-before", status] => lost(status, false)?,
         ["lost-after", status] => lost(status, true)?,
+        ["front-before", status, with] => front(status, with, false)?,
+        ["front-after", status, with] => front(status, with, true)?,
         ["other-certificate"] => Fault::OtherCertificate,
         ["clock-off", seconds] => Fault::ClockOff(seconds.parse().ok()?),
         ["drop-every", number] => Fault::DropEvery(number.parse().ok()?),
@@ -153,4 +158,19 @@ fn fault(words: &[&str]) -> Option<Fault> {
 fn lost(status: &str, executed: bool) -> Option<Fault> {
     let status = status.parse().ok()?;
     Some(Fault::Lost { status, executed })
+}
+
+fn front(status: &str, with: &str, executed: bool) -> Option<Fault> {
+    Some(Fault::Front {
+        status: status.parse().ok()?,
+        with: match with {
+            "nothing" => FrontBody::Nothing,
+            "page" => FrontBody::Page,
+            "text" => FrontBody::Text,
+            "login" => FrontBody::Login,
+            "redirect" => FrontBody::Redirect,
+            _ => return None,
+        },
+        executed,
+    })
 }

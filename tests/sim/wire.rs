@@ -11,6 +11,7 @@ use serde_json::Map;
 use super::apidoc;
 use super::distort::{Outcome, distorted, send};
 use super::fault::{self, Fault};
+use super::front;
 use super::gate;
 use super::http::{self, Heard, Request, Response, decode};
 use super::world::{Cluster, Seen};
@@ -142,6 +143,8 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
         }
     } else if let Some((status, false)) = lost(&faults) {
         Response::bare(status, "No route to host")
+    } else if let Some((said, false)) = front::said(&faults) {
+        said
     } else {
         let response = api(cluster, node, request, &faults);
         seen.executed = response.status < 300;
@@ -151,8 +154,9 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
         }
         response
     };
-    let mut response = match lost(&faults) {
-        Some((status, true)) => Response::bare(status, "Connection timed out"),
+    let mut response = match (lost(&faults), front::said(&faults)) {
+        (Some((status, true)), _) => Response::bare(status, "Connection timed out"),
+        (_, Some((said, true))) => said,
         _ => distorted(response, &faults),
     };
     response.clock_s = cluster.state().clock_s as i32;

@@ -78,7 +78,12 @@ impl Client {
                 outcome = attempt(endpoint, connect, timing.on_fresh_connection());
             }
             self.note(*index, &outcome);
-            let wanted = others && round.may_go_elsewhere();
+            // A gateway says at once that it is of no use: then a node will do that was of none before.
+            let wanted = match &outcome {
+                Err(Failure::Gateway(_)) => first.is_none() && next.is_some(),
+                _ => others,
+            };
+            let wanted = wanted && round.may_go_elsewhere();
             match outcome {
                 Err(Failure::NotConnected { cause, fingerprint }) => {
                     round.add(endpoint, &cause);
@@ -175,9 +180,11 @@ impl Client {
         let mut state = self.state();
         match outcome {
             Ok(_) | Err(Failure::NotAnAnswer(_)) => state.health.answered(index),
-            Err(Failure::NotConnected { .. } | Failure::Cut { late: true, .. }) => {
-                state.health.failed(index);
-            }
+            Err(
+                Failure::NotConnected { .. }
+                | Failure::Cut { late: true, .. }
+                | Failure::Gateway(_),
+            ) => state.health.failed(index),
             // Given up by ourselves, or cut off at once: that tells nothing, or costs nothing.
             Err(_) => {}
         }
