@@ -1,8 +1,8 @@
 //! Bounded lines out of standard input, and the two ways of listening to it for a while.
 //!
-//! Reading waits without end between calls. During a call the server listens in slices: a socket
-//! by its read timeout, a pipe by a second, non-blocking way in. From anything else (a file, a
-//! terminal) it reads between calls only.
+//! Reading waits without end between calls. During a call the server looks, which costs microseconds
+//! whatever standard input is: a socket is made non-blocking for the length of a look, a pipe has a
+//! second, non-blocking way in. From anything else (a file, a terminal) it reads between calls only.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -18,10 +18,8 @@ use crate::{files, log};
 pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// How much is read at once; also what the buffer is cut back to after a long line.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// How long a pipe is left alone before it is looked at again.
+/// How long an input with nothing in it is left alone before it is looked at again.
 const NAP_MS: u64 = 5;
-/// The shortest read timeout that every kernel takes; none would be without end.
-const TIMEOUT_MIN_MS: u64 = 1;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A line, or what is wrong with it.
@@ -116,8 +114,7 @@ impl Inbox {
             if self.closed {
                 return Came::Closed;
             }
-            let left = end.saturating_duration_since(Instant::now());
-            let read = self.source.read_within(left, &mut self.chunk);
+            let read = self.source.look(&mut self.chunk);
             let nothing = matches!(&read, Err(cause) if is_nothing(cause));
             self.take_in(read);
             if nothing {
@@ -125,8 +122,6 @@ impl Inbox {
                 if left.is_zero() {
                     return Came::Nothing;
                 }
-                // A pipe says so at once, and so does a socket that its other owner made
-                // non-blocking.
                 thread::sleep(left.min(Duration::from_millis(NAP_MS)));
             }
         }
@@ -215,9 +210,7 @@ impl Source {
     /// Waits for bytes without end; "nothing" only after a short rest.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = match self {
-            Source::Socket(socket) => socket
-                .set_read_timeout(None)
-                .and_then(|()| socket.read(into)),
+            Source::Socket(socket) => socket.read(into),
             Source::Pipe { patient, .. } => patient.read(into),
             Source::Other(file) => file.read(into),
         };
@@ -228,13 +221,16 @@ impl Source {
         read
     }
 
-    /// Bytes, or "nothing" after at most this time.
-    fn read_within(&mut self, time: Duration, into: &mut [u8]) -> io::Result<usize> {
+    /// Bytes that are here already, or "nothing" at once. No read timeout: the shortest that a kernel
+    /// knows is one of its ticks, which is 4 to 8 ms on common ones.
+    fn look(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Source::Socket(socket) => {
-                let timeout = time.max(Duration::from_millis(TIMEOUT_MIN_MS));
-                socket.set_read_timeout(Some(timeout))?;
-                socket.read(into)
+                // Standard output may be this very socket, which must not be left so.
+                socket.set_nonblocking(true)?;
+                let read = socket.read(into);
+                socket.set_nonblocking(false)?;
+                read
             }
             Source::Pipe { hasty, .. } => hasty.read(into),
             Source::Other(_) => Err(ErrorKind::WouldBlock.into()),

@@ -1,15 +1,19 @@
 //! What our own calls are measured by: a bare keep-alive TLS client that sends a request and reads
 //! its answer, and a bare client of the server's standard streams. No threads, nothing parsed.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::demo::client::Way;
 
 /// A kept connection to one node.
 pub struct Bare {
@@ -93,24 +97,49 @@ impl Bare {
 /// The program as a child, written to and read from on this thread.
 pub struct Streams {
     child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    input: Box<dyn Write>,
+    output: Box<dyn BufRead>,
     line: String,
 }
 
 impl Streams {
-    pub fn start(program: &Path, env_file: &Path) -> Result<Streams, String> {
+    /// Starts the program as hosts do: with two pipes, or with two socket pairs (those based on
+    /// Node.js).
+    pub fn start(program: &Path, env_file: &Path, way: Way) -> Result<Streams, String> {
+        let said = |cause: io::Error| cause.to_string();
         let mut command = Command::new(program);
         command.arg("--env-file").arg(env_file).env_clear();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|cause| cause.to_string())?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err("the server has no standard streams".into());
-        };
+        let mut sockets = None;
+        match way {
+            Way::Pipe => {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            }
+            Way::Socket => {
+                let (input, theirs_in) = UnixStream::pair().map_err(said)?;
+                let (output, theirs_out) = UnixStream::pair().map_err(said)?;
+                command.stdin(OwnedFd::from(theirs_in));
+                command.stdout(OwnedFd::from(theirs_out));
+                sockets = Some((input, output));
+            }
+        }
+        let started = command.spawn();
+        // It holds the server's ends of the sockets, which would never look closed.
+        drop(command);
+        let mut child = started.map_err(said)?;
+        let (input, output): (Box<dyn Write>, Box<dyn BufRead>) =
+            match (sockets, child.stdin.take(), child.stdout.take()) {
+                (Some((input, output)), ..) => {
+                    (Box::new(input), Box::new(BufReader::new(output)))
+                }
+                (None, Some(input), Some(output)) => {
+                    (Box::new(input), Box::new(BufReader::new(output)))
+                }
+                _ => return Err("the server has no standard streams".into()),
+            };
         Ok(Streams {
             child,
             input,
-            output: BufReader::new(output),
+            output,
             line: String::new(),
         })
     }

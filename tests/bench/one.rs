@@ -27,6 +27,8 @@ const CALLED: [(&str, &str); 5] = [
     ("fleet_summary", "{}"),
     ("storage_list", r#"{"cluster":"all"}"#),
 ];
+/// The two kinds of standard input that hosts give.
+const STDIN: [(Way, &str); 2] = [(Way::Pipe, "a pipe"), (Way::Socket, "a socket")];
 const RESOURCES: &str = "/cluster/resources";
 
 /// Size, and what the program takes with three clusters and with a hundred.
@@ -120,11 +122,21 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let mut bare = || Bare::open(&staging.ca, port, &token, RESOURCES);
     // A core that wakes another takes as long as the call; what that comes to is told beside.
     on_one_core(|| {
-        let who = ("simulator", Some(1.2), Some(0.2));
-        side_by_side(program, who, &three, "staging", &mut bare, table)
+        for (way, name) in STDIN {
+            let who = (format!("simulator, {name}"), Some(1.2), Some(0.2));
+            side_by_side(program, (way, who), &three, "staging", &mut bare, table)?;
+        }
+        Ok(())
     })?;
-    let who = ("simulator, on any core", None, None);
-    side_by_side(program, who, &three, "staging", &mut bare, table)?;
+    let who = ("simulator, on any core".to_owned(), None, None);
+    side_by_side(
+        program,
+        (Way::Pipe, who),
+        &three,
+        "staging",
+        &mut bare,
+        table,
+    )?;
     light.latency(Duration::ZERO);
     light.guests(10);
     let env_file = light.env_file(
@@ -138,8 +150,11 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let mut bare = || Bare::open(&light.ca, light.cluster(0).port, &token, RESOURCES);
     // A request that costs nothing makes any ratio large: here what is added says more.
     on_one_core(|| {
-        let who = ("prepared answers", None, Some(0.2));
-        side_by_side(program, who, &env_file, "c001", &mut bare, table)
+        for (way, name) in STDIN {
+            let who = (format!("prepared answers, {name}"), None, Some(0.2));
+            side_by_side(program, (way, who), &env_file, "c001", &mut bare, table)?;
+        }
+        Ok(())
     })
 }
 
@@ -171,13 +186,13 @@ fn on_one_core<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String>
 
 fn side_by_side(
     program: &Path,
-    (who, times_most, ms_most): (&str, Option<f64>, Option<f64>),
+    (way, (who, times_most, ms_most)): (Way, (String, Option<f64>, Option<f64>)),
     env_file: &Path,
     cluster: &str,
     open: &mut dyn FnMut() -> Result<Bare, String>,
     table: &mut Table,
 ) -> Result<(), String> {
-    let mut streams = Streams::start(program, env_file)?;
+    let mut streams = Streams::start(program, env_file, way)?;
     let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
         {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "0"}}});
     streams.ask(&hello.to_string())?;
