@@ -1,4 +1,6 @@
-//! A tool as its entry in `tools/list`: everything is read off its declaration.
+//! A tool as its entry in `tools/list`: everything is read off its declaration. What an answer has is
+//! declared there as well, but never sent: some hosts drop every key that an output schema does not
+//! name, a plan and its code among them.
 
 use serde_json::{Map, Value, json};
 
@@ -11,11 +13,6 @@ use crate::tool::param::{Kind, Param};
 
 /// The parameter whose words are marked one by one.
 const ACTION: &str = "action";
-/// What every answer says of the cluster that was chosen.
-const DECISION: &[(&str, &str)] = &[("cluster", "string"), ("chosen_by", "string")];
-/// What every answer about several clusters says of them.
-const ASKED: &[(&str, &str)] = &[("clusters_asked", "integer"), ("errors", "array")];
-
 /// The entry of a tool as far as it is offered, as a client of this revision knows it.
 pub fn entry(offered: &Offered, revision: Revision) -> Value {
     let tool = offered.tool;
@@ -28,7 +25,6 @@ pub fn entry(offered: &Offered, revision: Revision) -> Value {
         let mut annotations = annotations(offered.heaviest());
         if revision.is_structured() {
             put("title", json!(tool.title));
-            put("outputSchema", output_schema(offered));
         } else if let Some(annotations) = annotations.as_object_mut() {
             // 2025-03-26 knows a title only here.
             annotations.insert("title".to_owned(), json!(tool.title));
@@ -53,11 +49,16 @@ pub fn input_schema(offered: &Offered) -> Value {
         properties.insert(param.name.to_owned(), property);
     }
     if offered.asks() {
-        properties.insert("confirm".to_owned(), json!({"type": "string"}));
+        let confirm = json!({"type": "string", "description": "the code of a plan's `confirm`"});
+        properties.insert("confirm".to_owned(), confirm);
     }
     if tool.task {
-        let wait = json!({"type": "integer", "maximum": WAIT_MAX_S});
-        properties.insert("wait".to_owned(), wait);
+        let first = tool.wait_default_s();
+        let about = format!("seconds for the task, {first} at first, {WAIT_MAX_S} at most");
+        properties.insert(
+            "wait".to_owned(),
+            json!({"type": "integer", "description": about}),
+        );
     }
     let required: Vec<&str> = tool
         .params
@@ -76,32 +77,6 @@ pub fn input_schema(offered: &Offered) -> Value {
     Value::Object(schema)
 }
 
-/// What a caller may rely on in an answer; it stays open for more.
-pub fn output_schema(offered: &Offered) -> Value {
-    let tool = offered.tool;
-    // A list may be of one cluster or of all, and says of each a different thing.
-    let decision = match tool.subject {
-        Subject::List => &[],
-        Subject::Fleet => ASKED,
-        _ => DECISION,
-    };
-    // The first answer of what asks may be a plan instead.
-    let answer = if offered.asks() { &[] } else { tool.answer };
-
-    let keys = || decision.iter().chain(answer);
-    let required: Vec<&str> = keys().map(|(key, _)| *key).collect();
-    let properties: Map<String, Value> = keys()
-        .map(|(key, kind)| ((*key).to_owned(), json!({"type": kind})))
-        .collect();
-    let mut schema = Map::new();
-    schema.insert("type".to_owned(), json!("object"));
-    if !required.is_empty() {
-        schema.insert("required".to_owned(), json!(required));
-        schema.insert("properties".to_owned(), Value::Object(properties));
-    }
-    Value::Object(schema)
-}
-
 /// How heavy a call may be, for hosts that ask their user. `idempotentHint` is left out: a table of
 /// marks does not know it.
 fn annotations(mark: Mark) -> Value {
@@ -114,11 +89,13 @@ fn annotations(mark: Mark) -> Value {
 }
 
 fn cluster(subject: Subject) -> Value {
-    match subject {
-        Subject::List => json!({"type": "string", "description": "or `all`"}),
-        Subject::Fleet => json!({"type": "string", "description": "instead of all"}),
-        _ => json!({"type": "string"}),
-    }
+    let about = match subject {
+        Subject::List => "or `all`; else the default one",
+        Subject::Fleet => "this one only",
+        Subject::New(_) => "else by the new name's prefix, or the default",
+        _ => "where several have it",
+    };
+    json!({"type": "string", "description": about})
 }
 
 fn property(param: &Param) -> Value {
@@ -133,9 +110,8 @@ fn property(param: &Param) -> Value {
 /// ranges, lengths and patterns are checked when the call comes.
 fn kind(kind: Kind) -> Value {
     match kind {
-        Kind::Guest => json!({"type": ["integer", "string"]}),
-        Kind::Text(_) | Kind::Word(_) => json!({"type": "string"}),
-        Kind::Int(..) => json!({"type": "integer"}),
+        Kind::Guest | Kind::Text(_) | Kind::Word(_) => json!({"type": "string"}),
+        Kind::Int(..) | Kind::Size(..) => json!({"type": "integer"}),
         Kind::Bool => json!({"type": "boolean"}),
         // Some hosts take `enum` only beside a type.
         Kind::OneOf(words) => json!({"type": "string", "enum": words}),
@@ -143,6 +119,6 @@ fn kind(kind: Kind) -> Value {
             json!({"type": "array", "items": {"type": "string", "enum": words}})
         }
         Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::Settings => json!({"type": "object"}),
+        Kind::Settings => json!({"type": "object", "additionalProperties": true}),
     }
 }

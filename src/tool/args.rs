@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::Tool;
-use super::param::{Kind, Param, Word};
+use super::given::Given;
+use super::param::{Kind, Param, Unit, Word};
+use super::taken;
 use crate::error::Error;
 use crate::gate::confirm::canonical;
-use crate::gate::mark::Mark;
 use crate::text::repeated;
 
 /// The longest name of an object, in characters.
@@ -42,27 +43,21 @@ pub struct Injected {
 ///
 /// # Errors
 /// All that is wrong with them, in one `BadArguments`.
-pub fn check(tool: &Tool, given: &Map<String, Value>) -> Result<(Args, Injected), Error> {
+pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injected), Error> {
     let mut problems = Vec::new();
     let mut map = Map::new();
-    let injected = injected(tool, given, &mut problems);
+    let given = Given::new(tool, arguments, &mut problems);
+    let injected = injected(tool, &given, &mut problems);
     for param in tool.params {
-        match given.get(param.name) {
-            None | Some(Value::Null) if param.required => {
+        match given.get(param.name).map(|value| checked(param, value)) {
+            None | Some(Ok(None)) if param.required => {
                 problems.push(format!("`{}` is missing", param.name));
             }
-            None | Some(Value::Null) => {}
-            Some(value) => match checked(param, value) {
-                Ok(value) => {
-                    map.insert(param.name.to_string(), value);
-                }
-                Err(problem) => problems.push(format!("`{}` {problem}", param.name)),
-            },
-        }
-    }
-    for name in given.keys() {
-        if !tool.takes(name) {
-            problems.push(unknown(tool, name));
+            None | Some(Ok(None)) => {}
+            Some(Ok(Some(value))) => {
+                map.insert(param.name.to_string(), value);
+            }
+            Some(Err(problem)) => problems.push(format!("`{}` {problem}", param.name)),
         }
     }
     if problems.is_empty() {
@@ -72,40 +67,20 @@ pub fn check(tool: &Tool, given: &Map<String, Value>) -> Result<(Args, Injected)
     }
 }
 
-impl Tool {
-    /// Whether this is an argument of it, declared or injected.
-    fn takes(&self, name: &str) -> bool {
-        let declared = self.params.iter().any(|param| param.name == name);
-        match name {
-            "cluster" => true,
-            "confirm" => self.asks(),
-            "wait" => self.task,
-            _ => declared,
-        }
-    }
-}
-
-fn injected(tool: &Tool, given: &Map<String, Value>, problems: &mut Vec<String>) -> Injected {
+fn injected(tool: &Tool, given: &Given, problems: &mut Vec<String>) -> Injected {
     let mut text = |name: &str| match given.get(name) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+        None => None,
+        Some(value) if taken::is_nothing(value) => None,
+        Some(Value::String(text)) => Some(text.clone()),
         Some(_) => {
-            problems.push(format!("`{name}` must be a text that is not empty"));
+            problems.push(format!("`{name}` must be a text"));
             None
         }
     };
     let cluster = text("cluster");
-    let confirm = if tool.asks() { text("confirm") } else { None };
-    // What starts nothing waits only where it is told to.
-    let mut wait_s = if tool.heaviest() == Mark::READ {
-        0
-    } else {
-        WAIT_DEFAULT_S
-    };
-    if let Some(value) = given
-        .get("wait")
-        .filter(|value| tool.task && !value.is_null())
-    {
+    let confirm = text("confirm");
+    let mut wait_s = tool.wait_default_s();
+    if let Some(value) = given.get("wait").filter(|value| !taken::is_nothing(value)) {
         match whole(value, 0, i64::try_from(WAIT_MAX_S).unwrap_or(i64::MAX)) {
             Ok(number) => wait_s = u64::try_from(number).unwrap_or(WAIT_DEFAULT_S),
             Err(problem) => problems.push(format!("`wait` {problem}")),
@@ -118,56 +93,55 @@ fn injected(tool: &Tool, given: &Map<String, Value>, problems: &mut Vec<String>)
     }
 }
 
-fn unknown(tool: &Tool, name: &str) -> String {
-    let mut known: Vec<&str> = tool.params.iter().map(|param| param.name).collect();
-    known.push("cluster");
-    if tool.asks() {
-        known.push("confirm");
+/// What an argument is taken for; `None` where it says nothing.
+fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
+    if taken::is_nothing(value) {
+        return match param.cleared_by {
+            Some(way) if value.is_string() => Err(format!("is empty: {way}")),
+            _ => Ok(None),
+        };
     }
-    if tool.task {
-        known.push("wait");
-    }
-    format!(
-        "`{}` is no argument of `{}`, which takes: {}",
-        repeated(name),
-        tool.name,
-        known.join(", ")
-    )
-}
-
-fn checked(param: &Param, value: &Value) -> Result<Value, String> {
-    match param.kind {
+    let value = match param.kind {
         Kind::Guest => guest(value),
         Kind::Text(max) => text(value, max),
         Kind::Word(word) => check_word(word, value),
+        // Where none is too few, 0 is how some say "none given".
+        Kind::Int(1.., _) if !param.required && taken::whole(value) == Some(0) => return Ok(None),
         Kind::Int(least, most) => whole(value, least, most).map(Value::from),
-        Kind::Bool => yes_or_no(value).map(Value::from),
+        Kind::Size(_, 1.., _) if !param.required && taken::whole(value) == Some(0) => {
+            return Ok(None);
+        }
+        Kind::Size(unit, least, most) => size(value, unit, least, most),
+        Kind::Bool => yes_or_no(value),
         Kind::OneOf(words) => one_of(words, value),
         Kind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
         Kind::Texts(max) => list(value, max, |one| text(one, VALUE_MAX_CHARS)),
         Kind::Settings => settings(value),
-    }
+    };
+    value.map(Some)
 }
 
 fn guest(value: &Value) -> Result<Value, String> {
-    let digits = match value {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_string(),
-        _ => return Err("must be a VMID or a guest's name".into()),
-    };
-    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match digits.parse::<u32>() {
+    let wanted = "a VMID from 100 to 999999999, or a guest's name";
+    if let Some(number) = taken::whole(value) {
+        return match u32::try_from(number) {
             Ok(vmid @ 100..=999_999_999) => Ok(Value::from(vmid.to_string())),
-            _ => Err("must be a VMID from 100 to 999999999, or a guest's name".into()),
+            _ => Err(format!("must be {wanted}")),
         };
     }
-    check_word(Word::DnsName, &Value::from(digits))
+    match value {
+        Value::String(text) => check_word(Word::DnsName, &Value::from(text.trim())),
+        _ => Err(format!("must be {wanted}")),
+    }
 }
 
 fn text(value: &Value, max: usize) -> Result<Value, String> {
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(_) => match taken::plain_number(value.clone()) {
+            Value::Number(number) => number.to_string(),
+            _ => return Err("must be a text".into()),
+        },
         _ => return Err("must be a text".into()),
     };
     let bad = |c: &char| c.is_control() && !matches!(c, '\n' | '\t');
@@ -181,11 +155,15 @@ fn text(value: &Value, max: usize) -> Result<Value, String> {
 }
 
 fn check_word(word: Word, value: &Value) -> Result<Value, String> {
-    let Value::String(text) = value else {
-        return Err(format!("must be a text: {}", word.rule()));
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        // A name of digits only, as `1` for a pool.
+        Value::Number(_) => taken::whole(value).map_or(String::new(), |number| number.to_string()),
+        _ => return Err(format!("must be a text: {}", word.rule())),
     };
+    let text = text.as_str();
     if word.allows(text) {
-        Ok(value.clone())
+        Ok(text.into())
     } else {
         Err(format!("may not be `{}`: {}", repeated(text), word.rule()))
     }
@@ -234,33 +212,42 @@ impl Word {
 }
 
 fn whole(value: &Value, least: i64, most: i64) -> Result<i64, String> {
-    let number = match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    match number {
+    match taken::whole(value) {
         Some(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("must be a whole number from {least} to {most}")),
     }
 }
 
-fn yes_or_no(value: &Value) -> Result<bool, String> {
-    match value {
-        Value::Bool(yes) => Ok(*yes),
-        Value::Number(number) if number.as_i64() == Some(1) => Ok(true),
-        Value::Number(number) if number.as_i64() == Some(0) => Ok(false),
-        Value::String(text) if text == "true" || text == "1" => Ok(true),
-        Value::String(text) if text == "false" || text == "0" => Ok(false),
-        _ => Err("must be true or false".into()),
+fn size(value: &Value, unit: Unit, least: i64, most: i64) -> Result<Value, String> {
+    match taken::size(value, unit) {
+        Some(number) if (least..=most).contains(&number) => Ok(number.into()),
+        _ => Err(format!(
+            "must be a whole number of {unit} from {least} to {most}, or a size as `8G`"
+        )),
     }
 }
 
+fn yes_or_no(value: &Value) -> Result<Value, String> {
+    let read = taken::yes_or_no(value);
+    read.map(Value::from)
+        .ok_or_else(|| "must be true or false".into())
+}
+
 fn one_of(words: &[&str], value: &Value) -> Result<Value, String> {
-    match value.as_str() {
-        Some(text) if words.contains(&text) => Ok(value.clone()),
-        _ => Err(format!("must be one of: {}", words.join(", "))),
-    }
+    let text = match value {
+        Value::String(text) => text.trim(),
+        _ => "",
+    };
+    let found = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+    // What Proxmox calls a guest is known as well.
+    let found = found.or_else(|| match text.to_ascii_lowercase().as_str() {
+        "qemu" => words.iter().find(|word| **word == "vm"),
+        "lxc" | "ct" => words.iter().find(|word| **word == "container"),
+        _ => None,
+    });
+    found
+        .map(|word| Value::from(*word))
+        .ok_or_else(|| format!("must be one of: {}", words.join(", ")))
 }
 
 fn list(
@@ -268,12 +255,7 @@ fn list(
     max: usize,
     check: impl Fn(&Value) -> Result<Value, String>,
 ) -> Result<Value, String> {
-    let single = [value.clone()];
-    let entries = match value {
-        Value::Array(entries) => entries.as_slice(),
-        Value::String(_) => single.as_slice(),
-        _ => return Err("must be a list of texts".into()),
-    };
+    let entries = taken::items(value).ok_or("must be a list of texts")?;
     if entries.len() > max {
         return Err(format!("has more than {max} entries"));
     }
@@ -285,35 +267,39 @@ fn list(
 }
 
 fn settings(value: &Value) -> Result<Value, String> {
-    let Value::Object(entries) = value else {
-        return Err("must be an object of API parameters".into());
-    };
+    let entries = taken::entries(value).ok_or("must be an object of API parameters")?;
     if entries.len() > ENTRIES_MAX {
         return Err(format!("has more than {ENTRIES_MAX} entries"));
     }
+    let mut settings = Map::new();
     for (name, value) in entries {
-        let named = |problem: &str| format!("has `{}`, which {problem}", repeated(name));
-        if !Word::Id.allows(name) {
+        let named = |problem: &str| format!("has `{}`, which {problem}", repeated(&name));
+        if !Word::Id.allows(&name) {
             return Err(named("cannot be a parameter's name"));
         }
-        match value {
+        match &value {
             Value::Bool(_) | Value::Number(_) => {}
             Value::String(given) if given.is_empty() => {
                 return Err(named("is empty: to unset an option, name it in `delete`"));
             }
             Value::String(_) => {
-                text(value, VALUE_MAX_CHARS).map_err(|problem| named(&problem))?;
+                text(&value, VALUE_MAX_CHARS).map_err(|problem| named(&problem))?;
             }
-            Value::Array(_) => {
-                list(value, ENTRIES_MAX, |one| text(one, VALUE_MAX_CHARS))
-                    .map_err(|problem| named(&problem))?;
+            Value::Array(items) => {
+                if items.len() > ENTRIES_MAX {
+                    return Err(named("has too many entries"));
+                }
+                for item in items {
+                    text(item, VALUE_MAX_CHARS).map_err(|problem| named(&problem))?;
+                }
             }
             Value::Null | Value::Object(_) => {
                 return Err(named("must be a text, a number, a boolean or a list"));
             }
         }
+        settings.insert(name, taken::plain_number(value));
     }
-    Ok(value.clone())
+    Ok(settings.into())
 }
 
 impl Args {

@@ -3,12 +3,14 @@
 
 pub mod args;
 pub mod call;
+mod given;
 pub mod leading;
 mod locate;
 pub mod offer;
 pub mod order;
 pub mod param;
 pub mod rows;
+mod taken;
 pub mod watch;
 
 use serde_json::{Map, Value};
@@ -134,6 +136,16 @@ impl Tool {
         self.possible()
             .into_iter()
             .fold(Mark::READ, |all, mark| all.or(mark))
+    }
+
+    /// How long, in seconds, a call waits for its task where `wait` does not say: what starts nothing
+    /// waits only where it is told to.
+    pub fn wait_default_s(&self) -> u64 {
+        if self.heaviest() == Mark::READ {
+            0
+        } else {
+            args::WAIT_DEFAULT_S
+        }
     }
 
     /// Whether some call of it asks first, so that it takes `confirm`.

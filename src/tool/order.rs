@@ -11,7 +11,12 @@ use super::rows::Row;
 const SORT_MAX_CHARS: usize = 40;
 
 /// The column to sort by.
-pub const SORT: Param = Param::new("sort", Kind::Text(SORT_MAX_CHARS), "or -column").optional();
+pub const SORT: Param = Param::new(
+    "sort",
+    Kind::Text(SORT_MAX_CHARS),
+    "a column; `-column` is descending",
+)
+.optional();
 
 /// A column and a direction.
 pub struct Order<'a> {

@@ -8,6 +8,9 @@ pub struct Param {
     /// Shown to the model; empty where the name says it all.
     pub about: &'static str,
     pub required: bool,
+    /// For a value that is written: how it is cleared, since an empty text does not do that. Without
+    /// it an empty text counts as not given.
+    pub cleared_by: Option<&'static str>,
 }
 
 /// What an argument may be. Numbers and booleans are also taken as text, as models write them.
@@ -22,16 +25,43 @@ pub enum Kind {
     Word(Word),
     /// A whole number between the two, both included.
     Int(i64, i64),
+    /// A size as a whole number of units between the two, also taken as `8G`.
+    Size(Unit, i64, i64),
     Bool,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A list of words out of these.
     SomeOf(&'static [&'static str]),
-    /// A list of short texts, at most so many.
+    /// A list of short texts without commas, at most so many.
     Texts(usize),
     /// A free map from API parameter names to texts, numbers and booleans: checked against the
     /// cluster's own API description.
     Settings,
+}
+
+/// What a [`Kind::Size`] is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    MiB,
+    GiB,
+}
+
+impl Unit {
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Unit::MiB => 1 << 20,
+            Unit::GiB => 1 << 30,
+        }
+    }
+}
+
+impl std::fmt::Display for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Unit::MiB => "MiB",
+            Unit::GiB => "GiB",
+        })
+    }
 }
 
 /// Which kind of name a [`Kind::Word`] is.
@@ -60,6 +90,15 @@ impl Param {
             kind,
             about,
             required: true,
+            cleared_by: None,
+        }
+    }
+
+    #[must_use]
+    pub const fn cleared_by(self, way: &'static str) -> Param {
+        Param {
+            cleared_by: Some(way),
+            ..self
         }
     }
 

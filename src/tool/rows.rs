@@ -20,11 +20,26 @@ const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
 
 /// The most rows of a page.
-pub const LIMIT: Param = Param::new("limit", Kind::Int(1, LIMIT_MAX), "").optional();
+pub const LIMIT: Param = Param::new(
+    "limit",
+    Kind::Int(1, LIMIT_MAX),
+    "rows, 50 at first, 500 at most",
+)
+.optional();
 /// Where the page before ended.
-pub const CURSOR: Param = Param::new("cursor", Kind::Text(CURSOR_MAX_CHARS), "").optional();
+pub const CURSOR: Param = Param::new(
+    "cursor",
+    Kind::Text(CURSOR_MAX_CHARS),
+    "`next` of the page before",
+)
+.optional();
 /// The columns.
-pub const FIELDS: Param = Param::new("fields", Kind::Texts(FIELDS_MAX), "").optional();
+pub const FIELDS: Param = Param::new(
+    "fields",
+    Kind::Texts(FIELDS_MAX),
+    "columns, if not the usual",
+)
+.optional();
 
 /// One row: columns and what stands in them. There are few of them and many rows, so that they are
 /// looked for one after another, and become an object only where a row is shown.

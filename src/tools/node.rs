@@ -58,7 +58,7 @@ const GET: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::Node,
     params: &[
-        Param::new("node", Kind::Word(Word::Node), ""),
+        Param::new("node", Kind::Word(Word::Node), "its name"),
         Param::new(
             "include",
             Kind::SomeOf(&["guests", "storages", "bridges", "tasks"]),

@@ -128,9 +128,7 @@ impl Streams {
         let mut child = started.map_err(said)?;
         let (input, output): (Box<dyn Write>, Box<dyn BufRead>) =
             match (sockets, child.stdin.take(), child.stdout.take()) {
-                (Some((input, output)), ..) => {
-                    (Box::new(input), Box::new(BufReader::new(output)))
-                }
+                (Some((input, output)), ..) => (Box::new(input), Box::new(BufReader::new(output))),
                 (None, Some(input), Some(output)) => {
                     (Box::new(input), Box::new(BufReader::new(output)))
                 }

@@ -39,7 +39,7 @@ pub fn candidates(param: &Param) -> Vec<Value> {
         (Kind::Guest, _) => texts(&GUESTS),
         (Kind::Text(_), _) => texts(&["some words"]),
         (Kind::Word(word), _) => texts(words(word)),
-        (Kind::Int(least, most), _) => match number {
+        (Kind::Int(least, most) | Kind::Size(_, least, most), _) => match number {
             Some((_, number)) => vec![json!(number)],
             None => vec![json!(1.clamp(least, most))],
         },

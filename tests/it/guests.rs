@@ -1,6 +1,7 @@
 //! What of the guest tools is pure: property strings, keys, sizes, tags, network cards, names.
 
 use proxmox_mcp::fleet::index::Kind;
+use proxmox_mcp::size;
 use proxmox_mcp::tools::guest::network::Wish;
 use proxmox_mcp::tools::guest::place::nearest;
 use proxmox_mcp::tools::guest::property::{self, Held, Properties};
@@ -121,9 +122,8 @@ fn the_next_free_key() {
 
 #[test]
 fn sizes() {
-    let check = |text: &str, expected: Option<u64>| {
-        assert_eq!(property::bytes(text, 1), expected, "{text}")
-    };
+    let check =
+        |text: &str, expected: Option<u64>| assert_eq!(size::bytes(text, 1), expected, "{text}");
     check("32G", Some(32 << 30));
     check("1.5g", Some(3 << 29));
     check("528K", Some(528 << 10));
@@ -143,10 +143,10 @@ fn sizes() {
     ] {
         check(bad, None);
     }
-    assert_eq!(property::bytes("32", 1 << 30), Some(32 << 30));
-    assert_eq!(property::size_text(32 << 30), "32G");
-    assert_eq!(property::size_text(3 << 29), "1536M");
-    assert_eq!(property::size_text(513), "513");
+    assert_eq!(size::bytes("32", 1 << 30), Some(32 << 30));
+    assert_eq!(size::text(32 << 30), "32G");
+    assert_eq!(size::text(3 << 29), "1536M");
+    assert_eq!(size::text(513), "513");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod aftermath;
 mod answer;
+mod arguments;
 mod ask;
 mod ask_modern;
 mod at_terminal;
@@ -24,6 +25,7 @@ mod codes;
 mod commands;
 mod config;
 mod dead;
+mod declared;
 mod degraded;
 #[path = "../sim/demo/mod.rs"]
 mod demo;

@@ -1,6 +1,6 @@
 //! One MCP session with the server in this process, over a socket, against simulated clusters.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -18,6 +18,7 @@ use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
+use crate::declared;
 use crate::leaks;
 use crate::sim::World;
 
@@ -63,7 +64,6 @@ pub(crate) struct Session {
     input: Option<UnixStream>,
     output: BufReader<UnixStream>,
     server: Option<JoinHandle<()>>,
-    schemas: BTreeMap<String, Value>,
     last_id: u64,
 }
 
@@ -199,7 +199,6 @@ impl Session {
             input: Some(ours.try_clone().expect("a copy")),
             output: BufReader::new(ours),
             server: Some(server),
-            schemas: BTreeMap::new(),
             last_id: 0,
         };
         if !session.manner.is_modern() {
@@ -209,17 +208,6 @@ impl Session {
             session.request("initialize", &hello);
             session.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         }
-        let listed = session.request("tools/list", &json!({}));
-        let tools = listed["tools"].as_array().expect("tools");
-        session.schemas = tools
-            .iter()
-            .map(|tool| {
-                (
-                    tool["name"].as_str().expect("name").into(),
-                    tool["outputSchema"].clone(),
-                )
-            })
-            .collect();
         session
     }
 
@@ -324,15 +312,12 @@ impl Session {
         let structured = &result["structuredContent"];
         let as_text: Value = serde_json::from_str(&text).expect("the text is JSON");
         assert_eq!(&as_text, structured, "text and structure differ");
-        if let Some(schema) = self.schemas.get(tool) {
-            let validator = jsonschema::validator_for(schema).expect("a schema");
-            let problems: Vec<String> = validator
-                .iter_errors(structured)
-                .map(|problem| problem.to_string())
-                .collect();
-            assert!(problems.is_empty(), "{tool}: {problems:?} in {structured}");
+        let answered = structured.as_object().expect("an object");
+        let entry = TOOLSETS.iter().flat_map(|set| set.tools);
+        if let Some(entry) = entry.into_iter().find(|entry| entry.name == tool) {
+            declared::check(entry, answered);
         }
-        Answer::Structured(structured.as_object().expect("an object").clone())
+        Answer::Structured(answered.clone())
     }
 }
 

@@ -14,11 +14,10 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 /// Bytes of compact JSON that a model is shown of the default set: name, description, input schema.
-const SHOWN_MAX_BYTES: usize = 16_000;
+const SHOWN_MAX_BYTES: usize = 24_000;
 /// Bytes of the whole `tools/list` of the default set.
-const LIST_MAX_BYTES: usize = 28_000;
-const TOOLS_MAX: usize = 34;
-const OUTPUT_SCHEMA_MAX_BYTES: usize = 300;
+const LIST_MAX_BYTES: usize = 29_000;
+const TOOLS_MAX: usize = 36;
 const ABOUT_MAX_BYTES: usize = 2048;
 
 fn offenders(is_wrong: impl Fn(&'static Tool) -> bool) -> Vec<&'static str> {
@@ -123,7 +122,6 @@ fn the_parameters_of_one_request_are_those_of_the_api() {
 fn schemas_are_closed_and_flat_at_the_root() {
     let wrong = |tool: &'static Tool| {
         let input = listing::input_schema(&Offered::whole(tool));
-        let output = listing::output_schema(&Offered::whole(tool));
         let combined = |schema: &Value| {
             ["oneOf", "anyOf", "allOf"]
                 .iter()
@@ -131,11 +129,7 @@ fn schemas_are_closed_and_flat_at_the_root() {
         };
         input["additionalProperties"] != json!(false)
             || combined(&input)
-            || combined(&output)
-            || output["type"] != json!("object")
-            || output.get("additionalProperties").is_some()
             || jsonschema::meta::validate(&input).is_err()
-            || jsonschema::meta::validate(&output).is_err()
     };
     assert_eq!(offenders(wrong), [""; 0]);
 }
@@ -167,11 +161,4 @@ fn the_budgets_are_held() {
         "{shown} bytes are shown to a model"
     );
     assert!(list <= LIST_MAX_BYTES, "{list} bytes are in tools/list");
-    assert_eq!(
-        offenders(|tool| listing::output_schema(&Offered::whole(tool))
-            .to_string()
-            .len()
-            > OUTPUT_SCHEMA_MAX_BYTES),
-        [""; 0]
-    );
 }

@@ -187,7 +187,7 @@ const ROWS: &[Row] = &[
     Row(
         Operate,
         "guest_migrate",
-        r#"{"guest":100,"target":"stg-pve2","with-local-disks":true}"#,
+        r#"{"guest":100,"target":"stg-pve2","with_local_disks":true}"#,
         &[],
     ),
     Row(

@@ -104,12 +104,12 @@ static ROWS: &[Row] = &[
     row(
         O,
         "guest_migrate",
-        r#"{"guest":100,"target":"stg-pve2","with-local-disks":true}"#,
+        r#"{"guest":100,"target":"stg-pve2","with_local_disks":true}"#,
     ),
     row(
         CUTS,
         "guest_migrate",
-        r#"{"guest":101,"target":"stg-pve1","restart":true,"with-local-disks":true}"#,
+        r#"{"guest":101,"target":"stg-pve1","restart":true,"with_local_disks":true}"#,
     )
     .harms(),
     row(O, "snapshot_create", r#"{"guest":100,"snapname":"s1"}"#),

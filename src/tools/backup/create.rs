@@ -34,11 +34,26 @@ pub(super) const CREATE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("mode", Kind::OneOf(MODES), "").optional(),
-        Param::new("compress", Kind::OneOf(&["zstd", "gzip", "lzo", "0"]), "").optional(),
-        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "").optional(),
-        Param::new("protected", Kind::Bool, "").optional(),
+        Param::new(
+            "storage",
+            Kind::Word(Word::Storage),
+            "else the only one for backups, or the default",
+        )
+        .optional(),
+        Param::new(
+            "mode",
+            Kind::OneOf(MODES),
+            "else snapshot, which does not interrupt",
+        )
+        .optional(),
+        Param::new(
+            "compress",
+            Kind::OneOf(&["zstd", "gzip", "lzo", "0"]),
+            "else zstd; 0: none",
+        )
+        .optional(),
+        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "kept with the backup").optional(),
+        Param::new("protected", Kind::Bool, "from pruning and deletion").optional(),
     ],
     answer: &[
         ("vmid", "integer"),

@@ -40,9 +40,9 @@ pub(super) const LIST: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[
-        Param::new("guest", Kind::Guest, "").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("node", Kind::Word(Word::Node), "").optional(),
+        Param::new("guest", Kind::Guest, "VMID or name; its backups only").optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "this one only").optional(),
+        Param::new("node", Kind::Word(Word::Node), "as seen from this one").optional(),
         LIMIT,
         CURSOR,
     ],

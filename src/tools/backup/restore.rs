@@ -36,13 +36,28 @@ pub(super) const RESTORE: Tool = Tool {
             Kind::Word(Word::Volume),
             "`volume` of backup_list",
         ),
-        Param::new("guest", Kind::Guest, "to overwrite").optional(),
-        Param::new("vmid", Kind::Int(VMID_LEAST, VMID_MOST), "").optional(),
-        Param::new("name", Kind::Word(Word::DnsName), "").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("node", Kind::Word(Word::Node), "").optional(),
-        Param::new("unique", Kind::Bool, "new MAC addresses").optional(),
-        Param::new("start", Kind::Bool, "").optional(),
+        Param::new("guest", Kind::Guest, "VMID or name of the one to overwrite").optional(),
+        Param::new(
+            "vmid",
+            Kind::Int(VMID_LEAST, VMID_MOST),
+            "of the new guest; else the next free",
+        )
+        .optional(),
+        Param::new(
+            "name",
+            Kind::Word(Word::DnsName),
+            "of the new guest; else the one in the backup",
+        )
+        .optional(),
+        Param::new(
+            "storage",
+            Kind::Word(Word::Storage),
+            "for its disks; else as in the backup",
+        )
+        .optional(),
+        Param::new("node", Kind::Word(Word::Node), "to restore on").optional(),
+        Param::new("unique", Kind::Bool, "give it new MAC addresses").optional(),
+        Param::new("start", Kind::Bool, "start it afterwards").optional(),
     ],
     answer: &[],
     task: true,

@@ -40,7 +40,7 @@ pub(super) const LIST: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::Fleet,
     params: &[
-        Param::new("check", Kind::Bool, "").optional(),
+        Param::new("check", Kind::Bool, "ask each; else nothing is asked").optional(),
         LIMIT,
         CURSOR,
     ],

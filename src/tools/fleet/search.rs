@@ -55,8 +55,18 @@ pub(super) const SEARCH: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::Fleet,
     params: &[
-        Param::new("query", Kind::Text(QUERY_MAX_CHARS), "").optional(),
-        Param::new("group_by", Kind::OneOf(group::BY), "counts and sums").optional(),
+        Param::new(
+            "query",
+            Kind::Text(QUERY_MAX_CHARS),
+            "terms that all hold: `web type:vm mem>90%`; else everything",
+        )
+        .optional(),
+        Param::new(
+            "group_by",
+            Kind::OneOf(group::BY),
+            "counts and sums for each, no rows",
+        )
+        .optional(),
         SORT,
         FIELDS,
         LIMIT,

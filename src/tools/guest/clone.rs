@@ -25,11 +25,26 @@ pub(super) const CLONE: Tool = Tool {
         GUEST,
         NEW_NAME,
         NEW_VMID,
-        Param::new("full", Kind::Bool, "").optional(),
-        Param::new("target", Kind::Word(Word::Node), "node").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("snapname", Kind::Word(Word::Snapshot), "").optional(),
-        Param::new("pool", Kind::Word(Word::Id), "").optional(),
+        Param::new("full", Kind::Bool, "copy the disks; a guest always is").optional(),
+        Param::new(
+            "target",
+            Kind::Word(Word::Node),
+            "node; else the one of the source",
+        )
+        .optional(),
+        Param::new(
+            "storage",
+            Kind::Word(Word::Storage),
+            "of a full copy; else that of each disk",
+        )
+        .optional(),
+        Param::new(
+            "snapname",
+            Kind::Word(Word::Snapshot),
+            "copy this snapshot, not the present state",
+        )
+        .optional(),
+        Param::new("pool", Kind::Word(Word::Id), "that the copy joins").optional(),
     ],
     answer: &[
         ("vmid", "integer"),

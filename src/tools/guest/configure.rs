@@ -14,7 +14,7 @@ use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
 use crate::text::repeated;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Kind, Param, Unit, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 /// The most tags and options that one call changes.
@@ -28,16 +28,25 @@ pub(super) const CONFIGURE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("name", Kind::Word(Word::DnsName), "").optional(),
+        Param::new("name", Kind::Word(Word::DnsName), "a new one")
+            .optional()
+            .cleared_by("name `name` in `delete` to unset it"),
         Param::new("cores", Kind::Int(1, 8192), "").optional(),
-        Param::new("memory", Kind::Int(16, 16_777_216), "MiB").optional(),
-        Param::new("onboot", Kind::Bool, "").optional(),
-        Param::new("startup", Kind::Text(100), "").optional(),
-        Param::new("protection", Kind::Bool, "").optional(),
+        Param::new("memory", Kind::Size(Unit::MiB, 16, 16_777_216), "MiB").optional(),
+        Param::new("onboot", Kind::Bool, "start with its node").optional(),
+        Param::new("startup", Kind::Text(100), "`order=2,up=30,down=60`")
+            .optional()
+            .cleared_by("name `startup` in `delete` to unset it"),
+        Param::new("protection", Kind::Bool, "against deletion").optional(),
         Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
         SETTINGS,
-        Param::new("delete", Kind::Texts(NAMES_MAX), "options to unset").optional(),
+        Param::new(
+            "delete",
+            Kind::Texts(NAMES_MAX),
+            "options to unset, by the API's names",
+        )
+        .optional(),
     ],
     answer: &[("vmid", "integer"), ("state", "string")],
     task: false,

@@ -17,7 +17,7 @@ use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Kind, Param, Unit, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::wait::{self, Wake};
 
@@ -34,13 +34,25 @@ const CONTAINER_DISK_GIB: i64 = 8;
 const START_S: u64 = 3;
 const LOOK_MS: u64 = 300;
 
-pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "");
-pub(super) const NEW_VMID: Param = Param::new("vmid", Kind::Int(100, 999_999_999), "").optional();
-const NODE: Param = Param::new("node", Kind::Word(Word::Node), "").optional();
-const CORES: Param = Param::new("cores", Kind::Int(1, CORES_MAX), "").optional();
-const STORAGE: Param = Param::new("storage", Kind::Word(Word::Storage), "").optional();
-const BRIDGE: Param = Param::new("bridge", Kind::Word(Word::Id), "").optional();
-const START: Param = Param::new("start", Kind::Bool, "").optional();
+pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "a DNS name");
+pub(super) const NEW_VMID: Param =
+    Param::new("vmid", Kind::Int(100, 999_999_999), "else the next free").optional();
+const NODE: Param = Param::new(
+    "node",
+    Kind::Word(Word::Node),
+    "else the default, or the one with most free memory",
+)
+.optional();
+const CORES: Param = Param::new("cores", Kind::Int(1, CORES_MAX), "else 1").optional();
+const STORAGE: Param = Param::new(
+    "storage",
+    Kind::Word(Word::Storage),
+    "for the disk; else the default",
+)
+.optional();
+const BRIDGE: Param =
+    Param::new("bridge", Kind::Word(Word::Id), "as vmbr0; else the default").optional();
+const START: Param = Param::new("start", Kind::Bool, "start it when made").optional();
 
 const ANSWER: &[(&str, &str)] = &[
     ("vmid", "integer"),
@@ -60,11 +72,26 @@ pub(super) const VM: Tool = Tool {
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 2048").optional(),
-        Param::new("disk_gib", Kind::Int(0, DISK_MAX_GIB), "else 32; 0: none").optional(),
+        Param::new(
+            "memory",
+            Kind::Size(Unit::MiB, 16, MEMORY_MAX_MIB),
+            "MiB; else 2048",
+        )
+        .optional(),
+        Param::new(
+            "disk_gib",
+            Kind::Size(Unit::GiB, 0, DISK_MAX_GIB),
+            "else 32; 0: no disk",
+        )
+        .optional(),
         STORAGE,
         BRIDGE,
-        Param::new("iso", Kind::Word(Word::Volume), "volume").optional(),
+        Param::new(
+            "iso",
+            Kind::Word(Word::Volume),
+            "volume, as `local:iso/x.iso`",
+        )
+        .optional(),
         START,
         SETTINGS,
     ],
@@ -82,17 +109,31 @@ pub(super) const CONTAINER: Tool = Tool {
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
-        Param::new("ostemplate", Kind::Word(Word::Volume), "volume"),
+        Param::new(
+            "ostemplate",
+            Kind::Word(Word::Volume),
+            "volume, as `local:vztmpl/x.tar.zst`",
+        ),
         NEW_VMID,
         NODE,
         CORES,
-        Param::new("memory", Kind::Int(16, MEMORY_MAX_MIB), "MiB, else 512").optional(),
-        Param::new("disk_gib", Kind::Int(1, DISK_MAX_GIB), "else 8").optional(),
+        Param::new(
+            "memory",
+            Kind::Size(Unit::MiB, 16, MEMORY_MAX_MIB),
+            "MiB; else 512",
+        )
+        .optional(),
+        Param::new("disk_gib", Kind::Size(Unit::GiB, 1, DISK_MAX_GIB), "else 8").optional(),
         STORAGE,
         BRIDGE,
-        Param::new("password", Kind::Text(256), "").optional(),
-        Param::new("ssh-public-keys", Kind::Text(KEYS_MAX_CHARS), "").optional(),
-        Param::new("unprivileged", Kind::Bool, "").optional(),
+        Param::new("password", Kind::Text(256), "of root").optional(),
+        Param::new(
+            "ssh_public_keys",
+            Kind::Text(KEYS_MAX_CHARS),
+            "of root, one a line",
+        )
+        .optional(),
+        Param::new("unprivileged", Kind::Bool, "else true").optional(),
         START,
         SETTINGS,
     ],
@@ -126,7 +167,7 @@ const CONTAINER_TAKEN: &[(&str, &str)] = &[
     ("storage", "the argument `storage`"),
     ("start", "the argument `start`"),
     ("password", "the argument `password`"),
-    ("ssh-public-keys", "the argument `ssh-public-keys`"),
+    ("ssh-public-keys", "the argument `ssh_public_keys`"),
     ("unprivileged", "the argument `unprivileged`"),
     ("restore", "backup_restore"),
     ("force", "backup_restore"),
@@ -214,10 +255,13 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     params.insert("ostemplate".into(), template.into());
     let unprivileged = args.bool("unprivileged").unwrap_or(true);
     params.insert("unprivileged".into(), unprivileged.into());
-    for name in ["cores", "memory", "password", "ssh-public-keys"] {
+    for name in ["cores", "memory", "password"] {
         if let Some(value) = args.get(name) {
             params.insert(name.into(), value.clone());
         }
+    }
+    if let Some(keys) = args.text("ssh_public_keys") {
+        params.insert("ssh-public-keys".into(), keys.into());
     }
     let mut storage = None;
     if !free.contains_key("rootfs") {

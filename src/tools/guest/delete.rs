@@ -21,8 +21,13 @@ pub(super) const DELETE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("purge", Kind::Bool, "also from jobs and HA").optional(),
-        Param::new("destroy-unreferenced-disks", Kind::Bool, "").optional(),
+        Param::new("purge", Kind::Bool, "also from backup jobs and HA").optional(),
+        Param::new(
+            "destroy_unreferenced_disks",
+            Kind::Bool,
+            "also its volumes that it does not name",
+        )
+        .optional(),
     ],
     answer: &[],
     task: true,
@@ -51,9 +56,12 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
 fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     stopped(reach)?;
     let mut request = reach.on_guest(Verb::Delete, "", &[])?;
-    for name in ["purge", "destroy-unreferenced-disks"] {
+    for (name, option) in [
+        ("purge", "purge"),
+        ("destroy_unreferenced_disks", "destroy-unreferenced-disks"),
+    ] {
         if let Some(yes) = args.bool(name) {
-            request = request.with(name, yes);
+            request = request.with(option, yes);
         }
     }
     let mut answer = answer_for(reach)?;

@@ -3,13 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::property::{self, Held, Properties, bytes, size_text};
+use super::property::{self, Held, Properties};
 use super::{GUEST, answer_for, change, place, unused};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
+use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
@@ -40,11 +41,21 @@ pub(super) const DISK: Tool = Tool {
             Kind::OneOf(&["add", "resize", "move", "detach", "remove"]),
             "",
         ),
-        Param::new("disk", Kind::Word(Word::Id), "scsi1, mp0, unused0").optional(),
-        Param::new("size", Kind::Text(20), "").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("mp", Kind::Text(200), "mount point").optional(),
-        Param::new("delete", Kind::Bool, "source of a move").optional(),
+        Param::new(
+            "disk",
+            Kind::Word(Word::Id),
+            "as scsi1, mp0, unused0; for `add` else the next free",
+        )
+        .optional(),
+        Param::new("size", Kind::Text(20), "100G in all, or +10G more").optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "where it goes").optional(),
+        Param::new("mp", Kind::Text(200), "path in the container, for `add`").optional(),
+        Param::new(
+            "delete",
+            Kind::Bool,
+            "the source of a move; else kept as `unusedN`",
+        )
+        .optional(),
     ],
     answer: &[],
     task: true,
@@ -87,7 +98,9 @@ pub(super) struct Found {
 impl Found {
     /// In bytes, where the configuration says it.
     pub(super) fn size(&self) -> Option<u64> {
-        self.properties.get("size").and_then(|size| bytes(size, 1))
+        self.properties
+            .get("size")
+            .and_then(|size| size::bytes(size, 1))
     }
 }
 
@@ -146,7 +159,7 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut problems = place::Problems::default();
     let size = args
         .text("size")
-        .and_then(|size| bytes(size, GIB))
+        .and_then(|size| size::bytes(size, GIB))
         .filter(|size| *size > 0);
     if size.is_none() {
         problems.add("`size` of the new disk is given as `32G`, or in GiB".into());
@@ -244,7 +257,7 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         Some(amount) => (true, amount),
         None => (false, given),
     };
-    let Some(amount) = bytes(amount, GIB).filter(|amount| *amount > 0) else {
+    let Some(amount) = size::bytes(amount, GIB).filter(|amount| *amount > 0) else {
         return Err(Error::bad(
             "`size` is the new size as `100G`, or what is added as `+10G`",
         ));
@@ -260,13 +273,13 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     {
         return Err(Error::bad(format!(
             "{cluster}: `{key}` has {} already, and a disk is never made smaller",
-            size_text(now)
+            size::text(now)
         )));
     }
     let plus = if more { "+" } else { "" };
     let request = reach.on_guest(Verb::Put, "/resize", &[])?;
     let request = request.with("disk", key.as_str());
-    let request = request.with("size", format!("{plus}{}", size_text(amount)));
+    let request = request.with("size", format!("{plus}{}", size::text(amount)));
     let reply = reach.send(&change::with_digest(request, &config))?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.as_str().into());

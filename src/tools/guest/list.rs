@@ -57,8 +57,8 @@ pub(super) const LIST: Tool = Tool {
             "",
         )
         .optional(),
-        Param::new("node", Kind::Word(Word::Node), "").optional(),
-        Param::new("tag", Kind::Word(Word::Id), "").optional(),
+        Param::new("node", Kind::Word(Word::Node), "on this one only").optional(),
+        Param::new("tag", Kind::Word(Word::Id), "with this one only").optional(),
         FIELDS,
         LIMIT,
         CURSOR,

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::place::{self, Problems};
 use super::power::ha_managed;
-use super::property;
 use super::{GUEST, answer_for};
 use crate::error::Error;
 use crate::fleet::index::{Guest, Kind as GuestKind};
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
+use crate::size;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{flag, gib, number};
@@ -35,10 +35,20 @@ pub(super) const MIGRATE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("target", Kind::Word(Word::Node), ""),
-        Param::new("with-local-disks", Kind::Bool, "").optional(),
-        Param::new("targetstorage", Kind::Word(Word::Storage), "").optional(),
-        Param::new("restart", Kind::Bool, "").optional(),
+        Param::new("target", Kind::Word(Word::Node), "node"),
+        Param::new(
+            "with_local_disks",
+            Kind::Bool,
+            "copy disks on local storages too",
+        )
+        .optional(),
+        Param::new(
+            "targetstorage",
+            Kind::Word(Word::Storage),
+            "for its disks; else of the same name",
+        )
+        .optional(),
+        Param::new("restart", Kind::Bool, "stop and start a running container").optional(),
     ],
     answer: &[("vmid", "integer"), ("node", "string"), ("state", "string")],
     task: true,
@@ -118,7 +128,7 @@ fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<R
             if running {
                 request = request.with("online", true);
             }
-            if args.yes("with-local-disks") {
+            if args.yes("with_local_disks") {
                 request = request.with("with-local-disks", true);
             }
         }
@@ -142,7 +152,7 @@ fn local_volumes(reach: &Reach, guest: &Guest) -> Result<Vec<Value>, Error> {
     };
     let local = disks::of(&config, guest.kind).into_iter().filter(is_local);
     let rows = local.map(|disk| {
-        let size = disk.size.and_then(|size| property::bytes(&size, 1));
+        let size = disk.size.and_then(|size| size::bytes(&size, 1));
         json!({"volid": disk.volume, "size": size})
     });
     Ok(rows.collect())
@@ -191,11 +201,11 @@ fn against(guest: &Guest, conditions: &Value, args: &Args) -> Vec<String> {
             place::names(cds.iter().map(String::as_str))
         ));
     }
-    if !disks.is_empty() && !args.yes("with-local-disks") {
+    if !disks.is_empty() && !args.yes("with_local_disks") {
         let disks: Vec<String> = disks.into_iter().map(text).collect();
         problems.push(format!(
             "guest {vmid} has disks on storages of its node, which are copied with \
-             `with-local-disks` true: {}",
+             `with_local_disks` true: {}",
             place::names(disks.iter().map(String::as_str))
         ));
     }

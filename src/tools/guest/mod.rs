@@ -43,7 +43,7 @@ pub static TOOLS: &[Tool] = &[
 pub const NAME_MAX_CHARS: usize = 80;
 
 /// The guest that a call addresses.
-pub const GUEST: Param = Param::new("guest", Kind::Guest, "");
+pub const GUEST: Param = Param::new("guest", Kind::Guest, "VMID or name");
 
 /// An answer that begins with the guest that the call addresses.
 ///

@@ -27,14 +27,29 @@ pub(super) const NETWORK: Tool = Tool {
     params: &[
         GUEST,
         Param::new("action", Kind::OneOf(&["set", "remove"]), ""),
-        Param::new("net", Kind::Word(Word::Id), "net0; else a new one").optional(),
-        Param::new("bridge", Kind::Word(Word::Id), "").optional(),
-        Param::new("model", Kind::Word(Word::Id), "").optional(),
-        Param::new("tag", Kind::Int(0, 4094), "VLAN, 0: none").optional(),
-        Param::new("firewall", Kind::Bool, "").optional(),
-        Param::new("macaddr", Kind::Text(17), "").optional(),
-        Param::new("ip", Kind::Text(43), "dhcp or CIDR").optional(),
-        Param::new("gw", Kind::Text(43), "").optional(),
+        Param::new("net", Kind::Word(Word::Id), "as net0; else a new one").optional(),
+        Param::new(
+            "bridge",
+            Kind::Word(Word::Id),
+            "as vmbr0; a new card: else the default",
+        )
+        .optional(),
+        Param::new("model", Kind::Word(Word::Id), "of a VM's card; else virtio").optional(),
+        Param::new("tag", Kind::Int(0, 4094), "VLAN; 0: none").optional(),
+        Param::new(
+            "firewall",
+            Kind::Bool,
+            "whether its rules hold for the card",
+        )
+        .optional(),
+        Param::new("macaddr", Kind::Text(17), "else kept, or a new one").optional(),
+        Param::new(
+            "ip",
+            Kind::Text(43),
+            "of a container: dhcp, manual or 10.0.0.5/24",
+        )
+        .optional(),
+        Param::new("gw", Kind::Text(43), "of a container: gateway").optional(),
     ],
     answer: &[("vmid", "integer"), ("net", "string"), ("state", "string")],
     task: false,

@@ -57,7 +57,12 @@ pub(super) const POWER: Tool = Tool {
             ]),
             "",
         ),
-        Param::new("timeout", Kind::Int(1, TIMEOUT_MAX_S), "s, for shutdown").optional(),
+        Param::new(
+            "timeout",
+            Kind::Int(1, TIMEOUT_MAX_S),
+            "seconds that a shutdown may take",
+        )
+        .optional(),
     ],
     answer: &[],
     task: true,

@@ -172,58 +172,6 @@ pub fn held(properties: &Properties) -> Held {
     }
 }
 
-/// A size in bytes: digits, perhaps with a fraction, and `K`, `M`, `G`, `T`; without a letter,
-/// `unit` bytes each.
-pub fn bytes(text: &str, unit: u64) -> Option<u64> {
-    let (digits, unit) = match text.char_indices().last()? {
-        (end, letter) if letter.is_ascii_alphabetic() => {
-            let shift = match letter.to_ascii_uppercase() {
-                'K' => 10,
-                'M' => 20,
-                'G' => 30,
-                'T' => 40,
-                _ => return None,
-            };
-            (text.get(..end)?, 1u64 << shift)
-        }
-        _ => (text, unit),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let number = |text: &str| {
-        let digits =
-            !text.is_empty() && text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit());
-        digits.then(|| text.parse::<u64>().ok()).flatten()
-    };
-    // Bytes without a letter may have more digits than anything with one.
-    let whole = if unit == 1 {
-        whole.parse().ok()?
-    } else {
-        number(whole)?
-    };
-    let places = u32::try_from(fraction.len()).ok()?;
-    let part = number(fraction)?
-        .checked_mul(unit)?
-        .checked_div(10u64.checked_pow(places)?)?;
-    whole.checked_mul(unit)?.checked_add(part)
-}
-
-/// Bytes as Proxmox takes them: in the largest unit that fits.
-pub fn size_text(bytes: u64) -> String {
-    let units = [
-        (1u64 << 40, "T"),
-        (1 << 30, "G"),
-        (1 << 20, "M"),
-        (1 << 10, "K"),
-    ];
-    let fits = units
-        .iter()
-        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
-    match fits {
-        Some((unit, letter)) => format!("{}{letter}", bytes / unit),
-        None => bytes.to_string(),
-    }
-}
-
 /// The tags of a configuration. Proxmox splits at semicolons, commas and blanks.
 pub fn tags(text: &str) -> Vec<&str> {
     let apart = |c: char| c == ';' || c == ',' || c.is_whitespace();

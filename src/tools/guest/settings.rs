@@ -7,8 +7,12 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 
 /// Any further parameters of the API.
-pub(super) const SETTINGS: Param =
-    Param::new("settings", Kind::Settings, "other API parameters").optional();
+pub(super) const SETTINGS: Param = Param::new(
+    "settings",
+    Kind::Settings,
+    "further options, by the API's names",
+)
+.optional();
 
 /// The settings. `taken` are API parameters that may not be among them, each with what to use
 /// instead.

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::disk::{Found, VOLUME_MAX_CHARS, find};
-use super::property::{self, Held, size_text};
+use super::property::{self, Held};
 use super::{answer_for, change};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
+use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tools::{disks, plan};
@@ -90,7 +91,7 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         ),
     ];
     match found.size() {
-        Some(size) => consequences.push(("size", json!(size_text(size)))),
+        Some(size) => consequences.push(("size", json!(size::text(size)))),
         // An unused volume's size stands nowhere but on its storage.
         None => consequences.push(("size", size_on_storage(reach, &found.volume)?)),
     }
@@ -141,7 +142,7 @@ fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
         .iter()
         .find(|row| row.get("volid").and_then(Value::as_str) == Some(volume));
     let size = row.and_then(|row| row.get("size")).and_then(Value::as_u64);
-    Ok(size.map_or(json!("unknown"), |size| json!(size_text(size))))
+    Ok(size.map_or(json!("unknown"), |size| json!(size::text(size))))
 }
 
 /// Destroys a volume: of `unusedN`, or of a VM's disk in use.

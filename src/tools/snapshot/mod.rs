@@ -29,7 +29,7 @@ const DESCRIPTION_GIVEN_MAX_CHARS: usize = 8192;
 /// Names that Proxmox keeps for itself.
 const RESERVED: &[&str] = &[PRESENT, "pending"];
 
-const SNAPNAME: Param = Param::new("snapname", Kind::Word(Word::Snapshot), "");
+const SNAPNAME: Param = Param::new("snapname", Kind::Word(Word::Snapshot), "of the snapshot");
 const COLUMNS: &[&str] = &[
     "snapname",
     "parent",
@@ -65,8 +65,13 @@ pub static TOOLS: &[Tool] = &[
         params: &[
             GUEST,
             SNAPNAME,
-            Param::new("description", Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS), "").optional(),
-            Param::new("vmstate", Kind::Bool, "with a VM's memory").optional(),
+            Param::new(
+                "description",
+                Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS),
+                "what it is for",
+            )
+            .optional(),
+            Param::new("vmstate", Kind::Bool, "with a VM's memory; else false").optional(),
         ],
         answer: &[
             ("vmid", "integer"),
@@ -86,7 +91,7 @@ pub static TOOLS: &[Tool] = &[
         params: &[
             GUEST,
             SNAPNAME,
-            Param::new("start", Kind::Bool, "").optional(),
+            Param::new("start", Kind::Bool, "start it afterwards").optional(),
         ],
         answer: &[],
         task: true,

@@ -61,8 +61,8 @@ pub(super) const CONTENT: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::Storage("storage"),
     params: &[
-        Param::new("storage", Kind::Word(Word::Storage), ""),
-        Param::new("node", Kind::Word(Word::Node), "").optional(),
+        Param::new("storage", Kind::Word(Word::Storage), "its id"),
+        Param::new("node", Kind::Word(Word::Node), "whose local storage it is").optional(),
         Param::new(
             "content",
             Kind::OneOf(&[
@@ -71,7 +71,7 @@ pub(super) const CONTENT: Tool = Tool {
             "",
         )
         .optional(),
-        Param::new("vmid", Kind::Int(100, 999_999_999), "").optional(),
+        Param::new("vmid", Kind::Int(100, 999_999_999), "of this guest only").optional(),
         SORT,
         FIELDS,
         LIMIT,

@@ -44,12 +44,17 @@ pub(super) const LIST: Tool = Tool {
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[
-        Param::new("running", Kind::Bool, "").optional(),
-        Param::new("failed", Kind::Bool, "").optional(),
-        Param::new("since", Kind::Text(TIME_MAX_CHARS), "ISO 8601, `2h`, `7d`").optional(),
-        Param::new("guest", Kind::Guest, "").optional(),
-        Param::new("node", Kind::Word(Word::Node), "").optional(),
-        Param::new("type", Kind::Word(Word::Id), "").optional(),
+        Param::new("running", Kind::Bool, "only those").optional(),
+        Param::new("failed", Kind::Bool, "only those").optional(),
+        Param::new(
+            "since",
+            Kind::Text(TIME_MAX_CHARS),
+            "`2h`, `7d`, `2026-02-03`, with a time: `T04:05Z`",
+        )
+        .optional(),
+        Param::new("guest", Kind::Guest, "VMID or name; its tasks only").optional(),
+        Param::new("node", Kind::Word(Word::Node), "that ran them").optional(),
+        Param::new("type", Kind::Word(Word::Id), "as `vzdump`, `qmstart`").optional(),
         LIMIT,
         CURSOR,
     ],

@@ -24,7 +24,11 @@ const LINES_MAX: i64 = 500;
 const FORGOTTEN: &str = "a node forgets its tasks in time: task_list shows those that it knows";
 const UNTOLD: &str = "the task was not told to stop";
 
-const TASK: Param = Param::new("task", Kind::Word(Word::Task), "`cluster!UPID`");
+const TASK: Param = Param::new(
+    "task",
+    Kind::Word(Word::Task),
+    "`cluster!UPID:...` of an answer",
+);
 
 pub static TOOLS: &[Tool] = &[
     list::LIST,
@@ -36,7 +40,12 @@ pub static TOOLS: &[Tool] = &[
         subject: Subject::Task,
         params: &[
             TASK,
-            Param::new("lines", Kind::Int(0, LINES_MAX), "of the log").optional(),
+            Param::new(
+                "lines",
+                Kind::Int(0, LINES_MAX),
+                "of the log's end; else 20",
+            )
+            .optional(),
         ],
         answer: &[("task", "string"), ("state", "string")],
         task: true,
