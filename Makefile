@@ -6,6 +6,7 @@ SOAK_CALLS ?= 100000
 SOAK_S ?= 600
 FUZZ_S ?= 3600
 FUZZ_TARGETS ?=
+MUTANTS_PARTS ?=
 RUST_LEAST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Where cargo builds to, as it says itself.
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -25,7 +26,7 @@ DIST_MAINTAINER ?=
 DIST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build static static-twice bench soak fuzz faults dist demo test check accept clean tools python
+.PHONY: help build static static-twice bench soak fuzz faults mutants deep dist demo test check accept clean tools python
 
 help: ## Print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
@@ -60,9 +61,18 @@ demo: tools ## Show a session with three simulated clusters, and check it
 	$(CARGO) build --locked --bin proxmox-mcp --example demo
 	@$(TARGET)/debug/examples/demo
 
+# FAULTS_SAMPLE=8: one of eight cells, by SEED, which is printed.
 faults: tools ## Call every tool under every fault of simulated clusters, and print the table
 	$(CARGO) build --locked --example faults
 	@$(TARGET)/debug/examples/faults
+
+# Whole it takes hours: MUTANTS_SAMPLE=4 breaks four places of each part, by SEED, which is printed;
+# MUTANTS_S=3600 ends it after an hour; MUTANTS_PARTS='reload protect' is for these alone.
+mutants: tools ## Break the program in many places, one at a time: does a test notice?
+	@tests/mutants/run $(MUTANTS_PARTS)
+
+deep: ## All that `.ci/run` does, and whole what it does by samples: hours
+	@DEEP=1 .ci/run
 
 test: tools ## Run all tests
 	$(CARGO) test --locked

@@ -25,9 +25,11 @@ pub fn token(token_id: &str) -> String {
 /// A privilege cannot be granted by itself, only as part of a role. Roles on one path add up; those
 /// on a deeper path replace what is inherited. A token never has more than its user; one without privilege separation has exactly what its user has.
 pub fn grant(token_id: &str, message: &str) -> Option<String> {
-    let (path, privilege) = missing_privilege(message)?;
-    let missing = format!("`{privilege}` on `{path}` is missing");
-    Some(granting(token_id, &missing, privilege))
+    let (path, privileges) = missing_privileges(message)?;
+    let named: Vec<String> = privileges.iter().map(|one| format!("`{one}`")).collect();
+    let verb = if named.len() == 1 { "is" } else { "are" };
+    let missing = format!("{} on `{path}` {verb} missing", named.join(" and "));
+    Some(granting(token_id, &missing, &privileges.join(",")))
 }
 
 /// The commands that grant what a call that was not sent lacks.
@@ -51,14 +53,14 @@ fn granting(token_id: &str, missing: &str, privileges: &str) -> String {
     )
 }
 
-/// Path and privilege of `Permission check failed (/vms/100, VM.PowerMgmt)`. Other 403s have prose
+/// Path and privileges of `Permission check failed (/vms/100, VM.PowerMgmt)`. Other 403s have prose
 /// between the parentheses, or nothing.
-fn missing_privilege(message: &str) -> Option<(&str, &str)> {
+fn missing_privileges(message: &str) -> Option<(&str, Vec<&str>)> {
     let (_, rest) = message.split_once('(')?;
     let (inside, _) = rest.rsplit_once(')')?;
     let (path, privileges) = inside.split_once(", ")?;
-    // Several with `|` between them are alternatives: the first one will do.
-    let privilege = privileges.split('|').next()?;
+    // Several with `|` between them are alternatives: the first one will do. With `&&` all are wanted.
+    let wanted: Vec<&str> = privileges.split('|').next()?.split(" && ").collect();
     // Both end up in a command that a person may paste into a root shell.
     let plain = |text: &str, others: &str| {
         !text.is_empty()
@@ -66,8 +68,10 @@ fn missing_privilege(message: &str) -> Option<(&str, &str)> {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
     };
-    (path.starts_with('/') && plain(path, "/-_.@:") && plain(privilege, "."))
-        .then_some((path, privilege))
+    let sound = path.starts_with('/')
+        && plain(path, "/-_.@:")
+        && wanted.iter().all(|privilege| plain(privilege, "."));
+    sound.then_some((path, wanted))
 }
 
 /// What a refusal means where it does not say so itself (texts measured on 9.2).

@@ -1,5 +1,6 @@
 //! `cargo run --example faults [TOOL [FAULT]]`: every tool, and every action of it, under every fault
 //! of the simulator. Prints the table of results; ends with status 1 where a cell has failed.
+//! With `FAULTS_SAMPLE=N` in the environment one cell of N is played, picked by `SEED`, which is printed.
 
 #![allow(unreachable_pub)]
 
@@ -12,6 +13,7 @@ mod column;
 mod derive;
 mod judge;
 mod row;
+mod sample;
 mod seat;
 mod table;
 mod value;
@@ -72,6 +74,11 @@ fn main() -> ExitCode {
 /// was too busy is no failure.
 fn play(rows: &[Row], columns: &[Column]) -> Vec<Cell> {
     let mut cells = cell::all(rows, columns);
+    if let Some(sample) = sample::Sample::asked() {
+        let whole = cells.len();
+        sample.pick(&mut cells);
+        println!("{} of {whole} cells, by SEED={}", cells.len(), sample.seed);
+    }
     let every: Vec<usize> = (0..cells.len()).collect();
     play_these(&mut cells, &every, AT_A_TIME, rows, columns);
     let failed = |number: &usize| cells[*number].outcome.problem.is_some();

@@ -341,7 +341,11 @@ fn no_answer_makes_it_panic_or_lie() {
 fn every_recorded_refusal_keeps_its_words() {
     let settings = node::settings(Vec::new());
     let (mut refused, mut granted) = (0, 0);
-    for line in include_str!("../sim/recordings.jsonl").lines() {
+    let files = [
+        include_str!("../sim/recordings.jsonl"),
+        include_str!("../sim/recordings-later.jsonl"),
+    ];
+    for line in files.iter().flat_map(|file| file.lines()) {
         let recording: serde_json::Value = serde_json::from_str(line).unwrap();
         let (request, response) = (&recording["request"], &recording["response"]);
         let (Some(status), Some(path)) = (response["status"].as_u64(), request["path"].as_str())

@@ -7,25 +7,7 @@ use std::path::Path;
 use crate::sim::recording::family_of;
 
 /// Id and reason.
-pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
-    (
-        "sdn-apply.status",
-        "PUT /cluster/sdn is not modelled, so there is no task",
-    ),
-    (
-        "sdn-apply.log",
-        "PUT /cluster/sdn is not modelled, so there is no task",
-    ),
-];
-
-/// Why a line of differences, which begins with its id, is excepted.
-pub(crate) fn excuse(line: &str) -> Option<&'static str> {
-    let id = line.split(' ').next().unwrap_or("");
-    EXCEPTIONS
-        .iter()
-        .find(|(known, _)| *known == id)
-        .map(|(_, reason)| *reason)
-}
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[];
 
 /// The families of what the tools send, as the golden sessions show it.
 pub(crate) fn families_of_the_transcripts() -> HashSet<String> {

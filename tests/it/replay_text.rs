@@ -1,5 +1,8 @@
 //! Requests and texts of the recordings, brought into a form that can be sent and compared.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::json;
 
 use crate::sim::client::Reply;
@@ -22,8 +25,10 @@ pub(crate) fn stamp_of(text: &str) -> Option<i64> {
 
 /// Without numbers of processes and temporary files, which no two runs share.
 pub(crate) fn steady(text: &str) -> String {
-    let pattern = regex::Regex::new(r"(vzdumptmp|conf\.tmp\.)\d+").expect("the pattern is valid");
-    pattern.replace_all(text, "$1").into_owned()
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(vzdumptmp|tmp_dwnl\.|\.tmp\.)\d+").expect("the pattern is valid")
+    });
+    PATTERN.replace_all(text, "$1").into_owned()
 }
 
 /// Requests that are only described.

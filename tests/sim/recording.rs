@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// One line of `recordings.jsonl`.
+/// One line of `recordings.jsonl` or `recordings-later.jsonl`.
 pub struct Exchange {
     pub id: String,
     /// `A`, `B` or `C`
@@ -15,8 +15,18 @@ pub struct Exchange {
     pub ms: i64,
 }
 
+/// Of the first look at a real cluster.
 pub fn recordings() -> Vec<Exchange> {
-    let lines = include_str!("recordings.jsonl")
+    exchanges(include_str!("recordings.jsonl"))
+}
+
+/// Of the later ones, without the headers that nothing is held against.
+pub fn later_recordings() -> Vec<Exchange> {
+    exchanges(include_str!("recordings-later.jsonl"))
+}
+
+fn exchanges(text: &str) -> Vec<Exchange> {
+    let lines = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let word = |row: &Value, key: &str| row[key].as_str().unwrap_or_default().to_string();

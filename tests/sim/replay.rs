@@ -12,6 +12,70 @@ use super::world::World;
 
 /// The clusters as they were before the first exchange.
 pub fn world() -> World {
+    let world = labs();
+    for (cluster, fill) in [
+        ("A", first_a as fn(&mut State)),
+        ("B", first_b),
+        ("C", first_c),
+    ] {
+        world.cluster(cluster).edit(|state| {
+            storages(state);
+            fill(state);
+        });
+    }
+    world
+}
+
+/// The clusters of the later recordings: staging, production, disaster-recovery. Their guests come as
+/// the recordings name them.
+pub fn later_world() -> World {
+    let world = labs();
+    for cluster in ["A", "B", "C"] {
+        world.cluster(cluster).edit(|state| {
+            let here: Vec<String> = state.nodes.keys().cloned().collect();
+            state.storages = vec![
+                Storage::new(
+                    "local",
+                    "dir",
+                    "images,iso,vztmpl,rootdir,import,snippets,backup",
+                    false,
+                ),
+                Storage::new("data", "dir", "rootdir,images", false),
+                Storage::new("shared", "dir", "images,rootdir,backup", true),
+            ];
+            for (node, name, content) in here.iter().flat_map(|node| {
+                [
+                    (node, "iso/debian-13.iso", "iso"),
+                    (
+                        node,
+                        "vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+                        "vztmpl",
+                    ),
+                ]
+            }) {
+                let volume = Volume {
+                    volid: format!("local:{name}"),
+                    node: node.clone(),
+                    content: content.into(),
+                    format: if content == "iso" { "iso" } else { "tzst" }.into(),
+                    size: 2 << 20,
+                    ..Volume::default()
+                };
+                if let Some(local) = state.storage_mut("local") {
+                    local.volumes.push(volume);
+                }
+            }
+            for node in state.nodes.values_mut() {
+                if let Some(bridge) = node.interfaces.get("vmbr0").cloned() {
+                    node.interfaces.insert("vmbr1".into(), bridge);
+                }
+            }
+        });
+    }
+    world
+}
+
+fn labs() -> World {
     let node = |name: &str| NodeSpec {
         name: name.into(),
         cpus: 2,
@@ -30,15 +94,9 @@ pub fn world() -> World {
         spec("B", &["b1", "b2"]),
         spec("C", &["c1"]),
     ]);
-    for (cluster, fill) in [
-        ("A", first_a as fn(&mut State)),
-        ("B", first_b),
-        ("C", first_c),
-    ] {
+    for cluster in ["A", "B", "C"] {
         world.cluster(cluster).edit(|state| {
             people(state, cluster);
-            storages(state);
-            fill(state);
             state.options.clear();
             (state.hold, state.pace.refuse_ms, state.pace.lock_ms) = (true, 0, 10);
             let past = super::task::Plan::new(
