@@ -110,8 +110,10 @@ impl Replay {
         // A task's outcome that hangs on the lab is handed over; not what a tunnel carries.
         let path = exchange.request["path"].as_str().unwrap_or("");
         let tunnelled = path.ends_with("/remote_migrate");
+        // What a server out there gave, and what was in a file, is the lab's too.
+        let from_outside = path.ends_with("/download-url") || path.ends_with("/upload");
         if let Some(upid) = &upid
-            && exchange.lab
+            && (exchange.lab || from_outside)
             && !tunnelled
             && let Some((exit, log)) = self.outcomes.get(upid).filter(|(exit, _)| !exit.is_empty())
         {
@@ -121,15 +123,15 @@ impl Replay {
                 exit: exit.clone(),
                 log: log.clone(),
             };
-            cluster.edit(|state| state.scripts.push_back(script));
+            cluster.just_now(|state| state.scripts.push_back(script));
         }
-        cluster.edit(|state| {
+        cluster.just_now(|state| {
             if let Some(stamp) = stamp {
                 state.clock_s += stamp - exchange.ms / 1000 - state.now();
             }
         });
         if let Some(known) = upid_in(exchange).filter(|known| !self.names.contains_key(known))
-            && let Some(ours) = cluster.edit(|state| acquaint(&known, state))
+            && let Some(ours) = cluster.just_now(|state| acquaint(&known, state))
         {
             self.names.insert(known, ours);
         }
@@ -140,10 +142,10 @@ impl Replay {
         {
             self.world
                 .cluster(&exchange.cluster)
-                .edit(|state| state.end(ours));
+                .just_now(|state| state.end(ours));
         }
         let reply = self.send(exchange);
-        cluster.edit(|state| state.scripts.clear());
+        cluster.just_now(|state| state.scripts.clear());
         if let Some(upid) = upid.clone().filter(|_| reply.status == 501) {
             self.unmade.insert(upid);
         }
@@ -203,7 +205,7 @@ impl Replay {
     fn ticket(&self, cluster: &str, user: &str) -> (String, String) {
         self.world
             .cluster(cluster)
-            .edit(|state| (state.ticket(user), state.csrf(user)))
+            .just_now(|state| (state.ticket(user), state.csrf(user)))
     }
 
     fn send(&self, exchange: &Exchange) -> Reply {
@@ -216,7 +218,7 @@ impl Replay {
         if exchange.id.starts_with("http-plain") || exchange.id == "garbage-plain" {
             return plain(cluster.port(&exchange.entry), &bytes);
         }
-        cluster.edit(|state| {
+        cluster.just_now(|state| {
             state.pace.idle_ms = if exchange.response["status"].is_null() {
                 50
             } else {
@@ -334,7 +336,7 @@ impl Replay {
 }
 
 fn cluster_end(world: &World, cluster: &str, upid: &str, started: Option<i64>) {
-    world.cluster(cluster).edit(|state| {
+    world.cluster(cluster).just_now(|state| {
         if let Some(started) = started {
             state.clock_s += started - state.now();
         }

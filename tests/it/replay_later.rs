@@ -1,6 +1,8 @@
 //! The later recordings, replayed. What the lab had and did without the API is read off them.
 
-use serde_json::Value;
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value};
 
 use crate::replay::Replay;
 use crate::replay_later_data::EXCEPTIONS;
@@ -8,9 +10,10 @@ use crate::replay_later_scenes as scenes;
 use crate::replay_tally::Tally;
 use crate::replay_text::decode;
 use crate::sim::guest::Kind;
-use crate::sim::recording::{Exchange, later_recordings};
+use crate::sim::recording::{Exchange, later_recordings, seconds};
 use crate::sim::replay::{later_world, place};
 use crate::sim::state::State;
+use crate::sim::storage::Volume;
 
 #[test]
 fn later_recordings_are_replayed() {
@@ -20,12 +23,14 @@ fn later_recordings_are_replayed() {
     let mut replay = Replay::new(&all, world);
     let mut lab = Lab {
         all: &all,
-        made: Vec::new(),
+        made: HashSet::new(),
+        ended: HashSet::new(),
+        told: HashMap::new(),
     };
     let mut tally = Tally::default();
     for (at, exchange) in all.iter().enumerate() {
         let cluster = replay.world.cluster(&exchange.cluster);
-        cluster.edit(|state| lab.before(at, state));
+        cluster.just_now(|state| lab.before(at, state));
         scenes::before(&exchange.id, &replay.world);
         replay.count(exchange, &mut tally);
         lab.after(exchange);
@@ -37,27 +42,32 @@ fn later_recordings_are_replayed() {
 /// The lab: guests that no recorded request made, and their ends.
 struct Lab<'a> {
     all: &'a [Exchange],
-    /// Guests that a recorded request made or removed: their presence is the simulator's to know.
-    made: Vec<(String, u32)>,
+    /// Guests that a recorded request made: that they are there is the simulator's to know.
+    made: HashSet<(String, u32)>,
+    /// Guests that a recorded request removed: that they are gone is.
+    ended: HashSet<(String, u32)>,
+    /// When a cluster's nodes told last how their guests are.
+    told: HashMap<String, i64>,
 }
 
+/// Proxmox's own, in seconds.
+const ROUND_S: i64 = 10;
+/// A volume that a request makes is not older or younger than this.
+const NEAR_S: i64 = 4;
+
 impl Lab<'_> {
-    fn before(&self, at: usize, state: &mut State) {
+    fn before(&mut self, at: usize, state: &mut State) {
         let exchange = &self.all[at];
-        let list = exchange.request["path"] == "/cluster/resources";
-        for (node, kind, vmid, row) in rows(exchange).into_iter().filter(|_| list) {
-            if !self.knows(exchange, vmid) && !state.guests.contains_key(&vmid) {
-                self.arrive(at, state, (&node, kind, vmid), &row);
-            }
+        let stamp = exchange.response["headers"]["Date"]
+            .as_str()
+            .and_then(seconds);
+        let told = self.told.entry(exchange.cluster.clone()).or_default();
+        if let Some(stamp) = stamp.filter(|stamp| *stamp - *told >= ROUND_S) {
+            *told = stamp;
+            state.round();
         }
-        if list && exchange.response["trimmed"].is_null() {
-            let listed: Vec<u32> = rows(exchange).iter().map(|row| row.2).collect();
-            let gone = |vmid: &u32| !listed.contains(vmid) && !self.knows(exchange, *vmid);
-            let gone: Vec<u32> = state.guests.keys().copied().filter(gone).collect();
-            gone.iter().for_each(|vmid| {
-                state.guests.remove(vmid);
-            });
-        }
+        self.resources(at, state);
+        self.volumes(exchange, state);
         let Some((node, kind, vmid)) = addressed(exchange) else {
             return;
         };
@@ -69,16 +79,114 @@ impl Lab<'_> {
     }
 
     fn knows(&self, exchange: &Exchange, vmid: u32) -> bool {
-        self.made
-            .iter()
-            .any(|(cluster, made)| *cluster == exchange.cluster && *made == vmid)
+        let key = (exchange.cluster.clone(), vmid);
+        self.made.contains(&key) || self.ended.contains(&key)
     }
 
     fn after(&mut self, exchange: &Exchange) {
-        let made = made_by(exchange);
-        if exchange.response["status"] == 200 {
-            self.made
-                .extend(made.map(|vmid| (exchange.cluster.clone(), vmid)));
+        if exchange.response["status"] != 200 {
+            return;
+        }
+        let key = |vmid| (exchange.cluster.clone(), vmid);
+        match made_by(exchange) {
+            Some((vmid, true)) => {
+                self.ended.remove(&key(vmid));
+                self.made.insert(key(vmid));
+            }
+            Some((vmid, false)) => {
+                self.ended.insert(key(vmid));
+            }
+            None => {}
+        }
+    }
+
+    /// A whole list of guests: who is not in it and was not removed by a request, the lab took away;
+    /// who is in it and was not made by one, it brought.
+    fn resources(&self, at: usize, state: &mut State) {
+        let exchange = &self.all[at];
+        let wide = matches!(
+            exchange.request["query"]["type"].as_str(),
+            None | Some("vm")
+        );
+        if exchange.request["path"] != "/cluster/resources" || !wide {
+            return;
+        }
+        for (node, kind, vmid, row) in rows(exchange) {
+            if !self.knows(exchange, vmid) && !state.guests.contains_key(&vmid) {
+                self.arrive(at, state, (&node, kind, vmid), &row);
+            }
+            if let Some(pool) = row["pool"].as_str() {
+                let pool = state.pools.entry(pool.into()).or_default();
+                pool.vms.insert(vmid);
+            }
+            if let (Some(lock), Some(guest)) = (row["lock"].as_str(), state.guests.get_mut(&vmid))
+                && !self.knows(exchange, vmid)
+            {
+                guest.set("lock", lock);
+            }
+        }
+        if !exchange.response["trimmed"].is_null() {
+            return;
+        }
+        let listed: Vec<u32> = rows(exchange).iter().map(|row| row.2).collect();
+        let gone = |vmid: &u32| {
+            !listed.contains(vmid) && !self.ended.contains(&(exchange.cluster.clone(), *vmid))
+        };
+        let gone: Vec<u32> = state.guests.keys().copied().filter(gone).collect();
+        for vmid in gone {
+            let Some(guest) = state.guests.remove(&vmid) else {
+                continue;
+            };
+            for volume in guest.volumes() {
+                state.free(&volume, &guest.node);
+            }
+        }
+    }
+
+    /// Volumes in a list that no request made: none was sent when they came to be.
+    fn volumes(&self, exchange: &Exchange, state: &mut State) {
+        let path = decode(exchange.request["path"].as_str().unwrap_or(""));
+        let parts: Vec<&str> = path.split('/').collect();
+        let ["", "nodes", node, "storage", id, "content"] = parts[..] else {
+            return;
+        };
+        let writes = self
+            .all
+            .iter()
+            .filter(|other| other.cluster == exchange.cluster && other.request["method"] != "GET");
+        let sent: Vec<i64> = writes
+            .filter_map(|write| seconds(write.response["headers"]["Date"].as_str()?))
+            .collect();
+        for row in exchange.response["body"]["data"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let (Some(volid), Some(ctime)) = (row["volid"].as_str(), row["ctime"].as_i64()) else {
+                continue;
+            };
+            let of_a_request = sent
+                .iter()
+                .any(|sent| (sent - NEAR_S..=sent + NEAR_S).contains(&ctime));
+            if of_a_request || state.volume(volid, node).is_some() {
+                continue;
+            }
+            let Some(storage) = state.storage_mut(id) else {
+                continue;
+            };
+            let shared = storage.shared;
+            storage.volumes.push(Volume {
+                volid: volid.into(),
+                node: if shared { String::new() } else { node.into() },
+                content: row["content"].as_str().unwrap_or("").into(),
+                format: row["format"].as_str().unwrap_or("").into(),
+                size: row["size"].as_u64().unwrap_or(0),
+                ctime,
+                vmid: row["vmid"].as_u64().and_then(|vmid| vmid.try_into().ok()),
+                notes: row["notes"].as_str().map(String::from),
+                protected: row["protected"] == 1,
+                ..Volume::default()
+            });
         }
     }
 
@@ -98,10 +206,16 @@ impl Lab<'_> {
             if path.ends_with("/config") && data.is_object() && config.is_none() {
                 config = data.as_object().cloned();
             }
+            if path.ends_with("/pending") && config.is_none() {
+                config = in_force(data);
+            }
             if path.ends_with("/status/current") && running.is_none() {
                 running = data["status"].as_str().map(|word| word == "running");
             }
         }
+        let parent = config
+            .as_ref()
+            .and_then(|config| config.get("parent")?.as_str().map(String::from));
         let text = |value: &Value| value.as_str().map_or(value.to_string(), String::from);
         let lines = match (config, kind) {
             (Some(config), _) => config
@@ -115,12 +229,19 @@ impl Lab<'_> {
         if running == Some(true) {
             state.power_on(vmid);
         }
-        if let Some(guest) = state.guests.get_mut(&vmid) {
-            guest.made = std::time::Instant::now()
-                .checked_sub(std::time::Duration::from_secs(60))
-                .unwrap_or_else(std::time::Instant::now);
+        if let Some(parent) = parent {
+            scenes::snapshot(state, vmid, &parent);
         }
+        state.round();
     }
+}
+
+/// The configuration in force, out of the rows that show what is pending.
+fn in_force(rows: &Value) -> Option<Map<String, Value>> {
+    let rows = rows.as_array()?.iter();
+    let held =
+        rows.filter_map(|row| Some((row["key"].as_str()?.to_string(), row.get("value")?.clone())));
+    Some(held.collect())
 }
 
 /// A guest of which no answer shows the configuration.
@@ -134,7 +255,7 @@ fn plain(kind: Kind, vmid: u32, row: &Value) -> String {
     match kind {
         Kind::Qemu => format!(
             "name: {name}\nmemory: 64\nscsi0: shared:{vmid}/vm-{vmid}-disk-0.qcow2,size=1G\nboot: order=scsi0;net0\n\
-             net0: virtio=BC:24:11:AD:00:01,bridge=vmbr0\nagent: 1\nmeta: creation-qemu=10.1.2,ctime=1790971976\n\
+             net0: virtio=BC:24:11:AD:00:01,bridge=vmbr0\nmeta: creation-qemu=10.1.2,ctime=1790971976\n\
              scsihw: virtio-scsi-single\nsmbios1: uuid=a\nvmgenid: b\n{tags}"
         ),
         Kind::Lxc => format!(
@@ -173,8 +294,8 @@ fn rows(exchange: &Exchange) -> Vec<(String, Kind, u32, Value)> {
     found.collect()
 }
 
-/// The guest that a request makes or removes.
-fn made_by(exchange: &Exchange) -> Option<u32> {
+/// The guest that a request makes, or (`false`) removes.
+fn made_by(exchange: &Exchange) -> Option<(u32, bool)> {
     let path = exchange.request["path"].as_str()?;
     let body = &exchange.request["body"];
     let number = |value: &Value| match value {
@@ -182,11 +303,13 @@ fn made_by(exchange: &Exchange) -> Option<u32> {
         other => other.as_u64().and_then(|number| u32::try_from(number).ok()),
     };
     match exchange.request["method"].as_str()? {
-        "POST" if path.ends_with("/qemu") || path.ends_with("/lxc") => number(&body["vmid"]),
-        "POST" if path.ends_with("/clone") => number(&body["newid"]),
+        "POST" if path.ends_with("/qemu") || path.ends_with("/lxc") => {
+            Some((number(&body["vmid"])?, true))
+        }
+        "POST" if path.ends_with("/clone") => Some((number(&body["newid"])?, true)),
         "DELETE" => {
             let (_, _, vmid) = addressed(exchange)?;
-            path.ends_with(&format!("/{vmid}")).then_some(vmid)
+            path.ends_with(&format!("/{vmid}")).then_some((vmid, false))
         }
         _ => None,
     }

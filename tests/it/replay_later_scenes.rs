@@ -69,7 +69,7 @@ fn locks(id: &str, world: &World) {
         return;
     }
     let lock = LOCKS.iter().find(|lock| rest.starts_with(*lock));
-    world.cluster(cluster).edit(|state| {
+    world.cluster(cluster).just_now(|state| {
         if let Some(lock) = lock {
             set(state, vmid, "lock", lock);
         }
@@ -82,7 +82,8 @@ fn locks(id: &str, world: &World) {
     });
 }
 
-fn snapshot(state: &mut State, vmid: u32, name: &str) {
+/// A snapshot that the lab made, if the guest has none.
+pub(crate) fn snapshot(state: &mut State, vmid: u32, name: &str) {
     let Some(guest) = state
         .guests
         .get_mut(&vmid)

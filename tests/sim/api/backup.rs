@@ -29,7 +29,7 @@ fn defaults(_: &mut Call) -> Answer {
 fn vzdump(call: &mut Call) -> Answer {
     let (node, who, params) = (call.node.clone(), call.who.clone(), call.params.clone());
     let ids = list(&given(&params, "vmid").unwrap_or_default());
-    for key in ["tmpdir", "dumpdir", "script"] {
+    for key in ["tmpdir", "dumpdir", "script", "job-id"] {
         if params.contains_key(key) && !who.is_root() {
             return Err(Refusal::param(key, "Only root may set this option."));
         }

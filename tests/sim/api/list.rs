@@ -102,22 +102,31 @@ fn current(call: &mut Call) -> Answer {
             running(guest, &mut all);
         }
     } else if guest.running() {
-        pressure(&mut all);
+        // As texts, unlike those of a virtual machine.
+        pressure(&mut all, &json!("0.00"));
     }
     Ok(all.into())
 }
 
-fn pressure(all: &mut Map<String, Value>) {
+fn pressure(all: &mut Map<String, Value>, value: &Value) {
     for what in ["cpu", "io", "memory"] {
         for how in ["some", "full"] {
-            all.insert(format!("pressure{what}{how}"), 0.into());
+            all.insert(format!("pressure{what}{how}"), value.clone());
         }
     }
 }
 
 fn running(guest: &Guest, all: &mut Map<String, Value>) {
     let (memory, free) = (guest.memory(), guest.memory() / 2);
-    pressure(all);
+    pressure(all, &json!(0));
+    let drives = guest.disks().into_iter().map(|(key, _)| {
+        let row = json!({
+            "rd_bytes": 1_000_000, "rd_operations": 100, "failed_rd_operations": 0, "wr_bytes": 0, "wr_operations": 0,
+            "wr_highest_offset": 1_048_576, "flush_operations": 0,
+        });
+        (key, row)
+    });
+    all.insert("blockstat".into(), drives.collect::<Map<_, _>>().into());
     let more = json!({
         "balloon": memory, "freemem": free, "running-machine": "pc-i440fx-10.1", "running-qemu": "10.1.2",
         "ballooninfo": {
@@ -127,6 +136,7 @@ fn running(guest: &Guest, all: &mut Map<String, Value>) {
         "proxmox-support": {
             "pbs-library-version": "1.5.1", "backup-max-workers": true, "pbs-dirty-bitmap": true, "pbs-masterkey": true,
             "pbs-dirty-bitmap-migration": true, "backup-fleecing": true, "pbs-dirty-bitmap-savevm": true, "query-bitmap-info": true,
+            "backup-access-api": false,
         },
     });
     all.extend(more.as_object().cloned().unwrap_or_default());

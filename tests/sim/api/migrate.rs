@@ -90,55 +90,103 @@ fn migrate(call: &mut Call) -> Answer {
         return Err(Refusal::die(format!("node '{target}' is not online")));
     }
     let guest = call.guest()?;
-    locked(guest).map_err(Refusal::die)?;
     let running = guest.running();
-    if running && kind == Kind::Qemu && !flag(&params, "online") {
+    if kind == Kind::Lxc {
+        return container(call, running, target, params);
+    }
+    locked(guest).map_err(Refusal::die)?;
+    if running && !flag(&params, "online") {
         return Err(Refusal::die("can't migrate running VM without --online"));
     }
-    if running && kind == Kind::Lxc && !flag(&params, "restart") {
-        return Err(Refusal::die(
-            "lxc live migration is currently not implemented",
-        ));
-    }
-    if running
-        && kind == Kind::Qemu
-        && !call.state.local_disks(guest).is_empty()
-        && !flag(&params, "with-local-disks")
-    {
+    if running && !call.state.local_disks(guest).is_empty() && !flag(&params, "with-local-disks") {
         return Err(Refusal::die(
             "can't live migrate attached local disks without with-local-disks option",
         ));
     }
-    if running && kind == Kind::Qemu && !call.state.local_images(guest).is_empty() {
+    if running && !call.state.local_images(guest).is_empty() {
         return Err(Refusal::die("can't migrate VM with local cdrom image"));
     }
     if call.state.ha.contains_key(&guest.sid()) {
-        // The manager is told, and moves it in its own time.
-        let plan = Plan::new(&node, "hamigrate", vmid);
-        let root = Who {
-            user: "root@pam".into(),
-            ..Who::default()
-        };
-        let move_it = move |state: &mut State, _: &mut Vec<String>| {
-            let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4);
-            state.spawn(&root, plan, move |state, log| {
-                state.relocate(&node, vmid, &target, &params, log)
-            });
-            Ok(())
-        };
-        return Ok(call.state.spawn(&who, plan, move_it));
+        return Ok(told(call, target, params));
     }
     if let Some(guest) = call.state.guests.get_mut(&vmid) {
         guest.set("lock", "migrate");
     }
-    let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid)
+    let plan = Plan::new(&node, "qmigrate", vmid)
+        .length(4)
+        .undo(move |state| unlock(state, vmid));
+    Ok(call.state.spawn(&who, plan, move |state, log| {
+        state.relocate(&node, vmid, &target, &params, log)
+    }))
+}
+
+fn unlock(state: &mut State, vmid: u32) {
+    if let Some(guest) = state.guests.get_mut(&vmid) {
+        guest.config.remove("lock");
+    }
+}
+
+/// The manager of high availability is told, and moves the guest in its own time.
+fn told(call: &mut Call, target: String, params: Params) -> Value {
+    let (node, kind, vmid) = (call.node.clone(), call.kind(), call.vmid());
+    let root = Who {
+        user: "root@pam".into(),
+        ..Who::default()
+    };
+    let plan = Plan::new(&node, "hamigrate", vmid);
+    let move_it = move |state: &mut State, _: &mut Vec<String>| {
+        let plan = Plan::new(&node, kind.task("qmigrate", "vzmigrate"), vmid).length(4);
+        state.spawn(&root, plan, move |state, log| {
+            state.relocate(&node, vmid, &target, &params, log)
+        });
+        Ok(())
+    };
+    call.state.spawn(&call.who.clone(), plan, move_it)
+}
+
+/// A container's way of moving is asked for at once; its lock is found in the task only.
+fn container(call: &mut Call, running: bool, target: String, params: Params) -> Answer {
+    let (node, vmid, who) = (call.node.clone(), call.vmid(), call.who.clone());
+    let (online, restart) = (flag(&params, "online"), flag(&params, "restart"));
+    if running && !online && !restart {
+        return Err(Refusal::die(
+            "can't migrate running container without --online or --restart",
+        ));
+    }
+    let guest = call.guest()?;
+    if call.state.ha.contains_key(&guest.sid()) {
+        return Ok(told(call, target, params));
+    }
+    let refused = match locked(guest) {
+        Ok(()) if running && !restart => {
+            Some("lxc live migration is currently not implemented".to_string())
+        }
+        held => held.err(),
+    };
+    if let Some(guest) = call
+        .state
+        .guests
+        .get_mut(&vmid)
+        .filter(|_| refused.is_none())
+    {
+        guest.set("lock", "migrate");
+    }
+    let held = refused.is_none();
+    let plan = Plan::new(&node, "vzmigrate", vmid)
         .length(4)
         .undo(move |state| {
-            if let Some(guest) = state.guests.get_mut(&vmid) {
-                guest.config.remove("lock");
+            if held {
+                unlock(state, vmid);
             }
         });
     Ok(call.state.spawn(&who, plan, move |state, log| {
+        if let Some(text) = refused {
+            let stamp = stamp(state.now());
+            log.push(format!(
+                "{stamp} ERROR: migration aborted (duration 00:00:00): {text}"
+            ));
+            return Err("migration aborted".into());
+        }
         state.relocate(&node, vmid, &target, &params, log)
     }))
 }

@@ -155,9 +155,10 @@ fn remote(call: &mut Call) -> Answer {
     if guest.running() && kind == Kind::Qemu && !flag(&params, "online") {
         return Err(Refusal::die("can't migrate running VM without --online"));
     }
-    if guest.running() && kind == Kind::Lxc && !flag(&params, "restart") {
+    let moves = flag(&params, "online") || flag(&params, "restart");
+    if guest.running() && kind == Kind::Lxc && !moves {
         return Err(Refusal::die(
-            "lxc live migration is currently not implemented",
+            "can't migrate running container without --online or --restart",
         ));
     }
     let storages = Names::parse(&call.text("target-storage"), "target-storage", "storage")?;

@@ -120,11 +120,8 @@ fn node(call: &mut Call) -> Answer {
         number(params, "start").unwrap_or(0),
         number(params, "limit").unwrap_or(ROWS),
     );
-    let limit = if limit == 0 {
-        usize::MAX
-    } else {
-        limit as usize
-    };
+    // None for 0, unlike the lines of a log.
+    let limit = usize::try_from(limit).unwrap_or(0);
     let rows = seen
         .into_iter()
         .skip(start as usize)
