@@ -4,8 +4,12 @@
 //! bidirectional overrides and characters without width must not reach a client raw, where they could
 //! hide or reorder what a person reads.
 
+mod hidden;
+
 use std::borrow::Cow;
 use std::fmt::Write;
+
+pub use hidden::is_hidden;
 
 /// The longest word of a caller that a sentence repeats.
 const WORD_MAX_CHARS: usize = 200;
@@ -54,14 +58,4 @@ pub fn shell_word(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
-}
-
-/// Whether `c` shows as nothing, or changes how its neighbours show.
-pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
 }
