@@ -1,6 +1,7 @@
 //! What must not be shown: which keys hold a secret, what a secret looks like in a text, and the
 //! secrets that this program itself knows.
 
+mod form;
 mod line;
 
 use std::borrow::Cow;
@@ -24,13 +25,13 @@ const KNOWN_MAX: usize = 1024;
 /// Keys that hold a secret, in lower case and without `-` and `_`.
 const KEYS: &[&str] = &[
     "apitoken",
-    "authorization",
     "clientkey",
     "csrfpreventiontoken",
     "eabhmackey",
     "encryptionkey",
     "keyring",
     "otp",
+    "presharedkey",
     "privkey",
     "sslkey",
     "targetendpoint",
@@ -39,6 +40,8 @@ const KEYS: &[&str] = &[
 const ENDS: &[&str] = &[
     "apikey",
     "apitoken",
+    "authcookie",
+    "authorization",
     "passphrase",
     "passwd",
     "password",

@@ -2,23 +2,45 @@
 
 use std::borrow::Cow;
 
-use super::{HIDDEN, is_secret};
+use super::{HIDDEN, form, is_secret};
 
-const KEY_BEGIN: &str = "-----BEGIN ";
-const KEY_END: &str = "-----END ";
-/// The rest of the line that begins a private key of any kind.
-const KEY_KIND: &str = "PRIVATE KEY-----";
+/// The words of the line that begins a private key of any kind, and of the one that ends it; dashes
+/// stand around them.
+const KEY_BEGIN: &str = "BEGIN ";
+const KEY_END: &str = "END ";
+const KEY_KIND: &str = "PRIVATE KEY";
+const KEY_BLOCK: &str = " BLOCK";
+const DASHES: &str = "----";
+/// Behind this line the key of a PuTTY file begins, and it ends with the next that is none of it.
+const PUTTY_KEY: &str = "Private-Lines:";
+/// Headers within a key.
+const KEY_HEADERS: &[&str] = &[
+    "Charset:",
+    "Comment:",
+    "DEK-Info:",
+    "Hash:",
+    "MessageID:",
+    "Proc-Type:",
+    "Subject:",
+    "Version:",
+];
+/// So much of a line, behind whatever a log puts before it, is no word.
+const KEY_LINE_MIN_CHARS: usize = 40;
 /// Headers in whose value the secret stands behind the token's name.
 const TOKEN_HEADERS: &[&str] = &["pveapitoken", "pbsapitoken", "pmgapitoken"];
-/// A UUID, as Proxmox makes them for tokens.
-const UUID_CHARS: usize = 36;
+/// Headers whose value goes on to the end of the line, or of what is quoted.
+const WHOLE_HEADER: &str = "authorization";
+/// Whose `value` is a secret, wherever it stands.
+const NEW_TOKEN: &str = "full-tokenid";
 /// Values that say whether there is a secret, and not which.
 const NO_SECRETS: &[&str] = &["0", "1", "true", "false", "yes", "no", "null", "none"];
 /// Whose indented lines are `user:password`.
 const PASSWORD_LIST: &str = "chpasswd";
 
-/// What stands before a secret in a line.
+/// What stands before a secret in a line, but for what is told by its form.
 const SEPARATORS: [char; 3] = ['=', ':', ' '];
+/// What stands before or in those.
+const OF_FORMS: [char; 3] = ['=', '-', '%'];
 
 /// What the lines before leave open.
 #[derive(Default)]
@@ -27,6 +49,8 @@ pub(super) struct Lines {
     in_key: bool,
     /// A value, or a list of passwords, goes on in lines that are indented more than this.
     block: Option<Block>,
+    /// A new token was named.
+    has_token: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -41,10 +65,11 @@ impl Lines {
     /// (`\n`) are line ends.
     pub(super) fn masked<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         // Whatever is a secret stands behind one of these, or goes on from before.
-        let is_open = self.in_key || self.block.is_some();
-        if !is_open && !text.contains(SEPARATORS) {
+        let is_open = self.in_key || self.block.is_some() || self.has_token;
+        if !is_open && !text.contains(SEPARATORS) && !text.contains(OF_FORMS) {
             return Cow::Borrowed(text);
         }
+        self.has_token = self.has_token || text.contains(NEW_TOKEN);
         let mut whole = String::with_capacity(text.len());
         for (number, shown) in text.split('\n').enumerate() {
             if number > 0 {
@@ -63,8 +88,8 @@ impl Lines {
     fn line(&mut self, line: &str) -> String {
         if self.in_key {
             self.in_key = false;
-            match line.split_once(KEY_END) {
-                Some((_, rest)) => return format!("{HIDDEN}{KEY_END}{rest}"),
+            match key_ended(line) {
+                Some(end) => return format!("{HIDDEN}{end}"),
                 None if is_key_text(line) => {
                     self.in_key = true;
                     return HIDDEN.to_owned();
@@ -72,20 +97,25 @@ impl Lines {
                 None => {}
             }
         }
-        if let Some((before, kind, inside)) = key_begun(line) {
-            let rest = match inside.split_once(KEY_END) {
-                Some((_, rest)) => format!("{HIDDEN}{KEY_END}{rest}"),
+        if line.trim_start().starts_with(PUTTY_KEY) {
+            self.in_key = true;
+            return line.to_owned();
+        }
+        if let Some((begin, inside)) = key_begun(line) {
+            let rest = match key_ended(inside) {
+                Some(end) => format!("{HIDDEN}{end}"),
                 None => {
                     self.in_key = true;
                     if inside.trim().is_empty() { "" } else { HIDDEN }.to_owned()
                 }
             };
-            return format!("{}{KEY_BEGIN}{kind}{KEY_KIND}{rest}", words(before));
+            return form::masked(words(begin), self.has_token) + &rest;
         }
         if let Some(masked) = self.in_block(line) {
             return masked;
         }
-        self.field(line).unwrap_or_else(|| words(line))
+        let shown = self.field(line).unwrap_or_else(|| words(line));
+        form::masked(shown, self.has_token)
     }
 
     /// A line of a block that is open; the first that is not ends it.
@@ -146,19 +176,45 @@ fn indent_of(line: &str) -> usize {
     line.chars().take_while(|c| *c == ' ').count()
 }
 
-/// What stands before the begin of a private key, its kind, and what follows in the line.
-fn key_begun(line: &str) -> Option<(&str, &str, &str)> {
+/// A line up to the end of what begins a private key, and what follows.
+fn key_begun(line: &str) -> Option<(&str, &str)> {
     let (before, rest) = line.split_once(KEY_BEGIN)?;
-    let (kind, inside) = rest.split_once(KEY_KIND)?;
-    let is_kind = kind.chars().all(|c| c.is_ascii_uppercase() || c == ' ');
-    is_kind.then_some((before, kind, inside))
+    let (kind, behind) = rest.split_once(KEY_KIND)?;
+    let is_kind = kind
+        .chars()
+        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ');
+    let behind = behind
+        .strip_prefix(KEY_BLOCK)
+        .unwrap_or(behind)
+        .trim_start();
+    if !is_kind || !before.trim_end().ends_with(DASHES) || !behind.starts_with(DASHES) {
+        return None;
+    }
+    let inside = behind.trim_start_matches('-');
+    Some((line.get(..line.len() - inside.len())?, inside))
 }
 
-/// A line of base64, or a header such as those of an encrypted key.
+/// What ends a key, with what follows.
+fn key_ended(line: &str) -> Option<&str> {
+    let (before, _) = line.split_once(KEY_END)?;
+    let before = before.trim_end();
+    if !before.ends_with(DASHES) {
+        return None;
+    }
+    line.get(before.trim_end_matches('-').len()..)
+}
+
+/// A line of base64, whatever stands before it in a log, or a header such as those of an encrypted key.
 fn is_key_text(line: &str) -> bool {
     let line = line.trim();
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    line.chars().all(is_base64) || line.starts_with("Proc-Type:") || line.starts_with("DEK-Info:")
+    let is_base64 = |text: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        text.chars().all(is_part)
+    };
+    let last = line.rsplit(' ').next().unwrap_or_default();
+    is_base64(line)
+        || (last.len() >= KEY_LINE_MIN_CHARS && is_base64(last))
+        || KEY_HEADERS.iter().any(|header| line.starts_with(header))
 }
 
 /// A line without the secrets that stand behind a key and `=`, behind a quoted key and `:`, behind
@@ -196,8 +252,10 @@ fn found<'a>(before: &str, separator: char, behind: &'a str) -> Option<(&'a str,
     let name = head.trim_end_matches(['"', '\'', '\\', ' ']);
     let key = name.rsplit(|c: char| !is_key_char(c)).next();
     let key = key.unwrap_or_default();
+    let plain = key.trim_start_matches('-').to_ascii_lowercase();
+    let is_token = TOKEN_HEADERS.contains(&plain.as_str());
     let holds = match separator {
-        '=' => is_secret(key) || is_token(name, key, behind),
+        '=' => is_secret(key) || is_token,
         ':' => is_secret(key) && (is_quoted || (behind.starts_with(' ') && is_field(name, key))),
         // A blank ends an option, and nothing else that stands before a value.
         _ => key.starts_with('-') && !head.ends_with(' ') && is_secret(key),
@@ -209,14 +267,12 @@ fn found<'a>(before: &str, separator: char, behind: &'a str) -> Option<(&'a str,
     let blanks = behind.get(..behind.len() - value.len())?;
     let (quote, value) = quoted(value);
     let end = match quote {
+        "" if plain.ends_with(WHOLE_HEADER) => value.find(['"', '\'', '`', '\\']),
         "" => value.find(|c: char| c.is_whitespace() || ",;&\"'`)}]\\".contains(c)),
         quote => value.find(quote),
     };
     let (value, after) = value.split_at_checked(end.unwrap_or(value.len()))?;
-    let plain = key.trim_start_matches('-').to_ascii_lowercase();
-    let inner = value
-        .find(['=', ':'])
-        .filter(|_| TOKEN_HEADERS.contains(&plain.as_str()));
+    let inner = value.find(['=', ':']).filter(|_| is_token);
     let named = inner.map_or(0, |at| at + 1);
     let begin = blanks.len() + quote.len() + named;
     let is_masked = behind.get(begin..)?.starts_with(HIDDEN);
@@ -226,20 +282,12 @@ fn found<'a>(before: &str, separator: char, behind: &'a str) -> Option<(&'a str,
     Some((behind.get(..begin)?, after))
 }
 
-/// `{..., key: value}`, or a password anywhere in a line.
+/// `{..., key: value}`, or a password or a header anywhere in a line.
 fn is_field(name: &str, key: &str) -> bool {
     let before = name.strip_suffix(key).unwrap_or_default().trim_end();
-    before.ends_with(['{', ',']) || key.to_ascii_lowercase().ends_with("password")
-}
-
-/// `USER@REALM!NAME=UUID`, a token with its secret, or the header that carries one.
-fn is_token(name: &str, key: &str, behind: &str) -> bool {
-    let is_header = TOKEN_HEADERS.contains(&key.to_ascii_lowercase().as_str());
-    let is_named = name
-        .strip_suffix(key)
-        .is_some_and(|before| before.ends_with('!'));
-    let is_uuid = |c: &char| c.is_ascii_hexdigit() || *c == '-';
-    is_header || (is_named && behind.chars().take_while(is_uuid).count() == UUID_CHARS)
+    let key = key.to_ascii_lowercase();
+    let ends = ["password", WHOLE_HEADER, "csrfpreventiontoken"];
+    before.ends_with(['{', ',']) || ends.iter().any(|end| key.ends_with(end))
 }
 
 /// The password of `//USER:PASSWORD@HOST`.

@@ -97,6 +97,137 @@ fn texts_lose_their_secrets_and_nothing_else() {
     }
 }
 
+/// Tickets, tokens and keys that no name announces, as logs, commands, cookies and URLs have them.
+#[test]
+fn what_is_a_secret_by_its_form_is_hidden() {
+    let hush = "hushHUSH+/hushHUSH0123456789hushHUSH+/012345";
+    let encoded = "hushHUSH%2B%2FhushHUSH0123456789";
+    let ceph = "AQhushHUSH0123456789hushHUSH0123456789==";
+    for (given, expected) in [
+        // Tickets of all products.
+        (
+            "PVE:root@pam:66000000::{hush}== x",
+            "PVE:root@pam:66000000::(hidden) x",
+        ),
+        (
+            "'PBS:a@pbs:66000000::{hush}'",
+            "'PBS:a@pbs:66000000::(hidden)'",
+        ),
+        ("PVEVNC:6600ABCD::{hush}", "PVEVNC:6600ABCD::(hidden)"),
+        (
+            "PMG:a@pmg:6600abcd::{hush}, y",
+            "PMG:a@pmg:6600abcd::(hidden), y",
+        ),
+        (
+            "PVE:!tfa!%7B%7D:66000000::{hush}",
+            "PVE:!tfa!%7B%7D:66000000::(hidden)",
+        ),
+        (
+            "?x=PVE%3Aroot%40pam%3A66000000%3A%3A{encoded}&y",
+            "?x=PVE%3Aroot%40pam%3A66000000%3A%3A(hidden)&y",
+        ),
+        ("66000000:{hush} sent", "66000000:(hidden) sent"),
+        // Cookies and headers.
+        (
+            "Cookie: PVEAuthCookie=PVE%3Aroot; a=b",
+            "Cookie: PVEAuthCookie=(hidden); a=b",
+        ),
+        (
+            "-b '__Host-PBSAuthCookie=hush' -k",
+            "-b '__Host-PBSAuthCookie=(hidden)' -k",
+        ),
+        ("PMGAuthCookie=hush", "PMGAuthCookie=(hidden)"),
+        (
+            "curl -H 'CSRFPreventionToken: hush' -d a=b",
+            "curl -H 'CSRFPreventionToken: (hidden)' -d a=b",
+        ),
+        (
+            "curl -H \"Authorization: Basic hush hush\" x",
+            "curl -H \"Authorization: (hidden)\" x",
+        ),
+        (
+            "sent Proxy-Authorization: Bearer hush",
+            "sent Proxy-Authorization: (hidden)",
+        ),
+        // Tokens.
+        ("root@pam!mcp:{uuid}", "root@pam!mcp:(hidden)"),
+        (
+            "PBS_PASSWORD for a@pbs!b.c-d=`{uuid}`",
+            "PBS_PASSWORD for a@pbs!b.c-d=`(hidden)`",
+        ),
+        (
+            "PVEAPIToken a@pve!my.token={uuid}",
+            "PVEAPIToken a@pve!my.token=(hidden)",
+        ),
+        ("a@pve!b {uuid}", "a@pve!b (hidden)"),
+        (
+            "t=root%40pam%21mcp%3D{uuid}",
+            "t=root%40pam%21mcp%3D(hidden)",
+        ),
+        (
+            "PVEAPIToken%3Droot@pam%21mcp%3d{uuid}",
+            "PVEAPIToken%3Droot@pam%21mcp%3d(hidden)",
+        ),
+        (
+            r#"{"full-tokenid":"a@pve!b","info":{},"value":"{uuid}"}"#,
+            r#"{"full-tokenid":"a@pve!b","info":{},"value":"(hidden)"}"#,
+        ),
+        (
+            r#"x {\"value\":\"{uuid}\",\"full-tokenid\":\"a@pve!b\"}"#,
+            r#"x {\"value\":\"(hidden)\",\"full-tokenid\":\"a@pve!b\"}"#,
+        ),
+        (
+            "│ full-tokenid │ a@pve!b │\n╞══════╡\n│ value        │ {uuid} │",
+            "│ full-tokenid │ a@pve!b │\n╞══════╡\n│ value        │ (hidden) │",
+        ),
+        // Keys.
+        (
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\nlQOY\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\nx",
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\n(hidden)\n(hidden)\n(hidden)\n(hidden)\n(hidden)-----END PGP PRIVATE KEY BLOCK-----\nx",
+        ),
+        (
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n(hidden)\n(hidden)-----END OPENSSH PRIVATE KEY-----",
+        ),
+        (
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: \"x\"\nP2/5\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+            "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n(hidden)\n(hidden)\n(hidden)---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+        ),
+        (
+            "Public-Lines: 1\nAAAA\nPrivate-Lines: 2\nhush\nhush\nPrivate-MAC: 00",
+            "Public-Lines: 1\nAAAA\nPrivate-Lines: 2\n(hidden)\n(hidden)\nPrivate-MAC: 00",
+        ),
+        (
+            "INFO: -----BEGIN EC PRIVATE KEY-----\nINFO: {hush}\nINFO: done",
+            "INFO: -----BEGIN EC PRIVATE KEY-----\n(hidden)\nINFO: done",
+        ),
+        (
+            "AGE-SECRET-KEY-1hushHUSH0123456789",
+            "AGE-SECRET-KEY-(hidden)",
+        ),
+        ("PrivateKey = hush=", "PrivateKey = (hidden)"),
+        ("PresharedKey = hush=", "PresharedKey = (hidden)"),
+        (
+            "[client.admin]\n\tkey = {ceph}",
+            "[client.admin]\n\tkey = (hidden)",
+        ),
+        // Configurations and URLs.
+        ("cipassword: hush", "cipassword: (hidden)"),
+        (
+            "https://joe:hush@pbs.example.com:8007/x",
+            "https://joe:(hidden)@pbs.example.com:8007/x",
+        ),
+    ] {
+        let fill = |text: &str| {
+            let text = text.replace("{hush}", hush).replace("{uuid}", UUID);
+            text.replace("{encoded}", encoded).replace("{ceph}", ceph)
+        };
+        let given = fill(given);
+        assert_eq!(masked(&given), expected, "{given}");
+        assert_eq!(masked(expected), expected, "twice: {expected}");
+    }
+}
+
 #[test]
 fn what_only_looks_like_a_secret_stays() {
     for text in [
@@ -116,6 +247,14 @@ fn what_only_looks_like_a_secret_stays() {
         "https://pve1.example.com:8006/?a=b@c",
         "uuid=deadbeef-1111-4222-8333-444444444444",
         "PROXMOX_TOKEN_SECRET is set twice",
+        "fe80:0000:0000:deadbee::1",
+        "UPID:pve1:0000ABCD:00112233:66000000:vncproxy:100:root@pam!mcp.x:",
+        "user root@pam!mcp has uuid deadbeef-1111-4222-8333-444444444444",
+        "value: deadbeef-1111-4222-8333-444444444444",
+        "sha256 66000000:short",
+        "-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----\nmQEN\n-----END PGP PUBLIC KEY BLOCK-----",
+        "AQIDBAUGBwgJ",
     ] {
         assert_eq!(masked(text), text);
     }
