@@ -10,7 +10,9 @@ use crate::fleet::config;
 use crate::log;
 use crate::proxmox::cert;
 use crate::proxmox::digest::{fingerprint_text, sha256};
-use crate::proxmox::look::{self, Look};
+use crate::proxmox::exchange::Remedy;
+use crate::proxmox::key;
+use crate::proxmox::look::{self, Distrust, Look};
 use crate::proxmox::settings::{Endpoint, Trust};
 use crate::proxmox::tls::Trusted;
 use crate::text::repeated;
@@ -42,16 +44,27 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         .progress(&format!("connecting to {endpoint}"));
     let seen = look_as(&endpoint, &Trust::Nothing);
     start.terminal.progress("");
-    let failure = [
+    let unreached = [
         seen.addresses.as_ref().and_then(|step| step.as_ref().err()),
         seen.connected.as_ref().and_then(|step| step.as_ref().err()),
-        seen.trusted.as_ref().and_then(|step| step.as_ref().err()),
     ];
-    if let Some(cause) = failure.into_iter().flatten().next() {
-        log::error(&format!(
-            "{endpoint}: {cause}; check the address and the port (Proxmox listens on 8006), \
+    let failure = if let Some(cause) = unreached.into_iter().flatten().next() {
+        Some(format!(
+            "{cause}; check the address and the port (Proxmox listens on 8006), \
              `systemctl status pveproxy` on the node, and a firewall in between"
-        ));
+        ))
+    } else if let Some(Err(cause)) = &seen.trusted {
+        Some(match seen.distrust {
+            Some(Distrust::Certificate(Remedy::OtherKey)) => {
+                format!("no TLS: {cause}; {}", key::OTHER)
+            }
+            _ => format!("no TLS: {cause}"),
+        })
+    } else {
+        None
+    };
+    if let Some(failure) = failure {
+        log::error(&format!("{endpoint}: {failure}"));
         return Err(Stop::Said(ExitCode::from(EXIT_WRONG)));
     }
     let by_system = look_as(
@@ -99,6 +112,13 @@ fn text(endpoint: &Endpoint, seen: &Look, is_trusted: bool) -> String {
         for (name, value) in rows {
             text.push_str(&format!("  {name:8} {value}\n"));
         }
+    }
+    if let Some(why) = seen.chain.first().and_then(|der| key::unusable(der)) {
+        text.push_str(&format!(
+            "\nThis cannot be used: {why}.\nTo mend it, {}.\n",
+            key::OTHER
+        ));
+        return text;
     }
     let fingerprint = seen.chain.first().map(|der| fingerprint_text(&sha256(der)));
     let fingerprint = fingerprint.unwrap_or_default();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::exchange::Remedy;
+use super::key;
 use super::permission::Lack;
 use super::settings::{Settings, Trust};
 
@@ -117,6 +119,15 @@ pub fn task_exit(exit: &str) -> Option<String> {
 }
 
 /// What to do about a certificate with this fingerprint that was not trusted.
+pub fn untrusted(settings: &Settings, remedy: Remedy, fingerprint: &str) -> Option<String> {
+    match remedy {
+        Remedy::Pin => Some(trust(settings, fingerprint)),
+        Remedy::OtherKey => Some(key::OTHER.into()),
+        Remedy::Nothing => None,
+    }
+}
+
+/// How the certificate with this fingerprint is pinned.
 pub fn trust(settings: &Settings, fingerprint: &str) -> String {
     let pin = variable(settings, "FINGERPRINT");
     let instead = match settings.trust {

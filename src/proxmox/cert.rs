@@ -1,23 +1,17 @@
 //! Subject, names and validity of a certificate, for the message that says why it is not trusted.
 //!
-//! rustls hands certificates over as bytes only, so this walks the DER itself: forwards only, each
-//! length checked, nothing kept that was not understood. The bytes come from a stranger.
+//! rustls hands certificates over as bytes only, so this walks the DER itself: nothing is kept that
+//! was not understood. The bytes come from a stranger.
+
+use super::der::{
+    BOOLEAN, DNS_NAME, Der, EXTENSIONS, GENERALIZED_TIME, IP_ADDRESS, OCTETS, OID, SEQUENCE, SET,
+    UTC_TIME, VERSION,
+};
 
 /// More names than this are not shown.
 const NAMES_MAX: usize = 20;
 const NAME_MAX_CHARS: usize = 100;
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OID: u8 = 0x06;
-const BOOLEAN: u8 = 0x01;
-const OCTETS: u8 = 0x04;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const VERSION: u8 = 0xa0;
-const EXTENSIONS: u8 = 0xa3;
-const DNS_NAME: u8 = 0x82;
-const IP_ADDRESS: u8 = 0x87;
 /// 2.5.29.17, subjectAltName.
 const SAN_OID: [u8; 3] = [0x55, 0x1d, 0x11];
 
@@ -43,7 +37,24 @@ pub fn read(der: &[u8]) -> Certificate {
     certificate
 }
 
-fn walk(der: &[u8], certificate: &mut Certificate) -> Option<()> {
+/// The public key of `der`, as it stands there (a `SubjectPublicKeyInfo`), whatever the rest says.
+pub fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let mut body = body(der)?;
+    body.next()?; // issuer
+    body.next()?; // validity
+    body.next()?; // subject
+    body.whole()
+}
+
+/// Whether `der` is a certificate of X.509 v1, which names no version.
+pub fn is_version_1(der: &[u8]) -> bool {
+    let signed = Der(der).expect_tag(SEQUENCE);
+    let body = signed.and_then(|signed| Der(signed).expect_tag(SEQUENCE));
+    body.is_some_and(|body| Der(body).peek() != Some(VERSION)) && public_key(der).is_some()
+}
+
+/// What is signed, from the issuer on.
+fn body(der: &[u8]) -> Option<Der<'_>> {
     let mut whole = Der(Der(der).expect_tag(SEQUENCE)?);
     let mut body = Der(whole.expect_tag(SEQUENCE)?);
     if body.peek() == Some(VERSION) {
@@ -51,6 +62,11 @@ fn walk(der: &[u8], certificate: &mut Certificate) -> Option<()> {
     }
     body.next()?; // serial number
     body.next()?; // signature algorithm
+    Some(body)
+}
+
+fn walk(der: &[u8], certificate: &mut Certificate) -> Option<()> {
+    let mut body = body(der)?;
     certificate.issuer = subject(body.expect_tag(SEQUENCE)?);
     let mut validity = Der(body.expect_tag(SEQUENCE)?);
     let (tag, text) = validity.next()?;
@@ -164,40 +180,4 @@ fn time(tag: u8, content: &[u8]) -> Option<String> {
 
 fn shown(content: &[u8]) -> String {
     crate::text::printable(&String::from_utf8_lossy(content), NAME_MAX_CHARS)
-}
-
-/// The rest of a run of DER values.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.0.first().copied()
-    }
-
-    /// The tag and the content of the next value.
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
-        let (tag, rest) = self.0.split_first()?;
-        let (first, rest) = rest.split_first()?;
-        let (length, rest) = if *first < 0x80 {
-            (usize::from(*first), rest)
-        } else {
-            let (digits, rest) = rest.split_at_checked(usize::from(*first & 0x7f))?;
-            // Longer lengths than of four bytes are nobody's certificate.
-            if digits.is_empty() || digits.len() > 4 {
-                return None;
-            }
-            let length = digits
-                .iter()
-                .fold(0_u64, |sum, digit| (sum << 8) | u64::from(*digit));
-            (usize::try_from(length).ok()?, rest)
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((*tag, content))
-    }
-
-    fn expect_tag(&mut self, wanted: u8) -> Option<&'a [u8]> {
-        let (tag, content) = self.next()?;
-        (tag == wanted).then_some(content)
-    }
 }

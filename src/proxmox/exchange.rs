@@ -29,6 +29,26 @@ pub enum Stop {
     TooLate,
 }
 
+/// A server's certificate that was not trusted.
+#[derive(Clone, Debug)]
+pub struct Untrusted {
+    pub der: Vec<u8>,
+    /// Why, as the end of a sentence.
+    pub why: String,
+    pub remedy: Remedy,
+}
+
+/// What mends that a certificate is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Its fingerprint can be pinned.
+    Pin,
+    /// The server needs one with another kind of key.
+    OtherKey,
+    /// Whoever shows it is not who it is for.
+    Nothing,
+}
+
 /// One exchange, from the search for a connection to the last byte of the answer.
 #[derive(Debug)]
 pub struct Exchange {
@@ -50,8 +70,8 @@ pub struct Exchange {
     status_line: Vec<u8>,
     status_line_ended: bool,
     pub stop: Option<Stop>,
-    /// The certificate that was not trusted, and why: DER and a sentence.
-    pub untrusted: Option<(Vec<u8>, String)>,
+    /// The certificate that was not trusted.
+    pub untrusted: Option<Untrusted>,
     listened: Instant,
     closing: bool,
 }
@@ -244,6 +264,12 @@ pub fn received(bytes: &[u8]) -> bool {
 }
 
 /// The server's certificate is not trusted.
-pub fn untrusted(certificate: &[u8], reason: String) {
-    with(|exchange| exchange.untrusted = Some((certificate.to_vec(), reason)));
+pub fn untrusted(certificate: &[u8], why: String, remedy: Remedy) {
+    with(|exchange| {
+        exchange.untrusted = Some(Untrusted {
+            der: certificate.to_vec(),
+            why,
+            remedy,
+        });
+    });
 }

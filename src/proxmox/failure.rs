@@ -1,13 +1,13 @@
 //! How an exchange failed: from what ureq says and how far it had got to what may have happened.
 
 use std::fmt::Write as _;
-use std::io;
 use std::time::Duration;
 
 use super::answer;
+use super::broken;
 use super::cert;
 use super::digest::{fingerprint_text, sha256};
-use super::exchange::{Exchange, Stop};
+use super::exchange::{Exchange, Remedy, Stop, Untrusted};
 use super::request::{Request, Verb};
 use super::session::Timing;
 use super::settings::{Endpoint, Settings};
@@ -22,10 +22,10 @@ const CLOSED: &str = "the connection was closed";
 #[derive(Debug)]
 pub enum Failure {
     /// Nothing was sent, another node may be tried.
-    /// With the fingerprint of a certificate that was not trusted.
+    /// With what mends a certificate that was not trusted, and its fingerprint.
     NotConnected {
         cause: String,
-        fingerprint: Option<String>,
+        untrusted: Option<(Remedy, String)>,
     },
     /// The connection came from the pool and had died: nothing of an answer to a read came, or
     /// nothing of a write was sent.
@@ -115,14 +115,17 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
         Some(Stop::OutOfTime) => "no answer in time".to_string(),
         None => error_text(error),
     };
-    if let Some((certificate, why)) = &after.untrusted {
-        return not_trusted(certificate, why);
+    if let Some(untrusted) = &after.untrusted {
+        return not_trusted(untrusted);
     }
     match (after.connected, after.sent, after.received) {
         (_, 0, _) if after.stop == Some(Stop::Closed) => Failure::NotBegun(cause),
         (false, _, _) => Failure::NotConnected {
             cause,
-            fingerprint: None,
+            untrusted: match error {
+                ureq::Error::Io(e) => broken::remedy(e).map(|remedy| (remedy, String::new())),
+                _ => None,
+            },
         },
         (true, 0, _) if after.reused && after.stop.is_none() => Failure::Stale,
         (true, 0, _) => Failure::NotBegun(cause),
@@ -145,8 +148,8 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
 
 pub fn error_text(error: &ureq::Error) -> String {
     let text = match error {
-        ureq::Error::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => CLOSED.to_string(),
-        ureq::Error::Io(e) => e.to_string(),
+        ureq::Error::Io(e) => broken::io_text(e),
+        ureq::Error::Rustls(e) => broken::text(e),
         ureq::Error::BodyExceedsLimit(bytes) => format!("it is larger than {bytes} bytes"),
         ureq::Error::LargeResponseHeader(_, _) => "its header is too large".to_string(),
         other => other.to_string(),
@@ -154,9 +157,10 @@ pub fn error_text(error: &ureq::Error) -> String {
     printable(&text, CAUSE_MAX_CHARS)
 }
 
-fn not_trusted(der: &[u8], why: &str) -> Failure {
-    let certificate = cert::read(der);
-    let fingerprint = fingerprint_text(&sha256(der));
+fn not_trusted(untrusted: &Untrusted) -> Failure {
+    let certificate = cert::read(&untrusted.der);
+    let fingerprint = fingerprint_text(&sha256(&untrusted.der));
+    let why = &untrusted.why;
     let mut cause = format!(
         "the certificate is not trusted: {why}; SHA-256 fingerprint {fingerprint}, subject `{}`",
         certificate.subject
@@ -175,6 +179,6 @@ fn not_trusted(der: &[u8], why: &str) -> Failure {
     );
     Failure::NotConnected {
         cause,
-        fingerprint: Some(fingerprint),
+        untrusted: Some((untrusted.remedy, fingerprint)),
     }
 }

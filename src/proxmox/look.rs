@@ -5,8 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::broken;
 use super::dial::Names;
-use super::exchange::{self, Exchange, Stop};
+use super::exchange::{self, Exchange, Remedy, Stop};
 use super::session::Timing;
 use super::settings::{Endpoint, Proxy};
 use super::tls::Trusted;
@@ -40,8 +41,8 @@ pub struct Look {
 pub enum Distrust {
     /// What is to be trusted cannot be read.
     Unreadable,
-    /// The certificate was seen and judged.
-    Certificate,
+    /// The certificate was seen and judged, or none could be shown; what mends it.
+    Certificate(Remedy),
     /// It did not come to a certificate.
     NoTls,
 }
@@ -62,17 +63,17 @@ pub fn look(
     let Some(after) = after else {
         return look;
     };
-    if let Some((certificate, why)) = after.untrusted {
-        look.chain = vec![certificate];
-        look.distrust = Some(Distrust::Certificate);
-        look.trusted = Some(Err(why));
+    if let Some(untrusted) = after.untrusted {
+        look.chain = vec![untrusted.der];
+        look.distrust = Some(Distrust::Certificate(untrusted.remedy));
+        look.trusted = Some(Err(untrusted.why));
     } else if let Some(failure) = failure {
+        look.distrust = look
+            .distrust
+            .or(broken::remedy(&failure).map(Distrust::Certificate));
         let cause = match after.stop {
             Some(Stop::OutOfTime) => format!("nothing came within {:.0} s", time.as_secs_f64()),
-            _ if failure.kind() == io::ErrorKind::UnexpectedEof => {
-                "the connection was closed".to_string()
-            }
-            _ => printable(&failure.to_string(), CAUSE_MAX_CHARS),
+            _ => printable(&broken::io_text(&failure), CAUSE_MAX_CHARS),
         };
         look.fail(cause);
     }

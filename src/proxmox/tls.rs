@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -13,8 +13,11 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
+use super::broken;
+use super::cert;
 use super::digest::{provider, sha256};
-use super::exchange;
+use super::exchange::{self, Remedy};
+use super::key;
 use super::settings::Trust;
 use crate::files;
 
@@ -94,7 +97,7 @@ fn configure(provider: &Arc<CryptoProvider>, check: Check) -> Result<Arc<ClientC
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
+        .map_err(|e| broken::text(&e))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
@@ -181,6 +184,24 @@ impl Verifier {
         verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, known)?;
         verify_server_name(&certificate, server_name)
     }
+
+    fn signed(
+        &self,
+        certificate: &[u8],
+        has_signed: impl FnOnce() -> bool,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if matches!(self.check, Check::Nothing) || has_signed() {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        let why = "whoever showed it does not have its key".to_string();
+        Err(refused(certificate, why, Remedy::Nothing))
+    }
+}
+
+/// Notes why, since of an error only its kind reaches the exchange.
+fn refused(certificate: &[u8], why: String, remedy: Remedy) -> Error {
+    exchange::untrusted(certificate, why, remedy);
+    Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
 }
 
 impl ServerCertVerifier for Verifier {
@@ -193,7 +214,7 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verdict = match &self.check {
-            Check::Nothing => Ok(()),
+            Check::Nothing => return Ok(ServerCertVerified::assertion()),
             Check::Pins(pins) => {
                 if pins.contains(&sha256(end_entity)) {
                     Ok(())
@@ -204,28 +225,26 @@ impl ServerCertVerifier for Verifier {
             Check::NoRoots(note) => Err(format!("no root vouches for it{note}")),
             Check::Chain(roots) => self
                 .chain(end_entity, intermediates, server_name, roots, now)
-                .map_err(|e| reason(&e, server_name)),
+                .map_err(|e| reason(&e, end_entity, server_name)),
         };
-        verdict
-            .map(|()| ServerCertVerified::assertion())
-            .map_err(|why| {
-                exchange::untrusted(end_entity, why);
-                Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
-            })
+        // What would fail whatever is trusted is said first.
+        match (key::unusable(end_entity), verdict) {
+            (Some(why), _) => Err(refused(end_entity, why, Remedy::OtherKey)),
+            (None, Err(why)) => Err(refused(end_entity, why, Remedy::Pin)),
+            (None, Ok(())) => Ok(ServerCertVerified::assertion()),
+        }
     }
 
-    // Whoever is trusted must also hold the key, pinned or not: a fingerprint is no secret.
+    // Whoever is trusted must also hold the key, pinned or not: a fingerprint is no secret. The key is
+    // taken out as it stands there, since what is pinned may break every rule for certificates.
     fn verify_tls12_signature(
         &self,
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if matches!(self.check, Check::Nothing) {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
         let known = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, known)
+        self.signed(cert, || key::has_signed_12(cert, message, dss, known))
     }
 
     fn verify_tls13_signature(
@@ -234,11 +253,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if matches!(self.check, Check::Nothing) {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
         let known = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, known)
+        self.signed(cert, || key::has_signed_13(cert, message, dss, known))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -249,25 +265,16 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// Why a chain was refused, for people.
-fn reason(error: &Error, name: &ServerName<'_>) -> String {
-    let Error::InvalidCertificate(certificate) = error else {
-        return error.to_string();
-    };
-    match certificate {
-        CertificateError::UnknownIssuer => "no trusted root vouches for it".into(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+fn reason(error: &Error, certificate: &[u8], name: &ServerName<'_>) -> String {
+    use CertificateError::{BadEncoding, NotValidForName, NotValidForNameContext};
+    match error {
+        // It is read as if it had a version, which those of the first do not name.
+        Error::InvalidCertificate(BadEncoding) if cert::is_version_1(certificate) => {
+            broken::VERSION_1.into()
+        }
+        Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
             format!("it is not for the name `{}`", name.to_str())
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".into()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet (is the clock of this machine right?)".into()
-        }
-        CertificateError::BadSignature => {
-            "the trusted root of its issuer's name did not sign it".into()
-        }
-        CertificateError::BadEncoding => "it cannot be read".into(),
-        other => format!("{other}"),
+        error => broken::text(error),
     }
 }

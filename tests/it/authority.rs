@@ -49,6 +49,15 @@ impl Authority {
 
     /// A certificate for `names` and its key.
     pub(crate) fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_with(names, |_| {})
+    }
+
+    /// One that is not as it should be.
+    pub(crate) fn issue_with(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -61,6 +70,7 @@ impl Authority {
             .push(DnType::CommonName, "pve1.example.net");
         params.not_before = rcgen::date_time_ymd(2024, 1, 31);
         params.not_after = rcgen::date_time_ymd(2060, 12, 1);
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {
             der: certificate.der().clone(),

@@ -16,6 +16,7 @@ mod binary;
 mod binary_config;
 mod brake;
 mod cert;
+mod characters;
 mod check_finds;
 mod check_shows;
 mod check_trust;
@@ -52,6 +53,7 @@ mod listing;
 mod manifest;
 mod masking;
 mod node;
+mod odd_certificates;
 #[path = "sim.rs"]
 mod of_sim;
 mod offers;

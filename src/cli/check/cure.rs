@@ -50,6 +50,12 @@ pub(super) fn untrusted(settings: &Settings, fingerprint: &str) -> String {
     format!("{}{ca_file}", advice::trust(settings, fingerprint))
 }
 
+pub(super) fn copied() -> String {
+    "something on the way shows a certificate that is not its own: look at what stands between this \
+     machine and the node"
+        .into()
+}
+
 pub(super) fn expired() -> String {
     "renew it on the node, as root: `pvecm updatecerts --force`, then `systemctl restart pveproxy`; \
      one of ACME by `pvenode acme cert renew`; a fingerprint that is pinned changes with it. If it \

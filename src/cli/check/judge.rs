@@ -7,6 +7,8 @@ use super::cure;
 use crate::error::Error;
 use crate::proxmox::cert::{self, Certificate};
 use crate::proxmox::digest::{fingerprint_text, sha256};
+use crate::proxmox::exchange::Remedy;
+use crate::proxmox::key;
 use crate::proxmox::look::Distrust;
 use crate::proxmox::probe::Probe;
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
@@ -133,8 +135,10 @@ impl Judging<'_> {
                     "the certificate is not trusted: {why}; SHA-256 fingerprint {fingerprint}, subject `{}`, issuer `{}`, valid until {} UTC",
                     certificate.subject, certificate.issuer, certificate.not_after
                 );
-                let cure = match (days, &settings.trust) {
-                    (Some(..=-1), Trust::System { .. } | Trust::CaFile(_)) => cure::expired(),
+                let cure = match (look.distrust, days, &settings.trust) {
+                    (Some(Distrust::Certificate(Remedy::OtherKey)), ..) => key::OTHER.into(),
+                    (Some(Distrust::Certificate(Remedy::Nothing)), ..) => cure::copied(),
+                    (_, Some(..=-1), Trust::System { .. } | Trust::CaFile(_)) => cure::expired(),
                     _ => cure::untrusted(settings, fingerprint),
                 };
                 self.find(Severity::Error, "certificate", what, cure);
@@ -145,7 +149,11 @@ impl Judging<'_> {
                     let what = format!("what is to be trusted cannot be read: {cause}");
                     (what, cure::unreadable(settings))
                 } else {
-                    (format!("no TLS: {cause}"), cure::no_tls(settings))
+                    let cure = match look.distrust {
+                        Some(Distrust::Certificate(Remedy::OtherKey)) => key::OTHER.into(),
+                        _ => cure::no_tls(settings),
+                    };
+                    (format!("no TLS: {cause}"), cure)
                 };
                 self.find(Severity::Error, "certificate", what, cure);
             }

@@ -85,10 +85,11 @@ impl Client {
             };
             let wanted = wanted && round.may_go_elsewhere();
             match outcome {
-                Err(Failure::NotConnected { cause, fingerprint }) => {
+                Err(Failure::NotConnected { cause, untrusted }) => {
                     round.add(endpoint, &cause);
-                    let trust = fingerprint.map(|pin| advice::trust(&self.settings, &pin));
-                    round.hint = round.hint.or(trust);
+                    let mended = untrusted
+                        .and_then(|(remedy, pin)| advice::untrusted(&self.settings, remedy, &pin));
+                    round.hint = round.hint.or(mended);
                 }
                 Ok(answer) if wanted && elsewhere(&answer) => first = Some(Ok(answer)),
                 Err(failure) if wanted && !round.write && failure.is_cut() => {
