@@ -79,7 +79,7 @@ pub const VARIABLES: &[Variable] = &[
     guard(registry(
         "PROXMOX_PROTECT",
         "",
-        "guests that nothing may destroy, stop, roll back or overwrite: 100, 100-199, name:db-*, tag:prod, pool:core",
+        "guests that are let only what does no harm: 100, 100-199, name:db-*, tag:prod, pool:core",
     )),
     guard(registry(
         "PROXMOX_BULK_LIMIT",

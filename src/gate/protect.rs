@@ -1,10 +1,11 @@
-//! Protection: nothing stops, destroys, rolls back or overwrites a guest that a rule covers, and
-//! nothing takes a guest out of a rule. A rule that cannot be checked protects.
+//! Protection: a guest that a rule covers is let what its row of the table says, and nothing else, and
+//! nothing takes it out of the rule. A rule that cannot be checked protects.
 //!
 //! What counts is the check of each write before it leaves; a call is checked before it is planned as
 //! well, as far as its mark tells. What decides is read then, never remembered.
 
 mod change;
+mod condition;
 mod facts;
 mod guests;
 
@@ -12,7 +13,7 @@ use std::cell::RefCell;
 
 use super::mark::Mark;
 use super::reach::Reach;
-use super::weigh::{Touch, Weight};
+use super::weigh::{Lets, Touch, Weight};
 use crate::error::Error;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
@@ -50,9 +51,9 @@ impl Harm {
     /// What happens to the guests that `whom` names.
     fn to(self, whom: &str) -> String {
         match self {
-            Harm::Destroys => format!("destroy or overwrite {whom}"),
-            Harm::Stops => format!("stop {whom} or cut {whom} off"),
-            Harm::Nothing => format!("change {whom}"),
+            Harm::Destroys => format!("would destroy or overwrite {whom}"),
+            Harm::Stops => format!("would stop {whom} or cut {whom} off"),
+            Harm::Nothing => "does more than a protected guest is let".to_string(),
         }
     }
 }
@@ -81,6 +82,8 @@ struct Deed<'d> {
     /// The call or the request, as messages name it.
     what: String,
     harm: Harm,
+    /// What of it a protected guest is let.
+    lets: Lets,
     change: Change,
     /// The members of each pool that was read; none where there is no such pool.
     pools: RefCell<Vec<(String, Option<Vec<u32>>)>>,
@@ -91,18 +94,26 @@ struct Deed<'d> {
 /// # Errors
 /// A rule covers the guest, or cannot be checked.
 pub(super) fn call(reach: &Reach, tool: &str, mark: Mark, guest: &Guest) -> Result<(), Error> {
+    // Nothing that asks is let a protected guest. Of the rest the requests tell.
+    let lets = if mark.is_braked() || mark.asks {
+        Lets::nothing()
+    } else {
+        Lets::ALL
+    };
     let deed = Deed {
         reach,
         cluster: reach.cluster()?,
         what: tool.to_string(),
         harm: Harm::of(mark),
+        lets,
         change: Change::default(),
         pools: RefCell::default(),
     };
     deed.check(&Found::at(guest.vmid, &guest.node, guest.kind))
 }
 
-/// Refuses a request that would harm a protected guest, or take one out of the rule that protects it.
+/// Refuses a request of which a protected guest is not let, or that takes one out of the rule that
+/// protects it.
 ///
 /// # Errors
 /// As [`call`].
@@ -112,6 +123,7 @@ pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Resu
         cluster: reach.cluster()?,
         what: request.line(),
         harm: Harm::of(weight.mark),
+        lets: weight.lets.clone(),
         change: Change::of(weight.changes, request),
         pools: RefCell::default(),
     };
@@ -134,42 +146,43 @@ impl Deed<'_> {
 
     /// Whether any rule, or the flag, could stand against it.
     fn concerns_any(&self) -> bool {
-        match self.harm {
-            Harm::Destroys => true,
-            Harm::Stops => !self.cluster.protect.is_empty(),
-            Harm::Nothing => self.change.flag_off || self.rules().any(|rule| self.concerns(rule)),
-        }
+        self.concerns_flag() || self.rules().any(|rule| self.concerns(rule))
+    }
+
+    fn concerns_flag(&self) -> bool {
+        self.harm == Harm::Destroys || self.change.flag_off
     }
 
     /// Whether the rule could stand against it.
     fn concerns(&self, rule: &Rule) -> bool {
-        self.harm != Harm::Nothing
+        self.lets != Lets::ALL
             || match &rule.what {
-                Protected::Vmids(..) => false,
+                Protected::Vmids(..) | Protected::Pool(_) => false,
                 Protected::Name(_) => self.change.name.is_some(),
                 Protected::Tag(_) => self.change.tags.is_some(),
-                Protected::Pool(pool) => self.change.leaves(pool),
             }
     }
 
     fn check(&self, guest: &Found) -> Result<(), Error> {
         let vmid = guest.vmid;
         let concerned: Vec<&Rule> = self.rules().filter(|rule| self.concerns(rule)).collect();
-        for rule in &concerned {
-            if let Protected::Vmids(first, last) = &rule.what
-                && (*first..=*last).contains(&vmid)
-            {
-                return Err(self.refused(vmid, None, By::Rule(rule)));
-            }
-        }
+        // The rules that cover it for certain, and those of which its configuration tells.
+        let by_number = |rule: &&&Rule| match &rule.what {
+            Protected::Vmids(first, last) => (*first..=*last).contains(&vmid),
+            _ => false,
+        };
+        let mut covering: Vec<By> = concerned
+            .iter()
+            .filter(by_number)
+            .map(|rule| By::Rule(rule))
+            .collect();
+        self.none_of(&covering, vmid)?;
         let mut open: Vec<By> = Vec::new();
         for rule in concerned {
             match &rule.what {
                 Protected::Vmids(..) => {}
                 Protected::Pool(pool) => match self.members(pool, rule, vmid)? {
-                    Some(members) if members.contains(&vmid) => {
-                        return Err(self.refused(vmid, None, By::Rule(rule)));
-                    }
+                    Some(members) if members.contains(&vmid) => covering.push(By::Rule(rule)),
                     // The list leaves out whom the token may not see.
                     Some(_) => open.push(By::Rule(rule)),
                     None => {}
@@ -177,42 +190,82 @@ impl Deed<'_> {
                 Protected::Name(_) | Protected::Tag(_) => open.push(By::Rule(rule)),
             }
         }
-        if self.harm == Harm::Destroys || self.change.flag_off {
+        self.none_of(&covering, vmid)?;
+        if self.concerns_flag() {
             open.push(By::Flag);
         }
-        let Some(first) = open.first() else {
+        let Some(first) = covering.first().or(open.first()).copied() else {
             return Ok(());
         };
-        let read = Facts::read(self.reach, guest);
-        let Some(facts) = read.map_err(|error| self.unchecked(vmid, *first, error))? else {
+        let unchecked = |error| self.unchecked(vmid, first, error);
+        let Some(facts) = Facts::read(self.reach, guest).map_err(unchecked)? else {
             return Ok(());
         };
-        match open.into_iter().find(|by| self.violates(*by, &facts)) {
-            Some(by) => Err(self.refused(vmid, Some(&facts), by)),
-            None => Ok(()),
+        open.retain(|by| self.covers(*by, &facts));
+        for by in covering.into_iter().chain(open) {
+            if let Some(would) = self.against(by, vmid, &facts).map_err(unchecked)? {
+                return Err(self.refused(vmid, Some(&facts), by, would));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what a protected guest is let nothing of, where a rule covers it for certain.
+    fn none_of(&self, covering: &[By], vmid: u32) -> Result<(), Error> {
+        match (covering.first(), &self.lets) {
+            (Some(by), Lets::Nothing(_)) => Err(self.refused(vmid, None, *by, self.nothing())),
+            _ => Ok(()),
         }
     }
 
-    /// Whether a guest of these facts is covered, and would be harmed or covered no more.
-    fn violates(&self, by: By, facts: &Facts) -> bool {
+    /// Whether a guest of these facts is covered by its name, its tags or its flag.
+    fn covers(&self, by: By, facts: &Facts) -> bool {
+        match by {
+            By::Flag => facts.flag,
+            By::Rule(rule) => match &rule.what {
+                Protected::Name(name) => facts.names.iter().any(|known| name.is(known)),
+                Protected::Tag(tag) => facts.tags.iter().any(|known| tag.is(known)),
+                // Those were decided by number and by the pool's own list.
+                Protected::Vmids(..) | Protected::Pool(_) => false,
+            },
+        }
+    }
+
+    /// What it would do that a covered guest is not let; nothing where it is let.
+    fn against(&self, by: By, vmid: u32, facts: &Facts) -> Result<Option<String>, Error> {
         let By::Rule(rule) = by else {
-            return facts.flag;
+            return Ok(Some(match self.harm {
+                Harm::Destroys => self.harm.to("it"),
+                _ => "would switch that off".into(),
+            }));
         };
-        let harms = self.harm != Harm::Nothing;
-        match &rule.what {
+        let conditions = match &self.lets {
+            Lets::Nothing(_) => return Ok(Some(self.nothing())),
+            Lets::Where(conditions) => conditions,
+        };
+        if let Some(would) = condition::unmet(self.reach, vmid, facts, conditions)? {
+            return Ok(Some(would));
+        }
+        let holds = match &rule.what {
             Protected::Name(name) => {
-                let holds = self.change.name.as_ref();
-                let holds = holds.is_none_or(|after| name.is(&after.name(facts)));
-                facts.names.iter().any(|known| name.is(known)) && (harms || !holds)
+                let after = self.change.name.as_ref();
+                after.is_none_or(|after| name.is(&after.name(facts)))
             }
             Protected::Tag(tag) => {
                 let is = |tags: &[String]| tags.iter().any(|known| tag.is(known));
-                let holds = self.change.tags.as_ref();
-                let holds = holds.is_none_or(|after| is(&after.tags(facts)));
-                is(&facts.tags) && (harms || !holds)
+                let after = self.change.tags.as_ref();
+                after.is_none_or(|after| is(&after.tags(facts)))
             }
-            // Those were decided by number and by the pool's own list.
-            Protected::Vmids(..) | Protected::Pool(_) => false,
+            Protected::Vmids(..) | Protected::Pool(_) => true,
+        };
+        Ok((!holds).then(|| "would take it out of that".to_string()))
+    }
+
+    /// What it would do, where a protected guest is let nothing of it.
+    fn nothing(&self) -> String {
+        match &self.lets {
+            Lets::Nothing(would) if !would.is_empty() => would.clone(),
+            _ => self.harm.to("it"),
         }
     }
 
@@ -233,21 +286,13 @@ impl Deed<'_> {
         Ok(members)
     }
 
-    fn refused(&self, vmid: u32, facts: Option<&Facts>, by: By) -> Error {
+    fn refused(&self, vmid: u32, facts: Option<&Facts>, by: By, would: String) -> Error {
         let cluster = &self.cluster.name;
         let guest = self.named(vmid, facts);
         let what = &self.what;
-        let sentence = if self.harm == Harm::Nothing {
-            format!(
-                "{cluster}: {guest} is protected by {by}, which `{what}` would undo; nothing was sent"
-            )
-        } else {
-            let would = self.harm.to("it");
-            format!(
-                "{cluster}: {guest} is protected by {by}, and `{what}` would {would}; nothing was \
-                 sent"
-            )
-        };
+        let sentence = format!(
+            "{cluster}: {guest} is protected by {by}, and `{what}` {would}; nothing was sent"
+        );
         let hint = match by {
             By::Rule(_) => None,
             By::Flag => Some(
@@ -282,10 +327,11 @@ impl Deed<'_> {
             return Ok(());
         };
         let cluster = &self.cluster.name;
-        let (what, would, by) = (&self.what, self.harm.to("them"), By::Rule(rule));
+        let (what, by) = (&self.what, By::Rule(rule));
+        let would = self.harm.to("them");
         Err(Error::Protected {
             sentence: format!(
-                "{cluster}: `{what}` touches {touch} and would {would}, and whether {by} protects one of them cannot \
+                "{cluster}: `{what}` touches {touch} and {would}, and whether {by} protects one of them cannot \
                  be told; nothing was sent: {why}"
             ),
             hint: None,

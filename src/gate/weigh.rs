@@ -7,8 +7,10 @@ mod access;
 mod backup;
 mod ceph;
 mod cluster;
+pub(super) mod drive;
 mod firewall;
 mod guest;
+mod lets;
 mod network;
 mod node;
 mod row;
@@ -19,6 +21,7 @@ use super::mark::Mark;
 use crate::proxmox::request::{Request, Verb};
 use row::{Row, Sent};
 
+pub use lets::{Condition, Lets};
 pub use row::{items, plain};
 pub use touch::Touch;
 
@@ -28,6 +31,8 @@ pub struct Weight {
     pub mark: Mark,
     pub touches: Vec<Touch>,
     pub changes: Changes,
+    /// What of it a protected guest is let.
+    pub lets: Lets,
 }
 
 /// Which of the facts that decide whether a guest is protected a request may change.
@@ -36,10 +41,6 @@ pub enum Changes {
     Nothing,
     /// Those in the guest's own configuration: its name, its tags, its flag.
     Config,
-    /// The guests join this pool, or leave it where `delete` is set.
-    Pool,
-    /// The guests of the pool are in none afterwards.
-    NoPool,
 }
 
 /// The table, a noun a part.
@@ -62,6 +63,7 @@ pub fn weigh(request: &Request) -> Weight {
             mark: Mark::READ,
             touches: Vec::new(),
             changes: Changes::Nothing,
+            lets: Lets::ALL,
         };
     }
     let Some((row, sent)) = find(request) else {
@@ -70,12 +72,14 @@ pub fn weigh(request: &Request) -> Weight {
             mark: Mark::FULL.destroys(),
             touches: vec![Touch::Unlisted],
             changes: Changes::Nothing,
+            lets: Lets::nothing(),
         };
     };
     Weight {
         mark: row.mark(&sent),
         touches: row.touches(&sent),
         changes: row.changes,
+        lets: row.lets(&sent),
     }
 }
 

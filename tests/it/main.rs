@@ -65,6 +65,7 @@ mod peer;
 mod privileges;
 mod progress;
 mod protect;
+mod protect_lets;
 mod protect_rules;
 mod reload;
 mod renamed;

@@ -266,7 +266,7 @@ fn no_rule_lets_a_covered_guest_be_harmed() {
 }
 
 #[test]
-fn what_does_no_harm_is_done_and_costs_no_question() {
+fn what_is_let_whatever_the_guest_is_costs_no_question() {
     let world = world();
     let desk = desk(
         &world,
@@ -276,23 +276,13 @@ fn what_does_no_harm_is_done_and_costs_no_question() {
     for (rest, params) in [
         ("POST {}/status/resume", json!({})),
         ("POST {}/snapshot", json!({"snapname": "a"})),
-        ("DELETE {}/snapshot/a", json!({})),
         (
             "PUT {}/config",
-            json!({"cores": 3, "description": "x", "delete": "onboot"}),
+            json!({"description": "x", "delete": "onboot"}),
         ),
         ("PUT {}/resize", json!({"disk": "scsi0", "size": "+1G"})),
-        ("POST {}/clone", json!({"newid": 555})),
-        (
-            "POST {}/firewall/rules",
-            json!({"type": "in", "action": "ACCEPT"}),
-        ),
         ("POST {}/agent/ping", json!({})),
     ] {
-        // A clone is of a guest that nobody claimed: it is refused before.
-        if rest.ends_with("clone") {
-            continue;
-        }
         let reads = passes(&world, &desk, &rest.replace("{}", vm), &params);
         let asked = reads
             .iter()
@@ -300,20 +290,7 @@ fn what_does_no_harm_is_done_and_costs_no_question() {
         assert_eq!(asked.count(), 0, "{rest} {params}: {reads:?}");
     }
     for (line, params) in [
-        (
-            "POST /nodes/stg-pve2/vzdump",
-            json!({"vmid": "103", "remove": 0, "mode": "snapshot"}),
-        ),
-        (
-            "POST /nodes/stg-pve2/vzdump",
-            json!({"all": 1, "mode": "snapshot"}),
-        ),
         ("POST /nodes/stg-pve2/startall", json!({})),
-        (
-            "POST /cluster/ha/resources",
-            json!({"sid": "vm:103", "state": "started"}),
-        ),
-        ("PUT /pools/core", json!({"vms": "120"})),
         (
             "DELETE /nodes/stg-pve2/storage/nas/content/nas:iso/virtio-win-0.1.266.iso",
             json!({}),
@@ -335,7 +312,7 @@ fn what_does_no_harm_is_done_and_costs_no_question() {
         &world,
         &desk,
         &format!("PUT {other}/config"),
-        &json!({"name": "x", "tags": "y"}),
+        &json!({"name": "x", "tags": "y", "cores": 1}),
     );
     passes(
         &world,

@@ -26,12 +26,12 @@ fn nothing_takes_a_guest_out_of_its_rule() {
                 (vm, json!({"delete": "onboot;name"})),
                 (container, json!({"hostname": "db"})),
                 (container, json!({"delete": ["hostname"]})),
+                ("PUT /pools/core", json!({"vms": "103", "delete": 1})),
             ],
             &[
                 (vm, json!({"name": "stg-web-09"})),
                 (vm, json!({"delete": "tags"})),
                 (vm, json!({"revert": "name"})),
-                ("PUT /pools/core", json!({"vms": "103", "delete": 1})),
             ],
         ),
         (

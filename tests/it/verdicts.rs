@@ -113,7 +113,9 @@ static ROWS: &[Row] = &[
     )
     .harms(),
     row(O, "snapshot_create", r#"{"guest":100,"snapname":"s1"}"#),
-    row(F, "snapshot_delete", r#"{"guest":100,"snapname":"s1"}"#).after(SNAPSHOT),
+    row(F, "snapshot_delete", r#"{"guest":100,"snapname":"s1"}"#)
+        .harms()
+        .after(SNAPSHOT),
     row(
         OVER,
         "snapshot_rollback",
@@ -140,7 +142,9 @@ static ROWS: &[Row] = &[
     )
     .harms()
     .after(DOWN),
-    row(CUTS, "task_stop", r#"{"task":"$task","wait":0}"#).after(BUSY),
+    row(CUTS, "task_stop", r#"{"task":"$task","wait":0}"#)
+        .harms()
+        .after(BUSY),
     row(C, "guest_create_vm", r#"{"name":"stg-new","disk_gib":4}"#),
     row(
         C,
@@ -169,7 +173,8 @@ static ROWS: &[Row] = &[
         C,
         "guest_disk",
         r#"{"guest":100,"action":"detach","disk":"scsi0"}"#,
-    ),
+    )
+    .harms(),
     row(
         TAKES,
         "guest_disk",
@@ -181,7 +186,8 @@ static ROWS: &[Row] = &[
         C,
         "guest_network",
         r#"{"guest":100,"action":"set","net":"net0","tag":40}"#,
-    ),
+    )
+    .harms(),
     row(
         UNPLUGS,
         "guest_network",

@@ -38,9 +38,12 @@ fn guests() {
     check(config, json!({"delete": "net0;unused0"}), "F!?x", "guest 100");
     check(config, json!({"delete": "scsi1", "force": 1}), "F?x", "guest 100");
     check(config, json!({"delete": "scsi1", "force": "0"}), "C", "guest 100");
+    check(config, json!({"delete": "vmstate"}), "F?x", "guest 100");
+    check(config, json!({"delete": "cores;vmstate"}), "F?x", "guest 100");
     check(config, json!({"template": 1}), "F!?", "guest 100");
     check("PUT /nodes/n/qemu/100/unlink", json!({"idlist": "scsi1"}), "C", "guest 100");
     check("PUT /nodes/n/qemu/100/unlink", json!({"idlist": "unused0"}), "F?x", "guest 100");
+    check("PUT /nodes/n/qemu/100/unlink", json!({"idlist": "scsi1 vmstate"}), "F?x", "guest 100");
     check("POST /nodes/n/qemu", json!({"vmid": 200}), "C", "guest 200");
     check("POST /nodes/n/qemu", json!({"vmid": 200, "force": true}), "F!?x", "guest 200");
     check("POST /nodes/n/storage", json!({"vmid": 200}), "F?x", "something unlisted");
@@ -96,15 +99,23 @@ fn backups() {
     check(jobs, json!({"id": "j", "mode": "stop", "vmid": "100"}), "C!", "job j, guest 100");
     check(jobs, json!({"id": "j", "mode": "stop", "pool": "p"}), "C!", "job j, the guests of pool p");
     check(jobs, json!({"id": "j", "all": 1}), "C!", "job j, all guests");
+    check(jobs, json!({"id": "j", "mode": "snapshot", "all": 1, "prune-backups": "keep-last=1"}), "F?", "job j, all guests");
     let job = "PUT /cluster/backup/j";
+    check(job, json!({"prune-backups": "keep-last=1"}), "F?", "job j, guests that it does not name");
+    check(job, json!({"delete": "prune-backups"}), "F?", "job j, guests that it does not name");
+    check(job, json!({"remove": 1}), "F?", "job j, guests that it does not name");
     check(job, json!({"comment": "x"}), "C", "job j");
     check(job, json!({"enabled": 0}), "C", "job j");
     check(job, json!({"mode": "snapshot", "vmid": "100"}), "C", "job j");
     check(job, json!({"vmid": "100"}), "C!", "job j, guests that it does not name");
     check(job, json!({"delete": "mode"}), "C!", "job j, guests that it does not name");
     check("DELETE /cluster/backup/j", json!({}), "F?", "job j");
-    check("DELETE /cluster/replication/100-0", json!({}), "F?", "job 100-0");
-    check("POST /nodes/n/replication/100-0/schedule_now", json!({}), "O", "job 100-0");
+    let replication = "PUT /cluster/replication/100-0";
+    check("POST /cluster/replication", json!({"id": "100-0", "target": "m"}), "C", "job 100-0, guest 100");
+    check(replication, json!({"schedule": "*/15"}), "C", "job 100-0, guest 100");
+    check(replication, json!({"remove_job": "full"}), "F?", "job 100-0, guest 100");
+    check("DELETE /cluster/replication/100-0", json!({}), "F?", "job 100-0, guest 100");
+    check("POST /nodes/n/replication/100-0/schedule_now", json!({}), "O", "job 100-0, guest 100");
 }
 
 #[test]
@@ -118,7 +129,12 @@ fn storages() {
     check("DELETE /nodes/n/storage/s/prunebackups", json!({}), "F?", "storage s");
     check("POST /storage", json!({"storage": "s"}), "C", "storage s");
     check("PUT /storage/s", json!({"content": "iso"}), "C", "storage s");
+    check("POST /storage", json!({"storage": "s", "prune-backups": "keep-last=1"}), "F?", "storage s");
     check("PUT /storage/s", json!({"disable": 1}), "F?", "storage s");
+    check("PUT /storage/s", json!({"disable": 0}), "C", "storage s");
+    check("PUT /storage/s", json!({"nodes": "n"}), "F?", "storage s");
+    check("PUT /storage/s", json!({"delete": "server,prune-backups"}), "F?", "storage s");
+    check("PUT /storage/s", json!({"prune-backups": "keep-last=1"}), "F?", "storage s");
     check("DELETE /storage/s", json!({}), "F?", "storage s");
 }
 

@@ -30,7 +30,7 @@ pub mod recording;
 pub mod replay;
 pub mod rights;
 pub mod roles;
-mod schema;
+pub mod schema;
 pub mod shape;
 pub mod spec;
 pub mod state;

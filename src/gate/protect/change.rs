@@ -11,18 +11,6 @@ pub(super) struct Change {
     pub(super) tags: Option<After>,
     /// The flag may be off afterwards.
     pub(super) flag_off: bool,
-    pub(super) pool: Pool,
-}
-
-/// In which pool guests are afterwards.
-#[derive(Default)]
-pub(super) enum Pool {
-    #[default]
-    Same,
-    /// In this one.
-    Joins(String),
-    /// No more in this one.
-    Leaves(String),
 }
 
 /// What a setting is afterwards.
@@ -38,32 +26,6 @@ impl Change {
         match changes {
             Changes::Nothing => Change::default(),
             Changes::Config => Change::of_config(request),
-            Changes::Pool
-                if request
-                    .params
-                    .get("delete")
-                    .is_some_and(|on| may_be_on(&plain(on))) =>
-            {
-                let pool = Pool::Leaves(pool_of(request));
-                Change {
-                    pool,
-                    ..Change::default()
-                }
-            }
-            Changes::Pool => {
-                let pool = Pool::Joins(pool_of(request));
-                Change {
-                    pool,
-                    ..Change::default()
-                }
-            }
-            Changes::NoPool => {
-                let pool = Pool::Leaves(pool_of(request));
-                Change {
-                    pool,
-                    ..Change::default()
-                }
-            }
         }
     }
 
@@ -85,30 +47,7 @@ impl Change {
             name: after("name").or_else(|| after("hostname")),
             tags: after("tags"),
             flag_off,
-            pool: Pool::Same,
         }
-    }
-
-    /// Whether guests of this pool might be in it no more.
-    pub(super) fn leaves(&self, pool: &str) -> bool {
-        match &self.pool {
-            Pool::Same => false,
-            Pool::Joins(other) => other != pool,
-            Pool::Leaves(this) => this == pool,
-        }
-    }
-}
-
-/// What is no boolean counts as on.
-fn may_be_on(text: &str) -> bool {
-    !matches!(text, "0" | "false")
-}
-
-/// The pool that the path names, else the parameter.
-fn pool_of(request: &Request) -> String {
-    match request.path.get(1) {
-        Some(pool) => pool.clone(),
-        None => request.params.get("poolid").map(plain).unwrap_or_default(),
     }
 }
 

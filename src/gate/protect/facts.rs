@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::guests::{self, Found};
+use super::guests::{self, At, Found};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
@@ -19,6 +19,10 @@ pub(super) struct Facts {
     pub(super) tags_now: Vec<String>,
     pub(super) tags: Vec<String>,
     pub(super) flag: bool,
+    /// Where its configuration was found.
+    pub(super) at: At,
+    /// Every option with its value now and the one that waits for a restart.
+    rows: Vec<Value>,
 }
 
 impl Facts {
@@ -34,17 +38,28 @@ impl Facts {
         let values = [at.node.as_str(), at.kind.name(), &vmid];
         let path = "/nodes/{node}/{kind}/{vmid}/pending";
         let request = Request::new(Verb::Get, path, &values)?;
-        let data = reach.send(&request)?.data;
-        let rows = data.as_array().ok_or_else(|| Error::NotAnAnswer {
-            cluster: reach.cluster_name().to_string(),
-            request: request.line(),
-            wrote: false,
-            cause: "it is no configuration".into(),
-        })?;
-        Ok(Some(Facts::of(rows, at.kind, guest.vmid)))
+        match reach.send(&request)?.data {
+            Value::Array(rows) => Ok(Some(Facts::of(rows, at, guest.vmid))),
+            _ => Err(Error::NotAnAnswer {
+                cluster: reach.cluster_name().to_string(),
+                request: request.line(),
+                wrote: false,
+                cause: "it is no configuration".into(),
+            }),
+        }
     }
 
-    fn of(rows: &[Value], kind: Kind, vmid: u32) -> Facts {
+    /// What is under a key, now and after a restart.
+    pub(super) fn under(&self, key: &str) -> Vec<String> {
+        let states = ["value", "pending"].into_iter();
+        states
+            .filter_map(|state| said(&self.rows, key, state))
+            .collect()
+    }
+
+    fn of(rows: Vec<Value>, at: At, vmid: u32) -> Facts {
+        let (kind, of) = (at.kind, rows);
+        let rows = of.as_slice();
         let (key, unnamed) = match kind {
             Kind::Qemu => ("name", format!("VM {vmid}")),
             Kind::Lxc => ("hostname", format!("CT{vmid}")),
@@ -64,6 +79,8 @@ impl Facts {
             name,
             unnamed,
             tags_now,
+            at,
+            rows: of,
         }
     }
 }

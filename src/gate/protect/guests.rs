@@ -7,13 +7,9 @@ use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::Sort;
 use crate::gate::reach::Reach;
-use crate::gate::weigh::Touch;
+use crate::gate::weigh::{Touch, drive};
 use crate::proxmox::request::{Request, Verb};
-
-/// Folders of a storage whose volumes belong to no guest: without them every guest is what it was.
-const OF_NO_GUEST: [&str; 5] = ["backup", "import", "iso", "snippets", "vztmpl"];
-/// What begins the name of a guest's volume, before its VMID.
-const OF_A_GUEST: [&str; 4] = ["vm", "base", "subvol", "basevol"];
+use crate::proxmox::upid::Upid;
 
 /// The guests that a touch means.
 pub(super) enum Guests {
@@ -57,6 +53,7 @@ pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests
     let found = match touch {
         Touch::Guest(vmid) => vec![addressed(*vmid, request)],
         Touch::Volume(volume) => return owners(deed.reach, volume, request).or_else(untold),
+        Touch::Task(upid) => return Ok(of_task(upid)),
         Touch::SomeGuests | Touch::Unlisted => {
             return Ok(Guests::Untold(
                 "the request does not say which guests".into(),
@@ -68,6 +65,38 @@ pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests
         },
     };
     Ok(Guests::Known(found))
+}
+
+/// What begins the type of a task that is about no guest where its id names none: of a node's services
+/// and packages, of files on a storage, of certificates and logins.
+const OF_NO_GUEST: [&str; 9] = [
+    "acme",
+    "apt",
+    "auth-realm-sync",
+    "download",
+    "imgcopy",
+    "imgdel",
+    "prunebackups",
+    "srv",
+    "vncshell",
+];
+
+/// The guests that a task is about: those that its id names, as `100`, `100@local` or
+/// `100-scsi1>101-scsi1`. One that names none, as a backup of several, may be about any.
+fn of_task(upid: &str) -> Guests {
+    let Ok(upid) = Upid::parse(upid) else {
+        return Guests::Untold("it is no task's id".into());
+    };
+    let first = |text: &str| {
+        let digits = text.split(['@', '-']).next().unwrap_or_default();
+        digits.parse::<u32>().ok()
+    };
+    let named: Option<Vec<u32>> = upid.id.split('>').map(first).collect();
+    match named {
+        Some(vmids) => Guests::Known(vmids.into_iter().map(Found::somewhere).collect()),
+        None if OF_NO_GUEST.iter().any(|of| upid.kind.starts_with(of)) => Guests::Known(Vec::new()),
+        None => Guests::Untold("the task does not say which guests it is about".into()),
+    }
 }
 
 fn untold(error: Error) -> Result<Guests, Error> {
@@ -216,17 +245,10 @@ fn vmid_of(row: &Value) -> Option<u32> {
 /// Whose disk a volume is: by its name, else by the storage's own list.
 fn owners(reach: &Reach, volume: &str, request: &Request) -> Result<Guests, Error> {
     let name = volume.split_once(':').map_or(volume, |(_, name)| name);
-    let mut parts = name.split('/').rev();
-    let (last, folder) = (parts.next().unwrap_or_default(), parts.next());
-    let first = name.split('/').next().unwrap_or_default();
-    if folder.is_some() && OF_NO_GUEST.contains(&first) {
+    if drive::is_of_no_guest(name) {
         return Ok(Guests::Known(Vec::new()));
     }
-    let mut vmids: Vec<u32> = folder
-        .and_then(|folder| folder.parse().ok())
-        .into_iter()
-        .collect();
-    vmids.extend(in_name(last));
+    let mut vmids: Vec<u32> = drive::of_guest(name).collect();
     if vmids.is_empty() {
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
         if let ["nodes", node, "storage", storage, ..] = path.as_slice() {
@@ -245,12 +267,4 @@ fn owners(reach: &Reach, volume: &str, request: &Request) -> Result<Guests, Erro
     Ok(Guests::Known(
         vmids.into_iter().map(Found::somewhere).collect(),
     ))
-}
-
-/// The VMID in `vm-100-disk-0.raw`.
-fn in_name(name: &str) -> Option<u32> {
-    let mut parts = name.split('-');
-    OF_A_GUEST
-        .contains(&parts.next()?)
-        .then(|| parts.next()?.parse().ok())?
 }

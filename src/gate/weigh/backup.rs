@@ -1,22 +1,40 @@
 //! The rows of backups, backup jobs and replications.
 
-use super::Touch;
-use super::row::{CHANGE, FULL, Marked, Named, OPERATE, Row, Sent, delete, guest, post, put};
+use super::row::{FULL, Marked, Named, OPERATE, Row, Sent, delete, guest, post, put};
+use super::{Touch, lets};
 use crate::gate::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[
-    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]),
+    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup),
 
     post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]),
     put("/cluster/backup/{id}", Marked::By(changed_job), &[Named::Job, Named::By(of_changed_job)]),
     delete("/cluster/backup/{id}", FULL, &[Named::Job]),
 
-    post("/cluster/replication", CHANGE, &[Named::Job]),
-    put("/cluster/replication/{id}", CHANGE, &[Named::Job]),
-    delete("/cluster/replication/{id}", FULL, &[Named::Job]),
-    post("/nodes/{node}/replication/{id}/schedule_now", OPERATE, &[Named::Job]),
+    post("/cluster/replication", Marked::By(replication), REPLICATED).letting(lets::replicate),
+    put("/cluster/replication/{id}", Marked::By(replication), REPLICATED).letting(lets::replicate),
+    delete("/cluster/replication/{id}", FULL, REPLICATED),
+    post("/nodes/{node}/replication/{id}/schedule_now", OPERATE, REPLICATED).letting(lets::bare),
 ];
+
+const REPLICATED: &[Named] = &[Named::Job, Named::By(replicated)];
+
+/// The guest in a replication's id: `100-0`.
+fn replicated(sent: &Sent) -> Vec<Touch> {
+    let id = sent.value("id");
+    let vmid = id.split_once('-').map_or(id.as_str(), |(vmid, _)| vmid);
+    vec![guest(vmid)]
+}
+
+/// A replication that is marked for removal goes with its copies.
+fn replication(sent: &Sent) -> Mark {
+    if sent.has("remove_job") {
+        Mark::FULL
+    } else {
+        Mark::CHANGE
+    }
+}
 
 /// What lets a backup write or run anything on the node.
 const ANYTHING: [&str; 3] = ["dumpdir", "script", "tmpdir"];
@@ -62,23 +80,35 @@ fn backed_up(sent: &Sent) -> Vec<Touch> {
     touches
 }
 
+/// Whether a job sets or lowers how many backups are kept: the next run prunes those beyond.
+fn prunes(sent: &Sent) -> bool {
+    sent.has("prune-backups") || sent.has("maxfiles")
+}
+
 /// A job does later, again and again, what its backups do.
 fn job(sent: &Sent) -> Mark {
     if does_anything(sent) {
-        Mark::FULL.interrupts().destroys()
-    } else if lets_run(sent) {
-        Mark::CHANGE
+        return Mark::FULL.interrupts().destroys();
+    }
+    let mark = if prunes(sent) {
+        Mark::FULL
     } else {
-        Mark::CHANGE.interrupts()
+        Mark::CHANGE
+    };
+    if lets_run(sent) {
+        mark
+    } else {
+        mark.interrupts()
     }
 }
 
-/// What a job stops, where it stops any: one that lets guests run on touches none of them.
+/// Whose backups a job prunes and whom it stops, where it does: one that lets guests run on touches
+/// none of them.
 fn of_job(sent: &Sent) -> Vec<Touch> {
     if does_anything(sent) {
         return vec![Touch::SomeGuests];
     }
-    if lets_run(sent) {
+    if lets_run(sent) && !prunes(sent) {
         return Vec::new();
     }
     match (sent.has("vmid"), sent.text("pool")) {
@@ -92,16 +122,28 @@ fn of_job(sent: &Sent) -> Vec<Touch> {
 /// one of them the other is not known from here.
 fn changed_job(sent: &Sent) -> Mark {
     if does_anything(sent) {
-        Mark::FULL.interrupts().destroys()
-    } else if stops_some(sent) {
-        Mark::CHANGE.interrupts()
+        return Mark::FULL.interrupts().destroys();
+    }
+    let mark = if prunes_more(sent) {
+        Mark::FULL
     } else {
         Mark::CHANGE
+    };
+    if stops_some(sent) {
+        mark.interrupts()
+    } else {
+        mark
     }
 }
 
+/// Without a retention of its own, a job goes by the storage's.
+fn prunes_more(sent: &Sent) -> bool {
+    let mut deleted = sent.items("delete").into_iter();
+    prunes(sent) || sent.is_set("remove") || deleted.any(|key| key == "prune-backups")
+}
+
 fn of_changed_job(sent: &Sent) -> Vec<Touch> {
-    if does_anything(sent) || stops_some(sent) {
+    if does_anything(sent) || stops_some(sent) || prunes_more(sent) {
         vec![Touch::SomeGuests]
     } else {
         Vec::new()

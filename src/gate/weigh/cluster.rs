@@ -5,7 +5,7 @@ use super::row::{
     CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Named, OPERATE, Row, STOPS, Sent, delete, guest,
     post, put,
 };
-use super::{Changes, Touch};
+use super::{Touch, lets};
 use crate::gate::mark::Mark;
 
 const SID: &[Named] = &[Named::Sid];
@@ -19,15 +19,15 @@ pub(super) static ROWS: &[Row] = &[
     put("/cluster/options", Marked::By(options), CLUSTER),
 
     post("/pools", CHANGE, POOL),
-    put("/pools", CHANGE, MEMBERS).changing(Changes::Pool),
-    put("/pools/{poolid}", CHANGE, MEMBERS).changing(Changes::Pool),
-    delete("/pools", FULL, WHOLE_POOL).changing(Changes::NoPool),
-    delete("/pools/{poolid}", FULL, WHOLE_POOL).changing(Changes::NoPool),
+    put("/pools", CHANGE, MEMBERS),
+    put("/pools/{poolid}", CHANGE, MEMBERS),
+    delete("/pools", FULL, WHOLE_POOL),
+    delete("/pools/{poolid}", FULL, WHOLE_POOL),
 
     post("/cluster/ha/resources", Marked::By(ha), SID),
     put("/cluster/ha/resources/{sid}", Marked::By(ha), SID),
     delete("/cluster/ha/resources/{sid}", CHANGE, SID),
-    post("/cluster/ha/resources/{sid}/migrate", Marked::By(ha_migrate), SID),
+    post("/cluster/ha/resources/{sid}/migrate", Marked::By(ha_migrate), SID).letting(lets::ha_migrate),
     post("/cluster/ha/resources/{sid}/relocate", Marked::As(Mark::OPERATE.interrupts()), SID),
     post("/cluster/ha/rules", CHANGE, CLUSTER),
     put("/cluster/ha/rules/{rule}", CHANGE, CLUSTER),
@@ -38,7 +38,7 @@ pub(super) static ROWS: &[Row] = &[
     post("/cluster/ha/status/arm-ha", CHANGE, CLUSTER),
     post("/cluster/ha/status/disarm-ha", FULL, CLUSTER),
 
-    post("/cluster/bulk-action/guest/start", OPERATE, CHOSEN),
+    post("/cluster/bulk-action/guest/start", OPERATE, CHOSEN).letting(lets::all),
     post("/cluster/bulk-action/guest/shutdown", STOPS, CHOSEN),
     post("/cluster/bulk-action/guest/suspend", STOPS, CHOSEN),
     // Containers are stopped and started again on the other node.

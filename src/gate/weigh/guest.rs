@@ -1,48 +1,48 @@
 //! The rows of guests: their life, configuration, snapshots, agent and consoles.
 
-use super::Changes;
 use super::row::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Named, OPERATE, OVERWRITES,
     PATH, Row, STOPS, Sent, delete, post, put,
 };
+use super::{Changes, lets};
 use crate::gate::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[
     post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]),
     delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]),
-    put("/nodes/{node}/{kind}/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config),
-    post("/nodes/{node}/qemu/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config),
+    post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]).letting(lets::all),
+    put("/nodes/{node}/{kind}/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure),
+    post("/nodes/{node}/qemu/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure),
     put("/nodes/{node}/qemu/{vmid}/unlink", Marked::By(unlink), PATH),
-    put("/nodes/{node}/{kind}/{vmid}/resize", CHANGE, PATH),
-    post("/nodes/{node}/qemu/{vmid}/move_disk", Marked::By(move_volume), MOVED),
-    post("/nodes/{node}/lxc/{vmid}/move_volume", Marked::By(move_volume), MOVED),
-    put("/nodes/{node}/qemu/{vmid}/cloudinit", CHANGE, PATH),
+    put("/nodes/{node}/{kind}/{vmid}/resize", CHANGE, PATH).letting(lets::resize),
+    post("/nodes/{node}/qemu/{vmid}/move_disk", Marked::By(move_volume), MOVED).letting(lets::relocate),
+    post("/nodes/{node}/lxc/{vmid}/move_volume", Marked::By(move_volume), MOVED).letting(lets::relocate),
+    put("/nodes/{node}/qemu/{vmid}/cloudinit", CHANGE, PATH).letting(lets::bare),
     // It never runs again.
     post("/nodes/{node}/{kind}/{vmid}/template", FULL_STOPS, PATH),
 
-    post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH),
-    post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH),
+    post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH).letting(lets::migrate_vm),
+    post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH).letting(lets::migrate_container),
     post("/nodes/{node}/{kind}/{vmid}/remote_migrate", Marked::By(remote_migrate), PATH),
 
-    post("/nodes/{node}/{kind}/{vmid}/status/start", OPERATE, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/status/resume", OPERATE, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/status/start", OPERATE, PATH).letting(lets::start),
+    post("/nodes/{node}/{kind}/{vmid}/status/resume", OPERATE, PATH).letting(lets::bare),
     post("/nodes/{node}/{kind}/{vmid}/status/shutdown", CUTS_OFF, PATH),
     post("/nodes/{node}/{kind}/{vmid}/status/reboot", CUTS_OFF, PATH),
     post("/nodes/{node}/{kind}/{vmid}/status/suspend", CUTS_OFF, PATH),
     post("/nodes/{node}/{kind}/{vmid}/status/stop", STOPS, PATH),
     post("/nodes/{node}/qemu/{vmid}/status/reset", STOPS, PATH),
 
-    post("/nodes/{node}/{kind}/{vmid}/snapshot", OPERATE, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/snapshot", OPERATE, PATH).letting(lets::snapshot),
     put("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config", CHANGE, PATH),
     post("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/rollback", OVERWRITES, PATH),
     delete("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}", FULL, PATH),
 
-    post("/nodes/{node}/qemu/{vmid}/agent", Marked::By(agent), PATH),
-    post("/nodes/{node}/qemu/{vmid}/agent/ping", OPERATE, PATH),
-    post("/nodes/{node}/qemu/{vmid}/agent/fstrim", OPERATE, PATH),
-    post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", OPERATE, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent", Marked::By(agent), PATH).letting(lets::agent),
+    post("/nodes/{node}/qemu/{vmid}/agent/ping", OPERATE, PATH).letting(lets::bare),
+    post("/nodes/{node}/qemu/{vmid}/agent/fstrim", OPERATE, PATH).letting(lets::bare),
+    post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-status", OPERATE, PATH).letting(lets::bare),
     post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-freeze", CUTS_OFF, PATH),
     post("/nodes/{node}/qemu/{vmid}/agent/fsfreeze-thaw", OPERATE, PATH),
     post("/nodes/{node}/qemu/{vmid}/agent/shutdown", CUTS_OFF, PATH),
@@ -77,12 +77,13 @@ fn create(sent: &Sent) -> Mark {
     }
 }
 
-/// Removing `unusedN` destroys its volume, and so does `force`; removing a disk that is in use only
-/// detaches it. Removing a network card cuts the guest off. What is made a template never runs again.
+/// Removing `unusedN` destroys its volume, `vmstate` the memory of a hibernated guest, and `force`
+/// whatever is removed; removing a disk that is in use only detaches it. Removing a network card cuts
+/// the guest off. What is made a template never runs again.
 fn configure(sent: &Sent) -> Mark {
     let removed = sent.items("delete");
     let mut mark = Mark::CHANGE;
-    if sent.is_set("force") || removed.iter().any(|key| key.starts_with("unused")) {
+    if sent.is_set("force") || removed.iter().any(|key| is_freed(key)) {
         mark = mark.or(Mark::FULL.destroys());
     }
     if sent.is_set("template") {
@@ -95,12 +96,16 @@ fn configure(sent: &Sent) -> Mark {
 }
 
 fn unlink(sent: &Sent) -> Mark {
-    let unused = |key: &String| key.starts_with("unused");
-    if sent.is_set("force") || sent.items("idlist").iter().any(unused) {
+    if sent.is_set("force") || sent.items("idlist").iter().any(|key| is_freed(key)) {
         Mark::FULL.destroys()
     } else {
         Mark::CHANGE
     }
+}
+
+/// Whether an option's volume is freed where the option is removed, and not kept as `unusedN`.
+fn is_freed(key: &str) -> bool {
+    key.starts_with("unused") || key == "vmstate"
 }
 
 /// To another storage a disk stays the guest's own, `delete` or not; to another guest it is lost.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::lets::{self, Lets};
 use super::{Changes, Touch};
 use crate::gate::mark::Mark;
 use crate::proxmox::request::{Request, Verb};
@@ -13,6 +14,7 @@ pub(super) struct Row {
     pub(super) changes: Changes,
     mark: Marked,
     touches: &'static [Named],
+    lets: fn(&Sent) -> Lets,
 }
 
 pub(super) enum Marked {
@@ -88,11 +90,21 @@ impl Row {
             changes: Changes::Nothing,
             mark,
             touches,
+            lets: lets::nothing,
         }
     }
 
     pub(super) const fn changing(self, changes: Changes) -> Row {
         Row { changes, ..self }
+    }
+
+    /// What of it a protected guest is let; of others nothing.
+    pub(super) const fn letting(self, lets: fn(&Sent) -> Lets) -> Row {
+        Row { lets, ..self }
+    }
+
+    pub(super) fn lets(&self, sent: &Sent) -> Lets {
+        (self.lets)(sent)
     }
 
     pub(super) fn mark(&self, sent: &Sent) -> Mark {
@@ -131,6 +143,11 @@ impl Sent<'_> {
     pub(super) fn slot(&self, name: &str) -> &str {
         let found = self.slots.iter().find(|(slot, _)| *slot == name);
         found.map(|(_, value)| *value).unwrap_or_default()
+    }
+
+    /// The parameters beside the slots of the path.
+    pub(super) fn params(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.params.iter()
     }
 
     pub(super) fn has(&self, param: &str) -> bool {

@@ -5,7 +5,7 @@ use crate::gate::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[
-    post("/storage", CHANGE, STORAGE),
+    post("/storage", Marked::By(retention), STORAGE),
     put("/storage/{storage}", Marked::By(define), STORAGE),
     delete("/storage/{storage}", FULL, STORAGE),
 
@@ -21,11 +21,45 @@ pub(super) static ROWS: &[Row] = &[
     post("/nodes/{node}/aplinfo", CHANGE, STORAGE),
 ];
 
-/// A storage that is switched off is taken from the guests whose disks are there.
-fn define(sent: &Sent) -> Mark {
-    if sent.is_set("disable") {
+/// Backups beyond what is kept are pruned with the next one.
+fn retention(sent: &Sent) -> Mark {
+    if sent.has("prune-backups") || sent.has("maxfiles") {
         Mark::FULL
     } else {
         Mark::CHANGE
+    }
+}
+
+/// Where a storage is, or for which nodes: with another value it is taken from the guests whose disks
+/// are there.
+const PLACES: [&str; 14] = [
+    "disable",
+    "nodes",
+    "server",
+    "export",
+    "path",
+    "pool",
+    "share",
+    "subdir",
+    "monhost",
+    "namespace",
+    "datastore",
+    "vgname",
+    "thinpool",
+    "content-dirs",
+];
+
+/// A storage that is switched off or elsewhere is taken from the guests whose disks are there.
+fn define(sent: &Sent) -> Mark {
+    let deleted = sent.items("delete");
+    let keeps_fewer = deleted.iter().any(|key| key == "prune-backups");
+    let switched = |name: &&str| match *name {
+        "disable" => sent.is_set("disable"),
+        name => sent.has(name) || deleted.iter().any(|key| key == name),
+    };
+    if keeps_fewer || PLACES.iter().any(|name| switched(name)) {
+        Mark::FULL
+    } else {
+        retention(sent)
     }
 }

@@ -204,6 +204,12 @@ fn deleted(args: &Args, kind: GuestKind) -> Result<Vec<String>, Error> {
             Some(format!(
                 "`delete` has the network card `{key}`: use guest_network with `remove`"
             ))
+        } else if key == "vmstate" {
+            Some(
+                "`delete` has `vmstate`, the saved memory of a hibernated guest, which would be lost: \
+                 guest_power with `start` goes on from it"
+                    .into(),
+            )
         } else {
             None
         }
