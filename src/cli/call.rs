@@ -103,7 +103,7 @@ fn asked(start: &Start) -> Result<(&'static Tool, Map<String, Value>), Stop> {
         let unknown = || format!("there is no tool `{}`", repeated(name));
         return Err(Stop::Usage(renamed.unwrap_or_else(unknown)));
     };
-    if start.options.value("--confirm").is_some() && !tool.asks() {
+    if start.options.value("--confirm").is_some() && !tool.takes_confirm() {
         let problem = format!("`{}` asks nothing that `--confirm` could answer", tool.name);
         return Err(Stop::Usage(problem));
     }

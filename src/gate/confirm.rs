@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::weigh::Shared;
 use crate::error::Error;
 use crate::proxmox::digest::sha256;
 use crate::shown;
@@ -17,6 +18,7 @@ use crate::shown;
 pub use plans::{CODE_AGE_S, Plans};
 
 /// What is shown before a call that asks.
+#[derive(Default)]
 pub struct Plan {
     /// What the confirmation is bound to: when it changes, a new plan is made.
     pub subject: Value,
@@ -24,6 +26,11 @@ pub struct Plan {
     pub shown: Map<String, Value>,
     /// How many guests or objects the call destroys or interrupts.
     pub objects: usize,
+    /// The volumes that the call changes or destroys where it takes something away: whoever else uses
+    /// them is added to the plan.
+    pub volumes: Vec<String>,
+    /// Those of them that are other guests' too.
+    pub shared: Vec<Shared>,
 }
 
 impl Plan {

@@ -10,6 +10,7 @@ pub mod privileges;
 mod protect;
 pub mod reach;
 pub mod trail;
+pub mod volumes;
 pub mod weigh;
 
 use std::cell::RefCell;
@@ -187,6 +188,9 @@ impl Gate {
         entry.trail.passed(entry.mark, confirmed);
         let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
         let objects = planned.as_ref().map_or(0, |plan| plan.objects);
+        let shared = planned
+            .as_mut()
+            .map(|plan| std::mem::take(&mut plan.shared));
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
         let task = entry
             .task
@@ -195,6 +199,7 @@ impl Gate {
         let grant = Grant {
             mark: entry.mark,
             touches: guest.chain(task).chain(entry.touches).collect(),
+            shared: shared.unwrap_or_default(),
             writing: Some(Writing {
                 gate: self,
                 trail: entry.trail,
@@ -218,6 +223,7 @@ impl Gate {
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
         let reader = Reach::new(fleet, entry.cluster, reading(), entry.guest.clone(), 0);
+        let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {
             How::Unasked => Ok(Answered::As(plan(&reader)?, Confirmed::Off)),
             How::ByCode => {

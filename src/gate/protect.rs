@@ -13,7 +13,8 @@ use std::cell::RefCell;
 
 use super::mark::Mark;
 use super::reach::Reach;
-use super::weigh::{Lets, Touch, Weight};
+use super::volumes;
+use super::weigh::{Lets, Shared, Touch, Weight};
 use crate::error::Error;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
@@ -28,6 +29,8 @@ pub(super) use guests::many;
 
 /// The longest name of a guest in a message, in characters.
 const NAME_MAX_CHARS: usize = 80;
+/// The longest name of a volume in a message, in characters.
+const VOLUME_MAX_CHARS: usize = 200;
 /// Where an answer says that a rule protects nobody.
 const NOTE: &str = "protects_nobody";
 
@@ -131,9 +134,51 @@ pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Resu
         return Ok(());
     }
     for touch in &weight.touches {
+        if let Touch::Volume(volume) = touch {
+            let node = request.path.get(1).map(String::as_str).unwrap_or_default();
+            let users = volumes::users_of(reach, node, volume)?;
+            let mut vmids = users.vmids.into_iter();
+            vmids.try_for_each(|vmid| deed.check(&Found::somewhere(vmid)))?;
+            users
+                .unknown
+                .map_or(Ok(()), |why| deed.untold(touch, &why))?;
+            continue;
+        }
         match guests::of(&deed, touch, request)? {
             Guests::Known(found) => found.iter().try_for_each(|guest| deed.check(guest))?,
             Guests::Untold(why) => deed.untold(touch, &why)?,
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what a protected guest uses too, whatever it is: a volume is its users'.
+///
+/// # Errors
+/// As [`call`].
+pub(super) fn shared(
+    reach: &Reach,
+    what: &str,
+    mark: Mark,
+    shared: &[Shared],
+) -> Result<(), Error> {
+    for one in shared {
+        let volume = printable(&one.volume, VOLUME_MAX_CHARS);
+        let deed = Deed {
+            reach,
+            cluster: reach.cluster()?,
+            what: what.to_string(),
+            harm: Harm::of(mark),
+            lets: Lets::Nothing(format!("touches `{volume}`, which is a volume of it")),
+            change: Change::default(),
+            pools: RefCell::default(),
+        };
+        if !deed.concerns_any() {
+            continue;
+        }
+        match &one.with {
+            Ok(vmid) => deed.check(&Found::somewhere(*vmid))?,
+            Err(why) => deed.untold(&Touch::Volume(volume), why)?,
         }
     }
     Ok(())

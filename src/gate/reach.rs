@@ -7,6 +7,7 @@ mod fleet;
 mod identity;
 mod permit;
 mod rows;
+mod shared;
 mod task;
 mod write;
 
@@ -16,9 +17,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::access;
 use super::mark::Mark;
-use super::weigh::{Touch, Weight, weigh};
+use super::weigh::{Shared, Touch, Weight, weigh};
+use super::{access, protect, volumes};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
@@ -31,6 +32,7 @@ use crate::proxmox::request::{Reply, Request, Verb};
 
 pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;
+pub(crate) use shared::Heavier;
 pub(super) use write::Writing;
 
 /// Said where free settings could not be held against anything.
@@ -41,6 +43,8 @@ const UNCHECKED: &str = "the cluster does not serve its API description, so that
 pub(super) struct Grant<'a> {
     pub(super) mark: Mark,
     pub(super) touches: Vec<Touch>,
+    /// The volumes of other guests that were shown in its plan, and confirmed.
+    pub(super) shared: Vec<Shared>,
     /// Nothing where the call only reads.
     pub(super) writing: Option<Writing<'a>>,
 }
@@ -59,6 +63,10 @@ pub struct Reach<'a> {
     counted: RefCell<BTreeSet<String>>,
     planned: Option<Value>,
     notes: RefCell<Vec<(&'static str, Value)>>,
+    /// The configuration of its guest, as it was last read.
+    config: RefCell<Option<Value>>,
+    /// What a write turned out to be, that was to touch volumes of other guests.
+    heavier: RefCell<Option<Heavier>>,
 }
 
 impl<'a> Reach<'a> {
@@ -80,6 +88,8 @@ impl<'a> Reach<'a> {
             counted: RefCell::default(),
             planned: None,
             notes: RefCell::new(Vec::new()),
+            config: RefCell::default(),
+            heavier: RefCell::default(),
         }
     }
 
@@ -133,7 +143,9 @@ impl<'a> Reach<'a> {
                 self.accepted.borrow_mut().push(request.line());
             }
         }
-        self.same_guest(request, result?)
+        let reply = self.same_guest(request, result?)?;
+        self.remember(request, &reply);
+        Ok(reply)
     }
 
     /// An error of the handler, with what had been done before it.
@@ -211,8 +223,9 @@ impl<'a> Reach<'a> {
     }
 
     fn allow(&self, request: &Request) -> Result<Weight, Error> {
-        let weight = weigh(request);
+        let weight = self.weighed(request)?;
         let what = format!("`{}`", request.line());
+        self.may_share(request, &weight)?;
         access::check(self.cluster()?, &what, weight.mark.effect)?;
         if !self.grant.mark.covers(weight.mark) {
             let problem = format!(
@@ -359,6 +372,7 @@ pub(super) fn reading() -> Grant<'static> {
     Grant {
         mark: Mark::READ,
         touches: Vec::new(),
+        shared: Vec::new(),
         writing: None,
     }
 }

@@ -33,6 +33,39 @@ pub struct Weight {
     pub changes: Changes,
     /// What of it a protected guest is let.
     pub lets: Lets,
+    /// The volumes that it is about.
+    pub volumes: Volumes,
+    /// Those of them that are another guest's too, once they were looked for.
+    pub shared: Vec<Shared>,
+}
+
+/// The volumes that a request is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Volumes {
+    /// Those that its values name: the guest gets them.
+    pub named: Vec<String>,
+    /// Those that its guest has and that it changes.
+    pub held: Held,
+    /// Whether what the guest has is lost by it to whoever else uses it, and not only changed.
+    pub lost: bool,
+}
+
+/// Which volumes of its guest a request changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Held {
+    #[default]
+    None,
+    /// Those under these keys.
+    Under(Vec<String>),
+    All,
+}
+
+/// A volume that another guest uses too, or may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    pub volume: String,
+    /// The other guest; or why it cannot be told.
+    pub with: Result<u32, String>,
 }
 
 /// Which of the facts that decide whether a guest is protected a request may change.
@@ -64,6 +97,8 @@ pub fn weigh(request: &Request) -> Weight {
             touches: Vec::new(),
             changes: Changes::Nothing,
             lets: Lets::ALL,
+            volumes: Volumes::default(),
+            shared: Vec::new(),
         };
     }
     let Some((row, sent)) = find(request) else {
@@ -73,6 +108,11 @@ pub fn weigh(request: &Request) -> Weight {
             touches: vec![Touch::Unlisted],
             changes: Changes::Nothing,
             lets: Lets::nothing(),
+            volumes: Volumes {
+                named: named(request),
+                ..Volumes::default()
+            },
+            shared: Vec::new(),
         };
     };
     Weight {
@@ -80,7 +120,20 @@ pub fn weigh(request: &Request) -> Weight {
         touches: row.touches(&sent),
         changes: row.changes,
         lets: row.lets(&sent),
+        volumes: Volumes {
+            named: named(request),
+            ..row.volumes(&sent)
+        },
+        shared: Vec::new(),
     }
+}
+
+/// The volumes of guests that any value of a request names.
+fn named(request: &Request) -> Vec<String> {
+    let params = request.params.iter();
+    params
+        .flat_map(|(key, value)| drive::named(key, value))
+        .collect()
 }
 
 /// Whether the table has a row for a request.

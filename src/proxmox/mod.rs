@@ -27,5 +27,6 @@ pub mod task;
 pub mod tls;
 pub mod transport;
 pub mod upid;
+pub mod volume;
 
 pub use client::Standing;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::registry::Decision;
 use crate::gate::confirm::{Plan, Question};
-use crate::gate::mark::Effect;
+use crate::gate::mark::{Effect, Mark};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::trail::{End, Trail};
 use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
@@ -193,40 +193,55 @@ fn at(
 ) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
     note(trail, &desk.fleet, &located.decision);
-    let entry = Entry {
-        tool: tool.name,
-        mark,
-        arguments: args.canonical(),
-        caller,
-        trail,
-        code: injected.confirm.as_deref(),
-        cluster: located.decision.cluster,
-        guest: located.guest,
-        task: located.task.as_ref().map(Upid::as_str),
-        touches: addressed(tool, args)?,
-        wait_s: injected.wait_s,
+    let touches = addressed(tool, args)?;
+    let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
+        let entry = Entry {
+            tool: tool.name,
+            mark,
+            arguments: args.canonical(),
+            caller,
+            trail,
+            code: injected.confirm.as_deref(),
+            cluster: located.decision.cluster,
+            guest: located.guest.clone(),
+            task: located.task.as_ref().map(Upid::as_str),
+            touches: touches.clone(),
+            wait_s: injected.wait_s,
+        };
+        desk.gate.enter(&desk.fleet, entry, plan)
     };
-    let plan = |reach: &Reach| match tool.plan {
+    let mut verdict = enter(mark, &|reach: &Reach| match tool.plan {
         Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
-    };
-    let verdict = desk.gate.enter(&desk.fleet, entry, &plan)?;
+    })?;
     let mut answer = decided(&desk.fleet, &located.decision);
-    match verdict {
-        Verdict::Planned(planned) => answer.extend(planned),
-        Verdict::Ask(mut question) => {
-            answer.append(&mut question.shown);
-            question.shown = answer;
-            return Ok(Outcome::Question(question));
+    let mut again = true;
+    loop {
+        match verdict {
+            Verdict::Planned(planned) => answer.extend(planned),
+            Verdict::Ask(mut question) => {
+                answer.append(&mut question.shown);
+                question.shown = answer;
+                return Ok(Outcome::Question(question));
+            }
+            Verdict::Go(reach) => {
+                let body = run(&reach);
+                // Its first write touches another guest's volume: the call enters once more, as heavy
+                // as it is.
+                if let Some(heavier) = reach.heavier().filter(|_| again) {
+                    again = false;
+                    verdict = enter(mark.or(heavier.mark), &|reach: &Reach| {
+                        heavier.plan(reach).map(Plan::to_show)
+                    })?;
+                    continue;
+                }
+                answer.extend(body.map_err(|error| reach.in_full(error))?);
+                let notes = reach.notes().into_iter();
+                answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
+            }
         }
-        Verdict::Go(reach) => {
-            let body = run(&reach).map_err(|error| reach.in_full(error))?;
-            answer.extend(body);
-            let notes = reach.notes().into_iter();
-            answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
-        }
+        return Ok(Outcome::Answer(answer));
     }
-    Ok(Outcome::Answer(answer))
 }
 
 /// One request on the guest, its parameters taken from the arguments of their names.

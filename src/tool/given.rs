@@ -132,7 +132,7 @@ impl<'g> Given<'g> {
 fn names(tool: &Tool) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = tool.params.iter().map(|param| param.name).collect();
     names.push("cluster");
-    if tool.asks() {
+    if tool.takes_confirm() {
         names.push("confirm");
     }
     if tool.task {

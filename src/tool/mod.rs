@@ -21,7 +21,7 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::Verb;
 use args::Args;
-use param::Param;
+use param::{Kind, Param};
 
 /// A tool as its family declares it.
 pub struct Tool {
@@ -151,5 +151,17 @@ impl Tool {
     /// Whether some call of it asks first, so that it takes `confirm`.
     pub fn asks(&self) -> bool {
         self.possible().iter().any(|mark| mark.asks)
+    }
+
+    /// Whether it takes `confirm`: some call asks, or may turn out to, by another guest's volume that its
+    /// settings name.
+    pub fn takes_confirm(&self) -> bool {
+        self.asks() || self.has_settings()
+    }
+
+    /// Whether it takes parameters of the API as they come.
+    fn has_settings(&self) -> bool {
+        let mut params = self.params.iter();
+        params.any(|param| matches!(param.kind, Kind::Settings))
     }
 }

@@ -59,7 +59,8 @@ impl Offered {
 
     /// Whether some call asks first, so that it takes `confirm`.
     pub fn asks(&self) -> bool {
-        self.marks().any(|mark| mark.asks)
+        let may_turn_out = self.level == Effect::Full && self.tool.has_settings();
+        may_turn_out || self.marks().any(|mark| mark.asks)
     }
 }
 

@@ -114,23 +114,3 @@ pub fn gib(bytes: u64) -> f64 {
 fn thousandths(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
-
-/// The name of a volume behind its storage and its folder: `base-9000-disk-0.raw` of
-/// `local:9000/base-9000-disk-0.raw`.
-pub fn name_of(volume: &str) -> &str {
-    let path = volume.split_once(':').map_or(volume, |(_, path)| path);
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// Whether a row of a content listing is a linked clone of `volume`: its name goes by way of the
-/// name of the base, or its `parent` is the base (or a snapshot of it).
-pub fn is_clone_of(row: &Value, volume: &str) -> bool {
-    let base = name_of(volume);
-    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-    let path = text("volid").split_once(':').map_or("", |(_, path)| {
-        path.rsplit_once('/').map_or("", |(way, _)| way)
-    });
-    let parent = text("parent");
-    let parent = parent.split('@').next().unwrap_or_default();
-    path.split('/').any(|part| part == base) || parent.rsplit('/').next() == Some(base)
-}

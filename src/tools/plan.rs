@@ -9,7 +9,9 @@ use super::disks::{self, Disk};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
+use crate::gate::volumes;
 use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::volume;
 use crate::text::printable;
 use crate::time;
 use crate::tool::rows::{flag, says_something};
@@ -89,6 +91,8 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
         subject,
         shown,
         objects: 1,
+        volumes: volumes::in_config(&config),
+        ..Plan::default()
     })
 }
 
@@ -135,7 +139,7 @@ fn used_by(
     disks: &[Disk],
     is_template: bool,
 ) -> Result<Vec<(&'static str, Value)>, Error> {
-    let is_base = |disk: &&Disk| is_template || disks::name_of(&disk.volume).starts_with("base-");
+    let is_base = |disk: &&Disk| is_template || volume::is_base(&disk.volume);
     let bases: Vec<&Disk> = disks.iter().filter(is_base).collect();
     if bases.is_empty() {
         return Ok(Vec::new());
@@ -184,12 +188,12 @@ fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
         for row in &reach.rows(&request, "volid")? {
             let ours = bases.iter().filter(|base| base.storage == storage);
             let mut ours = ours.map(|base| base.volume.as_str());
-            let volume = text(row, "volid").unwrap_or_default();
-            let is_own = bases.iter().any(|base| base.volume == volume);
-            if !is_own && ours.any(|base| disks::is_clone_of(row, base)) {
+            let listed = text(row, "volid").unwrap_or_default();
+            let is_own = bases.iter().any(|base| base.volume == listed);
+            if !is_own && ours.any(|base| volume::is_clone_of(row, base)) {
                 let vmid = row.get("vmid").cloned().unwrap_or_default();
-                let volume = printable(volume, VOLUME_MAX_CHARS);
-                clones.push(json!({"vmid": vmid, "volume": volume}));
+                let listed = printable(listed, VOLUME_MAX_CHARS);
+                clones.push(json!({"vmid": vmid, "volume": listed}));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use proxmox_mcp::fleet::index::Kind;
 use proxmox_mcp::fleet::rights::Rights;
+use proxmox_mcp::proxmox::volume;
 use proxmox_mcp::tools::backup::archives::{self, Name};
 use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;
@@ -128,7 +129,7 @@ fn linked_clones_are_known_by_name_or_parent() {
         ),
     ] {
         let row = json!({"volid": volid, "parent": parent});
-        assert_eq!(disks::is_clone_of(&row, volume), expected, "{row}");
+        assert_eq!(volume::is_clone_of(&row, volume), expected, "{row}");
     }
 }
 

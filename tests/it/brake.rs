@@ -32,6 +32,7 @@ static BULK: Tool = Tool {
             subject: json!(1),
             shown: Map::from_iter([("name".to_string(), json!("it"))]),
             objects: 3,
+            ..Plan::default()
         })
     }),
     run: Run::Steps(|reach, _| {

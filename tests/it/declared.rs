@@ -18,7 +18,11 @@ pub(crate) fn check(tool: &Tool, answer: &Map<String, Value>) {
         _ => DECISION,
     };
     let plan = answer.contains_key("plan");
-    assert!(!plan || tool.asks(), "{} planned: {answer:?}", tool.name);
+    assert!(
+        !plan || tool.takes_confirm(),
+        "{} planned: {answer:?}",
+        tool.name
+    );
     let own = if plan { &[] } else { tool.answer };
     for (key, kind) in decision.iter().chain(own) {
         let is_kind = answer.get(*key).is_some_and(|value| match *kind {

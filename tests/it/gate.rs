@@ -57,6 +57,7 @@ fn plan(reach: &Reach, _: &Args) -> Result<Plan, Error> {
         subject: json!(1),
         shown: Map::from_iter([("name".to_string(), json!("it"))]),
         objects: 1,
+        ..Plan::default()
     })
 }
 

@@ -101,4 +101,5 @@ mod transcripts;
 mod transport;
 mod upid;
 mod verdicts;
+mod volumes;
 mod weights;

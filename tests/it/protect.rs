@@ -153,6 +153,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
             subject: json!(1),
             shown: Map::from_iter([("name".to_string(), json!("it"))]),
             objects: 1,
+            ..Plan::default()
         })
     };
     let caller = Caller {

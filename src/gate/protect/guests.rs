@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::Sort;
 use crate::gate::reach::Reach;
-use crate::gate::weigh::{Touch, drive};
+use crate::gate::volumes::vmid_of;
+use crate::gate::weigh::Touch;
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::upid::Upid;
 
@@ -40,7 +41,7 @@ impl Found {
     }
 
     /// One whose place is looked up when it is needed.
-    fn somewhere(vmid: u32) -> Found {
+    pub(super) fn somewhere(vmid: u32) -> Found {
         Found { vmid, at: None }
     }
 }
@@ -52,7 +53,6 @@ impl Found {
 pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests, Error> {
     let found = match touch {
         Touch::Guest(vmid) => vec![addressed(*vmid, request)],
-        Touch::Volume(volume) => return owners(deed.reach, volume, request).or_else(untold),
         Touch::Task(upid) => return Ok(of_task(upid)),
         Touch::SomeGuests | Touch::Unlisted => {
             return Ok(Guests::Untold(
@@ -234,37 +234,4 @@ pub(super) fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Err
         cause: "it is no pool".into(),
     })?;
     Ok(Some(listed.iter().filter_map(vmid_of).collect()))
-}
-
-fn vmid_of(row: &Value) -> Option<u32> {
-    let vmid = row.get("vmid")?;
-    let number = vmid.as_u64().or_else(|| vmid.as_str()?.parse().ok())?;
-    u32::try_from(number).ok()
-}
-
-/// Whose disk a volume is: by its name, else by the storage's own list.
-fn owners(reach: &Reach, volume: &str, request: &Request) -> Result<Guests, Error> {
-    let name = volume.split_once(':').map_or(volume, |(_, name)| name);
-    if drive::is_of_no_guest(name) {
-        return Ok(Guests::Known(Vec::new()));
-    }
-    let mut vmids: Vec<u32> = drive::of_guest(name).collect();
-    if vmids.is_empty() {
-        let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-        if let ["nodes", node, "storage", storage, ..] = path.as_slice() {
-            let listed = reach.get("/nodes/{node}/storage/{storage}/content", &[node, storage])?;
-            let mut rows = listed.as_array().into_iter().flatten();
-            let is_it = |row: &&Value| row.get("volid").and_then(Value::as_str) == Some(volume);
-            vmids.extend(rows.find(is_it).and_then(vmid_of));
-        }
-    }
-    vmids.dedup();
-    if vmids.is_empty() {
-        return Ok(Guests::Untold(
-            "neither its name nor the storage says whose it is".into(),
-        ));
-    }
-    Ok(Guests::Known(
-        vmids.into_iter().map(Found::somewhere).collect(),
-    ))
 }

@@ -43,6 +43,11 @@ impl Reach<'_> {
             return Ok(Vec::new());
         }
         let mut touched: BTreeSet<String> = BTreeSet::new();
+        let shared = weight
+            .shared
+            .iter()
+            .filter_map(|one| one.with.as_ref().ok());
+        touched.extend(shared.map(|vmid| Touch::Guest(*vmid).to_string()));
         for touch in &weight.touches {
             if !touch.is_many() {
                 touched.insert(touch.to_string());

@@ -1,5 +1,9 @@
-//! What a value under a disk's key holds: a volume that is made, a CD; and whose a volume is by its
-//! name. Pure.
+//! What a value under a disk's key names: a volume that is there, one that is made, a CD. Pure.
+
+use serde_json::Value;
+
+use super::row::plain;
+use crate::proxmox::volume;
 
 /// Keys of a guest that hold a volume, before their number.
 const NUMBERED: [&str; 8] = [
@@ -7,40 +11,61 @@ const NUMBERED: [&str; 8] = [
 ];
 /// Keys of a guest that hold a volume, as they stand. `cdrom` is another name of `ide2`.
 const PLAIN: [&str; 3] = ["cdrom", "rootfs", "vmstate"];
-/// Folders of a storage whose volumes belong to no guest: without them every guest is what it was.
-const OF_NO_GUEST: [&str; 5] = ["backup", "import", "iso", "snippets", "vztmpl"];
-/// What begins the name of a guest's volume, before its VMID.
-const OF_A_GUEST: [&str; 4] = ["vm", "base", "subvol", "basevol"];
+/// Parameters that hold words, whatever they look like.
+const WORDS: [&str; 5] = [
+    "comment",
+    "comments",
+    "description",
+    "notes",
+    "notes-template",
+];
+
 /// Whether a guest's configuration holds a volume under this key.
 pub(in crate::gate) fn is_key(key: &str) -> bool {
     let digits = key.trim_end_matches(|c: char| c.is_ascii_digit());
     PLAIN.contains(&key) || (digits.len() < key.len() && NUMBERED.contains(&digits))
 }
 
+/// The volumes of guests that a parameter names, whatever the parameter is.
+pub(in crate::gate) fn named(key: &str, value: &Value) -> Vec<String> {
+    if WORDS.contains(&key) {
+        return Vec::new();
+    }
+    if let Value::Array(values) = value {
+        return values.iter().flat_map(|value| named(key, value)).collect();
+    }
+    let text = plain(value);
+    let parts = text.split(|c: char| matches!(c, ',' | ';' | '\0') || c.is_whitespace());
+    let parts = parts.map(|part| {
+        part.split_once('=')
+            .map_or(("", part), |(name, rest)| (name, rest))
+    });
+    let found = parts.filter(|(name, part)| match part.split_once(':') {
+        _ if is_key(key) && matches!(*name, "" | "file" | "volume" | "import-from") => {
+            is_there(part)
+        }
+        Some(_) => volume::vmids_in(part).next().is_some() && !volume::is_of_no_guest(part),
+        None => false,
+    });
+    found.map(|(_, part)| part.to_string()).collect()
+}
+
+/// Whether a text names something that is there: a volume that may be a guest's, or a path of the node.
+fn is_there(text: &str) -> bool {
+    match text.split_once(':') {
+        _ if text.starts_with('/') => true,
+        Some((_, name)) => !is_new(name) && !volume::is_of_no_guest(text),
+        None => false,
+    }
+}
+
+/// Whether what stands behind the storage has it make a volume: a size, or a drive for cloud-init.
+fn is_new(name: &str) -> bool {
+    name == "cloudinit" || is_size(name)
+}
+
 fn is_size(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_digit() || c == '.')
-}
-
-/// Whether a volume, by its name behind the storage, is none of a guest's.
-pub(in crate::gate) fn is_of_no_guest(name: &str) -> bool {
-    let folder = name.split_once('/').map(|(folder, _)| folder);
-    folder.is_some_and(|folder| OF_NO_GUEST.contains(&folder))
-}
-
-/// The VMIDs in the name of a volume behind its storage: of its folder, and of its file.
-pub(in crate::gate) fn of_guest(name: &str) -> impl Iterator<Item = u32> {
-    let mut parts = name.rsplit('/');
-    let (file, folder) = (parts.next().unwrap_or_default(), parts.next());
-    let folder = folder.and_then(|folder| folder.parse().ok());
-    folder.into_iter().chain(in_file(file))
-}
-
-/// The VMID in `vm-100-disk-0.raw`.
-fn in_file(name: &str) -> Option<u32> {
-    let mut parts = name.split('-');
-    OF_A_GUEST
-        .contains(&parts.next()?)
-        .then(|| parts.next()?.parse().ok())?
 }
 
 /// A disk's value, where nothing about it is unusual: what it holds stands first, and once.

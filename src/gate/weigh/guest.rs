@@ -2,29 +2,29 @@
 
 use super::row::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Named, OPERATE, OVERWRITES,
-    PATH, Row, STOPS, Sent, delete, post, put,
+    PATH, Row, STOPS, Sent, changes_all, delete, loses_all, post, put,
 };
-use super::{Changes, lets};
+use super::{Changes, Held, Volumes, lets};
 use crate::gate::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[
-    post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]),
-    delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH),
+    post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten),
+    delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH).about(loses_all),
     post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]).letting(lets::all),
-    put("/nodes/{node}/{kind}/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure),
-    post("/nodes/{node}/qemu/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure),
-    put("/nodes/{node}/qemu/{vmid}/unlink", Marked::By(unlink), PATH),
-    put("/nodes/{node}/{kind}/{vmid}/resize", CHANGE, PATH).letting(lets::resize),
-    post("/nodes/{node}/qemu/{vmid}/move_disk", Marked::By(move_volume), MOVED).letting(lets::relocate),
-    post("/nodes/{node}/lxc/{vmid}/move_volume", Marked::By(move_volume), MOVED).letting(lets::relocate),
+    put("/nodes/{node}/{kind}/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure).about(freed),
+    post("/nodes/{node}/qemu/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure).about(freed),
+    put("/nodes/{node}/qemu/{vmid}/unlink", Marked::By(unlink), PATH).about(unlinked),
+    put("/nodes/{node}/{kind}/{vmid}/resize", CHANGE, PATH).letting(lets::resize).about(resized),
+    post("/nodes/{node}/qemu/{vmid}/move_disk", Marked::By(move_volume), MOVED).letting(lets::relocate).about(moved),
+    post("/nodes/{node}/lxc/{vmid}/move_volume", Marked::By(move_volume), MOVED).letting(lets::relocate).about(moved),
     put("/nodes/{node}/qemu/{vmid}/cloudinit", CHANGE, PATH).letting(lets::bare),
     // It never runs again.
-    post("/nodes/{node}/{kind}/{vmid}/template", FULL_STOPS, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/template", FULL_STOPS, PATH).about(loses_all),
 
     post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH).letting(lets::migrate_vm),
     post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH).letting(lets::migrate_container),
-    post("/nodes/{node}/{kind}/{vmid}/remote_migrate", Marked::By(remote_migrate), PATH),
+    post("/nodes/{node}/{kind}/{vmid}/remote_migrate", Marked::By(remote_migrate), PATH).about(left),
 
     post("/nodes/{node}/{kind}/{vmid}/status/start", OPERATE, PATH).letting(lets::start),
     post("/nodes/{node}/{kind}/{vmid}/status/resume", OPERATE, PATH).letting(lets::bare),
@@ -34,10 +34,10 @@ pub(super) static ROWS: &[Row] = &[
     post("/nodes/{node}/{kind}/{vmid}/status/stop", STOPS, PATH),
     post("/nodes/{node}/qemu/{vmid}/status/reset", STOPS, PATH),
 
-    post("/nodes/{node}/{kind}/{vmid}/snapshot", OPERATE, PATH).letting(lets::snapshot),
+    post("/nodes/{node}/{kind}/{vmid}/snapshot", OPERATE, PATH).letting(lets::snapshot).about(changes_all),
     put("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config", CHANGE, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/rollback", OVERWRITES, PATH),
-    delete("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}", FULL, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/rollback", OVERWRITES, PATH).about(loses_all),
+    delete("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}", FULL, PATH).about(changes_all),
 
     post("/nodes/{node}/qemu/{vmid}/agent", Marked::By(agent), PATH).letting(lets::agent),
     post("/nodes/{node}/qemu/{vmid}/agent/ping", OPERATE, PATH).letting(lets::bare),
@@ -114,6 +114,68 @@ fn move_volume(sent: &Sent) -> Mark {
         Mark::CHANGE.destroys()
     } else {
         Mark::CHANGE
+    }
+}
+
+/// The volumes under keys, lost to whoever else uses them.
+fn lost(keys: Vec<String>) -> Volumes {
+    Volumes {
+        held: Held::Under(keys),
+        lost: true,
+        ..Volumes::default()
+    }
+}
+
+/// What a configuration's change frees: all that it removes by `force`, else what nobody keeps. What is
+/// made a template changes every volume's name.
+fn freed(sent: &Sent) -> Volumes {
+    if sent.is_set("template") {
+        return loses_all(sent);
+    }
+    let force = sent.is_set("force");
+    let keys = sent.items("delete").into_iter();
+    lost(keys.filter(|key| force || is_freed(key)).collect())
+}
+
+fn unlinked(sent: &Sent) -> Volumes {
+    let force = sent.is_set("force");
+    let keys = sent.items("idlist").into_iter();
+    lost(keys.filter(|key| force || is_freed(key)).collect())
+}
+
+fn resized(sent: &Sent) -> Volumes {
+    Volumes {
+        held: Held::Under(sent.text("disk").into_iter().collect()),
+        ..Volumes::default()
+    }
+}
+
+/// With `delete` Proxmox frees the source without asking whose it is; to another guest it gets another
+/// name. A copy leaves it as it is.
+fn moved(sent: &Sent) -> Volumes {
+    if sent.is_set("delete") || sent.has("target-vmid") {
+        let key = sent.text("disk").or_else(|| sent.text("volume"));
+        lost(key.into_iter().collect())
+    } else {
+        Volumes::default()
+    }
+}
+
+/// What was there is freed where an existing guest is overwritten.
+fn overwritten(sent: &Sent) -> Volumes {
+    if sent.is_set("force") {
+        loses_all(sent)
+    } else {
+        Volumes::default()
+    }
+}
+
+/// What goes to another cluster with `delete` is not here any more.
+fn left(sent: &Sent) -> Volumes {
+    if sent.is_set("delete") {
+        loses_all(sent)
+    } else {
+        Volumes::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::lets::{self, Lets};
-use super::{Changes, Touch};
+use super::{Changes, Held, Touch, Volumes};
 use crate::gate::mark::Mark;
 use crate::proxmox::request::{Request, Verb};
 
@@ -15,6 +15,7 @@ pub(super) struct Row {
     mark: Marked,
     touches: &'static [Named],
     lets: fn(&Sent) -> Lets,
+    volumes: fn(&Sent) -> Volumes,
 }
 
 pub(super) enum Marked {
@@ -91,6 +92,7 @@ impl Row {
             mark,
             touches,
             lets: lets::nothing,
+            volumes: |_| Volumes::default(),
         }
     }
 
@@ -105,6 +107,15 @@ impl Row {
 
     pub(super) fn lets(&self, sent: &Sent) -> Lets {
         (self.lets)(sent)
+    }
+
+    /// Which volumes of its guest it changes; of others none.
+    pub(super) const fn about(self, volumes: fn(&Sent) -> Volumes) -> Row {
+        Row { volumes, ..self }
+    }
+
+    pub(super) fn volumes(&self, sent: &Sent) -> Volumes {
+        (self.volumes)(sent)
     }
 
     pub(super) fn mark(&self, sent: &Sent) -> Mark {
@@ -240,4 +251,21 @@ pub fn items(value: &Value) -> Vec<String> {
     let text = plain(value);
     let items = text.split(apart).filter(|item| !item.is_empty());
     items.map(str::to_string).collect()
+}
+
+/// Changes every volume of its guest.
+pub(super) fn changes_all(_: &Sent) -> Volumes {
+    Volumes {
+        held: Held::All,
+        ..Volumes::default()
+    }
+}
+
+/// Changes every volume of its guest so that nobody else can go on with it.
+pub(super) fn loses_all(_: &Sent) -> Volumes {
+    Volumes {
+        held: Held::All,
+        lost: true,
+        ..Volumes::default()
+    }
 }

@@ -57,7 +57,7 @@ fn define(sent: &Sent) -> Mark {
         "disable" => sent.is_set("disable"),
         name => sent.has(name) || deleted.iter().any(|key| key == name),
     };
-    if keeps_fewer || PLACES.iter().any(|name| switched(name)) {
+    if keeps_fewer || PLACES.iter().any(switched) {
         Mark::FULL
     } else {
         retention(sent)

@@ -103,7 +103,11 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     }
     let undo = "cannot be undone: only a backup of the guest brings the data back";
     consequences.push(("undo", json!(undo)));
-    plan::of_guest(reach, &consequences)
+    let plan = plan::of_guest(reach, &consequences)?;
+    Ok(Plan {
+        volumes: vec![found.volume],
+        ..plan
+    })
 }
 
 /// The guest's snapshots that hold the volume, which are worth nothing without it; nothing where there

@@ -8,6 +8,7 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::confirm::Plan;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
+use crate::gate::volumes;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::time;
@@ -189,6 +190,9 @@ fn creatable(reach: &Reach, args: &Args, name: &str) -> Result<(), Error> {
 /// The plan of a guest that is not locked: it shows the snapshot, and is bound to it.
 fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
     let mut plan = plan::of_guest(reach, &[("snapshot", shown(snapshot))])?;
+    let path = "/snapshot/{snapname}/config";
+    let request = reach.on_guest(Verb::Get, path, &[&snapshot.name])?;
+    plan.volumes = volumes::in_config(&reach.send(&request)?.data);
     Current::of(&plan.subject).unlocked(reach)?;
     if let Some(subject) = plan.subject.as_object_mut() {
         let bound = json!({"snapname": snapshot.name, "time": snapshot.time});

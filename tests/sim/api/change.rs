@@ -82,12 +82,20 @@ impl State {
             return;
         };
         let id = volume(&value).to_string();
+        // Another guest's volume is neither freed by this nor kept as unused.
+        let own = self
+            .volume(&id, &guest.node)
+            .is_none_or(|found| found.vmid == Some(guest.vmid));
         if key.starts_with("unused")
             || (is_disk_key(key, guest.kind) && (force || id.contains("cloudinit")))
         {
-            self.free(&id, &guest.node);
+            if own {
+                self.free(&id, &guest.node);
+            }
         } else if is_disk_key(key, guest.kind) && !value.contains("media=cdrom") {
-            guest.keep_unused(&id);
+            if own {
+                guest.keep_unused(&id);
+            }
         } else if guest.running()
             && guest.kind == Kind::Qemu
             && !FAST.contains(&key)

@@ -1,0 +1,218 @@
+//! Who uses the volumes that a write names or changes, beside the guest that it is on: by the storages'
+//! own lists and by the guests' configurations, not by a name alone.
+//!
+//! What is the guest's own by its name costs nothing more, but where rules protect guests that may use it
+//! too and it is lost by the write. Anything else is looked for, within a limit: what is not found out
+//! may be anybody's.
+
+mod search;
+mod show;
+
+use serde_json::Value;
+
+use super::reach::Reach;
+use super::weigh::{Held, Shared, Volumes, drive, plain};
+use crate::error::Error;
+use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::volume;
+use search::Search;
+
+pub(super) use show::shown;
+
+/// The guest that a write is on, or makes.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'o> {
+    pub(super) vmid: u32,
+    pub(super) node: &'o str,
+}
+
+/// The volumes that a request is about and that are another guest's too.
+///
+/// # Errors
+/// The call was withdrawn, or the cluster is not reached.
+pub(super) fn of(
+    reach: &Reach,
+    request: &Request,
+    volumes: &Volumes,
+) -> Result<Vec<Shared>, Error> {
+    let part = |at: usize| request.path.get(at).map(String::as_str).unwrap_or_default();
+    let made = request.params.get("vmid").map(plain).unwrap_or_default();
+    let vmid = match part(3) {
+        "" => made.as_str(),
+        vmid => vmid,
+    };
+    let own = Own {
+        vmid: vmid.parse().unwrap_or_default(),
+        node: part(1),
+    };
+    let mut shared = others(reach, own, &volumes.named, true)?;
+    let at = [part(1), part(2), vmid];
+    let snapshot = if part(4) == "snapshot" { part(5) } else { "" };
+    let more = match held(reach, at, snapshot, &volumes.held) {
+        Ok(held) => others(reach, own, &held, volumes.lost)?,
+        Err(error) => vec![untold("its disks", error)?],
+    };
+    for one in more {
+        if !shared.contains(&one) {
+            shared.push(one);
+        }
+    }
+    Ok(shared)
+}
+
+/// The volumes that a guest has, or had in the snapshot that a request takes away or goes back to.
+fn held(reach: &Reach, at: [&str; 3], snapshot: &str, held: &Held) -> Result<Vec<String>, Error> {
+    match held {
+        Held::None => Ok(Vec::new()),
+        Held::Under(keys) if keys.is_empty() => Ok(Vec::new()),
+        Held::Under(keys) => {
+            let config = reach.config_of(at)?;
+            Ok(under(&config, |key| keys.iter().any(|meant| meant == key)))
+        }
+        Held::All if snapshot.is_empty() => Ok(in_config(&reach.config_of(at)?)),
+        Held::All => {
+            let [node, kind, vmid] = at;
+            let path = "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config";
+            Ok(in_config(&reach.get(path, &[node, kind, vmid, snapshot])?))
+        }
+    }
+}
+
+/// The volumes in a guest's configuration, whatever they are used for.
+pub fn in_config(config: &Value) -> Vec<String> {
+    under(config, drive::is_key)
+}
+
+fn under(config: &Value, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+    let options = config.as_object().into_iter().flatten();
+    let mut volumes: Vec<String> = options
+        .filter(|(key, _)| is_meant(key))
+        .flat_map(|(key, value)| drive::named(key, value))
+        // A device or folder of the node that the guest has is none of a storage.
+        .filter(|volume| !volume.starts_with('/'))
+        .collect();
+    volumes.sort_unstable();
+    volumes.dedup();
+    volumes
+}
+
+/// Who beside `own` uses these volumes. `lost`: whoever uses them loses them by it, or may.
+///
+/// # Errors
+/// The call was withdrawn, or the cluster is not reached.
+pub(super) fn others(
+    reach: &Reach,
+    own: Own,
+    volumes: &[String],
+    lost: bool,
+) -> Result<Vec<Shared>, Error> {
+    let mut shared = Vec::new();
+    let mut search = Search::new(reach, own);
+    for volume in volumes {
+        let Users { vmids, unknown } = users(reach, &mut search, own, volume, lost)?;
+        let with = vmids.into_iter().map(Ok).chain(unknown.map(Err));
+        shared.extend(with.map(|with| Shared {
+            volume: volume.clone(),
+            with,
+        }));
+    }
+    Ok(shared)
+}
+
+fn untold(volume: &str, error: Error) -> Result<Shared, Error> {
+    Ok(Shared {
+        volume: volume.to_string(),
+        with: Err(why(error)?),
+    })
+}
+
+/// Why something cannot be found out, as far as that is an answer.
+fn why(error: Error) -> Result<String, Error> {
+    match error {
+        Error::Cancelled | Error::Unreachable { .. } => Err(error),
+        error => Ok(error.to_string()),
+    }
+}
+
+/// Who uses a volume.
+#[derive(Default)]
+pub(super) struct Users {
+    pub(super) vmids: Vec<u32>,
+    /// Why there may be others.
+    pub(super) unknown: Option<String>,
+}
+
+/// The guests that use a volume of a storage, as one that is deleted there.
+///
+/// # Errors
+/// The call was withdrawn, or the cluster is not reached.
+pub(super) fn users_of(reach: &Reach, node: &str, volume: &str) -> Result<Users, Error> {
+    let own = Own { vmid: 0, node };
+    users(reach, &mut Search::new(reach, own), own, volume, true)
+}
+
+/// The guests beside `own` that use a volume.
+fn users(
+    reach: &Reach,
+    search: &mut Search,
+    own: Own,
+    volume: &str,
+    lost: bool,
+) -> Result<Users, Error> {
+    let mut users = Users::default();
+    let Some((storage, _)) = volume.split_once(':') else {
+        let why = "whose a device or folder of a node is, it does not say";
+        users.unknown = Some(why.into());
+        return Ok(users);
+    };
+    if volume::is_of_no_guest(volume) {
+        return Ok(users);
+    }
+    users.vmids = volume::vmids_in(volume).collect();
+    let is_own = !users.vmids.is_empty() && users.vmids.iter().all(|vmid| *vmid == own.vmid);
+    let mut add = |found: Result<Vec<u32>, Error>| {
+        match found {
+            Ok(found) => users.vmids.extend(found),
+            Err(error) => users.unknown = Some(why(error)?),
+        }
+        Ok::<(), Error>(())
+    };
+    if !is_own || volume::is_base(volume) {
+        add(listed(reach, own.node, storage, volume))?;
+    }
+    if !is_own {
+        add(search.all(storage, volume))?;
+    } else if lost {
+        add(search.protected(storage, volume))?;
+    }
+    if users.vmids.is_empty() && users.unknown.is_none() {
+        let why = "neither its name nor its storage nor a guest's configuration says whose it is";
+        users.unknown = Some(why.into());
+    }
+    users.vmids.sort_unstable();
+    users.vmids.dedup();
+    users.vmids.retain(|vmid| *vmid != own.vmid);
+    Ok(users)
+}
+
+/// Whose a volume is by the storage's own list, and whose linked clones stand on it.
+fn listed(reach: &Reach, node: &str, storage: &str, volume: &str) -> Result<Vec<u32>, Error> {
+    let path = "/nodes/{node}/storage/{storage}/content";
+    let rows = reach.rows_at(path, &[node, storage], "volid")?;
+    let is_it = |row: &&Value| row.get("volid").and_then(Value::as_str) == Some(volume);
+    let rows = rows.iter();
+    let rows = rows.filter(|row| is_it(row) || volume::is_clone_of(row, volume));
+    Ok(rows.filter_map(vmid_of).collect())
+}
+
+pub(super) fn vmid_of(row: &Value) -> Option<u32> {
+    let vmid = row.get("vmid")?;
+    let number = vmid.as_u64().or_else(|| vmid.as_str()?.parse().ok())?;
+    u32::try_from(number).ok()
+}
+
+/// A request that reads a guest's configuration with what waits for a restart.
+fn pending(node: &str, kind: &str, vmid: &str) -> Result<Request, Error> {
+    let path = "/nodes/{node}/{kind}/{vmid}/pending";
+    Request::new(Verb::Get, path, &[node, kind, vmid])
+}
