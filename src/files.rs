@@ -27,7 +27,8 @@ pub const SECRET_MAX_BYTES: usize = 4096;
 /// The longest that a secret command may run.
 pub const SECRET_COMMAND_TIMEOUT_S: u64 = 10;
 
-/// `O_NONBLOCK` on Linux. Elsewhere there is no `/proc` to open, and it is not used.
+/// `O_NONBLOCK` on Linux, which keeps the opening of a named pipe from waiting for its other end. Of a
+/// file it changes nothing.
 const O_NONBLOCK: i32 = 0o4000;
 
 const FIRST_PAUSE_MS: u64 = 2;
@@ -81,8 +82,7 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
 /// else may write it; one that others may read brings a warning.
 pub fn read_configuration(path: &Path) -> Result<Found, String> {
     let name = path.display();
-    // A named pipe is how password stores hand out such a file.
-    let (file, metadata) = open(path, |kind| kind.is_file() || kind.is_fifo())?;
+    let (file, metadata) = open(path)?;
     let user = user_id().map_err(|cause| format!("{name}: cannot tell whose it is: {cause}"))?;
     if metadata.uid() != user && metadata.uid() != 0 {
         return Err(format!(
@@ -103,13 +103,13 @@ pub fn read_configuration(path: &Path) -> Result<Found, String> {
 
 /// The content of a file of at most `max_bytes`.
 pub fn read_limited(path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {
-    let (file, _) = open(path, |kind| kind.is_file())?;
+    let (file, _) = open(path)?;
     read_all(file, path, max_bytes)
 }
 
 /// Whether [`read_limited`] would read it, without reading it.
 pub fn could_be_read(path: &Path, max_bytes: usize) -> Result<(), String> {
-    let (_, metadata) = open(path, |kind| kind.is_file())?;
+    let (_, metadata) = open(path)?;
     match metadata.len() > max_bytes as u64 {
         true => Err(too_long(path, max_bytes)),
         false => Ok(()),
@@ -129,13 +129,12 @@ pub fn secret_file(path: &Path) -> Result<String, String> {
 /// It cannot be opened, is no file, or others can write it.
 pub fn open_appendable(path: &Path) -> Result<(File, Option<String>), String> {
     let name = path.display();
-    let is_other = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-    if is_other {
-        // Opening some things waits or acts.
-        return Err(format!("{name}: is not a file"));
-    }
+    // Before it is opened, since opening some things acts; what is opened is looked at once more.
+    path.metadata()
+        .map_or(Ok(()), |metadata| is_regular(&metadata, path))?;
     let mut options = File::options();
     options.read(true).append(true).mode(0o600);
+    options.custom_flags(O_NONBLOCK);
     let file = match options.open(path) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
             let made = options.create(true).open(path);
@@ -164,9 +163,8 @@ pub fn appendable(file: &File, path: &Path) -> Result<Metadata, String> {
         .metadata()
         .map_err(|cause| format!("{name}: {cause}"))?;
     let user = user_id().map_err(|cause| format!("{name}: cannot tell whose it is: {cause}"))?;
-    if !metadata.is_file() {
-        Err(format!("{name}: is not a file"))
-    } else if metadata.uid() != user && metadata.uid() != 0 {
+    is_regular(&metadata, path)?;
+    if metadata.uid() != user && metadata.uid() != 0 {
         let owner = metadata.uid();
         Err(format!(
             "{name}: belongs to neither the user nor root (uid {owner}): chown {user} {name}"
@@ -185,7 +183,7 @@ pub fn appendable(file: &File, path: &Path) -> Result<Metadata, String> {
 /// # Errors
 /// It cannot be opened, or is no file.
 pub fn open_growing(path: &Path, tail_max_bytes: Option<u64>) -> Result<File, String> {
-    let (mut file, metadata) = open(path, |kind| kind.is_file())?;
+    let (mut file, metadata) = open(path)?;
     if let Some(tail) = tail_max_bytes {
         let start = metadata.len().saturating_sub(tail);
         file.seek(SeekFrom::Start(start))
@@ -310,23 +308,39 @@ fn secret(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn open(
-    path: &Path,
-    fits: impl Fn(&std::fs::FileType) -> bool,
-) -> Result<(File, Metadata), String> {
+/// Opens a regular file to be read, and nothing else: neither a named pipe nor a device is waited for.
+fn open(path: &Path) -> Result<(File, Metadata), String> {
     let named = |cause: io::Error| format!("{}: {cause}", path.display());
-    let check = |metadata: Metadata| {
-        if fits(&metadata.file_type()) {
-            Ok(metadata)
-        } else {
-            Err(format!("{}: is not a file", path.display()))
-        }
-    };
-    // Before, since opening some things waits or acts; after, since it may be another thing by then.
-    check(path.metadata().map_err(named)?)?;
-    let file = File::open(path).map_err(named)?;
-    let metadata = check(file.metadata().map_err(named)?)?;
+    // Before, since opening some things acts; after, since it may be another thing by then, which is
+    // why it is opened without waiting.
+    is_regular(&path.metadata().map_err(named)?, path)?;
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(O_NONBLOCK).open(path);
+    let file = file.map_err(named)?;
+    let metadata = file.metadata().map_err(named)?;
+    is_regular(&metadata, path)?;
     Ok((file, metadata))
+}
+
+/// That this is a file with bytes of its own.
+fn is_regular(metadata: &Metadata, path: &Path) -> Result<(), String> {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return Ok(());
+    }
+    let what = if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    let name = path.display();
+    Err(format!(
+        "{name}: is not a file but {what}, which is not opened"
+    ))
 }
 
 fn read_all(file: File, path: &Path, max_bytes: usize) -> Result<Vec<u8>, String> {

@@ -62,18 +62,65 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, String> {
     Ok(endpoints)
 }
 
-/// The endpoint of one `https://host[:port]`, port 8006 where none is given.
+/// The endpoint of one `https://host[:port][/prefix]`, port 8006 where none is given.
 ///
 /// # Errors
 /// What is wrong with it, as the end of a sentence.
 pub fn endpoint(url: &str) -> Result<Endpoint, String> {
-    let rest = after_scheme(url, "https://").ok_or("is no `https://host[:port]`")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, port) = host_and_port(rest.get(..end).unwrap_or(rest))?;
+    const SHAPE: &str = "is no `https://host[:port][/prefix]`";
+    let rest = after_scheme(url, "https://");
+    let whole = rest.unwrap_or(url);
+    let end = whole.find(['/', '?', '#']).unwrap_or(whole.len());
+    let (authority, path) = whole.split_at_checked(end).unwrap_or((whole, ""));
+    if let Some(bracketed) = bracketed(authority) {
+        return Err(format!(
+            "holds an IPv6 address without its brackets: write `https://{bracketed}`"
+        ));
+    }
+    rest.ok_or(SHAPE)?;
+    let (host, port) = host_and_port(authority)?;
     Ok(Endpoint {
         host,
         port: port.unwrap_or(API_PORT),
+        prefix: prefix(path)?,
     })
+}
+
+/// A bare IPv6 address with its brackets, and with the port where the last group is meant as one.
+fn bracketed(authority: &str) -> Option<String> {
+    let with_port = || {
+        let (address, port) = authority.rsplit_once(':')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        Some((address, port.parse::<u16>().ok()?))
+    };
+    let whole: Option<Ipv6Addr> = authority.parse().ok();
+    match (whole, with_port()) {
+        // `2001:db8::1:8006` is an address too, but hardly meant as one.
+        (_, Some((address, API_PORT))) => Some(format!("[{address}]:{API_PORT}")),
+        (Some(address), _) => Some(format!("[{address}]")),
+        (None, Some((address, port))) => Some(format!("[{address}]:{port}")),
+        (None, None) => None,
+    }
+}
+
+/// What stands before `/api2/json` in the path of a URL; what follows it is dropped with the query and
+/// the fragment.
+fn prefix(path: &str) -> Result<String, String> {
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    let path = path.get(..end).unwrap_or(path).trim_end_matches('/');
+    let path = path.strip_suffix("/api2/json").unwrap_or(path);
+    let path = path.trim_end_matches('/');
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
+    let mut parts = path.split('/').skip(1);
+    let is_part = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(fits);
+    if !parts.all(is_part) {
+        return Err(
+            "has a path that no reverse proxy's prefix is made of: words of letters, digits \
+                    and `-._~` between single `/`"
+                .into(),
+        );
+    }
+    Ok(path.to_owned())
 }
 
 /// `http://host:port`.
@@ -87,6 +134,15 @@ pub(super) fn proxy(text: &str) -> Result<Proxy, String> {
 fn after_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// What Docker's `--env-file` makes of a value in quotes: it keeps them.
+pub(super) const QUOTED: &str = "stands in quotes, which belong to the value where Docker's `--env-file` or the environment sets \
+     it: take them off";
+
+/// Whether a text stands in quotes, or begins with one that has no end.
+pub(super) fn is_quoted(text: &str) -> bool {
+    text.starts_with(['"', '\''])
 }
 
 /// The authority of a URL; an IPv6 address loses its brackets.

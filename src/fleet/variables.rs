@@ -128,7 +128,7 @@ pub const VARIABLES: &[Variable] = &[
     field(
         "API_URL",
         "",
-        "`https://host[:port]`, port 8006 where none is given; several nodes of the cluster, separated by `,`, are tried in order",
+        "`https://host[:port][/prefix]`, port 8006 where none is given, a reverse proxy's prefix before every path; several nodes of the cluster, separated by `,`, are tried in order",
     ),
     field("TOKEN_ID", "", "`user@realm!token`"),
     field("TOKEN_SECRET", "", "the token's secret"),

@@ -88,10 +88,7 @@ impl Resolver for Names {
         let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
             return Err(ureq::Error::HostNotFound);
         };
-        let found = self.of(&Endpoint {
-            host: host.trim_matches(['[', ']']).to_string(),
-            port,
-        })?;
+        let found = self.of(&Endpoint::new(host.trim_matches(['[', ']']), port))?;
         let mut addresses = self.empty();
         for address in found {
             addresses.push(address);
@@ -128,6 +125,7 @@ pub fn dial(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 
 /// Asks the proxy at the other end of `stream` for a tunnel to `target`.
 pub fn ask_proxy(stream: &mut (impl Read + Write), target: &Endpoint) -> io::Result<()> {
+    let target = target.authority();
     let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     // Byte by byte: what follows the head belongs to TLS.

@@ -25,20 +25,37 @@ pub struct Settings {
     pub renew_after: Duration,
 }
 
-/// Host and port of a node. An IPv6 address stands without brackets.
+/// Where a node answers. An IPv6 address stands without brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     pub host: String,
     pub port: u16,
+    /// What a reverse proxy wants before the path of every request: empty, or `/pve` and the like.
+    pub prefix: String,
+}
+
+impl Endpoint {
+    pub fn new(host: impl Into<String>, port: u16) -> Endpoint {
+        Endpoint {
+            host: host.into(),
+            port,
+            prefix: String::new(),
+        }
+    }
+
+    /// `host:port`, as a connection is made to it.
+    pub fn authority(&self) -> String {
+        let Endpoint { host, port, .. } = self;
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
+    }
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        write!(f, "{}{}", self.authority(), self.prefix)
     }
 }
 

@@ -113,10 +113,7 @@ fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {
     let Some(port) = details.uri.port_u16() else {
         return Err(io::Error::other("an endpoint without a port"));
     };
-    Ok(Endpoint {
-        host: host.trim_matches(['[', ']']).to_string(),
-        port,
-    })
+    Ok(Endpoint::new(host.trim_matches(['[', ']']), port))
 }
 
 /// A socket whose reads and writes wait in slices and listen in between. It fails with the reason

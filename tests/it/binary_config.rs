@@ -255,6 +255,78 @@ fn a_file_that_others_may_write_is_refused() {
     house.run(&[]).started(&[]);
 }
 
+/// What is no file with bytes of its own is named, and never waited for.
+#[test]
+fn nothing_but_a_file_is_opened() {
+    let house = House::new();
+    let pipe = house.path("pipe");
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&pipe)
+        .status();
+    assert!(made.unwrap().success());
+    symlink(&pipe, house.path("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(house.path("socket")).unwrap();
+    for (what, said) in [
+        ("pipe", "pipe: is not a file but a named pipe"),
+        ("link", "link: is not a file but a named pipe"),
+        ("socket", "socket: is not a file but a socket"),
+        ("home", "home: is not a file but a folder"),
+        ("/dev/zero", "/dev/zero: is not a file but a device"),
+    ] {
+        let path = house.path(what);
+        let path = path.to_str().unwrap();
+        house.run(&["--env-file", path]).refused(&[said]);
+        // Of a cluster's files it is a warning: they are opened when a connection is made.
+        let of_file = SINGLE.replace(
+            &format!("TOKEN_SECRET={SECRET}"),
+            &format!("TOKEN_SECRET_FILE={path}"),
+        );
+        house.write(
+            OF_USER,
+            0o600,
+            &format!("{of_file}PROXMOX_CA_FILE={path}\n"),
+        );
+        house.run(&[]).started(&[
+            &format!("CA_FILE: {path}: is not a file but"),
+            &format!("TOKEN_SECRET_FILE: {path}: is not a file but"),
+        ]);
+        let shown = Said::new(leaks::output(&mut house.command(&["audit", "show", path])));
+        assert!(shown.stderr.contains(said), "{}", shown.stderr);
+    }
+}
+
+/// Between a look at the path and the opening it may have become another thing.
+#[test]
+fn a_file_that_becomes_a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, pipe, path] = ["file", "pipe", "path"].map(|name| folder.path().join(name));
+    fs::write(&file, "x").unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in (0..).take_while(|_| !done.load(std::sync::atomic::Ordering::SeqCst)) {
+                let target = if turn % 2 == 0 { &pipe } else { &file };
+                let next = folder.path().join("next");
+                symlink(target, &next).unwrap();
+                fs::rename(&next, &path).unwrap();
+            }
+        });
+        for _ in 0..3000 {
+            let _ = proxmox_mcp::files::read_limited(&path, 10);
+            let _ = proxmox_mcp::files::open_appendable(&path);
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+}
+
 #[test]
 fn a_file_of_a_stranger_is_refused() {
     let house = House::new();

@@ -248,16 +248,42 @@ fn no_write_begins_late() {
     assert_eq!(node.lines(), ["GET /x", "POST /x"]);
 }
 
+/// A path in `API_URL` stands before every request: of a call, of a validation, of a static file.
+#[test]
+fn a_reverse_proxys_prefix_stands_before_every_request() {
+    let node = Node::start(|hit| match hit.target.ends_with("/version") {
+        true => ok(VERSION),
+        false => ok(r#"{"data":1}"#),
+    });
+    let mut endpoint = node.endpoint();
+    endpoint.prefix = "/gate/pve".into();
+    let mut settings = node::settings(vec![endpoint]);
+    settings.validate = true;
+    let client = Client::new(settings);
+    client.send(&get("/nodes")).unwrap();
+    client.send(&post("/nodes/pve1/qemu")).unwrap();
+    client
+        .read_static("/pve-docs/api-viewer/apidoc.js", None, &mut |_| Ok(()))
+        .unwrap();
+    let targets: Vec<String> = node.hits().into_iter().map(|hit| hit.target).collect();
+    assert_eq!(
+        targets,
+        [
+            "/gate/pve/api2/json/version",
+            "/gate/pve/api2/json/nodes",
+            "/gate/pve/api2/json/nodes/pve1/qemu",
+            "/gate/pve/pve-docs/api-viewer/apidoc.js",
+        ]
+    );
+}
+
 #[test]
 fn the_next_endpoint_is_asked_when_none_was_reached() {
     let node = Node::start(|_| ok(r#"{"data":1}"#));
     let (_listener, mute) = mute();
     let stranger = authority::Authority::new().issue(&["127.0.0.1"]);
     let untrusted = Node::start_with(&stranger, "127.0.0.1:0".parse().unwrap(), |_| ok("{}"));
-    let unknown = proxmox_mcp::proxmox::settings::Endpoint {
-        host: "does-not-exist.invalid".into(),
-        port: 8006,
-    };
+    let unknown = proxmox_mcp::proxmox::settings::Endpoint::new("does-not-exist.invalid", 8006);
     let time = Duration::from_secs(6);
     for first in [closed_port(), unknown, untrusted.endpoint(), mute] {
         let client = Client::new(node::settings(vec![first.clone(), node.endpoint()]));

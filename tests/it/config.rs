@@ -150,10 +150,7 @@ fn every_variable_arrives() {
     assert_eq!(config.fanout, 1);
     assert_eq!(config.log, Level::Debug);
     let a = &config.clusters[1];
-    let endpoint = |host: &str, port| Endpoint {
-        host: host.into(),
-        port,
-    };
+    let endpoint = |host: &str, port| Endpoint::new(host, port);
     assert_eq!(
         a.settings.endpoints,
         [

@@ -149,10 +149,7 @@ fn no_write_begins_when_input_ends_while_connecting() {
     let target = node.address;
     let ended = Arc::new(AtomicBool::new(false));
     let gate = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = Endpoint {
-        host: "127.0.0.1".into(),
-        port: gate.local_addr().unwrap().port(),
-    };
+    let endpoint = Endpoint::new("127.0.0.1", gate.local_addr().unwrap().port());
     std::thread::spawn({
         let ended = Arc::clone(&ended);
         move || {

@@ -154,10 +154,7 @@ impl Node {
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            host: self.address.ip().to_string(),
-            port: self.address.port(),
-        }
+        Endpoint::new(self.address.ip().to_string(), self.address.port())
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -275,19 +272,13 @@ pub(crate) fn settings(endpoints: Vec<Endpoint>) -> Settings {
 /// A port on which nobody listens.
 pub(crate) fn closed_port() -> Endpoint {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    Endpoint {
-        host: "127.0.0.1".into(),
-        port: listener.local_addr().unwrap().port(),
-    }
+    Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port())
 }
 
 /// A listener that takes connections and never says a word.
 pub(crate) fn mute() -> (TcpListener, Endpoint) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let endpoint = Endpoint {
-        host: "127.0.0.1".into(),
-        port: listener.local_addr().unwrap().port(),
-    };
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port());
     (listener, endpoint)
 }
 

@@ -270,10 +270,7 @@ fn answering(bytes: Vec<u8>) -> Endpoint {
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
-    Endpoint {
-        host: "127.0.0.1".into(),
-        port,
-    }
+    Endpoint::new("127.0.0.1", port)
 }
 
 /// A server with a key that a client does not claim to know shows no certificate.

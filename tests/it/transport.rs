@@ -53,10 +53,7 @@ fn a_handshake_that_fails_sent_nothing() {
             let _ = stream.read(&mut [0; 1000]);
         }
     });
-    let endpoint = Endpoint {
-        host: "127.0.0.1".into(),
-        port,
-    };
+    let endpoint = Endpoint::new("127.0.0.1", port);
     let error = Client::new(node::settings(vec![endpoint]))
         .send(&post("/x"))
         .unwrap_err();
@@ -287,10 +284,9 @@ fn a_proxy_is_asked_to_connect() {
         node.address,
     );
     // The proxy looks the name up, not we.
-    let mut settings = node::settings(vec![Endpoint {
-        host: "localhost".into(),
-        port: 8006,
-    }]);
+    let mut endpoint = Endpoint::new("localhost", 8006);
+    endpoint.prefix = "/pve".into();
+    let mut settings = node::settings(vec![endpoint]);
     settings.proxy = Some(through);
     let client = Client::new(settings);
     assert_eq!(client.send(&get("/x")).unwrap().data, json!(1));
@@ -358,10 +354,7 @@ fn cut_after(bytes: usize, target: SocketAddr) -> Endpoint {
         let _ = client.shutdown(std::net::Shutdown::Both);
         let _ = server.shutdown(std::net::Shutdown::Both);
     });
-    Endpoint {
-        host: "127.0.0.1".into(),
-        port,
-    }
+    Endpoint::new("127.0.0.1", port)
 }
 
 #[test]

@@ -47,7 +47,11 @@ fn tells(path: &Path) -> bool {
 
 /// The audit file that a configuration names, where it holds a secret.
 pub fn telling_audit(env_file: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(env_file).unwrap_or_default();
+    // A named pipe would be waited for, and a device may have no end.
+    let text = match env_file.is_file() {
+        true => fs::read_to_string(env_file).unwrap_or_default(),
+        false => String::new(),
+    };
     let named = text
         .lines()
         .rev()

@@ -26,10 +26,7 @@ const UPID: &str = "UPID:pve1:000C3A1F:0123ABCD:66A1B2C3:qmstart:100:root@pam!mc
 fn settings() -> Settings {
     Settings {
         cluster: "production".into(),
-        endpoints: vec![Endpoint {
-            host: "pve1".into(),
-            port: 8006,
-        }],
+        endpoints: vec![Endpoint::new("pve1", 8006)],
         token_id: "root@pam!mcp".into(),
         secret: SecretSource::Value(Secret::new("s3cr3t".into())),
         trust: Trust::Nothing,

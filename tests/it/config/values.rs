@@ -68,6 +68,11 @@ fn values_of_a_cluster() {
         "https:pve",
         "https://",
         "https://a b",
+        "https://pve/../x",
+        "https://pve//x",
+        "https://pve/a b",
+        "https://pve/a%2fb",
+        "https://pve/a;b",
         "https://:8006",
         "https://[::1",
         "https://[pve]",
@@ -125,6 +130,63 @@ fn values_of_a_cluster() {
         check_line(
             &format!("PROXMOX_CLUSTER_a_VERIFY={word}"),
             &["PROXMOX_CLUSTER_a_VERIFY: is none of"],
+        );
+    }
+}
+
+#[test]
+fn a_path_is_a_reverse_proxys_prefix() {
+    for (url, authority, prefix) in [
+        ("https://pve", "pve:8006", ""),
+        ("https://pve/", "pve:8006", ""),
+        ("https://pve/api2/json", "pve:8006", ""),
+        ("https://pve/api2/json/", "pve:8006", ""),
+        ("https://pve:8006/#v1:0:18:4:::::::", "pve:8006", ""),
+        ("https://pve/pve", "pve:8006", "/pve"),
+        ("https://pve:443/pve//", "pve:443", "/pve"),
+        (
+            "https://pve/a-1/b_2.~/api2/json/#x",
+            "pve:8006",
+            "/a-1/b_2.~",
+        ),
+        ("https://[::1]:443/pve?x", "[::1]:443", "/pve"),
+        // Below something else it is the proxy's own.
+        ("https://pve/api2", "pve:8006", "/api2"),
+        ("https://pve/xapi2/json", "pve:8006", "/xapi2/json"),
+    ] {
+        let line = format!("{}PROXMOX_CLUSTER_a_API_URL={url}", clusters("a"));
+        let config = good("", &line);
+        let [endpoint] = config.clusters[0].settings.endpoints.as_slice() else {
+            panic!("one endpoint")
+        };
+        assert_eq!(
+            (endpoint.authority().as_str(), endpoint.prefix.as_str()),
+            (authority, prefix),
+            "{url}"
+        );
+        assert_eq!(endpoint.to_string(), format!("{authority}{prefix}"));
+    }
+}
+
+#[test]
+fn a_bare_ipv6_address_is_shown_its_brackets() {
+    for (url, brackets) in [
+        ("https://2001:db8::1", "https://[2001:db8::1]`"),
+        ("https://2001:db8::1/pve", "https://[2001:db8::1]`"),
+        ("https://2001:db8::1:8006", "https://[2001:db8::1]:8006`"),
+        (
+            "https://2001:db8:0:0:0:0:0:1:443",
+            "https://[2001:db8::1]:443`",
+        ),
+        ("https://::1", "https://[::1]`"),
+        ("2001:db8::1", "https://[2001:db8::1]`"),
+        ("https://ok,https://fe80::1/", "https://[fe80::1]`"),
+    ] {
+        check_line(
+            &format!("PROXMOX_CLUSTER_a_API_URL={url}"),
+            &[&format!(
+                "PROXMOX_CLUSTER_a_API_URL: holds an IPv6 address without its brackets: write `{brackets}"
+            )],
         );
     }
 }
