@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use super::Given;
 use crate::files;
 use crate::fleet::config::{self, Config, Report};
-use crate::fleet::env_file;
-use crate::fleet::variables;
-use crate::proxmox::secret::SecretSource;
+use crate::fleet::env_file::{self, EnvFile};
+use crate::fleet::slip;
+use crate::proxmox::secret::{self, SecretSource};
 use crate::proxmox::settings::Trust;
+use crate::text::repeated;
 use crate::tool::offer;
 use crate::tools;
 
@@ -21,18 +22,18 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let mut report = Report::default();
     let environment = texts(&given.environment, &mut report);
     let path = path(given, env_file);
-    let pairs = match &path {
+    let file = match &path {
         Some(path) => read_file(path, &environment, &mut report),
-        None => Some(Vec::new()),
+        None => Some(EnvFile::default()),
     };
     // Without the file that was meant, what is not set would be said of everything.
-    let Some(pairs) = pairs else {
+    let Some(file) = file else {
         return Err(report);
     };
-    let switches = config::switches(&environment, &pairs);
+    let switches = config::switches(&environment, &file.pairs);
     let problems = offer::problems(&switches, tools::TOOLSETS);
     report.problems.extend(problems);
-    match config::read(&environment, &pairs) {
+    match config::read(&environment, &file) {
         Ok(mut config) if report.problems.is_empty() => {
             config.warnings.splice(..0, report.warnings);
             Ok(config)
@@ -44,7 +45,7 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
         Err(found) => {
             report.problems.extend(found.problems);
             report.warnings.extend(found.warnings);
-            if path.is_none() {
+            if path.is_none() && found.is_nothing {
                 report.problems.push(nothing_found(given));
             }
             Err(report)
@@ -72,32 +73,34 @@ pub(super) fn token_ids(given: &Given, env_file: Option<PathBuf>) -> Vec<(String
     let mut report = Report::default();
     let environment = texts(&given.environment, &mut report);
     let path = env_file.unwrap_or_else(|| usual_file(given));
-    let pairs = if files::exists(&path) {
+    let file = if files::exists(&path) {
         read_file(&path, &environment, &mut report).unwrap_or_default()
     } else {
-        Vec::new()
+        EnvFile::default()
     };
-    config::token_ids(&environment, &pairs)
+    config::token_ids(&environment, &file.pairs)
 }
 
-/// The environment as text. A variable of ours that is no text is a problem; others do not matter.
+/// The environment as text. A variable of ours that is no text is a problem; others do not matter. What
+/// is no text in a name becomes a character beyond ASCII, which no name of ours has.
 fn texts(environment: &[(OsString, OsString)], report: &mut Report) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for (name, value) in environment {
-        match (name.to_str(), value.to_str()) {
-            (Some(name), Some(value)) => texts.push((name.to_owned(), value.to_owned())),
-            (Some(name), None) if is_ours(name) => {
+        let name = name.to_string_lossy();
+        match value.to_str() {
+            Some(value) => texts.push((name.into_owned(), value.to_owned())),
+            None if is_ours(&name) => {
+                let name = repeated(&name);
                 report.problems.push(format!("{name}: is not UTF-8"));
             }
-            _ => {}
+            None => {}
         }
     }
     texts
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with(variables::PREFIX)
-        || ["SSL_CERT_FILE", "CREDENTIALS_DIRECTORY"].contains(&name)
+    slip::begins_like_ours(name) || ["SSL_CERT_FILE", "CREDENTIALS_DIRECTORY"].contains(&name)
 }
 
 /// Where the file is looked for. Never the working directory: clients start servers in whatever folder
@@ -121,7 +124,7 @@ fn read_file(
     path: &Path,
     environment: &[(String, String)],
     report: &mut Report,
-) -> Option<Vec<(String, String)>> {
+) -> Option<EnvFile> {
     let found = match files::read_configuration(path) {
         Ok(found) => found,
         Err(problem) => {
@@ -130,18 +133,22 @@ fn read_file(
         }
     };
     report.warnings.extend(found.warning);
+    let name = path.display();
+    if env_file::is_utf16(&found.content) {
+        report.problems.push(format!(
+            "{name}: is a text in UTF-16, and this is read as UTF-8: save it anew as UTF-8"
+        ));
+        return None;
+    }
     let environment: HashMap<&str, &str> = environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let read = env_file::read(&found.content, &environment);
-    for line in read.broken {
-        let path = path.display();
-        report
-            .problems
-            .push(format!("{path}: line {line} cannot be read"));
-    }
-    Some(read.pairs)
+    let broken = read.broken.iter();
+    let broken = broken.map(|line| format!("{name}: line {line} cannot be read"));
+    report.problems.extend(broken);
+    Some(read)
 }
 
 /// Where a file was looked for in vain, and the one that was not taken.
@@ -177,9 +184,13 @@ pub(super) fn missing_files(config: &Config) -> Vec<String> {
         };
         lines.extend(trusted.map(|problem| format!("{name}: CA_FILE: {problem}")));
         let secret = match &cluster.settings.secret {
-            SecretSource::File(path) => {
-                files::secret_file(path).map_or_else(Some, |_| files::secret_file_warning(path))
-            }
+            SecretSource::File(path) => match files::secret_file(path) {
+                Err(problem) => Some(problem),
+                Ok(secret) => files::secret_file_warning(path).or_else(|| {
+                    let doubt = secret::doubt(&secret);
+                    doubt.map(|doubt| format!("{}: what it holds {doubt}", path.display()))
+                }),
+            },
             _ => None,
         };
         lines.extend(secret.map(|problem| format!("{name}: TOKEN_SECRET_FILE: {problem}")));

@@ -10,7 +10,7 @@ use super::safety;
 use super::spelling::Field;
 use super::value;
 use super::variables::PREFIX;
-use crate::proxmox::secret::{Secret, SecretSource};
+use crate::proxmox::secret::{self, Secret, SecretSource};
 use crate::proxmox::settings::{Settings, Trust};
 
 const TIMEOUT_DEFAULT_S: u64 = 30;
@@ -52,8 +52,13 @@ impl<'a> Fields<'a> {
             .filter(|said| said.variable.strip_prefix(PREFIX) != Some(field))
     }
 
-    fn text(&self, field: &str) -> Option<String> {
-        self.said(field).map(|field| field.value.to_owned())
+    /// Free text, in which quotes are hardly meant.
+    fn text(&self, field: &str, report: &mut Report) -> Option<String> {
+        let Field { variable, value } = self.said(field)?;
+        if value::is_quoted(value) {
+            report.warn(variable, value::QUOTED);
+        }
+        Some(value.to_owned())
     }
 
     fn parsed<T>(
@@ -63,7 +68,7 @@ impl<'a> Fields<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         let field = self.said(field)?;
-        report.take(field.variable, parse(field.value))
+        report.parsed(field.variable, field.value, parse)
     }
 
     fn required<T>(
@@ -80,6 +85,7 @@ impl<'a> Fields<'a> {
                 "is not set"
             };
             let name = name.unwrap_or_else(|| (self.spell)(field));
+            report.is_incomplete = true;
             report.problem(&name, format!("{what}, but required"));
         }
         self.parsed(field, report, parse)
@@ -103,16 +109,19 @@ pub(super) fn read(
     let (access, access_variable) = access(fields, common, report);
     let mut protect = common.protect.clone();
     if let Some(own) = fields.own("PROTECT") {
-        let rules = report.take(own.variable, rule::rules(own.variable, own.value));
+        let rules = report.parsed(own.variable, own.value, |text| {
+            rule::rules(own.variable, text)
+        });
         protect.extend(rules.unwrap_or_default());
     }
+    let mut text = |field: &str| fields.text(field, report);
     Some(Cluster {
         name: name.to_owned(),
-        region: fields.text("REGION"),
-        tier: fields.text("TIER"),
-        default_node: fields.text("DEFAULT_NODE"),
-        default_storage: fields.text("DEFAULT_STORAGE"),
-        default_bridge: fields.text("DEFAULT_BRIDGE"),
+        region: text("REGION"),
+        tier: text("TIER"),
+        default_node: text("DEFAULT_NODE"),
+        default_storage: text("DEFAULT_STORAGE"),
+        default_bridge: text("DEFAULT_BRIDGE"),
         access,
         access_variable,
         protect,
@@ -133,7 +142,7 @@ pub(super) fn read(
 /// The stricter of the cluster's level and that of all, and the variable that says it.
 fn access(fields: &Fields, common: &Common, report: &mut Report) -> (Effect, String) {
     let own = fields.own("ACCESS");
-    let level = own.and_then(|field| report.take(field.variable, safety::level(field.value)));
+    let level = own.and_then(|field| report.parsed(field.variable, field.value, safety::level));
     match (level, own) {
         (Some(level), Some(field)) if level < common.access => (level, field.variable.to_owned()),
         _ => (common.access, format!("{PREFIX}ACCESS")),
@@ -167,6 +176,11 @@ fn secret(fields: &Fields, common: &Common, report: &mut Report) -> Option<Secre
         return command.map(SecretSource::Command);
     }
     let secret = fields.required("TOKEN_SECRET", report, value::secret);
+    if let (Some(field), Some(secret)) = (fields.said("TOKEN_SECRET"), &secret)
+        && let Some(doubt) = secret::doubt(secret)
+    {
+        report.warn(field.variable, doubt);
+    }
     secret.map(|text| SecretSource::Value(Secret::new(text)))
 }
 

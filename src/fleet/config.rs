@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
 use super::effect::Effect;
+use super::env_file::EnvFile;
+use super::foreign;
 use super::rule::Rule;
 use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
@@ -25,6 +27,7 @@ const FANOUT_MAX: u32 = 64;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
+pub use super::report::Report;
 pub use super::value::endpoint;
 
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
@@ -62,39 +65,23 @@ pub struct Cluster {
     pub settings: Settings,
 }
 
-/// Why there is no configuration: every problem, a line each, and what else was noticed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    pub problems: Vec<String>,
-    pub warnings: Vec<String>,
-}
-
-impl Report {
-    pub(super) fn problem(&mut self, variable: &str, what: impl AsRef<str>) {
-        self.problems.push(format!("{variable}: {}", what.as_ref()));
-    }
-
-    pub(super) fn warn(&mut self, variable: &str, what: impl AsRef<str>) {
-        self.warnings.push(format!("{variable}: {}", what.as_ref()));
-    }
-
-    pub(super) fn take<T>(&mut self, variable: &str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|what| self.problem(variable, what)).ok()
-    }
-}
-
 /// Reads the whole configuration. The real environment's variables hold before the file's, also where
 /// they are empty.
-pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Result<Config, Report> {
+///
+/// # Errors
+/// Every problem that there is.
+pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, Report> {
     let mut report = Report::default();
-    let values = values(environment, file);
+    let values = values(environment, &file.pairs);
 
     let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names(text, &mut report));
     let several = listed.is_some();
     let listed = listed.unwrap_or_default();
     let owned = spelling::assign(&listed, &values, &mut report);
     other_stages(several, &values, &mut report);
-    spelling::unknown(&listed, &owned, &values, file, &mut report);
+    let sources = (environment, file);
+    spelling::unknown(&listed, &owned, &values, sources, &mut report);
+    spelling::without_a_value(&listed, &values, file, &mut report);
 
     let names = if several {
         listed
@@ -122,6 +109,12 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         value::whole(text, 1, FANOUT_MAX)
     });
     let log = parsed(&values, "PROXMOX_LOG", &mut report, value::level);
+    others(
+        environment,
+        file,
+        names.first().filter(|_| several),
+        &mut report,
+    );
 
     if !report.problems.is_empty() {
         return Err(report);
@@ -135,6 +128,34 @@ pub fn read(environment: &[(String, String)], file: &[(String, String)]) -> Resu
         safety,
         warnings: report.warnings,
     })
+}
+
+/// Reports other programs' variables: where something of ours is missing as a part of the error, which
+/// is on the line of what is not set at all.
+fn others(
+    environment: &[(String, String)],
+    file: &EnvFile,
+    cluster: Option<&String>,
+    report: &mut Report,
+) {
+    let spell = |field: &str| match cluster {
+        Some(name) => format!("{CLUSTER_PREFIX}{name}_{field}"),
+        None => format!("{PREFIX}{field}"),
+    };
+    let pairs = environment.iter().chain(&file.pairs);
+    let pairs = pairs.map(|(name, value)| (name.as_str(), value.as_str()));
+    let Some(sentence) = foreign::sentence(pairs, &spell) else {
+        return;
+    };
+    match report.problems.last_mut() {
+        Some(last) if report.is_nothing => {
+            last.push_str("; ");
+            last.push_str(&sentence);
+        }
+        _ if report.is_incomplete => report.problems.push(sentence),
+        _ => report.warnings.push(sentence),
+    }
+    report.is_nothing = false;
 }
 
 /// The clusters that are named and their sound token ids, however incomplete the rest is.
@@ -194,13 +215,16 @@ pub(super) fn parsed<T>(
     parse: impl Fn(&str) -> Result<T, String>,
 ) -> Option<T> {
     let value = said(values, name)?;
-    report.take(name, parse(value))
+    report.parsed(name, value, parse)
 }
 
 /// The names of `PROXMOX_CLUSTERS`, those that are sound.
 fn names(text: &str, report: &mut Report) -> Vec<String> {
     const VARIABLE: &str = "PROXMOX_CLUSTERS";
     let mut names: Vec<String> = Vec::new();
+    if report.is_quoted(VARIABLE, text) {
+        return names;
+    }
     for name in value::items(text) {
         let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
         if RESERVED_NAMES.contains(&name) {
@@ -234,7 +258,7 @@ fn other_stages(several: bool, values: &Values, report: &mut Report) {
         };
         match variable.stage {
             Stage::NotBuiltYet => report.problem(name, NOT_BUILT_YET),
-            Stage::Ignored => report.warn(name, format!("is not used: {}", variable.about)),
+            Stage::Ignored => report.warn(name, format!("is ignored: {}", variable.about)),
             Stage::Built if variable.scope == Scope::Cluster => single_cluster.push(*name),
             Stage::Built => {}
         }
@@ -286,6 +310,8 @@ fn single_cluster(values: &Values, common: &Common, report: &mut Report) -> Opti
         .iter()
         .any(|field| said(values, &spell(field)).is_some())
     {
+        report.is_incomplete = true;
+        report.is_nothing = true;
         report.problems.push(
             "PROXMOX_CLUSTERS, or PROXMOX_API_URL, PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET: \
              no cluster is configured; set the first for several clusters or the others for one, \
@@ -308,11 +334,11 @@ fn single_cluster(values: &Values, common: &Common, report: &mut Report) -> Opti
 fn patterns(names: &[String], values: &Values, report: &mut Report) -> Vec<(String, usize)> {
     const VARIABLE: &str = "PROXMOX_CLUSTER_PATTERNS";
     let mut patterns: Vec<(String, usize)> = Vec::new();
-    let items = said(values, VARIABLE)
-        .into_iter()
-        .flat_map(value::items)
-        .zip(1..);
-    for (item, number) in items {
+    let text = said(values, VARIABLE).unwrap_or_default();
+    if report.is_quoted(VARIABLE, text) {
+        return patterns;
+    }
+    for (item, number) in value::items(text).zip(1..) {
         let Some((prefix, cluster)) = item.split_once(':') else {
             report.problem(VARIABLE, format!("item {number} is no `prefix:cluster`"));
             continue;
@@ -340,6 +366,7 @@ fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Op
     match said(values, VARIABLE) {
         None => Some(0),
         Some("none") => None,
+        Some(name) if report.is_quoted(VARIABLE, name) => None,
         Some(name) => {
             let place = names.iter().position(|known| known == name);
             if place.is_none() {

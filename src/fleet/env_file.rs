@@ -4,15 +4,43 @@
 //! is special to `dotenvy`: taken as it is, a hyphen in a key, a blank in a value or a lone backslash
 //! are errors there, `$NAME` is expanded, and its errors quote the value.
 
+mod scanner;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use scanner::{Broken, Scanner, Statement};
+
 /// What a `.env` file says.
+#[derive(Default)]
 pub struct EnvFile {
     /// Each variable once, with its last value, in the order in which they first appear.
     pub pairs: Vec<(String, String)>,
+    /// The variables whose value holds a `${NAME}`, which stands for something else.
+    pub expanded: Vec<String>,
+    /// The variables that stand without a `=`, and so are not set.
+    pub bare: Vec<String>,
     /// The numbers of lines where a statement begins that cannot be read, counted from 1.
     pub broken: Vec<usize>,
+}
+
+impl From<Vec<(String, String)>> for EnvFile {
+    fn from(pairs: Vec<(String, String)>) -> EnvFile {
+        EnvFile {
+            pairs,
+            ..EnvFile::default()
+        }
+    }
+}
+
+/// Whether these are the bytes of a text in UTF-16, told by its mark or by the zero that is half of
+/// each of ASCII's letters there.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, second, ..] => (*first == 0) != (*second == 0),
+        _ => false,
+    }
 }
 
 /// Reads the bytes of a file. `${NAME}` stands for what `environment` says, else for what the file
@@ -42,6 +70,7 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
         normalise(statement, &mut normalised);
     }
     let mut said: Vec<(String, Option<String>)> = Vec::new();
+    let mut expanded: Vec<String> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(statements.len());
     for ((line, (name, _)), pair) in statements
         .iter()
@@ -52,6 +81,11 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
             broken.push(*line);
             continue;
         };
+        let is_expanded = value.as_deref().is_some_and(holds_a_reference);
+        expanded.retain(|known| *known != key);
+        if is_expanded {
+            expanded.push(key.clone());
+        }
         let value = value.map(|value| {
             interpolate(value, |name| match environment.get(name) {
                 Some(value) => Some((*value).to_owned()),
@@ -71,13 +105,19 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
     }
     broken.sort_unstable();
     broken.dedup();
-    EnvFile {
-        pairs: said
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect(),
+    let mut file = EnvFile {
+        pairs: Vec::with_capacity(said.len()),
+        expanded,
+        bare: Vec::new(),
         broken,
+    };
+    for (key, value) in said {
+        match value {
+            Some(value) => file.pairs.push((key, value)),
+            None => file.bare.push(key),
+        }
     }
+    file
 }
 
 /// The lines that are not UTF-8, where Python gives up on the whole file.
@@ -92,9 +132,6 @@ fn not_utf8(bytes: &[u8]) -> Vec<usize> {
         .map(|(_, number)| number)
         .collect()
 }
-
-/// A key, and a value unless the key stands alone.
-type Statement<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
 
 /// Before a key that stands as it is, and before one in hexadecimal.
 const PLAIN: char = 'P';
@@ -197,6 +234,11 @@ fn interpolate(value: String, lookup: impl Fn(&str) -> Option<String>) -> String
     result
 }
 
+fn holds_a_reference(value: &str) -> bool {
+    let mut behind = value.split("${").skip(1);
+    behind.any(|behind| reference(behind).is_some())
+}
+
 /// Name, default and what follows, of the reference whose `${` was just read.
 fn reference(text: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = text.split_at_checked(text.find(['}', ':'])?)?;
@@ -205,186 +247,4 @@ fn reference(text: &str) -> Option<(&str, &str, &str)> {
     }
     let (default, rest) = rest.strip_prefix(":-")?.split_once('}')?;
     Some((name, default, rest))
-}
-
-/// A statement that cannot be read.
-struct Broken;
-
-/// Walks through a text by python-dotenv's grammar. A copy of it is a place to come back to.
-#[derive(Clone, Copy)]
-struct Scanner<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(text: &'a str) -> Scanner<'a> {
-        Scanner {
-            rest: text,
-            line: 1,
-        }
-    }
-
-    /// The next statement with the line where it begins; within, nothing for a comment.
-    fn next(&mut self) -> Option<(usize, Result<Option<Statement<'a>>, Broken>)> {
-        self.take(white);
-        if self.rest.is_empty() {
-            return None;
-        }
-        let line = self.line;
-        let statement = self.statement();
-        if statement.is_err() {
-            // Goes on behind the line where the error is, which may not be the one where it began.
-            self.take(|character| character != '\n');
-            self.eat('\n');
-        }
-        Some((line, statement))
-    }
-
-    fn statement(&mut self) -> Result<Option<Statement<'a>>, Broken> {
-        let mut ahead = *self;
-        if let Some(rest) = self.rest.strip_prefix("export") {
-            ahead.rest = rest;
-            if !ahead.take(blank).is_empty() {
-                *self = ahead;
-            }
-        }
-        let key = self.key()?;
-        self.take(blank);
-        let value = if self.eat('=') {
-            let apart = !self.take(blank).is_empty();
-            if apart && self.rest.starts_with('#') {
-                Some(Cow::default())
-            } else {
-                Some(self.value()?)
-            }
-        } else {
-            None
-        };
-        let mut ahead = *self;
-        ahead.take(blank);
-        if ahead.eat('#') {
-            ahead.take(|character| character != '\n');
-            *self = ahead;
-        }
-        self.take(blank);
-        if !self.rest.is_empty() && !self.eat('\n') {
-            return Err(Broken);
-        }
-        Ok(key.map(|key| (key, value)))
-    }
-
-    fn key(&mut self) -> Result<Option<Cow<'a, str>>, Broken> {
-        if self.rest.starts_with('#') {
-            return Ok(None);
-        }
-        let mut ahead = *self;
-        if ahead.eat('\'') {
-            let key = ahead.take(|character| character != '\'');
-            if key.is_empty() || !ahead.eat('\'') {
-                return Err(Broken);
-            }
-            *self = ahead;
-            return Ok(Some(Cow::Borrowed(key)));
-        }
-        let key = self.take(|character| !matches!(character, '=' | '#') && !white(character));
-        if key.is_empty() {
-            return Err(Broken);
-        }
-        Ok(Some(Cow::Borrowed(key)))
-    }
-
-    fn value(&mut self) -> Result<Cow<'a, str>, Broken> {
-        match self.rest.chars().next() {
-            Some(quote @ ('\'' | '"')) => self.quoted(quote).map(Cow::Owned),
-            _ => Ok(Cow::Borrowed(self.unquoted())),
-        }
-    }
-
-    /// To the end of the line, without the comment that a blank and a `#` begin.
-    fn unquoted(&mut self) -> &'a str {
-        let end = self.rest.find('\n').unwrap_or(self.rest.len());
-        let (part, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        let before = part.match_indices('#').map(|(place, _)| part.get(..place));
-        let comment = before.flatten().find(|before| before.ends_with(white));
-        let value = comment.unwrap_or(part);
-        value.trim_end_matches(white)
-    }
-
-    /// Between quotes, over line ends too. A backslash keeps the next character from ending it.
-    fn quoted(&mut self, quote: char) -> Result<String, Broken> {
-        let mut value = String::new();
-        let mut characters = self.rest.char_indices().skip(1);
-        while let Some((place, character)) = characters.next() {
-            if character == quote {
-                let (_, rest) = self.rest.split_at_checked(place + 1).ok_or(Broken)?;
-                let lines = self.rest.get(..place).unwrap_or("").matches('\n').count();
-                self.line += lines;
-                self.rest = rest;
-                return Ok(value);
-            }
-            if character != '\\' {
-                value.push(character);
-                continue;
-            }
-            let (_, escaped) = characters.next().ok_or(Broken)?;
-            match unescape(quote, escaped) {
-                Some(meant) => value.push(meant),
-                None => value.extend(['\\', escaped]),
-            }
-        }
-        Err(Broken)
-    }
-
-    fn take(&mut self, fits: impl Fn(char) -> bool) -> &'a str {
-        let mut end = self.rest.len();
-        for (place, character) in self.rest.char_indices() {
-            if !fits(character) {
-                end = place;
-                break;
-            }
-            self.line += usize::from(character == '\n');
-        }
-        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
-        self.rest = rest;
-        taken
-    }
-
-    fn eat(&mut self, character: char) -> bool {
-        let Some(rest) = self.rest.strip_prefix(character) else {
-            return false;
-        };
-        self.line += usize::from(character == '\n');
-        self.rest = rest;
-        true
-    }
-}
-
-/// What a backslash and this character stand for; nothing where both stand for themselves.
-fn unescape(quote: char, escaped: char) -> Option<char> {
-    match (quote, escaped) {
-        (_, '\\' | '\'') | ('"', '"') => Some(escaped),
-        ('"', 'a') => Some('\u{7}'),
-        ('"', 'b') => Some('\u{8}'),
-        ('"', 'f') => Some('\u{c}'),
-        ('"', 'n') => Some('\n'),
-        ('"', 'r') => Some('\r'),
-        ('"', 't') => Some('\t'),
-        ('"', 'v') => Some('\u{b}'),
-        _ => None,
-    }
-}
-
-/// Python's `\s`: Unicode's white space and four control characters more.
-fn white(character: char) -> bool {
-    match character {
-        '\t'..='\r' | '\u{1c}'..='\u{1f}' | ' ' => true,
-        '\0'..='\u{7f}' => false,
-        _ => character.is_whitespace(),
-    }
-}
-
-fn blank(character: char) -> bool {
-    white(character) && character != '\n'
 }

@@ -14,9 +14,12 @@ pub mod rights;
 pub mod rule;
 pub mod safety;
 pub mod sight;
+pub mod slip;
 pub mod variables;
 
 mod cluster;
+mod foreign;
+mod report;
 mod spelling;
 mod value;
 

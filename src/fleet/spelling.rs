@@ -1,13 +1,17 @@
 //! Which variable belongs to which cluster, and what was meant by a name that nobody knows.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::config::{NOT_BUILT_YET, Report};
+use super::env_file::EnvFile;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES};
+use super::{foreign, slip};
 
-/// As many edits away from a name that keeps things safe is a slip, not another name.
-const SLIP_MAX_EDITS: usize = 2;
+/// Of a name that means to keep things safe.
+const SOUNDS_SAFE: &str = "is unknown and would keep nothing safe, as its name says; what does is \
+     PROXMOX_ACCESS, PROXMOX_CONFIRM, PROXMOX_PROTECT, PROXMOX_TOOLS_DENY, PROXMOX_BULK_LIMIT, \
+     PROXMOX_AUDIT_LOG: correct or remove it";
 /// More warnings of one kind help nobody.
 const UNKNOWN_MAX_ROWS: usize = 20;
 
@@ -84,6 +88,11 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         };
         let holders: Vec<usize> = places.iter().copied().filter(holds).collect();
         match holders.as_slice() {
+            [] if field.guards => report.problem(
+                variable,
+                "keeps nothing safe: the spelling with the cluster's own name is set too, and holds; \
+                 remove one of them",
+            ),
             [] => report.warn(
                 variable,
                 "is not used: the spelling with the cluster's own name is set too",
@@ -111,68 +120,114 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
     owned
 }
 
-/// Reports what is unknown: in the file a warning, near a name that keeps things safe a problem
-/// wherever it stands.
+/// Reports what is unknown: in the file a warning; what means to keep things safe, or only looks like a
+/// name of ours, is a problem wherever it stands.
 pub(super) fn unknown(
     names: &[String],
     owned: &Owned,
     values: &Values,
-    file: &[(String, String)],
+    (environment, file): (&[(String, String)], &EnvFile),
     report: &mut Report,
 ) {
     // There are many, and mostly nobody asks.
     let known = LazyCell::new(|| all_names(names).collect::<Vec<(String, bool)>>());
-    let in_file = LazyCell::new(|| {
-        let names = file.iter().map(|(name, _)| name.as_str());
-        names.collect::<HashSet<&str>>()
-    });
-    let mut unknown = 0;
+    let of_file = || {
+        let names = file.pairs.iter().map(|(name, _)| name.as_str());
+        names.chain(file.bare.iter().map(String::as_str))
+    };
+    let in_file = LazyCell::new(|| of_file().collect::<HashSet<&str>>());
+    let of_environment = environment.iter().map(|(name, _)| name.as_str());
+    let others = of_environment.chain(of_file());
+    let others = others.filter(|name| !values.contains_key(name));
+    let others: BTreeSet<&str> = others.filter(|name| could_be_ours(name)).collect();
     // Both are in order.
     let mut of_clusters = owned.known.iter().peekable();
-    for variable in values.keys() {
-        if of_clusters.next_if_eq(&variable).is_some()
-            || variables::of_registry(variable).is_some()
-            || variables::of_single_cluster(variable).is_some()
-        {
+    let of_ours = values.keys().copied().filter(|variable| {
+        of_clusters.next_if_eq(&variable).is_none() && !variables::is_known(variable)
+    });
+    let mut unknown = 0;
+    let ours: Vec<&str> = of_ours.collect();
+    for variable in ours.into_iter().chain(others) {
+        if variables::is_known(variable) || foreign::is_foreign(variable) {
             continue;
         }
-        let slip = known.iter().find(|(name, guards)| {
-            *guards
-                && name.len().abs_diff(variable.len()) <= SLIP_MAX_EDITS
-                && variables::edits(name, variable) <= SLIP_MAX_EDITS
-        });
+        // Without a `=` it is not set, but no other name.
+        if !values.contains_key(variable) && known.iter().any(|(name, _)| name == variable) {
+            continue;
+        }
         let left_out = is_of_cluster_left_out(variable, values, owned);
-        if let (Some((meant, _)), false) = (slip, left_out) {
+        if !variable.is_ascii() {
+            report.problem(
+                &shown(variable),
+                "is not plain ASCII: a letter of it only looks like one of ours, or does not show; \
+                 write it anew or remove it",
+            );
+        } else if let (Some(meant), false) = (slip::near(variable, &known), left_out) {
             report.problem(
                 &shown(variable),
                 format!(
                     "is unknown; {meant}, which keeps things safe, is near: correct or remove it"
                 ),
             );
-        } else if in_file.contains(variable) {
+        } else if !left_out && slip::means_safety(variable, names) {
+            report.problem(&shown(variable), SOUNDS_SAFE);
+        } else if in_file.contains(variable) && slip::begins_like_ours(variable) {
             unknown += 1;
-            if unknown > UNKNOWN_MAX_ROWS {
-                continue;
+            if unknown <= UNKNOWN_MAX_ROWS {
+                report.warn(&shown(variable), not_used(variable, left_out, &known));
             }
-            let nearest = known
-                .iter()
-                .min_by_key(|(name, _)| variables::edits(name, variable))
-                .map_or("", |(name, _)| name.as_str());
-            let why = if left_out {
-                "belongs to no cluster of PROXMOX_CLUSTERS"
-            } else {
-                "is unknown"
-            };
-            report.warn(
-                &shown(variable),
-                format!("{why} and not used; the nearest known name is {nearest}"),
-            );
         }
     }
     if let Some(more @ 1..) = unknown.checked_sub(UNKNOWN_MAX_ROWS) {
         report.warnings.push(format!(
             "{more} more variables of the file are unknown and not used"
         ));
+    }
+}
+
+/// Whether a name that does not begin as ours do is looked at all the same.
+fn could_be_ours(name: &str) -> bool {
+    match name.is_ascii() {
+        true => slip::resembles(name),
+        false => slip::begins_like_ours(name),
+    }
+}
+
+fn not_used(variable: &str, left_out: bool, known: &[(String, bool)]) -> String {
+    let nearest = known
+        .iter()
+        .min_by_key(|(name, _)| variables::edits(name, variable))
+        .map_or("", |(name, _)| name.as_str());
+    let why = match left_out {
+        true => "belongs to no cluster of PROXMOX_CLUSTERS",
+        false => "is unknown",
+    };
+    format!("{why} and not used; the nearest known name is {nearest}")
+}
+
+/// Reports what was to keep things safe and says nothing.
+pub(super) fn without_a_value(
+    names: &[String],
+    values: &Values,
+    file: &EnvFile,
+    report: &mut Report,
+) {
+    let is_blank = |text: &str| {
+        text.trim_matches(|c: char| c == ',' || c.is_whitespace())
+            .is_empty()
+    };
+    let empty = values.iter().filter(|(_, value)| is_blank(value));
+    let empty = empty.map(|(name, _)| *name);
+    let bare = file.bare.iter().map(String::as_str);
+    let bare = bare.filter(|name| !values.contains_key(name));
+    for name in empty
+        .chain(bare)
+        .filter(|name| slip::needs_a_value(name, names))
+    {
+        report.problem(
+            name,
+            "stands without a value, so that it would keep nothing safe: give it one or remove it",
+        );
     }
 }
 
@@ -215,11 +270,17 @@ fn is_of_cluster_left_out(variable: &str, values: &Values, owned: &Owned) -> boo
     })
 }
 
-/// A name for a message, cut where it is no name any more: a secret may stand behind a `:`.
+/// A name for a message, cut where it is no name any more: a secret may stand behind a `:`. What is
+/// beyond ASCII is written out, since it may not show.
 fn shown(variable: &str) -> String {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
-    match variable.find(|letter| !fits(letter)) {
-        Some(end) => format!("{}...", variable.get(..end).unwrap_or(PREFIX)),
-        None => variable.to_owned(),
+    let mut name = String::new();
+    for letter in variable.chars() {
+        match letter {
+            '_' | '-' => name.push(letter),
+            _ if letter.is_ascii_alphanumeric() => name.push(letter),
+            _ if !letter.is_ascii() => name.extend(letter.escape_unicode()),
+            _ => return format!("{name}..."),
+        }
     }
+    name
 }

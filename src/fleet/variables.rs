@@ -103,6 +103,11 @@ pub const VARIABLES: &[Variable] = &[
         "the file that each call is written to, an absolute path",
     )),
     later(registry(
+        "PROXMOX_EXEC_ALLOW",
+        "",
+        "what runs in guests without a question",
+    )),
+    later(registry(
         "PROXMOX_FILE_DIRS",
         "",
         "folders that may be read and written for uploads and secrets",
@@ -122,7 +127,7 @@ pub const VARIABLES: &[Variable] = &[
         ..registry(
             "PROXMOX_DEFAULT_LXC_PASSWORD",
             "",
-            "no container gets a password that it was not given",
+            "no container gets a password that it was not given, where the Python package gave it a published one",
         )
     },
     field(
@@ -253,6 +258,11 @@ pub fn fields() -> impl Iterator<Item = &'static Variable> {
 pub fn of_single_cluster(name: &str) -> Option<&'static Variable> {
     let name = name.strip_prefix(PREFIX)?;
     fields().find(|variable| variable.name == name)
+}
+
+/// Whether a variable of this name holds for all clusters, or for the only one.
+pub fn is_known(name: &str) -> bool {
+    of_registry(name).is_some() || of_single_cluster(name).is_some()
 }
 
 /// How many letters must be put in, left out or replaced to make `one` of `other`, whatever the case.

@@ -22,6 +22,35 @@ impl Secret {
     }
 }
 
+/// Groups of hexadecimal digits in a secret that Proxmox made, which is a UUID.
+const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+
+/// Why a text is hardly the secret of a token, and what one looks like, as the end of a sentence.
+pub fn doubt(text: &str) -> Option<&'static str> {
+    let is_group = |(group, length): (&str, &usize)| {
+        group.len() == *length && group.chars().all(|digit| digit.is_ascii_hexdigit())
+    };
+    let groups = text.split('-').count() == UUID_GROUPS.len();
+    if groups && text.split('-').zip(&UUID_GROUPS).all(is_group) {
+        None
+    } else if text.starts_with("PVEAPIToken=") {
+        Some(
+            "begins with `PVEAPIToken=`: a secret is only what stands behind the last `=`, as \
+             `12345678-1234-1234-1234-123456789abc`",
+        )
+    } else if text.starts_with(['"', '\'']) {
+        Some(
+            "stands in quotes, which belong to the value where Docker's `--env-file` or the \
+             environment sets it: a secret looks like `12345678-1234-1234-1234-123456789abc`",
+        )
+    } else {
+        Some(
+            "is no UUID, as Proxmox's secrets are: one looks like \
+             `12345678-1234-1234-1234-123456789abc`",
+        )
+    }
+}
+
 /// Where a secret is read from, each time an agent is made anew and after a 401.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {

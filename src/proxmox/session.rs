@@ -101,6 +101,14 @@ impl Session {
     /// A sentence that says what could not be read, without its content.
     pub fn new(settings: &Settings) -> Result<Session, String> {
         let secret = read_secret(&settings.secret)?;
+        if matches!(settings.secret, SecretSource::Command(_))
+            && let Some(doubt) = super::secret::doubt(secret.expose())
+        {
+            let cluster = &settings.cluster;
+            log::warn(&format!(
+                "{cluster}: what TOKEN_SECRET_COMMAND printed {doubt}"
+            ));
+        }
         let trusted = Trusted::new(&settings.trust, Path::new(tls::OWN_ROOT))?;
         let connector = ClusterConnector {
             trusted,

@@ -49,7 +49,7 @@ impl Seat {
             );
         }
         let file = env_file::read(text.as_bytes(), &std::collections::HashMap::new());
-        let config = config::read(&[], &file.pairs)
+        let config = config::read(&[], &file)
             .map_err(|report| format!("the configuration: {:?}", report.problems))?;
         let desk = Desk::new(Fleet::new(config), TOOLSETS, Origin::Mcp);
         let (ours, theirs) = UnixStream::pair().map_err(|cause| cause.to_string())?;

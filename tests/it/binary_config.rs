@@ -11,11 +11,11 @@ use crate::leaks;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
 
-const SECRET: &str = "11111111-2222-3333-4444-secretsecret";
+const SECRET: &str = "11111111-2222-3333-4444-5ec2e75ec2e7";
 
 const SINGLE: &str = "PROXMOX_API_URL=https://pve.example.com:8006
 PROXMOX_TOKEN_ID=mcp@pve!main
-PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-secretsecret
+PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-5ec2e75ec2e7
 PROXMOX_VERIFY=true
 ";
 
@@ -90,7 +90,7 @@ impl Said {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
-        assert!(!said.stderr.contains("secretsecret"), "{}", said.stderr);
+        assert!(!said.stderr.contains("5ec2e75ec2e7"), "{}", said.stderr);
         said
     }
 
@@ -204,6 +204,69 @@ fn nothing_configured_names_the_variables_and_the_places() {
         "{}",
         said.stderr
     );
+}
+
+/// What is wrong in the environment is no file's fault.
+#[test]
+fn an_error_about_the_environment_is_not_followed_by_one_about_a_file() {
+    let house = House::new();
+    let with = |pairs: &[(&str, &str)]| {
+        let mut command = house.command(&[]);
+        command.envs(pairs.iter().copied());
+        Said::new(leaks::output(&mut command))
+    };
+    with(&[
+        ("PROXMOX_API_URL", "\"https://pve\""),
+        ("PROXMOX_TOKEN_ID", "a@b!c"),
+        ("PROXMOX_TOKEN_SECRET", SECRET),
+    ])
+    .refused(&["PROXMOX_API_URL: stands in quotes"]);
+    with(&[("PROXMOX_API_URL", "https://pve")]).refused(&[
+        "PROXMOX_TOKEN_ID: is not set",
+        "PROXMOX_TOKEN_SECRET: is not set",
+    ]);
+    with(&[("PROXMOX_HOST", "pve"), ("PROXMOX_TOKEN_VALUE", SECRET)])
+        .refused(&["`PROXMOX_API_URL=https://${PROXMOX_HOST}`"]);
+    with(&[("PROXMOX_LOG", "info")]).refused(&[
+        "PROXMOX_CLUSTERS, or PROXMOX_API_URL",
+        "there is no configuration file",
+    ]);
+}
+
+#[test]
+fn a_file_in_utf_16_is_called_that() {
+    let house = House::new();
+    for (mark, ends) in [
+        (&[0xff, 0xfe][..], 0),
+        (&[0xfe, 0xff], 1),
+        (&[], 0),
+        (&[], 1),
+    ] {
+        let units = SINGLE.encode_utf16().flat_map(|unit| match ends {
+            0 => unit.to_le_bytes(),
+            _ => unit.to_be_bytes(),
+        });
+        let bytes: Vec<u8> = mark.iter().copied().chain(units).collect();
+        house.write(OF_USER, 0o600, "");
+        fs::write(house.path(OF_USER), bytes).unwrap();
+        house.run(&[]).refused(&[".env: is a text in UTF-16"]);
+    }
+}
+
+/// A name that is no text is looked at all the same.
+#[test]
+fn a_name_of_the_environment_that_is_no_text_is_not_passed_over() {
+    let house = House::new();
+    house.write(OF_USER, 0o600, SINGLE);
+    let bytes = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes;
+    let mut command = house.command(&[]);
+    command.env(bytes(b"PROXMOX_ACCESS\xff"), "read");
+    command.env(bytes(b"OTHER\xff"), "read");
+    Said::new(leaks::output(&mut command))
+        .refused(&["PROXMOX_ACCESS\\u{fffd}: is not plain ASCII"]);
+    let mut command = house.command(&[]);
+    command.env("proxmox_access", bytes(b"\xff"));
+    Said::new(leaks::output(&mut command)).refused(&["proxmox_access: is not UTF-8"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use proxmox_mcp::log::Level;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};
 
-const SECRET: &str = "11111111-2222-3333-4444-secretsecret";
+const SECRET: &str = "11111111-2222-3333-4444-5ec2e75ec2e7";
 const FINGERPRINT: &str = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
 
 /// Lines `NAME=value`, separated by line ends, blanks before them left out.
@@ -45,7 +45,7 @@ const SINGLE: &str = "PROXMOX_API_URL=https://pve.example.com\n\
     PROXMOX_TOKEN_SECRET=SECRET\n";
 
 fn read(environment: &str, file: &str) -> Result<Config, Report> {
-    config::read(&pairs(environment), &pairs(file))
+    config::read(&pairs(environment), &pairs(file).into())
 }
 
 fn good(environment: &str, file: &str) -> Config {
@@ -71,7 +71,7 @@ fn check_both(environment: &str, file: &str, problems: &[&str]) {
         found.problems
     );
     for line in found.problems.iter().chain(&found.warnings) {
-        assert!(!line.contains("secretsecret"), "{line}");
+        assert!(!line.contains("5ec2e75ec2e7"), "{line}");
     }
 }
 

@@ -24,7 +24,7 @@ fn commented() -> impl Iterator<Item = &'static str> {
 
 #[test]
 fn it_is_three_clusters_without_a_problem_or_a_warning() {
-    let Ok(config) = config::read(&[], &pairs(EXAMPLE)) else {
+    let Ok(config) = config::read(&[], &pairs(EXAMPLE).into()) else {
         panic!("not read");
     };
     let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
@@ -69,7 +69,7 @@ fn each_comment_could_be_a_line() {
             given.retain(|(name, _)| name != "PROXMOX_CLUSTER_production_TOKEN_SECRET");
         }
         given.extend(pairs(line));
-        match config::read(&[], &given) {
+        match config::read(&[], &given.into()) {
             Ok(config) => assert_eq!(config.warnings, [""; 0], "{line}"),
             Err(report) => panic!("{line}\n{}", report.problems.join("\n")),
         }

@@ -121,7 +121,7 @@ fn a_bundle_is_started_as_it_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let env_file = folder.path().join("clusters.env");
     let content = "PROXMOX_API_URL=https://pve.example.com:8006\nPROXMOX_TOKEN_ID=mcp@pve!main\n\
-                   PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-secretsecret\n";
+                   PROXMOX_TOKEN_SECRET=11111111-2222-3333-4444-5ec2e75ec2e7\n";
     fs::write(&env_file, content).expect("it is written");
     let private = fs::Permissions::from_mode(0o600);
     fs::set_permissions(&env_file, private).expect("its mode");

@@ -17,7 +17,7 @@ use crate::sim::World;
 
 fn read(text: &str) -> Config {
     let file = env_file::read(text.as_bytes(), &std::collections::HashMap::new());
-    match config::read(&[], &file.pairs) {
+    match config::read(&[], &file) {
         Ok(config) => config,
         Err(report) => panic!("{:?}", report.problems),
     }

@@ -27,7 +27,7 @@ fn three(more: &[(&str, &str)]) -> Config {
     for (name, value) in more {
         pairs.push(((*name).into(), (*value).into()));
     }
-    config::read(&[], &pairs).unwrap_or_else(|report| panic!("{:?}", report.problems))
+    config::read(&[], &pairs.into()).unwrap_or_else(|report| panic!("{:?}", report.problems))
 }
 
 fn words(ask: &Ask, config: &Config) -> String {
@@ -154,7 +154,8 @@ fn a_single_cluster_is_always_the_one() {
         ("PROXMOX_TOKEN_SECRET", "secret"),
     ];
     let pairs = pairs.map(|(name, value)| (name.to_string(), value.to_string()));
-    let config = config::read(&[], &pairs).unwrap_or_else(|report| panic!("{:?}", report.problems));
+    let config = config::read(&[], &pairs.to_vec().into())
+        .unwrap_or_else(|report| panic!("{:?}", report.problems));
     let check = |cluster, named, reading, expected: &str| {
         let said = words(
             &Ask {

@@ -104,7 +104,7 @@ pub(crate) fn configuration(world: &World, more: &str) -> config::Config {
         audit.display()
     );
     let file = env_file::read(text.as_bytes(), &HashMap::new());
-    match config::read(&[], &file.pairs) {
+    match config::read(&[], &file) {
         Ok(config) => config,
         Err(report) => panic!("the world's configuration: {:?}", report.problems),
     }

@@ -364,7 +364,7 @@ fn is_whole(answer: &Map<String, Value>) -> bool {
 
 pub(crate) fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
     let file = proxmox_mcp::fleet::env_file::read(env.as_bytes(), &Default::default());
-    match proxmox_mcp::fleet::config::read(&[], &file.pairs) {
+    match proxmox_mcp::fleet::config::read(&[], &file) {
         Ok(config) => config,
         Err(report) => panic!("{:?}", report.problems),
     }

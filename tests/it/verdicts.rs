@@ -383,9 +383,13 @@ impl Scene {
         }
         let asks_user = matches!(way, Way::Declined | Way::Accepted);
         let more = format!(
-            "PROXMOX_ACCESS={}\nPROXMOX_PROTECT={}\nPROXMOX_CONFIRM={}\n",
+            "PROXMOX_ACCESS={}\n{}PROXMOX_CONFIRM={}\n",
             level.name(),
-            if protected { "100-599" } else { "" },
+            if protected {
+                "PROXMOX_PROTECT=100-599\n"
+            } else {
+                ""
+            },
             if asks_user { "auto" } else { "code" }
         );
         let fleet = Fleet::new(configuration(&self.world, &more));

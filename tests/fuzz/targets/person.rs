@@ -26,7 +26,7 @@ pub fn config(bytes: &[u8]) {
         "{:?}",
         file.broken
     );
-    let (report, warnings) = match configuration::read(&[], &file.pairs) {
+    let (report, warnings) = match configuration::read(&[], &file) {
         Ok(read) => {
             assert!(!read.clusters.is_empty());
             for cluster in &read.clusters {

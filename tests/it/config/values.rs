@@ -135,6 +135,63 @@ fn values_of_a_cluster() {
 }
 
 #[test]
+fn quotes_that_were_kept_are_told() {
+    let quoted = "stands in quotes, which belong to the value where Docker's `--env-file`";
+    for line in [
+        "PROXMOX_CLUSTER_a_API_URL=\"https://pve:8006\"",
+        "PROXMOX_CLUSTER_a_API_URL='https://pve:8006'",
+        "PROXMOX_CLUSTER_a_TOKEN_ID='mcp@pve!a'",
+        "PROXMOX_CLUSTER_a_VERIFY=\"true\"",
+        "PROXMOX_CLUSTER_a_ACCESS=\"read\"",
+        "PROXMOX_CLUSTER_a_PROTECT='100'",
+        "PROXMOX_CLUSTER_a_CA_FILE=\"/ca\"",
+        "PROXMOX_CLUSTER_PATTERNS='a-:a'",
+        "PROXMOX_DEFAULT_CLUSTER='a'",
+        "PROXMOX_CLUSTERS='a,b'",
+        "PROXMOX_CONFIRM='ask'",
+        "PROXMOX_LOG='info'",
+    ] {
+        let name = line.split('=').next().unwrap_or_default();
+        let problem = format!("{name}: {quoted}");
+        super::check_both(line, &clusters("a,b"), &[&problem]);
+    }
+    for field in ["REGION", "DEFAULT_NODE"] {
+        let line = format!("PROXMOX_CLUSTER_a_{field}=\"x y\"");
+        let name = format!("PROXMOX_CLUSTER_a_{field}: {quoted}");
+        check_warnings(&line, &clusters("a"), &[(&name, "")]);
+    }
+}
+
+/// A secret of another shape may be one, but hardly is.
+#[test]
+fn a_secret_that_looks_like_none_is_warned_of() {
+    let uuid = "as `12345678-1234-1234-1234-123456789abc`";
+    for (secret, told) in [
+        ("changeme", "is no UUID"),
+        ("PVEAPIToken=mcp@pve!a=SECRET", "begins with `PVEAPIToken=`"),
+        ("\"SECRET\"", "stands in quotes"),
+        ("'SECRET'", "stands in quotes"),
+        ("SECRET1", "is no UUID"),
+        ("1111111122223333444455ec2e75ec2e7", "is no UUID"),
+        ("g1111111-2222-3333-4444-5ec2e75ec2e7", "is no UUID"),
+    ] {
+        let line = format!("PROXMOX_CLUSTER_a_TOKEN_SECRET={secret}");
+        let found = super::read(&line, &clusters("a"));
+        let warnings = found.map(|config| config.warnings).unwrap_or_default();
+        let [warning] = warnings.as_slice() else {
+            panic!("{secret}: {warnings:?}")
+        };
+        let begin = format!("PROXMOX_CLUSTER_a_TOKEN_SECRET: {told}");
+        assert!(warning.starts_with(&begin), "{warning}");
+        assert!(warning.contains(&uuid[3..]), "{warning}");
+        assert!(!warning.contains("5ec2e75ec2e7"), "{warning}");
+    }
+    check_warnings("", &clusters("a"), &[]);
+    let upper = clusters("a").replace("SECRET\n", "11111111-2222-3333-4444-ABCDEFABCDEF\n");
+    check_warnings("", &upper, &[]);
+}
+
+#[test]
 fn a_path_is_a_reverse_proxys_prefix() {
     for (url, authority, prefix) in [
         ("https://pve", "pve:8006", ""),
