@@ -30,6 +30,7 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let Some(file) = file else {
         return Err(report);
     };
+    report.tells_expanded = config::tells_expanded(&file);
     let switches = config::switches(&environment, &file.pairs);
     let problems = offer::problems(&switches, tools::TOOLSETS);
     report.problems.extend(problems);

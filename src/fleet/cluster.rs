@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::{Cluster, Report};
+use super::config::{Cluster, Origin, Report};
 use super::effect::Effect;
 use super::rule::{self, Rule};
 use super::safety;
 use super::spelling::Field;
 use super::value;
-use super::variables::PREFIX;
+use super::variables::{self, PREFIX};
 use crate::proxmox::secret::{self, Secret, SecretSource};
 use crate::proxmox::settings::{Settings, Trust};
 
@@ -17,7 +17,7 @@ const TIMEOUT_DEFAULT_S: u64 = 30;
 const TIMEOUT_MAX_S: u32 = 300;
 
 /// What holds for all clusters.
-pub(super) struct Common {
+pub(super) struct Common<'a> {
     pub(super) validate: bool,
     pub(super) renew_after: Duration,
     /// The level of all clusters.
@@ -28,6 +28,10 @@ pub(super) struct Common {
     pub(super) cert_file: Option<PathBuf>,
     /// `CREDENTIALS_DIRECTORY` of the real environment.
     pub(super) credentials: Option<PathBuf>,
+    /// Whether a variable's value stands in the file as it is.
+    pub(super) is_literal: &'a dyn Fn(&str) -> bool,
+    /// Whether all do, which is the usual.
+    pub(super) all_literal: bool,
 }
 
 /// Where one cluster's fields are looked up.
@@ -114,6 +118,7 @@ pub(super) fn read(
         });
         protect.extend(rules.unwrap_or_default());
     }
+    let origin = origin(fields, common);
     let mut text = |field: &str| fields.text(field, report);
     Some(Cluster {
         name: name.to_owned(),
@@ -125,6 +130,8 @@ pub(super) fn read(
         access,
         access_variable,
         protect,
+        origin,
+        joined: false,
         settings: Settings {
             cluster: name.to_owned(),
             endpoints: endpoints?,
@@ -137,6 +144,17 @@ pub(super) fn read(
             renew_after: common.renew_after,
         },
     })
+}
+
+fn origin(fields: &Fields, common: &Common) -> Origin {
+    let is_literal = |field: &str| {
+        let set = (fields.get)(field);
+        common.all_literal || set.is_none_or(|set| (common.is_literal)(set.variable))
+    };
+    Origin {
+        token: ["TOKEN_ID", "TOKEN_SECRET"].into_iter().all(is_literal),
+        all: common.all_literal || variables::fields().all(|field| is_literal(field.name)),
+    }
 }
 
 /// The stricter of the cluster's level and that of all, and the variable that says it.

@@ -2,6 +2,7 @@
 //!
 //! No message shows a value, save names of clusters: a secret may stand in the wrong place.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::cluster::{self, Common, Fields};
 use super::effect::Effect;
 use super::env_file::EnvFile;
 use super::foreign;
+use super::names;
 use super::rule::Rule;
 use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
@@ -16,7 +18,6 @@ use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
 use crate::log::Level;
 use crate::proxmox::settings::Settings;
-use crate::text::repeated;
 
 /// The name of the only cluster where `PROXMOX_CLUSTERS` is not set.
 pub const SINGLE_CLUSTER: &str = "default";
@@ -25,7 +26,6 @@ const CACHE_TTL_DEFAULT_S: u64 = 3600;
 const FANOUT_DEFAULT: u32 = 8;
 const FANOUT_MAX: u32 = 64;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
-const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
 pub use super::report::Report;
 pub use super::value::endpoint;
@@ -43,6 +43,8 @@ pub struct Config {
     pub fanout: usize,
     pub log: Level,
     pub safety: Safety,
+    /// The file's variables whose value holds a `${NAME}`.
+    pub expanded: Vec<String>,
     /// What works but should be looked at, a line each.
     pub warnings: Vec<String>,
 }
@@ -62,7 +64,30 @@ pub struct Cluster {
     pub access_variable: String,
     /// Guests that nothing destroys, stops, rolls back or overwrites: the rules of both settings.
     pub protect: Vec<Rule>,
+    pub origin: Origin,
+    /// Whether it came while the program ran: then it is read by its name in `cluster`, and in no other
+    /// way, until a restart.
+    pub joined: bool,
     pub settings: Settings,
+}
+
+/// What of a cluster stands in the file as it is: neither in the environment nor as a `${NAME}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `TOKEN_ID` and `TOKEN_SECRET` do.
+    pub token: bool,
+    /// All that is set of it does.
+    pub all: bool,
+}
+
+impl Config {
+    /// The places of the clusters that take part in everything: those that were there at the start.
+    pub fn settled(&self) -> impl Iterator<Item = usize> {
+        let places = self.clusters.iter().enumerate();
+        places
+            .filter(|(_, one)| !one.joined)
+            .map(|(place, _)| place)
+    }
 }
 
 /// Reads the whole configuration. The real environment's variables hold before the file's, also where
@@ -74,7 +99,7 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
     let mut report = Report::default();
     let values = values(environment, &file.pairs);
 
-    let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names(text, &mut report));
+    let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names::listed(text, &mut report));
     let several = listed.is_some();
     let listed = listed.unwrap_or_default();
     let owned = spelling::assign(&listed, &values, &mut report);
@@ -89,7 +114,19 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
         vec![SINGLE_CLUSTER.to_owned()]
     };
     let safety = safety::read(&names, &values, &mut report);
-    let common = common(environment, &values, &safety, &mut report);
+    let of_environment: HashSet<&str> = environment
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| name.starts_with(PREFIX))
+        .collect();
+    let is_literal = |name: &str| {
+        !of_environment.contains(name) && file.expanded.iter().all(|expanded| expanded != name)
+    };
+    let common = Common {
+        is_literal: &is_literal,
+        all_literal: of_environment.is_empty() && file.expanded.is_empty(),
+        ..common(environment, &values, &safety, &mut report)
+    };
     let clusters: Vec<Option<Cluster>> = if several {
         let read = |(place, name): (usize, &String)| {
             let fields = Fields {
@@ -103,8 +140,8 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
         vec![single_cluster(&values, &common, &mut report)]
     };
 
-    let patterns = patterns(&names, &values, &mut report);
-    let default = default_cluster(&names, &values, &mut report);
+    let patterns = names::patterns(&names, &values, &mut report);
+    let default = names::default_cluster(&names, &values, &mut report);
     let fanout = parsed(&values, "PROXMOX_FANOUT", &mut report, |text| {
         value::whole(text, 1, FANOUT_MAX)
     });
@@ -126,6 +163,7 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
         fanout: fanout.unwrap_or(FANOUT_DEFAULT) as usize,
         log: log.unwrap_or(Level::Warn),
         safety,
+        expanded: file.expanded.clone(),
         warnings: report.warnings,
     })
 }
@@ -172,7 +210,7 @@ pub fn token_ids(
         let is_there = url.is_some() || token.is_some();
         return Vec::from_iter(is_there.then(|| (SINGLE_CLUSTER.to_owned(), token)));
     };
-    let listed = names(listed, &mut report);
+    let listed = names::listed(listed, &mut report);
     let owned = spelling::assign(&listed, &values, &mut report);
     let token = |place| {
         let field: Field = owned.get(place, "TOKEN_ID")?;
@@ -180,6 +218,19 @@ pub fn token_ids(
     };
     let tokens: Vec<Option<String>> = (0..listed.len()).map(token).collect();
     listed.into_iter().zip(tokens).collect()
+}
+
+/// Whether a message about this file's problems may show what a `${NAME}` in it stands for: names are
+/// repeated.
+pub fn tells_expanded(file: &EnvFile) -> bool {
+    const REPEATED: [&str; 4] = [
+        "PROXMOX_CLUSTERS",
+        "PROXMOX_CLUSTER_PATTERNS",
+        "PROXMOX_DEFAULT_CLUSTER",
+        "PROXMOX_CONFIRM",
+    ];
+    let mut expanded = file.expanded.iter().map(String::as_str);
+    expanded.any(|name| REPEATED.contains(&name) || safety::SWITCHES.contains(&name))
 }
 
 /// Which tools are switched on and off, however incomplete the rest is.
@@ -203,7 +254,7 @@ fn values<'a>(environment: &'a [(String, String)], file: &'a [(String, String)])
 }
 
 /// The value of a variable that says something; one set to nothing says nothing.
-fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
+pub(super) fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
     let value = values.get(name)?.trim();
     (!value.is_empty()).then_some(value)
 }
@@ -216,35 +267,6 @@ pub(super) fn parsed<T>(
 ) -> Option<T> {
     let value = said(values, name)?;
     report.parsed(name, value, parse)
-}
-
-/// The names of `PROXMOX_CLUSTERS`, those that are sound.
-fn names(text: &str, report: &mut Report) -> Vec<String> {
-    const VARIABLE: &str = "PROXMOX_CLUSTERS";
-    let mut names: Vec<String> = Vec::new();
-    if report.is_quoted(VARIABLE, text) {
-        return names;
-    }
-    for name in value::items(text) {
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        if RESERVED_NAMES.contains(&name) {
-            report.problem(VARIABLE, format!("a cluster cannot be named `{name}`"));
-        } else if !name.chars().all(fits) {
-            let name = repeated(name);
-            report.problem(
-                VARIABLE,
-                format!("`{name}` has more than letters, digits, `-` and `_`"),
-            );
-        } else if names.iter().any(|known| known == name) {
-            report.problem(VARIABLE, format!("`{name}` is there twice"));
-        } else {
-            names.push(name.to_owned());
-        }
-    }
-    if value::items(text).next().is_none() {
-        report.problem(VARIABLE, "names no cluster");
-    }
-    names
 }
 
 /// Reports what is known but not built, or not used: as a variable that holds for all clusters, and as
@@ -277,7 +299,7 @@ fn common(
     values: &Values,
     safety: &Safety,
     report: &mut Report,
-) -> Common {
+) -> Common<'static> {
     let path = |name: &str| {
         let (_, value) = environment.iter().rfind(|(known, _)| known == name)?;
         (!value.is_empty()).then(|| PathBuf::from(value))
@@ -293,6 +315,8 @@ fn common(
         protect: safety.protect.clone(),
         cert_file: path("SSL_CERT_FILE"),
         credentials: path("CREDENTIALS_DIRECTORY"),
+        is_literal: &|_| true,
+        all_literal: true,
     }
 }
 
@@ -329,51 +353,4 @@ fn single_cluster(values: &Values, common: &Common, report: &mut Report) -> Opti
         get: &get,
     };
     cluster::read(SINGLE_CLUSTER, &fields, common, report)
-}
-
-fn patterns(names: &[String], values: &Values, report: &mut Report) -> Vec<(String, usize)> {
-    const VARIABLE: &str = "PROXMOX_CLUSTER_PATTERNS";
-    let mut patterns: Vec<(String, usize)> = Vec::new();
-    let text = said(values, VARIABLE).unwrap_or_default();
-    if report.is_quoted(VARIABLE, text) {
-        return patterns;
-    }
-    for (item, number) in value::items(text).zip(1..) {
-        let Some((prefix, cluster)) = item.split_once(':') else {
-            report.problem(VARIABLE, format!("item {number} is no `prefix:cluster`"));
-            continue;
-        };
-        let (prefix, cluster) = (prefix.trim(), cluster.trim());
-        if prefix.is_empty() {
-            report.problem(VARIABLE, format!("item {number} has no prefix"));
-        }
-        match names.iter().position(|name| name == cluster) {
-            Some(place) => patterns.push((prefix.to_owned(), place)),
-            None => {
-                let cluster = repeated(cluster);
-                report.problem(
-                    VARIABLE,
-                    format!("item {number}: no cluster is named `{cluster}`"),
-                );
-            }
-        }
-    }
-    patterns
-}
-
-fn default_cluster(names: &[String], values: &Values, report: &mut Report) -> Option<usize> {
-    const VARIABLE: &str = "PROXMOX_DEFAULT_CLUSTER";
-    match said(values, VARIABLE) {
-        None => Some(0),
-        Some("none") => None,
-        Some(name) if report.is_quoted(VARIABLE, name) => None,
-        Some(name) => {
-            let place = names.iter().position(|known| known == name);
-            if place.is_none() {
-                let name = repeated(name);
-                report.problem(VARIABLE, format!("no cluster is named `{name}`"));
-            }
-            place
-        }
-    }
 }

@@ -19,6 +19,8 @@ pub mod variables;
 
 mod cluster;
 mod foreign;
+mod names;
+mod newcomer;
 mod report;
 mod spelling;
 mod value;
@@ -30,6 +32,7 @@ use crate::error::Error;
 use crate::proxmox::client::{Client, Standing};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::schema::{Schema, Schemas};
+use crate::proxmox::secret::Secret;
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
@@ -94,6 +97,13 @@ impl Fleet {
             }
         }
         self.config = config;
+    }
+
+    /// Whether this is the secret of a cluster, of `except` aside, as far as it was read.
+    pub fn has_secret(&self, secret: &Secret, except: Option<usize>) -> bool {
+        let others = self.members.iter().enumerate();
+        let mut others = others.filter(|(place, _)| Some(*place) != except);
+        others.any(|(_, member)| member.client.has_secret(secret))
     }
 
     fn member(&self, cluster: usize) -> Result<&Member, Error> {
@@ -219,7 +229,7 @@ impl Fleet {
     }
 
     fn locate_by_place(&self, ask: &Ask) -> Result<Decision, Error> {
-        let all: Vec<usize> = (0..self.members.len()).collect();
+        let all: Vec<usize> = self.config.settled().collect();
         if let Some(decision) = self.look_for(&all, ask)? {
             return Ok(decision);
         }
@@ -294,7 +304,7 @@ impl Fleet {
 
     /// Which clusters have the subject, for an error's sentence.
     fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
-        let all: Vec<usize> = (0..self.members.len()).collect();
+        let all: Vec<usize> = self.config.settled().collect();
         all.iter().for_each(|cluster| self.forget(*cluster));
         let reading = Ask {
             reading: true,

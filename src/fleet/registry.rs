@@ -84,8 +84,9 @@ pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
             }),
         };
     }
-    if config.clusters.len() == 1 {
-        return decided(0, "only cluster".into());
+    let mut settled = config.settled();
+    if let (Some(only), None) = (settled.next(), settled.next()) {
+        return decided(only, "only cluster".into());
     }
     let name = match ask.named {
         Named::Guest(name) => Some(name),
@@ -119,7 +120,8 @@ pub fn by_name(config: &Config, name: &str) -> Result<Option<(usize, String)>, E
         }
     }
     if found.is_empty() {
-        for (place, cluster) in config.clusters.iter().enumerate() {
+        let settled = config.clusters.iter().enumerate();
+        for (place, cluster) in settled.filter(|(_, cluster)| !cluster.joined) {
             let rest = name.strip_prefix(&cluster.name);
             if rest.is_some_and(|rest| rest.starts_with('-')) {
                 found.push((place, format!("name prefix {}-", cluster.name)));
@@ -178,7 +180,8 @@ pub fn by_place(
     let mut holders = Vec::new();
     let mut candidates = Vec::new();
     let mut silent = Vec::new();
-    for (place, cluster) in config.clusters.iter().enumerate() {
+    let settled = config.clusters.iter().enumerate();
+    for (place, cluster) in settled.filter(|(_, cluster)| !cluster.joined) {
         let Some(sighted) = sightings.get(place).and_then(Option::as_ref) else {
             silent.push(cluster.name.clone());
             continue;

@@ -1,12 +1,18 @@
-//! What is taken over of a configuration that was changed while the program runs. Pure.
+//! What is taken over of a configuration that was changed while the program runs. Pure: what the machine
+//! knows comes in as [`Around`].
 //!
-//! At once: new clusters, changed tokens, and whatever tightens. All else waits for a restart: coding
-//! hosts give the model a file editor, which must not loosen what holds the model back.
+//! At once: whatever tightens; changed tokens and new clusters that stand literally in the file and are
+//! nobody's, the clusters for reading by their name only. All else waits for a restart: coding hosts
+//! give the model a file editor, which must not loosen what holds the model back.
+
+use std::net::IpAddr;
 
 use super::config::{Cluster, Config};
+use super::effect::Effect;
+use super::newcomer;
 use super::rule::Rule;
 use super::safety::{Safety, Way};
-use crate::proxmox::secret::SecretSource;
+use crate::proxmox::secret::{Secret, SecretSource};
 
 /// What became of a changed configuration.
 pub struct Reload {
@@ -20,8 +26,35 @@ pub struct Reload {
     pub waiting: Vec<String>,
 }
 
+/// The variable that a joined cluster's level comes from, in a sentence.
+const JOINED: &str = "a cluster that came while this server ran";
+
+/// What a reload asks the machine.
+pub struct Around<'a> {
+    /// The addresses of a host's name, where it resolves at once.
+    pub addresses: &'a dyn Fn(&str) -> Option<Vec<IpAddr>>,
+    /// Whether an address is one of this very machine.
+    pub is_own: &'a dyn Fn(IpAddr) -> bool,
+    /// Whether a cluster, of the given place aside, was seen to have this secret, wherever from.
+    pub has_secret: &'a dyn Fn(&Secret, Option<usize>) -> bool,
+}
+
+impl Around<'_> {
+    /// Whether one of `held`, of `except` aside, has its secret from the same place, or has the same.
+    pub(super) fn is_held(
+        &self,
+        secret: &SecretSource,
+        held: &[Cluster],
+        except: Option<usize>,
+    ) -> bool {
+        let others = held.iter().enumerate();
+        let mut others = others.filter(|(place, _)| Some(*place) != except);
+        others.any(|(_, one)| one.settings.secret == *secret)
+    }
+}
+
 /// Merges `new`, as the file has it now, into what holds. Switches of tools are left as they are.
-pub fn reload(old: &Config, new: Config) -> Reload {
+pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
     let mut reload = Reload {
         config: old.clone(),
         tokens: Vec::new(),
@@ -31,13 +64,13 @@ pub fn reload(old: &Config, new: Config) -> Reload {
     reload.safety(&old.safety, &new);
     for (place, known) in old.clusters.iter().enumerate() {
         match new.clusters.iter().find(|one| one.name == known.name) {
-            Some(changed) => reload.cluster(place, known, changed),
+            Some(changed) => reload.cluster(place, known, changed, (&new, around)),
             None => reload.waits(format!("the removal of cluster {}", known.name)),
         }
     }
     for added in &new.clusters {
         if old.clusters.iter().all(|known| known.name != added.name) {
-            reload.add(old, added);
+            reload.add(old, added, (&new, around));
         }
     }
     let named = |config: &Config| -> Vec<(String, String)> {
@@ -116,14 +149,14 @@ impl Reload {
             self.waits("PROXMOX_BULK_LIMIT");
         }
         match (&old.audit_log, &new.audit_log) {
-            (None, Some(path)) => {
+            (None, Some(path)) if is_literal(new_config, "PROXMOX_AUDIT_LOG") => {
                 self.config.safety.audit_log = Some(path.clone());
                 self.takes("PROXMOX_AUDIT_LOG");
             }
             (before, now) if before != now => self.waits("PROXMOX_AUDIT_LOG"),
             _ => {}
         }
-        let (protect, change) = united(&old.protect, &new.protect);
+        let (protect, change) = united(&old.protect, &new.protect, &new_config.expanded);
         self.config.safety.protect = protect;
         self.protection(change, "PROXMOX_PROTECT");
     }
@@ -132,12 +165,21 @@ impl Reload {
         if change.more {
             self.takes(variable);
         }
+        if change.unclear {
+            self.waits(format!("{variable} (new rules with a `${{NAME}}`)"));
+        }
         if change.fewer {
             self.waits(format!("{variable} (rules that were taken out still hold)"));
         }
     }
 
-    fn cluster(&mut self, place: usize, old: &Cluster, new: &Cluster) {
+    fn cluster(
+        &mut self,
+        place: usize,
+        old: &Cluster,
+        new: &Cluster,
+        (new_config, around): (&Config, &Around),
+    ) {
         let of = |field: &str| format!("{field} of {}", old.name);
         let mut held = old.clone();
         if new.access < old.access {
@@ -145,9 +187,10 @@ impl Reload {
             held.access_variable.clone_from(&new.access_variable);
             self.takes(of("ACCESS"));
         } else if new.access > old.access {
-            self.waits(of("ACCESS"));
+            let what = if old.joined { REST } else { "ACCESS" };
+            self.waits(of(what));
         }
-        let (protect, change) = united(&old.protect, &new.protect);
+        let (protect, change) = united(&old.protect, &new.protect, &new_config.expanded);
         held.protect = protect;
         self.protection(change, &of("PROTECT"));
         let (before, now) = (&old.settings, &new.settings);
@@ -155,8 +198,11 @@ impl Reload {
             (settings.token_id.clone(), settings.secret.clone())
         };
         if token(before) != token(now) {
-            if starts_a_program(&before.secret, &now.secret) {
-                self.waits(of("TOKEN_SECRET_COMMAND"));
+            if self.token_waits(place, new, around) {
+                self.waits(format!(
+                    "{}, which has to stand literally in the file and be no other's",
+                    of("the token")
+                ));
             } else {
                 held.settings.token_id.clone_from(&now.token_id);
                 held.settings.secret = now.secret.clone();
@@ -168,6 +214,7 @@ impl Reload {
         rest.access = old.access;
         rest.access_variable.clone_from(&old.access_variable);
         rest.protect.clone_from(&old.protect);
+        (rest.origin, rest.joined) = (old.origin, old.joined);
         rest.settings.token_id.clone_from(&before.token_id);
         rest.settings.secret = before.secret.clone();
         if rest != *old {
@@ -178,40 +225,80 @@ impl Reload {
         }
     }
 
-    /// Takes a cluster that was not there. What held all clusters back so far holds for it too.
-    fn add(&mut self, old: &Config, added: &Cluster) {
-        if matches!(added.settings.secret, SecretSource::Command(_)) {
-            let name = &added.name;
-            return self.waits(format!("cluster {name}, whose secret comes from a program"));
+    /// Whether a changed token is not taken over: it must stand literally in the file, and be that of no
+    /// other cluster. An id that is not changed may be another's too: each cluster has its own tokens.
+    fn token_waits(&self, place: usize, new: &Cluster, around: &Around) -> bool {
+        let settings = &new.settings;
+        let SecretSource::Value(secret) = &settings.secret else {
+            return true;
+        };
+        let held = &self.config.clusters;
+        let id = &settings.token_id;
+        let is_changed =
+            |(other, one): (usize, &Cluster)| other == place && one.settings.token_id != *id;
+        let is_others = |(other, one): (usize, &Cluster)| {
+            other != place && one.settings.token_id.eq_ignore_ascii_case(id)
+        };
+        let takes_an_id =
+            held.iter().enumerate().any(is_changed) && held.iter().enumerate().any(is_others);
+        takes_an_id
+            || !new.origin.token
+            || around.is_held(&settings.secret, held, Some(place))
+            || (around.has_secret)(secret, Some(place))
+    }
+
+    /// Takes a cluster that was not there, for reading and by its name alone. What held all clusters back
+    /// so far holds for it too.
+    fn add(&mut self, old: &Config, added: &Cluster, (new, around): (&Config, &Around)) {
+        if !is_literal(new, "PROXMOX_CLUSTERS") {
+            return self.waits("a new cluster, as PROXMOX_CLUSTERS holds a `${NAME}`");
         }
-        let mut added = added.clone();
-        if self.config.safety.access < added.access {
-            added.access = self.config.safety.access;
-            added.access_variable = "PROXMOX_ACCESS".into();
+        let name = &added.name;
+        if let Some(why) = newcomer::objection(&self.config.clusters, added, around) {
+            return self.waits(format!("cluster {name}: {why}"));
         }
-        added.protect = united(&old.safety.protect, &added.protect).0;
-        self.takes(format!("cluster {}", added.name));
-        self.config.clusters.push(added);
+        let mut joined = added.clone();
+        joined.joined = true;
+        joined.access = Effect::Read;
+        joined.access_variable = JOINED.into();
+        joined.protect = united(&old.safety.protect, &added.protect, &[]).0;
+        if let Some(held) = old.clusters.first() {
+            joined.settings.validate = held.settings.validate;
+            joined.settings.renew_after = held.settings.renew_after;
+        }
+        self.takes(format!(
+            "cluster {name}, for reads that name it in `cluster`"
+        ));
+        self.waits(format!("{REST} of {name}"));
+        self.config.clusters.push(joined);
     }
 }
 
-/// Whether taking the new secret over would start a program that was not named at the start.
-fn starts_a_program(old: &SecretSource, new: &SecretSource) -> bool {
-    matches!(new, SecretSource::Command(_)) && old != new
+/// All that a joined cluster does not take part in.
+const REST: &str = "everything else";
+
+fn is_literal(config: &Config, variable: &str) -> bool {
+    config.expanded.iter().all(|expanded| expanded != variable)
 }
 
 struct Change {
     more: bool,
     fewer: bool,
+    /// Rules that are not taken, since they do not stand literally in the file.
+    unclear: bool,
 }
 
-/// All rules of both.
-fn united(old: &[Rule], new: &[Rule]) -> (Vec<Rule>, Change) {
+/// All rules of both; of the new ones none of an `expanded` variable, which errors would show.
+fn united(old: &[Rule], new: &[Rule], expanded: &[String]) -> (Vec<Rule>, Change) {
     let mut rules = old.to_vec();
-    rules.extend(new.iter().filter(|rule| !old.contains(rule)).cloned());
+    let added = new.iter().filter(|rule| !old.contains(rule));
+    let (unclear, clear): (Vec<&Rule>, Vec<&Rule>) =
+        added.partition(|rule| expanded.contains(&rule.variable));
+    rules.extend(clear.into_iter().cloned());
     let change = Change {
         more: rules.len() > old.len(),
         fewer: old.iter().any(|rule| !new.contains(rule)),
+        unclear: !unclear.is_empty(),
     };
     (rules, change)
 }

@@ -12,6 +12,8 @@ pub struct Report {
     /// Whether nothing was set of what makes a cluster, nor of another program's variables: then it is
     /// the file that is missed.
     pub is_nothing: bool,
+    /// Whether a line may show what a `${NAME}` of the file stands for.
+    pub tells_expanded: bool,
 }
 
 impl Report {

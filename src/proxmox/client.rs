@@ -16,6 +16,7 @@ use super::answer::{self, Answer};
 use super::buffers::Body;
 use super::encode;
 use super::request::{Reply, Request, Verb};
+use super::secret::{Secret, SecretSource};
 use super::session::{Session, StaticFile, WRITE_NEEDS_S};
 use super::settings::Settings;
 use crate::error::Error;
@@ -67,6 +68,13 @@ impl Client {
             settings,
             state: Mutex::default(),
         }
+    }
+
+    /// Whether this is its token's secret, as it is set or was last read.
+    pub fn has_secret(&self, secret: &Secret) -> bool {
+        let is_set = matches!(&self.settings.secret, SecretSource::Value(own) if own == secret);
+        let session = self.state().session.clone();
+        is_set || session.is_some_and(|session| session.has_secret(secret))
     }
 
     pub fn settings(&self) -> &Settings {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,16 @@ impl Names {
         }
     }
 
+    /// The addresses of a host, each in its one form: an IPv4 address that is written as one of IPv6 is
+    /// one of IPv4.
+    ///
+    /// # Errors
+    /// The system knows none.
+    pub fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let found = self.look_up(host, 0)?;
+        Ok(found.iter().map(|address| plain(address.ip())).collect())
+    }
+
     fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let key = (host.to_string(), port);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +86,26 @@ impl Names {
         known.insert(key, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
+}
+
+/// An IPv4 address that stands in one of IPv6: mapped, or behind the well-known prefix of NAT64.
+fn plain(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => match six.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+                IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            }
+            _ => IpAddr::V6(six),
+        },
+        four => four,
+    }
+}
+
+/// Whether an address is one of this very machine.
+pub fn is_own(address: IpAddr) -> bool {
+    address.is_loopback()
+        || address.is_unspecified()
+        || UdpSocket::bind(SocketAddr::new(address, 0)).is_ok()
 }
 
 impl Resolver for Names {

@@ -157,6 +157,10 @@ impl Session {
         Session::with_agent(self.agent.clone(), secret, &settings.token_id).ok()
     }
 
+    pub fn has_secret(&self, secret: &Secret) -> bool {
+        self.secret == *secret
+    }
+
     /// Whether it was made before `call`, and by then was `age` old.
     pub fn is_older_than(&self, age: Duration, call: Instant) -> bool {
         self.made < call && call.saturating_duration_since(self.made) >= age

@@ -120,7 +120,7 @@ pub(super) fn clusters(
     args: &Args,
     injected: &Injected,
 ) -> Result<(Vec<usize>, Option<Decision>), Error> {
-    let all = (0..fleet.config.clusters.len()).collect();
+    let all = fleet.config.settled().collect();
     let given = injected.cluster.as_deref();
     if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
         return Ok((all, None));

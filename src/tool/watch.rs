@@ -2,6 +2,7 @@
 //! taken over as far as it may be while the program runs.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -10,11 +11,15 @@ use super::call::Desk;
 use super::offer;
 use crate::files::{self, Stamp};
 use crate::fleet::config::{Config, Report};
-use crate::fleet::reload;
+use crate::fleet::reload::{self, Around};
 use crate::log;
+use crate::proxmox::dial::{self, Names};
 
 /// So many problems of a broken file are told in an answer; all stand on standard error.
 const PROBLEMS_SHOWN_MAX: usize = 3;
+
+/// All names of a changed file together are looked up in so many milliseconds, or they wait.
+const LOOK_UP_MAX_MS: u64 = 2000;
 
 /// The file that the configuration came from.
 pub struct Watch {
@@ -65,7 +70,18 @@ impl Desk {
     fn take_over(&mut self, new: Config) -> Option<Value> {
         new.warnings.iter().for_each(|line| log::warn(line));
         let (fewer, more) = self.switched(&new);
-        let mut reload = reload::reload(&self.fleet.config, new);
+        let (begun, names) = (Instant::now(), Names::new(None));
+        let addresses = |host: &str| {
+            let in_time = || begun.elapsed() < Duration::from_millis(LOOK_UP_MAX_MS);
+            let found = in_time().then(|| names.addresses(host))?.ok()?;
+            in_time().then_some(found)
+        };
+        let around = Around {
+            addresses: &addresses,
+            is_own: &dial::is_own,
+            has_secret: &|secret, except| self.fleet.has_secret(secret, except),
+        };
+        let mut reload = reload::reload(&self.fleet.config, new, &around);
         if !fewer.is_empty() {
             reload
                 .taken
@@ -119,6 +135,12 @@ impl Desk {
 fn refused(report: &Report) -> Value {
     for problem in &report.problems {
         log::error(problem);
+    }
+    if report.tells_expanded {
+        return json!({
+            "not_taken_over": ["they stand on standard error: a `${NAME}` of the file could be told by them"],
+            "problems": report.problems.len(),
+        });
     }
     let shown: Vec<&String> = report.problems.iter().take(PROBLEMS_SHOWN_MAX).collect();
     json!({

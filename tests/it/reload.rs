@@ -1,13 +1,16 @@
 //! A configuration that changes while the server runs: what tightens holds at once, what loosens
 //! waits for a restart, and a broken file changes nothing.
 
+mod attacks;
+
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use proxmox_mcp::fleet::config::{self, Config};
 use proxmox_mcp::fleet::effect::Effect;
 use proxmox_mcp::fleet::env_file;
-use proxmox_mcp::fleet::reload::{Reload, reload};
+use proxmox_mcp::fleet::reload::{self, Around, Reload};
 use proxmox_mcp::fleet::safety::Way;
 use serde_json::{Value, json};
 
@@ -33,6 +36,30 @@ fn clusters(names: &[&str], more: &str) -> String {
     });
     let fields: String = fields.collect();
     format!("PROXMOX_CLUSTERS={}\n{fields}{more}\n", names.join(","))
+}
+
+/// What names stand for here. `slow` and whatever else is not listed does not resolve.
+fn addresses(host: &str) -> Option<Vec<IpAddr>> {
+    let plain = host.trim_end_matches('.').to_ascii_lowercase();
+    let text = match plain.as_str() {
+        "a.example.com" | "alias.example.com" | "mapped.example.com" => "192.0.2.1",
+        "b.example.com" => "192.0.2.2",
+        "c.example.com" => "192.0.2.3",
+        "localhost" => "127.0.0.1",
+        "two.example.com" => return Some(vec![[192, 0, 2, 9].into(), [192, 0, 2, 2].into()]),
+        other => other,
+    };
+    let address: IpAddr = text.parse().ok()?;
+    Some(vec![address.to_canonical()])
+}
+
+fn reload(old: &Config, new: Config) -> Reload {
+    let around = Around {
+        addresses: &addresses,
+        is_own: &|address| address.is_loopback(),
+        has_secret: &|_, _| false,
+    };
+    reload::reload(old, new, &around)
 }
 
 fn merge(old: &str, new: &str) -> Reload {
@@ -158,10 +185,14 @@ fn tokens_and_new_clusters_are_taken() {
         .map(|one| one.name.as_str())
         .collect();
     assert_eq!(names, ["a", "b", "c"]);
-    assert!(found.taken.contains(&"cluster c".to_owned()));
-    // What held all clusters back holds for the new one too.
+    let came = "cluster c, for reads that name it in `cluster`".to_owned();
+    assert!(found.taken.contains(&came), "{:?}", found.taken);
+    let waits = "everything else of c".to_owned();
+    assert!(found.waiting.contains(&waits), "{:?}", found.waiting);
+    // What held all clusters back holds for the new one too, and it is only read.
     let new = &found.config.clusters[2];
-    assert_eq!(new.access, Effect::Operate);
+    assert!(new.joined);
+    assert_eq!(new.access, Effect::Read);
     assert_eq!(new.protect.len(), 1);
     // A program that was not named at the start is not run.
     let program = |text: &str| {
@@ -178,8 +209,8 @@ fn tokens_and_new_clusters_are_taken() {
     assert_eq!(
         found.waiting,
         [
-            "TOKEN_SECRET_COMMAND of b",
-            "cluster c, whose secret comes from a program"
+            "the token of b, which has to stand literally in the file and be no other's",
+            "cluster c: its secret does not stand in the file itself"
         ]
     );
     assert!(found.config.clusters == config.clusters);
@@ -195,11 +226,15 @@ struct Served {
 
 impl Served {
     fn start(more: &str) -> Served {
+        Served::start_with(|world| format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", world.env()))
+    }
+
+    /// With the file that this makes.
+    fn start_with(text: impl Fn(&World) -> String) -> Served {
         let world = World::three();
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("reload.env");
-        let text = format!("{}\nPROXMOX_CONFIRM=code\n{more}\n", world.env());
-        write_private(&file, &text).expect("the file");
+        write_private(&file, &text(&world)).expect("the file");
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
         let mut client = Client::start(program, &file, Connected::Pipe).expect("a server");
         let hello = client.initialize("2025-11-25").expect("a handshake");

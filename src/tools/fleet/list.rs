@@ -120,6 +120,10 @@ fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
             Some("its certificate is not checked: anybody on the way can take its token"),
         ),
     };
+    let warning = warning.or(cluster.joined.then_some(
+        "came while this server ran: it is read by its name in `cluster`, and takes part in the rest \
+         after a restart",
+    ));
     let is_default = config.default.is_some() && config.default == place;
     row.extend([
         ("cluster", cluster.name.clone().into()),
