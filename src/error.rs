@@ -146,6 +146,15 @@ impl Error {
             if message.starts_with("Configuration file 'nodes/") && message.contains("does not exist"))
     }
 
+    /// The task that failed, as `cluster!UPID`, where one did.
+    pub fn task(&self) -> Option<&str> {
+        match self {
+            Error::TaskFailed { task, .. } => Some(task),
+            Error::Searched { of, .. } => of.task(),
+            _ => None,
+        }
+    }
+
     /// Whether a rule of this program refused the call, before it was let pass.
     pub fn is_refusal(&self) -> bool {
         matches!(

@@ -153,7 +153,8 @@ impl<'a> Reach<'a> {
         let accepted = self.accepted.borrow().clone();
         match (&error, accepted.as_slice()) {
             // A task that failed is what its own request came to.
-            (_, []) | (Error::Cancelled, _) | (Error::TaskFailed { .. }, [_]) => error,
+            (_, []) | (Error::Cancelled, _) => error,
+            (error_of_task, [_]) if error_of_task.task().is_some() => error,
             _ => Error::Midway {
                 accepted,
                 then: Box::new(error),
@@ -331,6 +332,26 @@ impl<'a> Reach<'a> {
         }
         let found = self.fleet.guest_on(self.cluster, Named::Guest(guest))?;
         Ok(found.map(|guest| guest.vmid))
+    }
+
+    /// The guests of this cluster that bear a name, as far as the token sees.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn named(&self, name: &str) -> Result<Vec<u32>, Error> {
+        match self.fleet.guest_on(self.cluster, Named::Guest(name)) {
+            // A number may have been found by its VMID.
+            Ok(found) => {
+                let bears = |guest: &Guest| guest.name.as_deref() == Some(name);
+                Ok(found
+                    .filter(bears)
+                    .map(|guest| guest.vmid)
+                    .into_iter()
+                    .collect())
+            }
+            Err(Error::AmbiguousGuest { vmids, .. }) => Ok(vmids),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a guest of this cluster has the VMID, as far as the token sees.

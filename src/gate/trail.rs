@@ -114,8 +114,8 @@ impl<'a> Trail<'a> {
                 } else {
                     record.error = sentence;
                 }
-                if let Error::TaskFailed { task, .. } = error {
-                    record.task.clone_from(task);
+                if let Some(task) = error.task() {
+                    record.task = task.to_string();
                 }
             }
         }

@@ -79,14 +79,15 @@ fn missing_privileges(message: &str) -> Option<(&str, Vec<&str>)> {
 /// What a refusal means where it does not say so itself (texts measured on 9.2).
 pub fn refusal(message: &str) -> Option<String> {
     let meaning = match message {
+        m if is_no_quorum(m) => {
+            "the cluster has no quorum: nothing can be changed before more than half of its nodes are \
+             back, so look at its nodes before anything else"
+        }
         m if m.contains("is locked (") => {
             "another task holds the guest, or one that died left its lock: look at the list of tasks"
         }
         m if m.contains("got timeout") && m.contains("lock") => {
             "another task holds the lock: wait for it and repeat"
-        }
-        m if m.contains("no quorum") => {
-            "the cluster has no quorum: look at its nodes before anything else"
         }
         m if m.contains("checksum mismatch") || m.contains("detected modified configuration") => {
             "somebody else has changed it since it was read: read it again before repeating"
@@ -102,13 +103,23 @@ pub fn refusal(message: &str) -> Option<String> {
     Some(meaning.to_string())
 }
 
-/// What the exit status of a task that failed means, where it does not say so itself.
-pub fn task_exit(exit: &str) -> Option<String> {
+/// Whether a text of Proxmox says that the cluster lacks its majority. It has three ways to: two name
+/// the quorum, one of them after the 10 s that it waits for a lock; the third is that a file of the
+/// cluster's own file system, which is read-only then, cannot be written (measured on 9.2).
+pub fn is_no_quorum(message: &str) -> bool {
+    let unwritable = message.contains("'/etc/pve/") && message.contains("Permission denied");
+    unwritable || message.contains("no quorum")
+}
+
+/// What the exit status of a task that failed means, where it does not say so itself. `of_one` where
+/// the task is about one guest.
+pub fn task_exit(exit: &str, of_one: bool) -> Option<String> {
     let meaning = match exit {
-        "received interrupt" => "somebody stopped the task",
+        "received interrupt" | "interrupted by signal" => "somebody stopped the task",
         "unexpected status" => {
             "the task's process was killed, or its node went down: look at what it left behind"
         }
+        "job errors" if of_one => "the backup failed: the log says why",
         "job errors" => "one of several guests failed: the log says which",
         "migration aborted" => {
             "the log says why; a guest that is left with `lock: migrate` was not moved"

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::client::{AFTERMATH_S, Client};
+use super::holder;
 use super::request::{Request, Verb};
 use super::task;
 use super::upid::Upid;
@@ -40,15 +41,18 @@ const FOLLOW: &str = "it was begun: look at that task instead of repeating the c
 const ENDED: &str = "the task has ended: there is nothing left to stop";
 const DONE: &str = "it took effect: do not repeat it";
 
-/// The error of a write, with what is seen of it afterwards; any other error as it is. `begun` is
-/// when the write was sent.
+/// The error of a write, with what is seen of it afterwards, or with who held what it was for; any
+/// other error as it is. `begun` is when the write was sent.
 pub fn told(error: Error, client: &Client, request: &Request, begun: Instant) -> Error {
     let unknown = matches!(
         error,
         Error::Interrupted { .. } | Error::NotAnAnswer { wrote: true, .. }
     );
-    if !unknown || wait::listen(Duration::ZERO) != Wake::Nothing {
+    if wait::listen(Duration::ZERO) != Wake::Nothing {
         return error;
+    }
+    if !unknown {
+        return holder::told(error, &|request| client.send(request), request);
     }
     let look = || look(client, request, begun);
     match wait::within(Duration::from_secs(AFTERMATH_S), look) {

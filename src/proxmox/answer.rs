@@ -80,15 +80,17 @@ impl Answer {
         }
     }
 
-    /// Whether Proxmox gave up before it began, and says so: another task held the lock, or it could
-    /// start no process (texts measured on 9.2).
-    pub fn was_not_begun(&self) -> bool {
-        if self.status != 500 {
-            return false;
-        }
+    /// Whether Proxmox could start no process, and says so: nothing was begun, and the next moment it
+    /// can (measured on 9.2).
+    pub fn may_be_repeated(&self) -> bool {
+        self.status == 500 && self.message().contains("got no worker upid")
+    }
+
+    /// Whether another task held the lock for as long as Proxmox waits for one, 10 s: nothing was
+    /// begun, and what has been held so long is held on (measured on 9.2).
+    fn was_locked_out(&self) -> bool {
         let message = self.message();
-        let locked = message.contains("can't lock file") && message.contains("got timeout");
-        locked || message.contains("got no worker upid")
+        self.status == 500 && message.contains("can't lock file") && message.contains("got timeout")
     }
 
     /// The text of the body's `message`, else the reason phrase.
@@ -109,7 +111,8 @@ impl Answer {
     fn refused(&self, settings: &Settings, request: &Request) -> Error {
         let message = self.message();
         // Something inside was not waited for any longer: it goes on, or does not.
-        if request.verb != Verb::Get && message.contains("got timeout") && !self.was_not_begun() {
+        let timed_out = message.contains("got timeout") && !self.was_locked_out();
+        if request.verb != Verb::Get && timed_out {
             return Error::Interrupted {
                 cluster: settings.cluster.clone(),
                 request: line_of(request),

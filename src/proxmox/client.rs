@@ -33,7 +33,7 @@ const REFUSED_KEPT_S: u64 = 10;
 pub const AFTERMATH_S: u64 = 4;
 /// The first pause before a request is repeated that Proxmox did not begin, in milliseconds; each
 /// further one is twice as long.
-const LOCKED_PAUSE_MS: u64 = 500;
+const REPEAT_PAUSE_MS: u64 = 500;
 /// No read is repeated with less than this left, in seconds.
 const READ_NEEDS_S: u64 = 1;
 /// So many of the last tasks are known as told.
@@ -130,10 +130,10 @@ impl Client {
         let mut session = self.validated(end)?;
         // Validation may have taken its time.
         self.may_begin(request)?;
-        let mut pause = Duration::from_millis(LOCKED_PAUSE_MS);
+        let mut pause = Duration::from_millis(REPEAT_PAUSE_MS);
         let answer = loop {
             let answer = self.ask(&mut session, request, end)?;
-            if !answer.was_not_begun() || !self.may_repeat(request, end, pause)? {
+            if !answer.may_be_repeated() || !self.may_repeat(request, end, pause)? {
                 break answer;
             }
             pause = pause.saturating_mul(2);

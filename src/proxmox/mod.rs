@@ -14,6 +14,7 @@ pub mod encode;
 pub mod exchange;
 pub mod failure;
 pub mod gateway;
+pub mod holder;
 pub mod key;
 pub mod look;
 pub mod permission;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::advice;
 use super::request::{Reply, Request, Verb};
-use super::upid::Upid;
+use super::upid::{self, Upid};
 use crate::error::Error;
 use crate::text::printable;
 use crate::wait::{self, Step, Wake};
@@ -280,8 +280,10 @@ impl TaskState {
             return Ok(self);
         }
         let exit = self.exit.unwrap_or_default();
+        let upid = upid::parse_qualified(&self.task);
+        let of_one = upid.is_ok_and(|(_, upid)| upid.id.parse::<u32>().is_ok());
         Err(Error::TaskFailed {
-            hint: advice::task_exit(&exit),
+            hint: advice::task_exit(&exit, of_one),
             task: self.task,
             exit,
             log_tail: self.log_tail,

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::gate::reach::Reach;
+use crate::proxmox::holder::Held;
+use crate::proxmox::request::Request;
 use crate::text::printable;
 
 const WORD_MAX_CHARS: usize = 40;
@@ -51,13 +53,22 @@ impl Current {
         let Some(lock) = &self.lock else {
             return Ok(());
         };
+        let guest = reach.guest()?;
+        let cluster = reach.cluster_name();
+        let held = Held {
+            node: &guest.node,
+            kind: guest.kind.name(),
+            vmid: &guest.vmid.to_string(),
+        };
+        let send = |request: &Request| reach.send(request);
+        let advice = held.advice(&send, cluster, Some(lock))?;
+        let vmid = guest.vmid;
         Err(Error::NotAllowed {
             sentence: format!(
-                "{}: guest {} is locked (`{lock}`), and its task would fail; nothing was sent",
-                reach.cluster_name(),
-                reach.guest()?.vmid,
+                "{cluster}: guest {vmid} is locked (`{lock}`), and its task would fail; nothing was \
+                 sent"
             ),
-            hint: Some("look at task_list with `running` for the task that holds it".into()),
+            hint: Some(advice),
         })
     }
 }

@@ -27,6 +27,7 @@ const COLUMNS: &[&str] = &[
     "cluster",
     "node",
     "status",
+    "ha",
     "cpus",
     "cpu_percent",
     "memory_gib",
@@ -123,6 +124,7 @@ fn node(cluster: &str, node: &Resource) -> Row {
         ("cluster", cluster.into()),
         ("node", printable(node.name(), NAME_MAX_CHARS).into()),
         ("status", printable(&node.status, NAME_MAX_CHARS).into()),
+        ("ha", ha(node)),
         ("cpus", node.maxcpu.whole().into()),
         ("cpu_percent", percent(node.cpu_percent())),
         ("memory_gib", json!(gib(node.maxmem.whole()))),
@@ -131,6 +133,15 @@ fn node(cluster: &str, node: &Resource) -> Row {
         ("disk_percent", percent(node.disk_percent())),
         ("uptime_s", node.uptime.whole().into()),
     ])
+}
+
+/// What the high-availability manager makes of a node where it does not simply use it, as
+/// `maintenance`.
+fn ha(node: &Resource) -> Value {
+    match &*node.hastate {
+        "" | "online" => Value::Null,
+        state => printable(state, NAME_MAX_CHARS).into(),
+    }
 }
 
 /// What the cluster's own list says of one node, without asking the node.

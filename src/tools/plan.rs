@@ -26,6 +26,9 @@ const VOLUME_MAX_CHARS: usize = 300;
 const NOTES_MAX_CHARS: usize = 100;
 /// So many linked clones are named; of more, the number.
 const CLONES_SHOWN_MAX: usize = 20;
+/// What a call's plan gives as its `undo` where only a backup brings back what is lost: it is shown
+/// as far as there is one.
+pub const BY_BACKUP: &str = "only by restoring a backup";
 /// A guest without rights of its own inherits, as any other does.
 const ANY_GUEST: &str = "/vms/any";
 
@@ -41,7 +44,8 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
     let guest = reach.guest()?;
     let config = reach.get_of_guest("/config")?;
     let current = reach.get_of_guest("/status/current")?;
-    let snapshots = snapshot_names(&reach.rows_of_guest("/snapshot", "name")?);
+    let listed = reach.rows_of_guest("/snapshot", "name")?;
+    let snapshots = snapshot_names(&listed);
     let disks = disks::of(&config, guest.kind);
     let name = ["name", "hostname"]
         .iter()
@@ -75,17 +79,23 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
         ("template", is_template.into()),
         ("ha", ha_state(&current)),
         ("disks", disks.iter().map(disk_row).collect()),
-        (
-            "snapshots",
-            snapshots.iter().map(|name| short(name)).collect(),
-        ),
     ];
+    facts.extend(snapshots_shown(&listed));
     facts.extend(used_by(reach, &disks, is_template)?);
     facts.retain(|(_, value)| says_something(value));
     facts.extend(last_backup(reach)?);
     let mut shown = Map::new();
     for (key, value) in facts.into_iter().chain(consequences.iter().cloned()) {
         shown.insert(key.to_string(), value);
+    }
+    if shown.get("undo").and_then(Value::as_str) == Some(BY_BACKUP) {
+        let last = shown.get("last_backup").and_then(Value::as_str);
+        let undo = match last {
+            None => BY_BACKUP,
+            Some("none") => "cannot be undone: there is no backup of the guest",
+            Some(_) => "only by restoring a backup, and whether there is one is not known",
+        };
+        shown.insert("undo".into(), undo.into());
     }
     Ok(Plan {
         subject,
@@ -103,13 +113,38 @@ fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {
 
 /// The names in a list of snapshots, sorted, without the present state, which is listed as one.
 pub fn snapshot_names(list: &[Value]) -> Vec<String> {
-    let names = list.iter().filter_map(|row| text(row, "name"));
+    sorted_names(list.iter()).collect()
+}
+
+fn sorted_names<'r>(rows: impl Iterator<Item = &'r Value>) -> impl Iterator<Item = String> {
+    let names = rows.filter_map(|row| text(row, "name"));
     let mut names: Vec<String> = names
         .filter(|name| *name != "current")
         .map(str::to_string)
         .collect();
     names.sort();
-    names
+    names.into_iter()
+}
+
+/// What is being done to a listed snapshot, or was when its task died: `prepare`, `delete`. Such a
+/// one is no way back.
+pub fn unfinished(row: &Value) -> Option<String> {
+    text(row, "snapstate").map(|state| printable(state, NAME_MAX_CHARS))
+}
+
+/// The names in a list of snapshots, those apart that were never finished.
+pub fn snapshots_shown(list: &[Value]) -> [(&'static str, Value); 2] {
+    let (half, whole): (Vec<&Value>, Vec<&Value>) =
+        list.iter().partition(|row| unfinished(row).is_some());
+    let names = |rows: Vec<&Value>| -> Value {
+        let names = sorted_names(rows.into_iter());
+        let names = names.map(|name| printable(&name, NAME_MAX_CHARS));
+        names.collect::<Vec<String>>().into()
+    };
+    [
+        ("snapshots", names(whole)),
+        ("snapshots_unfinished", names(half)),
+    ]
 }
 
 /// What the high-availability manager makes of the guest; nothing where it is none of its.

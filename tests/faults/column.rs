@@ -200,6 +200,14 @@ pub fn all() -> Vec<Column> {
             Fault::NodeOffline(NODES[1].into()).into()
         })
         .changed(),
+        column("the guest takes no device", Guest, |vmid| {
+            Fault::BusyGuest(vmid).into()
+        })
+        .changed(),
+        column("the guest is locked", Guest, |vmid| {
+            Fault::LockedGuest(vmid).times(1)
+        })
+        .changed(),
         column("the guest moves", Guest, |vmid| {
             Fault::MoveGuest(vmid).times(1)
         })

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use proxmox_mcp::error::Error;
+use proxmox_mcp::proxmox::advice;
 use proxmox_mcp::proxmox::answer::Answer;
 use proxmox_mcp::proxmox::request::{Request, Verb};
 use serde_json::json;
@@ -82,6 +83,62 @@ fn a_refusal_that_is_known_says_what_to_do() {
     assert!(hint("can't lock file '/run/lock/100.conf' - got timeout").contains("wait for it"));
     assert!(hint("checksum mismatch (file change by other user?)").contains("read it again"));
     assert_eq!(hint("VM 100 not running"), "");
+}
+
+/// The ways of Proxmox to say that the cluster has no majority, and what is like them.
+#[test]
+fn no_quorum_is_told_by_all_of_its_words() {
+    for (said, is_so) in [
+        ("cluster not ready - no quorum?", true),
+        (
+            "create pool failed: cfs-lock 'file-user_cfg' error: no quorum!",
+            true,
+        ),
+        ("cfs-lock 'firewall-vm-886' error: no quorum!", true),
+        (
+            "unable to open file '/etc/pve/nodes/b1/qemu-server/886.conf.tmp.88' - Permission denied",
+            true,
+        ),
+        (
+            "unable to open file '/etc/pve/nodes/b1/config.tmp.88' - Permission denied",
+            true,
+        ),
+        (
+            "storage migration failed: unable to open file '/etc/pve/nodes/b1/qemu-server/886.conf.tmp.9' - Permission denied",
+            true,
+        ),
+        (
+            "unable to open file '/var/lib/vz/x' - Permission denied",
+            false,
+        ),
+        ("Permission denied - invalid csrf token", false),
+        (
+            "unable to open file '/etc/pve/nodes/b1/config.tmp.88' - No such file or directory",
+            false,
+        ),
+    ] {
+        let refused = refusal(500, said, "", &post("/x"))
+            .hint()
+            .unwrap_or_default();
+        let failed = advice::task_exit(said, true).unwrap_or_default();
+        for hint in [refused, failed] {
+            assert_eq!(
+                hint.starts_with("the cluster has no quorum"),
+                is_so,
+                "{said}: {hint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_backup_of_one_guest_is_not_one_of_several() {
+    let hint = |of_one| advice::task_exit("job errors", of_one).unwrap_or_default();
+    assert_eq!(hint(true), "the backup failed: the log says why");
+    assert_eq!(
+        hint(false),
+        "one of several guests failed: the log says which"
+    );
 }
 
 #[test]

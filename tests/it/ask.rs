@@ -423,7 +423,7 @@ fn what_strangers_wrote_neither_hides_nor_floods_the_question() {
                 matches!(lost.as_slice(), [line] if line.contains("its disks")),
                 "{message}"
             );
-            assert!(message.contains("\nundo: only by restoring"), "{message}");
+            assert!(message.contains("\nundo: cannot be undone"), "{message}");
             assert!(
                 message.contains("To have it done, type the name"),
                 "{message}"

@@ -197,3 +197,36 @@ fn a_tool_is_declared_once_and_named_nowhere_else() {
     }
     assert!(problems.is_empty(), "{problems:#?}");
 }
+
+/// A sentence that sends somebody to a tool sends to one that there is.
+#[test]
+fn every_tool_that_a_text_names_is_there() {
+    const NOUN: &str =
+        "(?:guest|snapshot|backup|task|node|storage|fleet|cluster|volume|template|agent)";
+    static TEXT: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"(?s)"((?:[^"\\]|\\.)*)""#).expect("a pattern"));
+    let in_prose =
+        Regex::new(&format!(r"(?:^|\s)({NOUN}_[a-z]+(?:_[a-z]+)*)\b")).expect("a pattern");
+    let instead =
+        Regex::new(&format!(r#"\("[a-z0-9-]+", "({NOUN}_[a-z_]+)"\)"#)).expect("a pattern");
+    let mut missing = Vec::new();
+    let mut named = 0;
+    for (path, code) in sources() {
+        // The tools of another package have names of their own.
+        if path.starts_with("tools/renamed") {
+            continue;
+        }
+        let texts = TEXT.captures_iter(&code).map(|found| found[1].to_string());
+        let prose = texts.filter(|text| text.trim().contains(' '));
+        let prose: Vec<String> = prose.collect();
+        let prose = prose.iter().flat_map(|text| in_prose.captures_iter(text));
+        for found in prose.chain(instead.captures_iter(&code)) {
+            named += 1;
+            if proxmox_mcp::tools::find(&found[1]).is_none() {
+                missing.push(format!("{path}: {}", &found[1]));
+            }
+        }
+    }
+    assert!(named > 20, "{named}");
+    assert!(missing.is_empty(), "{missing:#?}");
+}

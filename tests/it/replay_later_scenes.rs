@@ -97,6 +97,7 @@ pub(crate) fn snapshot(state: &mut State, vmid: u32, name: &str) {
         time: 1_790_972_650,
         description: String::new(),
         vmstate: false,
+        state: None,
         config: guest.config.clone(),
     });
     guest.parent = Some(name.into());

@@ -72,6 +72,7 @@ pub(crate) fn before(id: &str, world: &World) -> Names {
                     time: 1,
                     description: String::new(),
                     vmstate: false,
+                    state: None,
                     config,
                 });
             }

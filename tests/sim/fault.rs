@@ -70,6 +70,10 @@ pub enum Fault {
     MoveGuest(u32),
     /// The guest of this VMID is destroyed just before the request, and another stands there.
     ReuseVmid(u32),
+    /// The guest of this VMID takes no device and gives none back, from now on.
+    BusyGuest(u32),
+    /// The guest of this VMID is locked as by a backup that died, from now on.
+    LockedGuest(u32),
     /// The node is lost: its port is closed, others answer 595 for it, its guests become `unknown`.
     NodeOffline(String),
     NoQuorum,

@@ -1,6 +1,6 @@
 //! Guests: virtual machines and containers, their configuration, snapshots and running state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
@@ -63,6 +63,10 @@ pub struct Guest {
     pub config: Config,
     /// Changes that wait for a restart; an empty value stands for a removal.
     pub pending: Config,
+    /// Disks whose pending removal destroys their volumes.
+    pub forced: BTreeSet<String>,
+    /// Takes devices that are plugged in and gives them back while it runs.
+    pub plugs: bool,
     pub snapshots: Vec<Snapshot>,
     /// The snapshot that the present state comes from.
     pub parent: Option<String>,
@@ -85,6 +89,8 @@ pub struct Snapshot {
     pub time: i64,
     pub description: String,
     pub vmstate: bool,
+    /// What is being done to it, or was when its task died: `prepare`, `delete`.
+    pub state: Option<String>,
     pub config: Config,
 }
 
@@ -96,6 +102,8 @@ impl Guest {
             node: node.into(),
             config: Config::new(),
             pending: Config::new(),
+            forced: BTreeSet::new(),
+            plugs: true,
             snapshots: Vec::new(),
             parent: None,
             status: Status::Stopped,

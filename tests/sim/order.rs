@@ -3,16 +3,20 @@
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, FrontBody, Limited};
+use super::guest::{Guest, Snapshot};
 use super::state::State;
-use super::world::World;
+use super::world::{SimCluster, World};
 
 impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [at NODE] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
-    /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`). A value
-    /// of `config` may hold blanks and the escapes of JSON; it has stood there for a while.
+    /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`),
+    /// `hangs CLUSTER VMID` (the guest does not obey a shutdown), `busy CLUSTER VMID` (it takes no
+    /// device and gives none back), `maintenance CLUSTER NODE`, `content CLUSTER STORAGE LIST` (what
+    /// it holds), `half CLUSTER VMID SNAPSHOT STATE` (it was never finished). A value of `config` may
+    /// hold blanks and the escapes of JSON; it has stood there for a while.
     ///
     /// # Errors
     /// It is not understood.
@@ -54,6 +58,29 @@ impl World {
                 guest.ok_or_else(|| format!("no such guest: {order}"))?.node = (*node).into();
                 Ok::<(), String>(())
             })?,
+            ["hangs", name, vmid] => cluster(name)?.of_guest(vmid, |guest| guest.obeys = false)?,
+            ["busy", name, vmid] => cluster(name)?.of_guest(vmid, |guest| guest.plugs = false)?,
+            ["maintenance", name, node] => cluster(name)?.edit(|state| {
+                state.maintenance.insert((*node).into());
+            }),
+            ["content", name, storage, list] => cluster(name)?.edit(|state| {
+                let storage = state.storage_mut(storage);
+                let storage = storage.ok_or_else(|| format!("no such storage: {order}"))?;
+                storage.content = list.split(',').map(str::to_string).collect();
+                Ok::<(), String>(())
+            })?,
+            ["half", name, vmid, snapshot, state] => cluster(name)?.of_guest(vmid, |guest| {
+                let config = guest.config.clone();
+                guest.snapshots.push(Snapshot {
+                    name: (*snapshot).into(),
+                    parent: guest.parent.clone(),
+                    time: super::clock(),
+                    description: String::new(),
+                    vmstate: false,
+                    state: Some((*state).into()),
+                    config,
+                });
+            })?,
             ["ha", name, sid, state] => cluster(name)?.edit(|known| {
                 let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
                 known.ha.insert((*sid).into(), resource);
@@ -80,6 +107,17 @@ impl World {
             _ => return Err(format!("no such order: {order}")),
         }
         Ok(())
+    }
+}
+
+impl SimCluster {
+    fn of_guest(&self, vmid: &str, change: impl FnOnce(&mut Guest)) -> Result<(), String> {
+        self.edit(|state| {
+            let vmid = vmid.parse::<u32>().unwrap_or_default();
+            let guest = state.guests.get_mut(&vmid);
+            change(guest.ok_or_else(|| format!("no such guest: {vmid}"))?);
+            Ok(())
+        })
     }
 }
 

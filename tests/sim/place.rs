@@ -61,6 +61,7 @@ impl State {
                 time,
                 description: String::new(),
                 vmstate: false,
+                state: None,
                 config: guest.config.clone(),
             });
         }

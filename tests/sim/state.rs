@@ -52,6 +52,8 @@ pub struct State {
     pub options: Map<String, Value>,
     /// HA resources by `vm:100` or `ct:100`.
     pub ha: BTreeMap<String, Map<String, Value>>,
+    /// Nodes that high availability has cleared for work on them.
+    pub maintenance: BTreeSet<String>,
     pub ha_rules: BTreeMap<String, Map<String, Value>>,
     pub backup_jobs: BTreeMap<String, Map<String, Value>>,
     pub firewall: BTreeMap<String, super::api::firewall::Firewall>,
@@ -124,6 +126,7 @@ impl State {
             access: Access::default(),
             options: Map::new(),
             ha: BTreeMap::new(),
+            maintenance: BTreeSet::new(),
             ha_rules: BTreeMap::new(),
             backup_jobs: BTreeMap::new(),
             firewall: BTreeMap::new(),

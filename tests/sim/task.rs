@@ -31,6 +31,8 @@ pub struct Task {
     pub holds: Option<u32>,
     /// Answers `source=archive` and `/cluster/tasks` with the old shape.
     due: Instant,
+    /// The guest's lock file was held by another task when this one began: it waits for it.
+    behind: bool,
     work: Option<Work>,
     /// Undoes what was prepared, if the task is stopped or fails.
     undo: Option<Undo>,
@@ -117,6 +119,9 @@ impl State {
             plan.id,
             who.id()
         );
+        let behind = plan.holds.is_some_and(|vmid| self.held(vmid));
+        let length_ms = self.pace.task_ms.saturating_mul(plan.length);
+        let due_ms = length_ms.max(if behind { self.pace.lock_ms } else { 0 });
         let script = self
             .scripts
             .iter()
@@ -133,10 +138,13 @@ impl State {
             start,
             end: None,
             exit: None,
-            log: Vec::new(),
+            log: match behind {
+                true => vec!["trying to acquire lock...".into()],
+                false => Vec::new(),
+            },
             holds: plan.holds,
-            due: Instant::now()
-                + Duration::from_millis(self.pace.task_ms.saturating_mul(plan.length)),
+            due: Instant::now() + Duration::from_millis(due_ms),
+            behind,
             work: Some(Box::new(work)),
             undo: plan.undo,
             stop: plan.stop,
@@ -195,6 +203,7 @@ impl State {
             .filter(|script| script.exit != "OK" && !script.exit.starts_with("WARNINGS"));
         let mut result = match (scripted, work) {
             (Some(script), _) => Err(script.exit.clone()),
+            (None, Some(_)) if self.is_locked_out(index) => Err(self.lock_timeout(index)),
             (None, Some(work)) => work(self, &mut log),
             (None, None) => Ok(()),
         };
@@ -313,6 +322,26 @@ impl State {
             .unwrap_or(0);
         self.close(index, Vec::new(), result, warnings);
         self.clock_s += ago_s - took_s;
+    }
+
+    /// Whether the guest's lock file, for which this task waits, is still held by another.
+    fn is_locked_out(&self, index: usize) -> bool {
+        let task = &self.tasks[index];
+        let before = self.tasks[..index].iter();
+        task.behind
+            && before
+                .filter(|other| other.end.is_none())
+                .any(|other| other.holds == task.holds)
+    }
+
+    fn lock_timeout(&self, index: usize) -> String {
+        let task = &self.tasks[index];
+        let vmid = task.holds.unwrap_or_default();
+        let file = match task.kind.starts_with("vz") {
+            true => format!("/run/lock/lxc/pve-config-{vmid}.lock"),
+            false => format!("/var/lock/qemu-server/lock-{vmid}.conf"),
+        };
+        format!("can't lock file '{file}' - got timeout")
     }
 
     /// Does a running task hold this guest's lock file?

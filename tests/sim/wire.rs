@@ -201,6 +201,16 @@ fn api(cluster: &Arc<Cluster>, node: &str, request: &Request, faults: &[Fault]) 
             match fault {
                 Fault::MoveGuest(vmid) => state.move_away(*vmid),
                 Fault::ReuseVmid(vmid) => state.reuse(*vmid),
+                Fault::BusyGuest(vmid) => {
+                    if let Some(guest) = state.guests.get_mut(vmid) {
+                        guest.plugs = false;
+                    }
+                }
+                Fault::LockedGuest(vmid) => {
+                    if let Some(guest) = state.guests.get_mut(vmid) {
+                        guest.set("lock", "backup");
+                    }
+                }
                 _ => {}
             }
         }

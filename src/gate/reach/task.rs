@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Reach;
 use crate::error::Error;
+use crate::proxmox::holder;
 use crate::proxmox::request::{Reply, Request};
 use crate::proxmox::task::{self, Source, TaskState};
 use crate::proxmox::upid::Upid;
@@ -37,7 +38,10 @@ impl Reach<'_> {
             wrote: true,
             cause,
         })?;
-        let state = self.watch(&upid, Source::Cluster, time)?.succeeded()?;
+        let ended = self.watch(&upid, Source::Cluster, time)?.succeeded();
+        let state = ended.map_err(|error| {
+            holder::told_of_task(error, &|request: &Request| self.send(request))
+        })?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
             _ => Ok(answer),

@@ -15,6 +15,7 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
+use crate::tools::fleet::quorum;
 use crate::tools::guest::{GUEST, answer_for};
 
 /// The longest notes that Proxmox takes for a backup.
@@ -111,6 +112,8 @@ fn possible(reach: &Reach, mode: &str) -> Result<(), Error> {
     let guest = reach.guest()?;
     let current = Current::read(reach)?;
     current.unlocked(reach)?;
+    // Without quorum its task waits and fails, and a guest that was stopped for it is not started.
+    quorum::held(reach, "a backup")?;
     if guest.kind != GuestKind::Lxc || mode != "snapshot" || current.is_stopped() {
         return Ok(());
     }

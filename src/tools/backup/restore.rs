@@ -15,7 +15,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
-use crate::tools::guest::NAME_MAX_CHARS;
+use crate::tools::guest::{NAME_MAX_CHARS, place};
 use crate::tools::{disks, plan};
 
 /// How often another VMID is tried where somebody else was faster.
@@ -134,6 +134,10 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let target = Target::choose(reach, &source, args.text("storage"))?;
     let is_there = reach.has(named.vmid)?;
     let unique = args.bool("unique").unwrap_or(is_there);
+    let namesakes = match args.text("name") {
+        Some(name) => place::namesakes(reach, name, None)?,
+        None => None,
+    };
     let (vmid, reply) = claimed(reach, args, named.vmid, &|vmid| {
         let mut request = request(node, named.kind, vmid, args, &target)?;
         if unique {
@@ -151,6 +155,9 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         let name = printable(name, NAME_MAX_CHARS);
         let note = format!("it is named `{name}` as the original is: say the VMID from now on");
         answer.insert("note".into(), note.into());
+    }
+    if let Some(namesakes) = namesakes {
+        answer.insert("note".into(), namesakes.into());
     }
     let followed = reach.follow(&reply).map_err(|error| {
         with_hint(
@@ -278,8 +285,13 @@ fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     }
     let lost = "the guest's disks, snapshots and configuration as they are: the archive's take their place";
     consequences.push(("lost", json!(lost)));
-    consequences.push(("undo", json!("only by restoring another backup")));
+    consequences.push(("undo", json!(plan::BY_BACKUP)));
     let mut plan = plan::of_guest(reach, &consequences)?;
+    let newest = plan.shown.get("last_backup");
+    if newest.and_then(|newest| newest.get("volume")?.as_str()) == Some(&archive.volume) {
+        let undo = "cannot be undone: there is no newer backup than the one that is restored";
+        plan.shown.insert("undo".into(), undo.into());
+    }
     if let Some(subject) = plan.subject.as_object_mut() {
         let bound =
             json!({"archive": archive.volume, "time": archive.time, "storage": target.sent});

@@ -4,7 +4,7 @@ mod check;
 mod gaps;
 mod group;
 mod list;
-mod quorum;
+pub mod quorum;
 mod row;
 mod search;
 mod summary;

@@ -23,12 +23,36 @@ pub enum Quorum {
 ///
 /// # Errors
 /// The call was withdrawn; or the cluster is not reached any more.
-pub(super) fn read(reach: &Reach) -> Result<Quorum, Error> {
+pub fn read(reach: &Reach) -> Result<Quorum, Error> {
     match reach.rows_at("/cluster/status", &[], "type") {
         Ok(rows) => Ok(Quorum::of(&rows)),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => Ok(Quorum::Unknown(error.to_string())),
     }
+}
+
+/// Holds a cluster to have its majority before what would end badly without it: Proxmox begins most
+/// things all the same, and fails where the end is to be written down. What cannot be read does not
+/// count.
+///
+/// # Errors
+/// It has lost it; `what` is what is not begun.
+pub fn held(reach: &Reach, what: &str) -> Result<(), Error> {
+    if read(reach)? != Quorum::Lost {
+        return Ok(());
+    }
+    Err(Error::NotAllowed {
+        sentence: format!(
+            "{}: the cluster has no quorum, and {what} would be begun but not end well; nothing \
+             was sent",
+            reach.cluster_name()
+        ),
+        hint: Some(
+            "nothing can be changed before more than half of its nodes are back: look at node_list \
+             before anything else"
+                .into(),
+        ),
+    })
 }
 
 impl Quorum {

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::half;
 use super::property::plain;
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -88,13 +89,20 @@ pub(super) fn with_digest(request: Request, config: &Map<String, Value>) -> Requ
     }
 }
 
-/// Sends a change and says how it went; what waits for a restart stands under `pending`.
+/// Sends a change of `config` and says how it went; what waits for a restart stands under `pending`.
 ///
 /// # Errors
-/// What Proxmox has against it.
-pub(super) fn send(reach: &Reach, request: &Request) -> Result<Map<String, Value>, Error> {
-    let reply = reach.send(request)?;
-    let mut answer = reach.follow(&reply)?;
+/// What Proxmox has against it; where the guest did not take it, with what is left of it.
+pub(super) fn send(
+    reach: &Reach,
+    request: &Request,
+    config: &Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let sent = reach.send(request).and_then(|reply| reach.follow(&reply));
+    let mut answer = sent.map_err(|error| match half::is_plug(&error) {
+        true => half::told(reach, error, request, config),
+        false => error,
+    })?;
     if !ended(&answer) {
         return Ok(answer);
     }

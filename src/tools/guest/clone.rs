@@ -14,6 +14,8 @@ use crate::proxmox::request::Verb;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
+use crate::tools::snapshot::tree::Snapshots;
 
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
@@ -60,8 +62,8 @@ pub(super) const CLONE: Tool = Tool {
 fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
-    // That it is still the one that was found.
-    reach.get_of_guest("/config")?;
+    // That it is still the one that was found, and that nothing holds it.
+    Current::of(&reach.get_of_guest("/config")?).unlocked(reach)?;
     let mut problems = Problems::default();
     problems.take(reach.check_second_name(name))?;
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
@@ -71,11 +73,16 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         Some(target) => problems.take(place::online(reach, target))?.is_some(),
         None => true,
     };
+    let mut store = None;
     if let Some(storage) = args.text("storage").filter(|_| reachable) {
         let content = place::disks_of(source.kind);
-        problems.take(place::storage(reach, node, content, Some(storage)))?;
+        store = problems.take(place::storage(reach, node, content, Some(storage)))?;
+    }
+    if let Some(snapname) = args.text("snapname") {
+        problems.take(Snapshots::read(reach)?.need_whole(reach, snapname))?;
     }
     problems.end()?;
+    let namesakes = place::namesakes(reach, name, None)?;
     let named = match source.kind {
         GuestKind::Qemu => "name",
         GuestKind::Lxc => "hostname",
@@ -90,6 +97,12 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(target) = target {
         request = request.with("target", target);
     }
+    if let Some(store) = &store {
+        store.tell(reach, source.kind);
+        if let Some(format) = store.format(source.kind) {
+            request = request.with("format", format);
+        }
+    }
     let send = |vmid: u32| reach.send(&request.clone().with("newid", vmid));
     let (vmid, reply) = vmid::make(reach, args, &send)?;
     let mut answer = Map::new();
@@ -99,6 +112,9 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("node".into(), node.into());
     answer.insert("full".into(), full.into());
     answer.insert("source_vmid".into(), source.vmid.into());
+    if let Some(namesakes) = namesakes {
+        answer.insert("note".into(), namesakes.into());
+    }
     answer.extend(reach.follow(&reply)?);
     Ok(answer)
 }

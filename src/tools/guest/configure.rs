@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::place::Problems;
-use super::property::{self, plain};
+use super::place::{self, Problems};
+use super::property::{self, Held, Properties, plain};
 use super::settings::{self, SETTINGS};
 use super::{GUEST, answer_for, change};
 use crate::error::Error;
@@ -63,36 +63,62 @@ const TAKEN: &[(&str, &str)] = &[
     ("protection", "the argument `protection`"),
     ("delete", "the argument `delete`"),
     ("force", "guest_disk"),
-    ("template", "guest_template"),
+    (
+        "template",
+        "the web interface, since what is made a template is one for good",
+    ),
 ];
+
+/// What a call wants, checked as far as that goes without reading the guest.
+struct Wanted {
+    settings: Map<String, Value>,
+    deleted: Vec<String>,
+    /// Other guests of the new name.
+    namesakes: Option<String>,
+}
+
+impl Wanted {
+    fn of(reach: &Reach, args: &Args) -> Result<Wanted, Error> {
+        let guest = reach.guest()?;
+        let mut problems = Problems::default();
+        let settings = problems.take(free(args, guest.kind))?;
+        let deleted = problems.take(deleted(args, guest.kind))?;
+        let tags = args.texts("tags_add").into_iter();
+        let tags = tags.chain(args.texts("tags_remove"));
+        for tag in tags.filter(|tag| !property::is_tag(tag)) {
+            problems.add(format!(
+                "`{}` is no tag: letters, digits, `_`, `-`, `+`, `.`, the first no sign",
+                repeated(tag)
+            ));
+        }
+        if !args.iter().any(|(name, _)| name != "guest") {
+            problems.add("nothing to change is given".into());
+        }
+        let mut namesakes = None;
+        if let Some(name) = args.text("name") {
+            problems.take(reach.check_second_name(name))?;
+            namesakes = place::namesakes(reach, name, Some(guest.vmid))?;
+        }
+        problems.end()?;
+        Ok(Wanted {
+            settings: settings.unwrap_or_default(),
+            deleted: deleted.unwrap_or_default(),
+            namesakes,
+        })
+    }
+}
 
 fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let kind = reach.guest()?.kind;
-    let mut problems = Problems::default();
-    let free = problems.take(free(args, kind))?.unwrap_or_default();
-    let deleted = problems.take(deleted(args, kind))?.unwrap_or_default();
-    let (add, remove) = (args.texts("tags_add"), args.texts("tags_remove"));
-    for tag in add
-        .iter()
-        .chain(&remove)
-        .filter(|tag| !property::is_tag(tag))
-    {
-        problems.add(format!(
-            "`{}` is no tag: letters, digits, `_`, `-`, `+`, `.`, the first no sign",
-            repeated(tag)
-        ));
-    }
-    if !args.iter().any(|(name, _)| name != "guest") {
-        problems.add("nothing to change is given".into());
-    }
-    if let Some(name) = args.text("name") {
-        problems.take(reach.check_second_name(name))?;
-    }
-    problems.end()?;
+    let Wanted {
+        settings,
+        mut deleted,
+        namesakes,
+    } = Wanted::of(reach, args)?;
     let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
-    params.extend(free);
-    let mut deleted = deleted;
+    params.extend(settings);
+    let (add, remove) = (args.texts("tags_add"), args.texts("tags_remove"));
     let mut tags = None;
     if !add.is_empty() || !remove.is_empty() {
         let now = config.get("tags").map(plain).unwrap_or_default();
@@ -108,6 +134,9 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = answer_for(reach)?;
     if let Some(name) = args.text("name") {
         answer.insert("name".into(), name.into());
+    }
+    if let Some(namesakes) = namesakes {
+        answer.insert("note".into(), namesakes.into());
     }
     let set = params
         .iter()
@@ -132,7 +161,7 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if args.has("settings") {
         reach.check(&request)?;
     }
-    answer.extend(change::send(reach, &request)?);
+    answer.extend(change::send(reach, &request, &config)?);
     Ok(answer)
 }
 
@@ -155,7 +184,33 @@ fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
     if args.has("tags_add") || args.has("tags_remove") {
         taken.push(("tags", "`tags_add` and `tags_remove`"));
     }
-    settings::free(args, &taken)
+    let mut problems = Problems::default();
+    let free = problems.take(settings::free(args, &taken))?;
+    for (key, value) in args.settings("settings") {
+        if let Some(tool) = tool_of(kind, &key, &value) {
+            problems.add(format!("`settings` may not have `{key}`: use {tool}"));
+        }
+    }
+    problems.end()?;
+    Ok(free.unwrap_or_default())
+}
+
+/// The tool that a disk or a network card is changed by. What is put into a CD drive is a setting,
+/// and so is the drive of cloud-init.
+fn tool_of(kind: GuestKind, key: &str, value: &Value) -> Option<&'static str> {
+    let value = plain(value);
+    let medium = property::held(&Properties::parse(&value)) == Held::Cd
+        || value
+            .split(',')
+            .next()
+            .is_some_and(|volume| volume.ends_with("cloudinit"));
+    if property::is_card(key) {
+        Some("guest_network")
+    } else if property::is_unused(key) || (property::is_disk(kind, key) && !medium) {
+        Some("guest_disk")
+    } else {
+        None
+    }
 }
 
 /// The arguments that are parameters of the API.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::change;
-use super::place::{self, Node, Problems};
+use super::place::{self, Node, Problems, Store};
 use super::property::{self, Held};
 use super::settings::{self, SETTINGS};
 use super::vmid;
@@ -179,7 +179,7 @@ struct Draft {
     kind: GuestKind,
     node: Node,
     /// Where its first disk goes; none where the settings say it.
-    storage: Option<String>,
+    storage: Option<Store>,
     params: Map<String, Value>,
 }
 
@@ -211,8 +211,11 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     if gib > 0 && (args.has("disk_gib") || !has_disk(&free)) {
         let given = args.text("storage");
         storage = problems.take(place::storage(reach, &node.name, "images", given))?;
-        let named = storage.as_deref().unwrap_or_default();
-        params.insert("scsi0".into(), format!("{named}:{gib},iothread=1").into());
+        if let Some(store) = &storage {
+            let (named, format) = (&store.name, store.format_part(GuestKind::Qemu));
+            let disk = format!("{named}:{gib}{format},iothread=1");
+            params.insert("scsi0".into(), disk.into());
+        }
     }
     if !free.contains_key("net0") {
         let bridge = problems.take(place::bridge(reach, &node.name, args.text("bridge")))?;
@@ -267,7 +270,7 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     if !free.contains_key("rootfs") {
         let given = args.text("storage");
         storage = problems.take(place::storage(reach, &node.name, "rootdir", given))?;
-        let named = storage.as_deref().unwrap_or_default();
+        let named = storage.as_ref().map_or("", |store| store.name.as_str());
         let gib = args.int("disk_gib").unwrap_or(CONTAINER_DISK_GIB);
         params.insert("rootfs".into(), format!("{named}:{gib}").into());
     }
@@ -302,11 +305,8 @@ fn taken(
 /// Whether the settings bring a disk, so that none is made beside it.
 fn has_disk(settings: &Map<String, Value>) -> bool {
     settings.iter().any(|(key, value)| {
-        let state = ["efidisk", "tpmstate"]
-            .iter()
-            .any(|name| key.starts_with(name));
         let properties = property::Properties::parse(&property::plain(value));
-        let disk = property::is_disk(GuestKind::Qemu, key) && !state;
+        let disk = property::is_disk(GuestKind::Qemu, key) && !property::is_state(key);
         disk && property::held(&properties) != Held::Cd
     })
 }
@@ -330,6 +330,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
         // Which VMID it will be is no matter here.
         reach.check(&build(100))?;
     }
+    let namesakes = place::namesakes(reach, args.need("name")?, None)?;
     let (vmid, reply) = vmid::make(reach, args, &|vmid| reach.send(&build(vmid)))?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
@@ -337,8 +338,12 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     answer.insert("kind".into(), kind.name().into());
     answer.insert("node".into(), node.name.clone().into());
     answer.insert("node_chosen_by".into(), node.chosen_by.into());
-    if let Some(storage) = storage {
-        answer.insert("storage".into(), storage.into());
+    if let Some(store) = storage {
+        store.tell(reach, kind);
+        answer.insert("storage".into(), store.name.into());
+    }
+    if let Some(namesakes) = namesakes {
+        answer.insert("note".into(), namesakes.into());
     }
     answer.extend(reach.follow(&reply)?);
     if change::ended(&answer) && args.yes("start") {

@@ -11,6 +11,8 @@ use crate::proxmox::request::Verb;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
+use crate::tools::fleet::quorum;
 use crate::tools::plan;
 
 pub(super) const DELETE: Tool = Tool {
@@ -36,13 +38,13 @@ pub(super) const DELETE: Tool = Tool {
 };
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
-    stopped(reach)?;
+    deletable(reach)?;
     let mut consequences = vec![
         (
             "lost",
             json!("the guest, its disks, its snapshots, its firewall rules and access rules"),
         ),
-        ("undo", json!("only by restoring a backup")),
+        ("undo", json!(plan::BY_BACKUP)),
     ];
     if args.yes("purge") {
         consequences.push((
@@ -54,7 +56,7 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
 }
 
 fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    stopped(reach)?;
+    deletable(reach)?;
     let mut request = reach.on_guest(Verb::Delete, "", &[])?;
     for (name, option) in [
         ("purge", "purge"),
@@ -70,12 +72,18 @@ fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-/// A guest that runs is not deleted, and a task that is bound to fail is not begun.
-fn stopped(reach: &Reach) -> Result<(), Error> {
+/// A guest that runs is not deleted, and a task that is bound to fail is not begun: without quorum the
+/// disks on storages of one node would be gone, and the guest stay.
+fn deletable(reach: &Reach) -> Result<(), Error> {
     let current = reach.get_of_guest("/status/current")?;
     let status = current.get("status").and_then(Value::as_str);
     if status == Some("stopped") {
-        return Ok(());
+        let current = Current::of(&current);
+        // One that is hibernated goes with its saved memory.
+        if current.lock.as_deref() != Some("suspended") {
+            current.unlocked(reach)?;
+        }
+        return quorum::held(reach, "a deletion");
     }
     Err(Error::NotAllowed {
         sentence: format!(

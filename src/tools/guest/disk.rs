@@ -17,6 +17,7 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::gib;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
+use crate::tools::fleet::quorum;
 
 pub(super) const VOLUME_MAX_CHARS: usize = 200;
 /// A size without a letter is in these.
@@ -25,7 +26,7 @@ const GIB: u64 = 1 << 30;
 pub(super) const DISK: Tool = Tool {
     name: "guest_disk",
     title: "Change a guest's disks",
-    about: "Adds a disk, grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
+    about: "Adds a disk (`unused0`: attaches it again), grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
     marks: Marks::ByAction(&[
         ("add", Mark::CHANGE),
         ("resize", Mark::CHANGE),
@@ -66,7 +67,10 @@ pub(super) const DISK: Tool = Tool {
 fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let action = args.need("action")?;
     let fits: &[&str] = match action {
-        "add" => &["disk", "size", "storage", "mp"],
+        "add" => match args.text("disk") {
+            Some(key) if property::is_unused(key) => &["disk", "mp"],
+            _ => &["disk", "size", "storage", "mp"],
+        },
         "resize" => &["disk", "size"],
         "move" => &["disk", "storage", "delete"],
         _ => &["disk"],
@@ -155,6 +159,9 @@ pub(super) fn find(
 }
 
 fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    if args.text("disk").is_some_and(property::is_unused) {
+        return unused::attach(reach, args);
+    }
     let guest = reach.guest()?;
     let mut problems = place::Problems::default();
     let size = args
@@ -166,15 +173,22 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let content = place::disks_of(guest.kind);
     let storage = place::storage(reach, &guest.node, content, args.text("storage"));
-    let storage = problems.take(storage)?.unwrap_or_default();
-    let config = change::config(reach)?;
+    let store = problems.take(storage)?;
+    let config = change::unlocked(reach)?;
     let key = problems
-        .take(new_key(guest.kind, &config, args))?
+        .take(new_key(guest.kind, &config, args.text("disk")))?
         .unwrap_or_default();
     let mp = problems.take(mount_point(guest.kind, args))?.flatten();
     problems.end()?;
     let gib = size.map(in_gib).unwrap_or_default();
-    let mut value = format!("{storage}:{gib}");
+    let mut value = String::new();
+    if let Some(store) = &store {
+        value = format!("{}:{gib}", store.name);
+        if !property::is_state(&key) {
+            value.push_str(&store.format_part(guest.kind));
+        }
+        store.tell(reach, guest.kind);
+    }
     if let Some(mp) = mp {
         value.push_str(&format!(",mp={mp}"));
     }
@@ -183,8 +197,8 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let request = change::request(reach, verb, &config, params)?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.clone().into());
-    answer.insert("storage".into(), storage.into());
-    answer.extend(change::send(reach, &request)?);
+    answer.insert("storage".into(), store.map(|store| store.name).into());
+    answer.extend(change::send(reach, &request, &config)?);
     if change::ended(&answer)
         && let Ok(config) = change::config(reach)
     {
@@ -207,13 +221,17 @@ fn in_gib(bytes: u64) -> String {
     text.trim_end_matches('0').to_string()
 }
 
-/// The key in the argument, or the next free one of its bus.
-fn new_key(kind: GuestKind, config: &Map<String, Value>, args: &Args) -> Result<String, Error> {
+/// The key that is given, or the next free one of its bus.
+pub(super) fn new_key(
+    kind: GuestKind,
+    config: &Map<String, Value>,
+    given: Option<&str>,
+) -> Result<String, Error> {
     let usual = match kind {
         GuestKind::Qemu => "scsi",
         GuestKind::Lxc => "mp",
     };
-    let given = args.text("disk").unwrap_or(usual);
+    let given = given.unwrap_or(usual);
     if property::is_disk(kind, given) {
         if config.contains_key(given) {
             return Err(Error::bad(format!(
@@ -229,7 +247,7 @@ fn new_key(kind: GuestKind, config: &Map<String, Value>, args: &Args) -> Result<
     })
 }
 
-fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>, Error> {
+pub(super) fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>, Error> {
     match (kind, args.text("mp")) {
         (GuestKind::Qemu, None) => Ok(None),
         (GuestKind::Qemu, Some(_)) => Err(Error::bad("`mp` is for containers only")),
@@ -276,6 +294,8 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             size::text(now)
         )));
     }
+    // Without quorum the image would grow, and the configuration keep the old size.
+    quorum::held(reach, "a resize")?;
     let plus = if more { "+" } else { "" };
     let request = reach.on_guest(Verb::Put, "/resize", &[])?;
     let request = request.with("disk", key.as_str());
@@ -314,15 +334,23 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         problems.add(format!("{cluster}: `{key}` is on `{storage}` already"));
     }
     let content = place::disks_of(guest.kind);
-    problems.take(place::storage(reach, &guest.node, content, Some(storage)))?;
+    let store = problems.take(place::storage(reach, &guest.node, content, Some(storage)))?;
     problems.end()?;
+    // Without quorum all would be copied before it fails.
+    quorum::held(reach, "a move")?;
     let (path, name) = match guest.kind {
         GuestKind::Qemu => ("/move_disk", "disk"),
         GuestKind::Lxc => ("/move_volume", "volume"),
     };
     let request = reach.on_guest(Verb::Post, path, &[])?;
     let request = request.with(name, key.as_str()).with("storage", storage);
-    let request = request.with("delete", args.yes("delete"));
+    let mut request = request.with("delete", args.yes("delete"));
+    if let Some(store) = store.filter(|_| !property::is_state(key)) {
+        store.tell(reach, guest.kind);
+        if let Some(format) = store.format(guest.kind) {
+            request = request.with("format", format);
+        }
+    }
     let reply = reach.send(&change::with_digest(request, &config))?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.as_str().into());

@@ -12,6 +12,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{flag, gib, mib, number, says_something};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::plan;
 
 /// The longest value of an option that is shown, in characters.
 const VALUE_MAX_CHARS: usize = 500;
@@ -50,11 +51,18 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     for part in include {
         match part {
             "status" => answer.extend(status(&reach.get_of_guest("/status/current")?)),
-            "config" => config(&reach.get_of_guest("/config")?, &mut answer),
+            "config" => {
+                config(&reach.get_of_guest("/config")?, &mut answer);
+                marked(reach, &mut answer)?;
+            }
             "addresses" => addresses(reach, &mut answer)?,
             "snapshots" => {
                 let snapshots = reach.rows_of_guest("/snapshot", "name")?;
-                answer.insert("snapshots".into(), snapshot_names(&snapshots));
+                let [whole, half] = plan::snapshots_shown(&snapshots);
+                answer.insert(whole.0.into(), whole.1);
+                if says_something(&half.1) {
+                    answer.insert(half.0.into(), half.1);
+                }
             }
             "pending" => {
                 let pending = pending(&reach.rows_of_guest("/pending", "key")?);
@@ -122,6 +130,27 @@ fn config(config: &Value, answer: &mut Map<String, Value>) {
     );
 }
 
+/// What of the configuration waits for a restart: it is read as it will be after one.
+fn marked(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
+    if answer.contains_key("pending") {
+        return Ok(());
+    }
+    match reach
+        .rows_of_guest("/pending", "key")
+        .map(|rows| pending(&rows))
+    {
+        Ok(pending) if says_something(&pending) => {
+            answer.insert("pending".into(), pending);
+        }
+        Ok(_) => {}
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => {
+            answer.insert("pending_unknown".into(), error.to_string().into());
+        }
+    }
+    Ok(())
+}
+
 /// A guest whose agent is silent is shown all the same, with the reason.
 fn addresses(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
     let path = match reach.guest()?.kind {
@@ -169,16 +198,6 @@ fn interface(interface: &Value) -> Option<Value> {
         "mac": printable(mac.unwrap_or_default(), VALUE_MAX_CHARS),
         "addresses": addresses,
     }))
-}
-
-fn snapshot_names(list: &[Value]) -> Value {
-    let names = list
-        .iter()
-        .filter_map(|one| one.get("name").and_then(Value::as_str));
-    let names = names.filter(|name| *name != "current");
-    names
-        .map(|name| Value::from(printable(name, VALUE_MAX_CHARS)))
-        .collect()
 }
 
 /// What a restart, or a plugged change, would still have to bring.

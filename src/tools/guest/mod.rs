@@ -7,6 +7,7 @@ mod create;
 mod delete;
 mod disk;
 mod get;
+mod half;
 mod list;
 mod migrate;
 pub mod network;

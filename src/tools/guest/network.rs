@@ -80,7 +80,7 @@ fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("net".into(), key.into());
     let was = card.unwrap_or_default().to_string();
     answer.insert("removed".into(), printable(&was, CARD_MAX_CHARS).into());
-    answer.extend(change::send(reach, &request)?);
+    answer.extend(change::send(reach, &request, &config)?);
     Ok(answer)
 }
 
@@ -143,7 +143,7 @@ fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let params = Map::from_iter([(key.clone(), Value::from(after.to_string()))]);
     let request = change::request(reach, Verb::Put, &config, params)?;
-    let changed = change::send(reach, &request)?;
+    let changed = change::send(reach, &request, &config)?;
     // Proxmox adds the MAC of a new card.
     let config = change::config(reach).unwrap_or_default();
     let now = property::at(&config, &key).unwrap_or(after);

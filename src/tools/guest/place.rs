@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
+use crate::proxmox::advice;
 use crate::proxmox::request::{Request, Verb};
+use crate::proxmox::settings::Settings;
 use crate::text::printable;
 use crate::tool::rows::{flag, number};
 use crate::tools::disks;
@@ -71,37 +73,57 @@ pub struct Node {
 }
 
 /// The node in the argument, else the cluster's default, else the one online with the most free
-/// memory.
+/// memory. One in maintenance is taken only where the call names it.
 ///
 /// # Errors
 /// It is not there or not online.
 pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
-    let default = reach.cluster()?.default_node.as_deref();
-    let named = given.map(|node| (node, "node argument"));
-    let named = named.or_else(|| default.map(|node| (node, "default node")));
-    if let Some((name, chosen_by)) = named {
+    if let Some(name) = given {
         online(reach, name)?;
         return Ok(Node {
             name: name.to_string(),
-            chosen_by,
+            chosen_by: "node argument",
         });
     }
-    let rows = reach.rows_at("/nodes", &[], "node")?;
+    let rows = nodes(reach)?;
+    let mut chosen_by = "most free memory";
+    if let Some(name) = reach.cluster()?.default_node.as_deref() {
+        let row = online_among(reach, &rows, name)?;
+        if !in_maintenance(row) {
+            return Ok(Node {
+                name: name.to_string(),
+                chosen_by: "default node",
+            });
+        }
+        chosen_by = "most free memory, as the default node is in maintenance";
+    }
     let free = |row: &Value| number(row.get("maxmem")).saturating_sub(number(row.get("mem")));
-    let best = online_rows(&rows).max_by(|(name, row), (other, other_row)| {
+    let ready = online_rows(&rows).filter(|(_, row)| !in_maintenance(row));
+    let best = ready.max_by(|(name, row), (other, other_row)| {
         // Of equals the first by name.
         (free(row), *other).cmp(&(free(other_row), *name))
     });
     let Some((name, _)) = best else {
         return Err(Error::bad(format!(
-            "{}: no node is online",
+            "{}: no node is online that is not in maintenance",
             reach.cluster_name()
         )));
     };
     Ok(Node {
         name: name.to_string(),
-        chosen_by: "most free memory",
+        chosen_by,
     })
+}
+
+/// The cluster's nodes: of all lists of them this one alone says which are in maintenance.
+fn nodes(reach: &Reach) -> Result<Vec<Value>, Error> {
+    let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "node");
+    reach.rows(&request, "node")
+}
+
+/// Whether the high-availability manager clears the node for work on it.
+fn in_maintenance(row: &Value) -> bool {
+    text(row, "hastate") == "maintenance"
 }
 
 /// The nodes that are online.
@@ -112,14 +134,24 @@ fn online_rows(rows: &[Value]) -> impl Iterator<Item = (&str, &Value)> {
     })
 }
 
-/// Holds a node to be one of the cluster, and online.
+/// Holds a node to be one of the cluster, and online; that it is in maintenance the answer says.
 ///
 /// # Errors
 /// It is not; with those that are.
 pub fn online(reach: &Reach, node: &str) -> Result<(), Error> {
-    let rows = reach.rows_at("/nodes", &[], "node")?;
-    if online_rows(&rows).any(|(name, _)| name == node) {
-        return Ok(());
+    let rows = nodes(reach)?;
+    if in_maintenance(online_among(reach, &rows, node)?) {
+        let note = format!(
+            "`{node}` is in maintenance: high availability moves its guests away from there"
+        );
+        reach.note("node_note", note);
+    }
+    Ok(())
+}
+
+fn online_among<'r>(reach: &Reach, rows: &'r [Value], node: &str) -> Result<&'r Value, Error> {
+    if let Some((_, row)) = online_rows(rows).find(|(name, _)| *name == node) {
+        return Ok(row);
     }
     let what = if rows.iter().any(|row| text(row, "node") == node) {
         "is not online"
@@ -129,8 +161,25 @@ pub fn online(reach: &Reach, node: &str) -> Result<(), Error> {
     Err(Error::bad(format!(
         "{}: `{node}` {what}; online: {}",
         reach.cluster_name(),
-        names(online_rows(&rows).map(|(name, _)| name))
+        names(online_rows(rows).map(|(name, _)| name))
     )))
+}
+
+/// Which guests of the cluster bear a name already that another, `but`, is to get.
+///
+/// # Errors
+/// The cluster does not say what it has.
+pub fn namesakes(reach: &Reach, name: &str, but: Option<u32>) -> Result<Option<String>, Error> {
+    let mut vmids = reach.named(name)?;
+    vmids.retain(|vmid| Some(*vmid) != but);
+    let vmids: Vec<String> = vmids.iter().map(u32::to_string).collect();
+    Ok((!vmids.is_empty()).then(|| {
+        format!(
+            "named `{}` too: {}; say the VMID from now on",
+            printable(name, NAME_MAX_CHARS),
+            vmids.join(", ")
+        )
+    }))
 }
 
 /// What a guest's disks are called in a storage's `content`.
@@ -138,6 +187,50 @@ pub fn disks_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Qemu => "images",
         Kind::Lxc => "rootdir",
+    }
+}
+
+/// Where a new disk goes.
+pub struct Store {
+    pub name: String,
+    /// Proxmox's word for its type: `dir`, `lvmthin`.
+    of_type: String,
+}
+
+/// Types of storages that keep disks as files. What they are made as there by default, raw, cannot
+/// be snapshotted.
+const FILES: [&str; 4] = ["dir", "nfs", "cifs", "glusterfs"];
+/// The format of a file that can.
+const FORMAT: &str = "qcow2";
+/// Types of storages whose disks cannot be snapshotted at all.
+const WITHOUT_SNAPSHOTS: [&str; 3] = ["lvm", "iscsi", "iscsidirect"];
+
+impl Store {
+    /// The format that a machine's new disk has to be given to be snapshotted; none where the storage
+    /// has but one.
+    pub fn format(&self, kind: Kind) -> Option<&'static str> {
+        let is_file = FILES.contains(&self.of_type.as_str());
+        (is_file && kind == Kind::Qemu).then_some(FORMAT)
+    }
+
+    /// As [`Store::format`], as a part of a property string.
+    pub fn format_part(&self, kind: Kind) -> String {
+        let format = self.format(kind);
+        format.map_or(String::new(), |format| format!(",format={format}"))
+    }
+
+    /// Has the answer say so where a disk there cannot be snapshotted.
+    pub fn tell(&self, reach: &Reach, kind: Kind) {
+        let of_type = self.of_type.as_str();
+        let is_file = FILES.contains(&of_type);
+        if WITHOUT_SNAPSHOTS.contains(&of_type) || (is_file && kind == Kind::Lxc) {
+            let note = format!(
+                "a disk of a guest of kind {} on storage `{}` (type {of_type}) cannot be snapshotted",
+                kind.name(),
+                printable(&self.name, NAME_MAX_CHARS)
+            );
+            reach.note("snapshots", note);
+        }
     }
 }
 
@@ -151,8 +244,9 @@ pub fn storage(
     node: &str,
     content: &str,
     given: Option<&str>,
-) -> Result<String, Error> {
-    let default = reach.cluster()?.default_storage.as_deref();
+) -> Result<Store, Error> {
+    let cluster = reach.cluster()?;
+    let default = cluster.default_storage.as_deref();
     let (name, whence) = match (given, default) {
         (Some(name), _) => (name, ""),
         (None, Some(name)) => (name, " (the cluster's default)"),
@@ -164,16 +258,31 @@ pub fn storage(
         Some(row) if !is_on(row, "enabled") => "is disabled".to_string(),
         Some(row) if !is_on(row, "active") => format!("is not active on node `{node}`"),
         Some(row) if !holds(row, content) => format!("does not hold `{content}`"),
-        Some(_) => return Ok(name.to_string()),
+        Some(row) => {
+            return Ok(Store {
+                name: name.to_string(),
+                of_type: text(row, "type").to_string(),
+            });
+        }
     };
     let able = rows
         .iter()
         .filter(|row| is_on(row, "enabled") && is_on(row, "active") && holds(row, content));
     let able = names(able.map(|row| text(row, "storage")));
+    let next = match (given, default) {
+        (None, None) => unsaid(&cluster.settings, "storage", "DEFAULT_STORAGE"),
+        _ => String::new(),
+    };
     Err(Error::bad(format!(
-        "{}: storage `{name}`{whence} {problem}; that hold `{content}` there: {able}",
+        "{}: storage `{name}`{whence} {problem}; that hold `{content}` there: {able}{next}",
         reach.cluster_name()
     )))
+}
+
+/// What to do where neither the call nor the configuration says it.
+fn unsaid(settings: &Settings, argument: &str, field: &str) -> String {
+    let variable = advice::variable(settings, field);
+    format!("; say `{argument}`, or set `{variable}` for every call")
 }
 
 /// A row that does not say is taken for on: older releases leave it out.
@@ -193,7 +302,8 @@ fn holds(row: &Value, content: &str) -> bool {
 /// # Errors
 /// It is not; with those that are.
 pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, Error> {
-    let default = reach.cluster()?.default_bridge.as_deref();
+    let cluster = reach.cluster()?;
+    let default = cluster.default_bridge.as_deref();
     let (name, whence) = match (given, default) {
         (Some(name), _) => (name, ""),
         (None, Some(name)) => (name, " (the cluster's default)"),
@@ -209,8 +319,13 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
     if rows.is_empty() || rows.iter().any(|row| text(row, "iface") == name) {
         return Ok(name.to_string());
     }
+    let next = match (given, default) {
+        (None, None) => unsaid(&cluster.settings, "bridge", "DEFAULT_BRIDGE"),
+        _ => String::new(),
+    };
     Err(Error::bad(format!(
-        "{}: bridge `{name}`{whence} is not on node `{node}`, as far as the token sees; there: {}",
+        "{}: bridge `{name}`{whence} is not on node `{node}`, as far as the token sees; there: \
+         {}{next}",
         reach.cluster_name(),
         names(rows.iter().map(|row| text(row, "iface")))
     )))

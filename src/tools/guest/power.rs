@@ -10,12 +10,15 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::confirm::Plan;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::Verb;
+use crate::proxmox::holder::Held;
+use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::current::Current;
+use crate::tools::fleet::quorum;
 use crate::tools::plan;
 use crate::wait::{self, Wake};
 
@@ -83,7 +86,14 @@ fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         ),
         ("undo", json!("the guest can be started again")),
     ];
-    plan::of_guest(reach, &consequences)
+    let mut plan = plan::of_guest(reach, &consequences)?;
+    if !plan.shown.contains_key("ha") {
+        unlocked(reach, action, &plan.subject)?;
+    }
+    if let Some(shutdowns) = shutdowns(reach, action)? {
+        plan.shown.insert("overrules".into(), shutdowns.into());
+    }
+    Ok(plan)
 }
 
 fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -99,6 +109,16 @@ fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         answer.insert("unchanged".into(), format!("it was {state} already").into());
         return Ok(answer);
     }
+    if !managed {
+        unlocked(reach, action, &before)?;
+    }
+    // A reboot would leave the guest off: its second half is a start, which is refused. What is saved
+    // by a hibernation could not be written down.
+    match action {
+        "reboot" => quorum::held(reach, "a reboot")?,
+        "hibernate" => quorum::held(reach, "a hibernation")?,
+        _ => {}
+    }
     let command = if action == "hibernate" {
         "suspend"
     } else {
@@ -110,6 +130,10 @@ fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     if let Some(timeout) = args.int("timeout") {
         request = request.with("timeout", timeout);
+    }
+    if let Some(shutdowns) = shutdowns(reach, action)? {
+        request = request.with("overrule-shutdown", true);
+        answer.insert("overrules".into(), shutdowns.into());
     }
     let begun = Instant::now();
     let reply = reach.send(&request)?;
@@ -145,6 +169,48 @@ fn fits(reach: &Reach, action: &str) -> Result<(), Error> {
         return wrong("it is a template: clone it and start the clone");
     }
     Ok(())
+}
+
+/// Refuses what a lock would make fail in the task. Not every order is stopped by every lock
+/// (measured on 9.2), and there is nothing to stop of a guest that is stopped.
+fn unlocked(reach: &Reach, action: &str, current: &Value) -> Result<(), Error> {
+    let current = Current::of(current);
+    let passes = match (action, current.lock.as_deref().unwrap_or_default()) {
+        ("resume", _) | ("start", "suspended") | ("suspend", "backup") => true,
+        ("start", "mounted") => reach.guest()?.kind == GuestKind::Lxc,
+        ("stop" | "shutdown", _) => current.is_stopped(),
+        _ => false,
+    };
+    if passes {
+        Ok(())
+    } else {
+        current.unlocked(reach)
+    }
+}
+
+/// The shutdowns of the guest that still run, which hold it against a `stop` that does not overrule
+/// them; nothing where there are none, or for another order.
+fn shutdowns(reach: &Reach, action: &str) -> Result<Option<Vec<String>>, Error> {
+    if action != "stop" {
+        return Ok(None);
+    }
+    let guest = reach.guest()?;
+    let held = Held {
+        node: &guest.node,
+        kind: guest.kind.name(),
+        vmid: &guest.vmid.to_string(),
+    };
+    let tasks = match held.tasks(&|request: &Request| reach.send(request), None) {
+        Ok(tasks) => tasks,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        // Without them it is tried all the same.
+        Err(_) => return Ok(None),
+    };
+    let shutdowns = tasks.iter().filter(|task| task.kind.ends_with("shutdown"));
+    let shutdowns: Vec<String> = shutdowns
+        .map(|task| task.of(reach.cluster_name()))
+        .collect();
+    Ok((!shutdowns.is_empty()).then_some(shutdowns))
 }
 
 /// The exact state: a paused machine is `running` for one word of the API and `paused` for another.

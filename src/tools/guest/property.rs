@@ -107,6 +107,11 @@ pub fn is_disk(kind: Kind, key: &str) -> bool {
     })
 }
 
+/// Whether the key is of the little disk of a firmware or a security chip.
+pub fn is_state(key: &str) -> bool {
+    matches!(numbered(key), Some(("efidisk" | "tpmstate", _)))
+}
+
 /// Whether the key is of a volume that no disk uses.
 pub fn is_unused(key: &str) -> bool {
     matches!(numbered(key), Some(("unused", _)))

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::disk::{Found, VOLUME_MAX_CHARS, find};
+use super::disk::{Found, VOLUME_MAX_CHARS, find, mount_point, new_key};
+use super::place::Problems;
 use super::property::{self, Held};
 use super::{answer_for, change};
 use crate::error::Error;
@@ -13,10 +14,42 @@ use crate::proxmox::request::Verb;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::rows::number;
+use crate::tools::fleet::quorum;
 use crate::tools::{disks, plan};
 
+/// Said of a volume that is there after its removal.
+const KEPT: &str = "its storage still has the volume: Proxmox took the entry away and destroyed \
+                    nothing";
 /// So many snapshots are read for a plan.
 const SNAPSHOTS_READ_MAX: usize = 20;
+
+/// Attaches a volume that no disk uses, under the next free key.
+///
+/// # Errors
+/// There is no such volume; or what Proxmox has against it.
+pub(super) fn attach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+    let kind = reach.guest()?.kind;
+    let config = change::unlocked(reach)?;
+    let found = find(reach, args, &config)?;
+    let mut problems = Problems::default();
+    let key = problems.take(new_key(kind, &config, None))?;
+    let mp = problems.take(mount_point(kind, args))?.flatten();
+    problems.end()?;
+    let key = key.unwrap_or_default();
+    let mut value = found.volume.clone();
+    if let Some(mp) = mp {
+        value.push_str(&format!(",mp={mp}"));
+    }
+    let params = Map::from_iter([(key.clone(), Value::from(value))]);
+    let request = change::request(reach, change::slow_verb(kind), &config, params)?;
+    let mut answer = answer_for(reach)?;
+    answer.insert("disk".into(), key.into());
+    let volume = printable(&found.volume, VOLUME_MAX_CHARS);
+    answer.insert("volume".into(), volume.into());
+    answer.extend(change::send(reach, &request, &config)?);
+    Ok(answer)
+}
 
 /// Detaches a disk. Its volume stays, under the first free `unusedN`.
 ///
@@ -45,7 +78,7 @@ pub(super) fn detach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
         "volume".into(),
         printable(&found.volume, VOLUME_MAX_CHARS).into(),
     );
-    answer.extend(change::send(reach, &request)?);
+    answer.extend(change::send(reach, &request, &config)?);
     name_kept(reach, &found.volume, &mut answer)?;
     Ok(answer)
 }
@@ -83,26 +116,38 @@ pub(super) fn name_kept(
 pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     let config = change::unlocked(reach)?;
     let found = removable(reach, args, &config)?;
-    let mut consequences = vec![
-        ("disk", json!(found.key)),
-        (
-            "destroys",
-            json!(printable(&found.volume, VOLUME_MAX_CHARS)),
-        ),
-    ];
-    match found.size() {
-        Some(size) => consequences.push(("size", json!(size::text(size)))),
-        // An unused volume's size stands nowhere but on its storage.
-        None => consequences.push(("size", size_on_storage(reach, &found.volume)?)),
+    let volume = json!(printable(&found.volume, VOLUME_MAX_CHARS));
+    let row = on_storage(reach, &found.volume)?;
+    let owner = row.iter().flatten().map(owner_of).find(|owner| *owner > 0);
+    let mut consequences = vec![("disk", json!(found.key))];
+    // Proxmox destroys what is the guest's own, and lets go of the rest.
+    let own = u64::from(reach.guest()?.vmid);
+    if let Some(other) = owner.filter(|owner| *owner != own) {
+        let kept = format!("it is guest {other}'s: only the entry here goes, and the volume stays");
+        consequences.push(("unlinks", volume));
+        consequences.push(("volume_is_kept", json!(kept)));
+        consequences.push(("undo", json!("by attaching the volume again")));
+        return plan::of_guest(reach, &consequences);
     }
+    consequences.push(("destroys", volume));
+    // An unused volume's size stands nowhere but on its storage.
+    let listed = row.flatten().and_then(|row| row.get("size")?.as_u64());
+    let size = found.size().or(listed);
+    consequences.push((
+        "size",
+        size.map_or(json!("unknown"), |size| json!(size::text(size))),
+    ));
     if !property::is_unused(&found.key) {
         consequences.push(("in_use", json!(true)));
     }
     if let Some(users) = snapshots_with(reach, &found.volume)? {
         consequences.push(("used_by_snapshots", users));
     }
-    let undo = "cannot be undone: only a backup of the guest brings the data back";
-    consequences.push(("undo", json!(undo)));
+    if property::is_unused(&found.key) {
+        let when = "a backup holds it only if it was made while a disk used the volume";
+        consequences.push(("in_backups", json!(when)));
+    }
+    consequences.push(("undo", json!(plan::BY_BACKUP)));
     let plan = plan::of_guest(reach, &consequences)?;
     Ok(Plan {
         volumes: vec![found.volume],
@@ -131,8 +176,9 @@ fn snapshots_with(reach: &Reach, volume: &str) -> Result<Option<Value>, Error> {
     Ok((!users.is_empty()).then(|| json!(users)))
 }
 
-/// The size of a volume as its storage says; `unknown` where it does not.
-fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
+/// What the storage of a volume lists of it: nothing where that cannot be read, and nothing inside
+/// where it is not listed.
+fn on_storage(reach: &Reach, volume: &str) -> Result<Option<Option<Value>>, Error> {
     let guest = reach.guest()?;
     let storage = disks::storage_of(volume).unwrap_or(volume);
     let values = [guest.node.as_str(), storage];
@@ -140,13 +186,17 @@ fn size_on_storage(reach: &Reach, volume: &str) -> Result<Value, Error> {
     let rows = match reach.rows_at(path, &values, "volid") {
         Ok(rows) => rows,
         Err(Error::Cancelled) => return Err(Error::Cancelled),
-        Err(_) => return Ok(json!("unknown")),
+        Err(_) => return Ok(None),
     };
-    let row = rows
-        .iter()
-        .find(|row| row.get("volid").and_then(Value::as_str) == Some(volume));
-    let size = row.and_then(|row| row.get("size")).and_then(Value::as_u64);
-    Ok(size.map_or(json!("unknown"), |size| json!(size::text(size))))
+    let mut rows = rows.into_iter();
+    Ok(Some(rows.find(|row| {
+        row.get("volid").and_then(Value::as_str) == Some(volume)
+    })))
+}
+
+/// The guest whose a listed volume is; 0 where the storage does not say.
+fn owner_of(row: &Value) -> u64 {
+    number(row.get("vmid"))
 }
 
 /// Destroys a volume: of `unusedN`, or of a VM's disk in use.
@@ -167,13 +217,23 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
     // Freeing a large volume takes its time: a VM does it in a task.
     let verb = change::slow_verb(reach.guest()?.kind);
     let request = change::request(reach, verb, &config, params)?;
+    let was_there = on_storage(reach, &found.volume)?.flatten().is_some();
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), found.key.as_str().into());
-    answer.insert(
-        "destroyed".into(),
-        printable(&found.volume, VOLUME_MAX_CHARS).into(),
-    );
-    answer.extend(change::send(reach, &request)?);
+    answer.extend(change::send(reach, &request, &config)?);
+    if change::ended(&answer) {
+        // Proxmox lets go of what it does not take for the guest's own, and says nothing of it.
+        let became = match on_storage(reach, &found.volume)? {
+            Some(None) if was_there => "destroyed",
+            Some(Some(_)) => "unlinked",
+            _ => "removed",
+        };
+        let volume = printable(&found.volume, VOLUME_MAX_CHARS);
+        answer.insert(became.into(), volume.into());
+        if became == "unlinked" {
+            answer.insert("note".into(), KEPT.into());
+        }
+    }
     Ok(answer)
 }
 
@@ -181,13 +241,19 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
 fn removable(reach: &Reach, args: &Args, config: &Map<String, Value>) -> Result<Found, Error> {
     let found = find(reach, args, config)?;
     let in_use = !property::is_unused(&found.key);
-    if in_use && reach.guest()?.kind == Kind::Lxc {
-        return Err(Error::bad(format!(
-            "{}: `{}` is in use: a container's volume is detached first, and then removed as \
-             `unusedN`",
-            reach.cluster_name(),
-            found.key
-        )));
-    }
-    Ok(found)
+    let problem = match found.key.as_str() {
+        "rootfs" => {
+            "is the root of the container, which goes only with the whole guest: guest_delete"
+        }
+        _ if in_use && reach.guest()?.kind == Kind::Lxc => {
+            "is in use: a container's volume is detached first, and then removed as `unusedN`"
+        }
+        _ => {
+            // Without quorum the volume would be gone, and its entry stay.
+            quorum::held(reach, "a removal")?;
+            return Ok(found);
+        }
+    };
+    let cluster = reach.cluster_name();
+    Err(Error::bad(format!("{cluster}: `{}` {problem}", found.key)))
 }

@@ -23,7 +23,7 @@ use rollback::rollback_plan;
 use tree::{NAME_MAX_CHARS, PRESENT, Snapshot, Snapshots, names, row, shown, wrong};
 
 mod rollback;
-mod tree;
+pub mod tree;
 
 /// The longest description that Proxmox takes for anything.
 const DESCRIPTION_GIVEN_MAX_CHARS: usize = 8192;
@@ -36,6 +36,7 @@ const COLUMNS: &[&str] = &[
     "parent",
     "time",
     "vmstate",
+    "unfinished",
     "current",
     "untrusted_text",
 ];
@@ -220,10 +221,13 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         let kept = "kept, and get its parent";
         plan.shown.insert("children_are".into(), kept.into());
     }
-    let lost = format!(
-        "the way back to {}; the guest as it is now is not touched",
-        time::iso(snapshot.time)
-    );
+    let lost = match &snapshot.unfinished {
+        None => format!(
+            "the way back to {}; the guest as it is now is not touched",
+            time::iso(snapshot.time)
+        ),
+        Some(state) => format!("no way back: it was never finished (`{state}`)"),
+    };
     plan.shown.insert("lost".into(), lost.into());
     plan.shown.insert("undo".into(), "cannot be undone".into());
     Ok(plan)

@@ -19,7 +19,7 @@ const YOUNGEST_ONLY: &[&str] = &["zfspool", "zfs"];
 
 pub(super) fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     let snapshots = Snapshots::read(reach)?;
-    let snapshot = snapshots.need(reach, args.need("snapname")?)?;
+    let snapshot = snapshots.need_whole(reach, args.need("snapname")?)?;
     let younger = snapshots.younger(snapshot);
     if !younger.is_empty() {
         refuse_where_younger_block(reach, snapshot, &younger)?;

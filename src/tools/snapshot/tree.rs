@@ -9,33 +9,37 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
 use crate::tool::rows::{Row, flag, number};
+use crate::tools::plan;
 
-pub(super) const NAME_MAX_CHARS: usize = 60;
+pub const NAME_MAX_CHARS: usize = 60;
 const DESCRIPTION_MAX_CHARS: usize = 500;
 /// The list has the present state as a row of this name.
-pub(super) const PRESENT: &str = "current";
+pub const PRESENT: &str = "current";
 
 /// One snapshot.
-pub(super) struct Snapshot {
-    pub(super) name: String,
-    pub(super) parent: String,
+pub struct Snapshot {
+    pub name: String,
+    pub parent: String,
     /// Unix seconds.
-    pub(super) time: u64,
+    pub time: u64,
     /// Whether the memory is in it.
-    pub(super) vmstate: bool,
-    pub(super) description: String,
+    pub vmstate: bool,
+    pub description: String,
+    /// What is being done to it, or was when its task died (`prepare`, `delete`): until that is
+    /// through there is nothing to go back to. Proxmox calls it `snapstate`.
+    pub unfinished: Option<String>,
 }
 
 /// Those of one guest.
-pub(super) struct Snapshots {
+pub struct Snapshots {
     /// Newest first.
-    pub(super) all: Vec<Snapshot>,
+    pub all: Vec<Snapshot>,
     /// The one that the present state follows; empty without any.
-    pub(super) current: String,
+    pub current: String,
 }
 
 impl Snapshots {
-    pub(super) fn read(reach: &Reach) -> Result<Snapshots, Error> {
+    pub fn read(reach: &Reach) -> Result<Snapshots, Error> {
         let list = reach.rows_of_guest("/snapshot", "name")?;
         let text = |row: &Value, key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -55,6 +59,7 @@ impl Snapshots {
                 time: number(row.get("snaptime")),
                 vmstate: flag(row.get("vmstate")),
                 description: text(row, "description"),
+                unfinished: plan::unfinished(row),
             });
         }
         // Within a second the line of descent tells which came later.
@@ -67,7 +72,7 @@ impl Snapshots {
 
     /// # Errors
     /// There is none of this name: those that there are.
-    pub(super) fn need(&self, reach: &Reach, name: &str) -> Result<&Snapshot, Error> {
+    pub fn need(&self, reach: &Reach, name: &str) -> Result<&Snapshot, Error> {
         if let Some(found) = self.all.iter().find(|one| one.name == name) {
             return Ok(found);
         }
@@ -78,26 +83,46 @@ impl Snapshots {
         Err(wrong(reach, &format!("has no snapshot `{name}`; {there}"))?)
     }
 
+    /// As [`Snapshots::need`], of a snapshot to go back to.
+    ///
+    /// # Errors
+    /// There is none of this name, or it was never finished.
+    pub fn need_whole(&self, reach: &Reach, name: &str) -> Result<&Snapshot, Error> {
+        let found = self.need(reach, name)?;
+        let Some(state) = &found.unfinished else {
+            return Ok(found);
+        };
+        let whole = names(self.all.iter().filter(|one| one.unfinished.is_none()));
+        let whole = match whole.as_slice() {
+            [] => "it has none that is".to_string(),
+            whole => format!("finished: {}", whole.join(", ")),
+        };
+        Err(wrong(
+            reach,
+            &format!("has a snapshot `{name}` that is not finished (`{state}`); {whole}"),
+        )?)
+    }
+
     /// Those that were taken after it.
-    pub(super) fn younger(&self, than: &Snapshot) -> Vec<String> {
+    pub fn younger(&self, than: &Snapshot) -> Vec<String> {
         let descends = |one: &Snapshot| ancestors(&self.all, one).contains(&than.name.as_str());
         let is_younger = |one: &&Snapshot| one.time > than.time || descends(one);
         names(self.all.iter().filter(is_younger))
     }
 
-    pub(super) fn children(&self, of: &Snapshot) -> Vec<String> {
+    pub fn children(&self, of: &Snapshot) -> Vec<String> {
         names(self.all.iter().filter(|one| one.parent == of.name))
     }
 }
 
-pub(super) fn names<'s>(snapshots: impl Iterator<Item = &'s Snapshot>) -> Vec<String> {
+pub fn names<'s>(snapshots: impl Iterator<Item = &'s Snapshot>) -> Vec<String> {
     snapshots
         .map(|one| printable(&one.name, NAME_MAX_CHARS))
         .collect()
 }
 
 /// A problem with the guest, as an error: "production: guest 101 has ...".
-pub(super) fn wrong(reach: &Reach, problem: &str) -> Result<Error, Error> {
+pub fn wrong(reach: &Reach, problem: &str) -> Result<Error, Error> {
     let vmid = reach.guest()?.vmid;
     Ok(Error::bad(format!(
         "{}: guest {vmid} {problem}",
@@ -121,13 +146,14 @@ fn ancestors<'s>(all: &'s [Snapshot], of: &'s Snapshot) -> Vec<&'s str> {
 }
 
 /// A snapshot as a row.
-pub(super) fn row(snapshot: &Snapshot) -> Row {
+pub fn row(snapshot: &Snapshot) -> Row {
     let mut row = Row::new();
     let short = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
     row.insert("snapname", short(&snapshot.name));
     row.insert("parent", short(&snapshot.parent));
     row.insert("time", time::iso(snapshot.time).into());
     row.insert("vmstate", snapshot.vmstate.into());
+    row.insert("unfinished", json!(snapshot.unfinished));
     let description = printable(&snapshot.description, DESCRIPTION_MAX_CHARS);
     if !description.is_empty() {
         row.insert("untrusted_text", json!({ "description": description }));
@@ -136,13 +162,13 @@ pub(super) fn row(snapshot: &Snapshot) -> Row {
 }
 
 /// What a snapshot holds, as a plan shows it.
-pub(super) fn shown(snapshot: &Snapshot) -> Value {
+pub fn shown(snapshot: &Snapshot) -> Value {
     let mut row = row(snapshot);
     row.insert("age", age(snapshot).into());
     Value::Object(row.into_object())
 }
 
 /// How long ago it was taken.
-pub(super) fn age(snapshot: &Snapshot) -> String {
+pub fn age(snapshot: &Snapshot) -> String {
     time::span(time::now().saturating_sub(snapshot.time))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::fleet::quorum;
 use super::guest::NAME_MAX_CHARS;
 use crate::error::Error;
 use crate::gate::mark::Mark;
@@ -189,6 +190,10 @@ fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             "it had ended already; nothing was sent".into(),
         );
         return Ok(answer);
+    }
+    // Without quorum the lock that it has set on its guest would stay.
+    if upid.kind == "vzdump" {
+        quorum::held(reach, "the stop of a backup")?;
     }
     let values = [upid.node.as_str(), upid.as_str()];
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;

@@ -96,15 +96,27 @@ fn vzdump(call: &mut Call) -> Answer {
                 .is_some_and(|guest| guest.lock().is_none() && guest.node == node)
         })
         .collect();
+    // Without quorum no lock can be written.
+    let locked = match call.state.has_quorum() {
+        true => locked,
+        false => Vec::new(),
+    };
     for vmid in &locked {
         if let Some(guest) = call.state.guests.get_mut(vmid) {
             guest.set("lock", "backup");
         }
     }
-    let unlock = locked.clone();
+    let (unlock, undone) = (locked.clone(), locked.clone());
     let plan = Plan::new(&node, "vzdump", name)
         .length(3)
-        .undo(move |state| state.unlock(&unlock));
+        .undo(move |state| state.unlock(&undone))
+        .stop(move |state, _| {
+            // What cannot be written stays, and so does the lock.
+            if state.has_quorum() {
+                state.unlock(&unlock);
+            }
+            "interrupted by signal".into()
+        });
     Ok(call.state.spawn(&who, plan, move |state, log| {
         state.unlock(&locked);
         state.dump(&node, &wanted, &storage, &params, log)
@@ -217,11 +229,9 @@ impl State {
                 "running"
             }
         ));
-        if let Some(lock) = guest.lock() {
-            log.push(format!(
-                "ERROR: Backup of VM {vmid} failed - {} is locked ({lock})",
-                guest.kind.short()
-            ));
+        let locked = super::locked(guest);
+        if let Err(text) = locked.and_then(|()| self.writable(&guest.node, guest.kind, vmid)) {
+            log.push(format!("ERROR: Backup of VM {vmid} failed - {text}"));
             log.push(format!("INFO: Failed at {}", self.stamp()));
             return false;
         }

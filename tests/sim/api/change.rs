@@ -3,7 +3,10 @@
 use super::super::answer::{Params, Refusal, flag, given, list, scalar};
 use super::super::guest::{Guest, Kind, is_disk_key, volume};
 use super::super::state::State;
-use super::config::{CONTROL, FAST};
+use super::config::CONTROL;
+
+/// Options that stay pending, each with why.
+pub type Refused = Vec<(String, String)>;
 
 impl State {
     /// Storages named by drives exist, and volumes of installation media do.
@@ -20,13 +23,14 @@ impl State {
         Ok(())
     }
 
-    /// Changes a guest's configuration as a request says.
+    /// Changes a guest's configuration as a request says. What the running guest did not take or give
+    /// back stays pending, and is named; all else takes effect.
     pub fn change(
         &mut self,
         vmid: u32,
         params: Params,
         log: &mut Vec<String>,
-    ) -> Result<(), String> {
+    ) -> Result<Refused, String> {
         let Some(mut guest) = self.guests.remove(&vmid) else {
             return Err(format!("VM {vmid} does not exist"));
         };
@@ -40,13 +44,19 @@ impl State {
         guest: &mut Guest,
         params: &Params,
         log: &mut Vec<String>,
-    ) -> Result<(), String> {
+    ) -> Result<Refused, String> {
+        let mut refused = Refused::new();
         for key in list(&given(params, "revert").unwrap_or_default()) {
-            guest.pending.remove(&key);
+            guest.revert(&key);
         }
         let force = flag(params, "force");
         for key in list(&given(params, "delete").unwrap_or_default()) {
-            self.remove_option(guest, &key, force);
+            if guest.kind == Kind::Lxc && key == "rootfs" {
+                return Err("unable to delete required option 'rootfs'".into());
+            }
+            if let Some(text) = self.remove_option(guest, &key, force) {
+                refused.push((key, text));
+            }
         }
         for (key, value) in params
             .iter()
@@ -59,52 +69,11 @@ impl State {
                 continue;
             }
             let value = self.value_for(guest, key, &scalar(value), log)?;
-            let fast = FAST.contains(&key.as_str())
-                || is_disk_key(key, guest.kind)
-                || key.starts_with("net")
-                || key.starts_with("unused");
-            if guest.running() && guest.kind == Kind::Qemu && !fast {
-                if guest.config.get(key) == Some(&value) {
-                    guest.pending.remove(key);
-                } else {
-                    guest.pending.insert(key.clone(), value);
-                }
-            } else {
-                guest.config.insert(key.clone(), value);
+            if let Some(text) = self.set_option(guest, key, value) {
+                refused.push((key.clone(), text));
             }
         }
-        Ok(())
-    }
-
-    fn remove_option(&mut self, guest: &mut Guest, key: &str, force: bool) {
-        guest.pending.remove(key);
-        let Some(value) = guest.config.get(key).cloned() else {
-            return;
-        };
-        let id = volume(&value).to_string();
-        // Another guest's volume is neither freed by this nor kept as unused.
-        let own = self
-            .volume(&id, &guest.node)
-            .is_none_or(|found| found.vmid == Some(guest.vmid));
-        if key.starts_with("unused")
-            || (is_disk_key(key, guest.kind) && (force || id.contains("cloudinit")))
-        {
-            if own {
-                self.free(&id, &guest.node);
-            }
-        } else if is_disk_key(key, guest.kind) && !value.contains("media=cdrom") {
-            if own {
-                guest.keep_unused(&id);
-            }
-        } else if guest.running()
-            && guest.kind == Kind::Qemu
-            && !FAST.contains(&key)
-            && !key.starts_with("net")
-        {
-            guest.pending.insert(key.into(), String::new());
-            return;
-        }
-        guest.config.remove(key);
+        Ok(refused)
     }
 
     /// A value as the configuration keeps it: disks allocated, addresses made, tags in order.
@@ -250,17 +219,5 @@ impl State {
             "{key}: successfully created disk '{volid},media=cdrom'"
         ));
         Ok(format!("{volid},media=cdrom"))
-    }
-}
-
-impl Guest {
-    /// Keeps a detached volume as `unusedN`.
-    pub fn keep_unused(&mut self, id: &str) -> String {
-        let key = (0..)
-            .map(|n| format!("unused{n}"))
-            .find(|key| !self.config.contains_key(key))
-            .unwrap_or_default();
-        self.config.insert(key.clone(), id.into());
-        key
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::answer::{Answer, Params, Refusal, flag, given, list, scalar};
 use super::super::gate::Call;
 use super::super::guest::{Config, Kind, is_disk_key, object, typed};
+use super::super::state::State;
 use super::super::task::Plan;
 use super::{Handler, NULL, locked};
 
@@ -80,7 +81,9 @@ fn pending(call: &mut Call) -> Answer {
     for (key, value) in &object(guest.kind, &guest.config) {
         let mut row = json!({"key": key, "value": value});
         match guest.pending.get(key) {
-            Some(next) if next.is_empty() => row["delete"] = 1.into(),
+            Some(next) if next.is_empty() => {
+                row["delete"] = if guest.forced.contains(key) { 2 } else { 1 }.into();
+            }
             Some(next) => row["pending"] = typed(guest.kind, key, next),
             None => {}
         }
@@ -135,21 +138,47 @@ fn precheck(call: &Call) -> Result<(), Refusal> {
         )?;
     }
     call.guest()?;
-    call.state.volumes_exist(params, kind)?;
-    call.quorum_for_file()
+    unplanned(call, &delete)?;
+    call.state.volumes_exist(params, kind)
+}
+
+/// What is reverted is an option, and not changed in the same call.
+fn unplanned(call: &Call, delete: &[String]) -> Result<(), Refusal> {
+    let params = &call.params;
+    for key in list(&given(params, "revert").unwrap_or_default()) {
+        if call.method.param(&key).is_none() || CONTROL.contains(&key.as_str()) {
+            return Err(Refusal::param("revert", format!("unknown option '{key}'")));
+        }
+        if params.contains_key(&key) || delete.contains(&key) {
+            return Err(Refusal::param(
+                "delete",
+                format!("you can't use '-{key}' and -revert {key}' at the same time"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Call<'_> {
-    /// Without quorum the configuration file cannot be written.
-    fn quorum_for_file(&self) -> Result<(), Refusal> {
-        if self.state.has_quorum() {
+    /// Without quorum the guest's configuration file cannot be written.
+    pub fn writable(&self) -> Result<(), Refusal> {
+        let (kind, vmid) = (self.kind(), self.vmid());
+        self.state
+            .writable(&self.node, kind, vmid)
+            .map_err(Refusal::die)
+    }
+}
+
+impl State {
+    /// As [`Call::writable`], in a task.
+    pub fn writable(&self, node: &str, kind: Kind, vmid: u32) -> Result<(), String> {
+        if self.has_quorum() {
             return Ok(());
         }
-        let (conf, vmid) = (self.kind().conf(), self.vmid());
-        Err(Refusal::die(format!(
-            "unable to open file '/etc/pve/nodes/{}/{conf}/{vmid}.conf.tmp.180' - Permission denied",
-            self.node
-        )))
+        let conf = kind.conf();
+        Err(format!(
+            "unable to open file '/etc/pve/nodes/{node}/{conf}/{vmid}.conf.tmp.180' - Permission denied"
+        ))
     }
 }
 
@@ -196,11 +225,19 @@ fn guarded(call: &Call) -> Result<(), Refusal> {
 fn put(call: &mut Call) -> Answer {
     precheck(call)?;
     guarded(call)?;
+    call.writable()?;
     let (vmid, params) = (call.vmid(), call.params.clone());
-    call.state
+    let refused = call
+        .state
         .change(vmid, params, &mut Vec::new())
         .map_err(Refusal::die)?;
-    NULL
+    if refused.is_empty() {
+        return NULL;
+    }
+    let errors = refused.into_iter();
+    Err(Refusal::params(
+        errors.map(|(key, text)| (key, text.into())).collect(),
+    ))
 }
 
 fn post(call: &mut Call) -> Answer {
@@ -213,22 +250,27 @@ fn post(call: &mut Call) -> Answer {
         call.params.clone(),
     );
     if params.contains_key("background_delay") {
-        call.state
-            .change(vmid, params, &mut Vec::new())
-            .map_err(Refusal::die)?;
-        return NULL;
+        return put(call);
     }
+    let node_of_task = node.clone();
     Ok(call.state.spawn(
         &who,
         Plan::new(&node, "qmconfig", vmid).holds(vmid),
         move |state, log| {
+            state.writable(&node_of_task, Kind::Qemu, vmid)?;
             let words: Vec<String> = params
                 .iter()
                 .filter(|(key, _)| !matches!(key.as_str(), "node" | "vmid" | "digest"))
                 .map(|(key, value)| format!("-{key} {}", scalar(value)))
                 .collect();
             log.push(format!("update VM {vmid}: {}", words.join(" ")));
-            state.change(vmid, params, log)
+            match state.change(vmid, params, log)?.first() {
+                None => Ok(()),
+                Some((key, text)) => {
+                    let text = text.replace('\n', " ");
+                    Err(format!("400 Parameter verification failed. {key}: {text}"))
+                }
+            }
         },
     ))
 }
@@ -236,6 +278,7 @@ fn post(call: &mut Call) -> Answer {
 fn unlink(call: &mut Call) -> Answer {
     call.unheld(call.vmid())?;
     locked(call.guest()?).map_err(Refusal::die)?;
+    call.writable()?;
     let (vmid, force) = (call.vmid(), flag(&call.params, "force"));
     let mut params = Params::new();
     params.insert("delete".into(), call.text("idlist").into());

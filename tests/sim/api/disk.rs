@@ -88,11 +88,13 @@ fn resize(call: &mut Call) -> Answer {
             if let Some(volume) = state.volume_mut(&id, &node) {
                 volume.size = size;
             }
-            if let Some(guest) = state.guests.get_mut(&vmid) {
-                guest.set(&disk, &sized(&value, size));
-            }
             if kind == Kind::Qemu {
                 log.push("Image resized.".into());
+            }
+            // The image has grown by now, whether or not that can be written down.
+            state.writable(&node, kind, vmid)?;
+            if let Some(guest) = state.guests.get_mut(&vmid) {
+                guest.set(&disk, &sized(&value, size));
             }
             Ok(())
         },
@@ -163,6 +165,10 @@ fn relocate(call: &mut Call) -> Answer {
         }
         let volid = state.allocate(&storage, &node, vmid, kind, size, target_format.as_deref())?;
         log.push(format!("allocated target volume '{volid}'"));
+        if let Err(text) = state.writable(&node, kind, vmid) {
+            state.free(&volid, &node);
+            return Err(format!("storage migration failed: {text}"));
+        }
         if delete {
             state.free(&id, &node);
         }

@@ -21,6 +21,7 @@ mod migrate;
 mod moving;
 mod network;
 mod node;
+mod plug;
 mod pool;
 mod power;
 mod remote;
@@ -145,8 +146,13 @@ impl Call<'_> {
             Kind::Qemu => format!("/var/lock/qemu-server/lock-{vmid}.conf"),
             Kind::Lxc => format!("/run/lock/lxc/pve-config-{vmid}.lock"),
         };
-        let wait_s = self.state.pace.lock_ms as f64 / 1000.0;
-        Err(Refusal::die(format!("can't lock file '{file}' - got timeout")).waiting(wait_s))
+        let text = format!("can't lock file '{file}' - got timeout");
+        Err(Refusal::die(text).waiting(self.lock_s()))
+    }
+
+    /// How long a request waits for a lock, of a guest or of a file of the cluster's.
+    pub fn lock_s(&self) -> f64 {
+        self.state.pace.lock_ms as f64 / 1000.0
     }
 }
 

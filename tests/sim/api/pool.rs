@@ -84,7 +84,8 @@ fn failed(call: &Call, what: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::die(format!(
             "{what} pool failed: cfs-lock 'file-user_cfg' error: no quorum!"
-        )))
+        ))
+        .waiting(call.lock_s()))
     }
 }
 

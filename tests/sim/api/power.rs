@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::answer::{Answer, Refusal, flag};
+use super::super::answer::{Answer, Refusal, flag, number};
 use super::super::gate::Call;
 use super::super::guest::{Guest, Kind, Status, option};
 use super::super::state::State;
-use super::super::task::Plan;
+use super::super::task::{Plan, Task};
 use super::{Handler, locked, missing};
 
 pub const TABLE: &[(&str, &str, Handler)] = &[
@@ -29,7 +29,24 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("POST", "/nodes/{node}/lxc/{vmid}/status/resume", resume),
 ];
 
+/// How long a shutdown waits where it is not said.
+const SHUTDOWN_S: i64 = 180;
+
 impl State {
+    /// Ends the shutdowns of a guest that run; gives their UPIDs.
+    fn overrule(&mut self, vmid: u32) -> Vec<String> {
+        let is_its = |task: &&Task| {
+            let is_shutdown = matches!(task.kind.as_str(), "qmshutdown" | "vzshutdown");
+            is_shutdown && task.id == vmid.to_string() && task.end.is_none()
+        };
+        let found = self.tasks.iter().filter(is_its);
+        let upids: Vec<String> = found.map(|task| task.upid.clone()).collect();
+        for upid in &upids {
+            self.interrupt(upid);
+        }
+        upids
+    }
+
     /// Why a guest cannot start, if it cannot.
     fn startable(&self, node: &str, kind: Kind, vmid: u32) -> Result<(), String> {
         let guest = self
@@ -41,7 +58,10 @@ impl State {
                 Kind::Lxc => "you can't start a CT if it's a template".into(),
             });
         }
-        locked(guest)?;
+        match (guest.lock(), kind) {
+            (Some("suspended"), _) | (Some("mounted"), Kind::Lxc) => {}
+            _ => locked(guest)?,
+        }
         if guest.running() {
             return Err(format!("{} {vmid} already running", guest.kind.short()));
         }
@@ -75,21 +95,25 @@ impl State {
     pub fn power_on(&mut self, vmid: u32) {
         self.next_pid += 9;
         let pid = self.next_pid;
+        self.come_true(vmid);
         if let Some(guest) = self.guests.get_mut(&vmid) {
-            guest.apply_pending();
+            if guest.lock() == Some("suspended") {
+                guest.config.remove("lock");
+            }
             (guest.status, guest.uptime, guest.cpu, guest.pid) = (Status::Running, 1, 0.01, pid);
         }
     }
 
     pub fn power_off(&mut self, vmid: u32) {
+        self.come_true(vmid);
         if let Some(guest) = self.guests.get_mut(&vmid) {
-            guest.apply_pending();
             (guest.status, guest.uptime, guest.cpu, guest.pid) = (Status::Stopped, 0, 0.0, 0);
         }
     }
 }
 
 impl Guest {
+    /// The configuration as it will be, which is how it is read.
     pub fn apply_pending(&mut self) {
         for (key, value) in std::mem::take(&mut self.pending) {
             if value.is_empty() {
@@ -179,11 +203,22 @@ fn stop(call: &mut Call) -> Answer {
     if let Some(upid) = managed(call, "hastop", "stopped") {
         return Ok(upid);
     }
+    let overruled = match flag(&call.params, "overrule-shutdown") {
+        true => call.state.overrule(vmid),
+        false => Vec::new(),
+    };
     let plan = Plan::new(&node, kind.task("qmstop", "vzstop"), vmid).holds(vmid);
-    Ok(call.state.spawn(&who, plan, move |state, _| {
+    Ok(call.state.spawn(&who, plan, move |state, log| {
+        if !overruled.is_empty() {
+            let word = kind.task("qmshutdown", "vzshutdown");
+            log.push(format!("overruled {word} tasks: {}", overruled.join(", ")));
+        }
         let guest = state
             .guest(&node, kind, vmid)
             .ok_or_else(|| missing(&node, kind, vmid))?;
+        if !guest.running() {
+            return Ok(());
+        }
         locked(guest)?;
         state.power_off(vmid);
         Ok(())
@@ -211,6 +246,9 @@ fn shutdown(call: &mut Call) -> Answer {
         call.who.clone(),
     );
     let force = flag(&call.params, "forceStop");
+    // A guest that does not obey is waited for as long as the request says, 3 minutes at first.
+    let timeout = number(&call.params, "timeout").unwrap_or(SHUTDOWN_S);
+    let timeout = u64::try_from(timeout).unwrap_or(1).max(1);
     if kind == Kind::Lxc {
         running(call.guest()?)?;
     }
@@ -224,11 +262,14 @@ fn shutdown(call: &mut Call) -> Answer {
         .is_none_or(|guest| guest.obeys && guest.status != Status::Paused || !guest.running());
     let plan = Plan::new(&node, kind.task("qmshutdown", "vzshutdown"), vmid)
         .holds(vmid)
-        .length(if obeys { 2 } else { 5 });
+        .length(if obeys { 2 } else { timeout });
     Ok(call.state.spawn(&who, plan, move |state, log| {
         let guest = state
             .guest(&node, kind, vmid)
             .ok_or_else(|| missing(&node, kind, vmid))?;
+        if !guest.running() {
+            return Ok(());
+        }
         locked(guest)?;
         if !obeys && !force {
             return Err(match kind {
@@ -266,7 +307,12 @@ fn reboot(call: &mut Call) -> Answer {
         if !guest.obeys {
             return Err("VM quit/powerdown failed - got timeout".into());
         }
-        state.power_on(vmid);
+        // Its second half is a start, which is refused without a word.
+        if state.has_quorum() {
+            state.power_on(vmid);
+        } else {
+            state.power_off(vmid);
+        }
         Ok(())
     }))
 }

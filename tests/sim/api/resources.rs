@@ -49,6 +49,14 @@ fn resources(call: &mut Call) -> Answer {
                 state.may(who, &format!("/nodes/{name}"), &["Sys.Audit"]),
             );
             row.insert("cgroup-mode".into(), 1.into());
+            let mode = match state.maintenance.contains(name) {
+                true => Some("maintenance"),
+                false if state.ha.is_empty() => None,
+                false => Some("online"),
+            };
+            if let Some(mode) = mode {
+                row.insert("hastate".into(), mode.into());
+            }
             Value::Object(row)
         }));
     }

@@ -66,6 +66,9 @@ fn all(call: &mut Call) -> Answer {
         if let Some(parent) = &snapshot.parent {
             row["parent"] = parent.clone().into();
         }
+        if let Some(state) = &snapshot.state {
+            row["snapstate"] = state.clone().into();
+        }
         rows.push(row);
     }
     let mut now = json!({"name": "current", "description": "You are here!", "digest": guest.digest(), "running": u8::from(guest.running())});
@@ -114,6 +117,7 @@ fn create(call: &mut Call) -> Answer {
             return Err("snapshot feature is not available".into());
         }
         let stem = if kind == Kind::Qemu { "drive-" } else { "" };
+        state.writable(&node, kind, vmid)?;
         for (key, value) in guest.disks() {
             log.push(format!("snapshotting '{stem}{key}' ({})", volume(&value)));
         }
@@ -129,6 +133,7 @@ fn create(call: &mut Call) -> Answer {
                 time,
                 description,
                 vmstate,
+                state: None,
                 config,
             });
         }
@@ -152,6 +157,7 @@ fn delete(call: &mut Call) -> Answer {
             .guest(&node, kind, vmid)
             .ok_or_else(|| missing(&node, kind, vmid))?;
         locked(guest)?;
+        state.writable(&node, kind, vmid)?;
         let Some(guest) = state.guests.get_mut(&vmid) else {
             return Ok(());
         };
@@ -196,7 +202,13 @@ fn rollback(call: &mut Call) -> Answer {
             .iter()
             .find(|snapshot| snapshot.name == name)
             .ok_or_else(|| absent(&name))?;
+        if let Some(state) = &found.state {
+            return Err(format!(
+                "unable to rollback to incomplete snapshot (snapstate = {state})"
+            ));
+        }
         let (config, awake) = (found.config.clone(), found.vmstate);
+        state.writable(&node, kind, vmid)?;
         state.power_off(vmid);
         if let Some(guest) = state.guests.get_mut(&vmid) {
             guest.config = config;
@@ -224,11 +236,14 @@ fn config(call: &mut Call) -> Answer {
     if let Some(parent) = &found.parent {
         all.insert("parent".into(), parent.clone().into());
     }
+    if let Some(state) = &found.state {
+        all.insert("snapstate".into(), state.clone().into());
+    }
     Ok(all.into())
 }
 
 fn describe(call: &mut Call) -> Answer {
-    call.quorate()?;
+    call.writable()?;
     let (name, description) = (call.text("snapname"), given(&call.params, "description"));
     let guest = call.guest_mut()?;
     let found = guest

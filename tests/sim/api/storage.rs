@@ -93,7 +93,8 @@ fn quorate(call: &Call, what: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::die(format!(
             "{what} storage failed: cfs-lock 'file-storage_cfg' error: no quorum!"
-        )))
+        ))
+        .waiting(call.lock_s()))
     }
 }
 

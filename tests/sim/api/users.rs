@@ -70,7 +70,8 @@ fn writable(call: &Call, what: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::die(format!(
             "{what} failed: cfs-lock 'file-user_cfg' error: no quorum!"
-        )))
+        ))
+        .waiting(call.lock_s()))
     }
 }
 
