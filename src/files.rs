@@ -5,8 +5,8 @@
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -51,6 +51,51 @@ pub fn open_again_hastily(pipe: &File) -> io::Result<File> {
         .read(true)
         .custom_flags(O_NONBLOCK)
         .open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))
+}
+
+/// Standard error, so that writing to it never waits: a host may leave it unread for ever. `None`
+/// where it is neither a pipe nor a socket, which always take what is written.
+pub fn hasty_stderr() -> Option<HastyStderr> {
+    let own = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
+    let kind = own.metadata().ok()?.file_type();
+    if kind.is_socket() {
+        let socket = UnixStream::from(OwnedFd::from(own));
+        return Some(HastyStderr::Socket(socket));
+    }
+    let again = || {
+        File::options()
+            .write(true)
+            .custom_flags(O_NONBLOCK)
+            .open(format!("/proc/self/fd/{}", own.as_raw_fd()))
+    };
+    kind.is_fifo()
+        .then(|| again().ok().map(HastyStderr::Pipe))
+        .flatten()
+}
+
+/// See [`hasty_stderr`].
+pub enum HastyStderr {
+    Pipe(File),
+    Socket(UnixStream),
+}
+
+impl HastyStderr {
+    /// Writes what there is room for.
+    ///
+    /// # Errors
+    /// There is none now, or nobody reads any more.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            HastyStderr::Pipe(pipe) => pipe.write(bytes),
+            HastyStderr::Socket(socket) => {
+                // Standard output may be this very socket, which must not be left so.
+                socket.set_nonblocking(true)?;
+                let written = socket.write(bytes);
+                socket.set_nonblocking(false)?;
+                written
+            }
+        }
+    }
 }
 
 /// Whether something is at `path`, readable or not.

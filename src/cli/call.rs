@@ -80,7 +80,7 @@ fn asking(
     match call::call(desk, tool, arguments, caller)? {
         Outcome::Answer(answer) => Ok(answer),
         Outcome::Question(_) => Err(Error::NotAllowed {
-            sentence: "the answer was not enough; nothing was changed".into(),
+            sentence: "the answer was not enough; nothing was sent".into(),
             hint: None,
         }),
     }

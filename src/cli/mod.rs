@@ -41,6 +41,9 @@ pub const EXIT_NOT_STARTED: u8 = 2;
 /// The code of a broken configuration, as users of the Python package know it.
 pub const CONFIGURATION_ERROR: &str = "ClusterConfigurationError";
 
+/// The option that every command takes: the configuration's file.
+const ENV_FILE: &str = "--env-file";
+
 /// What the process was given, which only `main` asks for.
 #[derive(Clone)]
 pub struct Given {
@@ -96,11 +99,14 @@ pub fn run(given: Given) -> ExitCode {
     let own = |name: &&OsString| name.to_string_lossy().starts_with("PROXMOX_");
     let names = given.environment.iter().map(|(name, _)| name);
     files::keep_from_children(names.filter(own).cloned().collect());
-    let named = given.arguments.first().and_then(|word| word.to_str());
-    let command = COMMANDS.iter().find(|command| Some(command.name) == named);
-    let words = given.arguments.get(usize::from(command.is_some())..);
-    let words = words.unwrap_or_default();
-    match begin(&given, command, words) {
+    let mut words = given.arguments.clone();
+    let command = place_of_command(&words).and_then(|place| {
+        let word = words.get(place)?.to_str()?;
+        let command = COMMANDS.iter().find(|command| command.name == word)?;
+        words.remove(place);
+        Some(command)
+    });
+    match begin(&given, command, &words) {
         Ok(status) | Err(Stop::Said(status)) => status,
         Err(Stop::Usage(problem)) => {
             let name = command.map_or(String::new(), |command| format!(" {}", command.name));
@@ -110,9 +116,28 @@ pub fn run(given: Given) -> ExitCode {
     }
 }
 
+/// Where the command's name stands: the first word that is no option and no option's value.
+fn place_of_command(words: &[OsString]) -> Option<usize> {
+    let valued = |word: &str| {
+        let mut known = COMMANDS.iter().flat_map(|command| command.valued);
+        let is = |known: &str| known.strip_suffix("...").unwrap_or(known) == word;
+        is(ENV_FILE) || known.any(|known| is(known))
+    };
+    let mut place = 0;
+    while let Some(word) = words.get(place) {
+        match word.to_str()? {
+            "--" => return None,
+            word if !word.starts_with('-') || word == "-" => return Some(place),
+            word if valued(word) => place += 2,
+            _ => place += 1,
+        }
+    }
+    None
+}
+
 fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result<ExitCode, Stop> {
     let mut flags = vec!["--help", "-h"];
-    let mut valued = vec!["--env-file"];
+    let mut valued = vec![ENV_FILE];
     match command {
         Some(command) => {
             flags.extend(command.flags);
@@ -162,7 +187,7 @@ impl Start<'_> {
 
     /// The file given with `--env-file`.
     fn env_file(&self) -> Option<PathBuf> {
-        self.options.value("--env-file").map(PathBuf::from)
+        self.options.value(ENV_FILE).map(PathBuf::from)
     }
 
     /// The configuration; its warnings are said, and so is every problem of it.

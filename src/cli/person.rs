@@ -75,7 +75,7 @@ fn typed() -> Option<String> {
 
 fn refused(sentence: &str, hint: Option<&str>) -> Error {
     Error::NotAllowed {
-        sentence: format!("{sentence}; nothing was changed"),
+        sentence: format!("{sentence}; nothing was sent"),
         hint: hint.map(str::to_owned),
     }
 }

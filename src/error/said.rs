@@ -25,7 +25,7 @@ impl fmt::Display for Error {
                 if !silent.is_empty() {
                     write!(f, "; did not answer in full: {}", silent.join(", "))?;
                 }
-                write!(f, "; nothing was changed")
+                write!(f, "; nothing was sent")
             }
             Error::AmbiguousGuest {
                 cluster,
@@ -35,7 +35,7 @@ impl fmt::Display for Error {
                 let vmids: Vec<String> = vmids.iter().map(u32::to_string).collect();
                 write!(
                     f,
-                    "{cluster}: several guests are named `{name}`: {}; nothing was changed",
+                    "{cluster}: several guests are named `{name}`: {}; nothing was sent",
                     vmids.join(", ")
                 )
             }

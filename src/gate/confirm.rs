@@ -121,10 +121,21 @@ impl Wants {
             (Wants::Number(number), _) if typed(&number.to_string()) => return Ok(()),
             (Wants::Number(_), _) => "what the user typed is not the number of objects".to_owned(),
         };
-        Err(Error::NotAllowed {
-            sentence: format!("{problem}; nothing was changed"),
-            hint: None,
-        })
+        Err(unconfirmed(&problem))
+    }
+}
+
+/// A question that ended without a yes, and the way on: some clients say that they can ask and decline
+/// by themselves, so that no user ever sees a question.
+pub fn unconfirmed(problem: &str) -> Error {
+    Error::NotAllowed {
+        sentence: format!("{problem}; nothing was sent"),
+        hint: Some(
+            "a user who was never asked has a client that answers by itself: with \
+             `PROXMOX_CONFIRM=code`, set by whoever runs this server, such a call answers with its plan \
+             and a code instead, and acts when it is repeated with `confirm` set to that code"
+                .into(),
+        ),
     }
 }
 

@@ -144,7 +144,9 @@ impl Failure {
     }
 
     pub fn unsupported_version(requested: &str) -> Failure {
-        let supported: Vec<&str> = revision::ALL.iter().map(|one| one.date()).collect();
+        // Only a modern request is refused so, and it cannot be made in a legacy revision.
+        let modern = revision::ALL.iter().filter(|one| one.is_modern());
+        let supported: Vec<&str> = modern.map(|one| one.date()).collect();
         let requested: String = requested.chars().take(QUOTED_MAX_CHARS).collect();
         Failure {
             data: Some(Box::new(
@@ -279,6 +281,18 @@ fn not_json(cause: serde_json::Error) -> Refusal {
 
 /// One message out of its JSON, which is known to be well formed.
 fn message(raw: &RawValue) -> Result<Message, Refusal> {
+    if let Some(mended) = mended(raw.get()) {
+        return match message(&mended)? {
+            Message::Request(request) => {
+                // An id that holds one itself would not come back as it was.
+                let id = Some(request.id).filter(|id| !id.to_string().contains('\u{fffd}'));
+                let why = "a text has half of a surrogate pair (as `\\ud83d`), which stands for no \
+                           character";
+                Err(Failure::invalid(why).of(id))
+            }
+            other => Ok(other),
+        };
+    }
     let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
         return Err(Failure::invalid("a message is a JSON object").of(None));
     };
@@ -331,6 +345,39 @@ fn failure(raw: &str) -> Failure {
         code.unwrap_or(INTERNAL_ERROR),
         message.unwrap_or("no reason was given"),
     )
+}
+
+/// The JSON with U+FFFD for each half of a surrogate pair that stands alone: legal in JSON, but nothing
+/// that a text can hold. `None` where there is none.
+fn mended(json: &str) -> Option<Box<RawValue>> {
+    if !json.contains("\\u") {
+        return None;
+    }
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut mended = String::new();
+    let (mut done, mut at) = (0, 0);
+    while let Some(next) = json.get(at..).and_then(|rest| rest.find('\\')) {
+        at += next;
+        match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.push_str(json.get(done..at).unwrap_or_default());
+                mended.push_str("\\ufffd");
+                at += 6;
+                done = at;
+            }
+            (Some(_), _) => at += 6,
+            (None, _) => at += 2,
+        }
+    }
+    if done == 0 {
+        return None;
+    }
+    mended.push_str(json.get(done..).unwrap_or_default());
+    RawValue::from_string(mended).ok()
 }
 
 fn text(raw: &str) -> Option<String> {

@@ -248,30 +248,26 @@ impl<D> Server<'_, D> {
     ) -> Result<Outcome, Error> {
         let within = self.offer.answered_within;
         let params = question::params(errand.tool, errand.arguments, &question, revision);
-        let heard = self
-            .wire
-            .borrow_mut()
-            .ask(question::METHOD, &params, within);
+        let heard = self.wire.borrow_mut().ask(
+            question::METHOD,
+            &params,
+            within,
+            errand.progress.as_deref(),
+        );
         let said = match heard {
             Heard::Result(result) => question::said(&question.wants, &result),
             Heard::Error(failure) => question::unasked(&failure),
             Heard::Nothing => Said::Nothing(within.as_secs()),
             Heard::Cancelled => return Err(Error::Cancelled),
             Heard::Closed => {
-                return Err(Error::NotAllowed {
-                    sentence: "the client went away before its user answered; nothing was changed"
-                        .to_owned(),
-                    hint: None,
-                });
+                let problem = "the client went away before its user answered";
+                return Err(confirm::unconfirmed(problem));
             }
         };
         let state = question.state;
         match self.run(errand, Some(&confirm::Reply { state, said }))? {
             Outcome::Answer(answer) => Ok(Outcome::Answer(answer)),
-            Outcome::Question(_) => Err(Error::NotAllowed {
-                sentence: "the answer was not enough; nothing was changed".to_owned(),
-                hint: None,
-            }),
+            Outcome::Question(_) => Err(confirm::unconfirmed("the answer was not enough")),
         }
     }
 
@@ -374,7 +370,7 @@ fn in_era(mut reply: Reply, revision: Revision) -> Reply {
             .or_insert_with(|| json!("complete"));
         result
             .entry("_meta")
-            .or_insert_with(|| meta(about::signature(revision)));
+            .or_insert_with(|| meta(about::server(revision)));
     }
     reply
 }

@@ -3,6 +3,7 @@
 //! The loop takes requests from here one by one. During a call it is asked to listen, and then
 //! deals at once with what must not wait: pings, cancellations, malformed lines, the end of input.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::thread;
@@ -11,10 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::inbox::{Came, Inbox, LINE_MAX_BYTES, Line};
+use super::progress::Progress;
 use super::revision::{self, Revision};
 use super::rpc::{self, Failure, ID_MAX_BYTES, Id, Incoming, Message, Refusal, Request};
 use crate::log;
-use crate::wait::{SLICE_MS, Wake};
+use crate::wait::{SLICE_MS, Step, Wake};
 
 /// The longest line that is written.
 pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
@@ -28,6 +30,8 @@ pub const CLOSING_MS: u64 = 1400;
 const REFUSAL_MAX_BYTES: usize = 1024;
 /// How long a full output is left alone before it is tried again.
 const NAP_MS: u64 = 5;
+/// How often a client with a progress token is told that its user is still being asked.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// One line's requests, and the replies that it has got so far.
 struct Parcel {
@@ -54,6 +58,14 @@ impl Running {
 struct Asked {
     id: Id,
     response: Option<Result<Value, Failure>>,
+}
+
+/// What is told while a question is open: some clients give a call up that is silent for a minute.
+fn waiting(left: Duration) -> Step {
+    Step {
+        percent: None,
+        message: format!("the user is asked; {} s are left to answer", left.as_secs()),
+    }
 }
 
 /// What came of a question to the client.
@@ -207,7 +219,13 @@ impl Wire {
 
     /// Asks the client something in the middle of a call, and reads on until it responds. Meanwhile
     /// everything else goes as in [`Wire::listen`]. A question without a response is withdrawn.
-    pub fn ask(&mut self, method: &str, params: &Map<String, Value>, within: Duration) -> Heard {
+    pub fn ask(
+        &mut self,
+        method: &str,
+        params: &Map<String, Value>,
+        within: Duration,
+        progress: Option<&RefCell<Progress>>,
+    ) -> Heard {
         self.questions += 1;
         let id = Id::Text(format!("question-{}", self.questions));
         let end = Instant::now() + within;
@@ -216,8 +234,16 @@ impl Wire {
             response: None,
         });
         self.write(rpc::request_line(&id, method, params));
+        let mut told = Instant::now();
+        if let Some(progress) = progress {
+            self.tell(progress.borrow_mut().line(&waiting(within)));
+        }
         let heard = loop {
             let left = end.saturating_duration_since(Instant::now());
+            if let (Some(progress), true) = (progress, told.elapsed() >= TOLD_EVERY) {
+                told = Instant::now();
+                self.tell(progress.borrow_mut().line(&waiting(left)));
+            }
             let woken = self.listen(left.min(Duration::from_millis(SLICE_MS)));
             let response = self.asked.as_mut().and_then(|asked| asked.response.take());
             match (woken, response) {

@@ -9,6 +9,11 @@ use serde_json::{Value, json};
 use crate::session::{Manner, Session, desk};
 use crate::sim::World;
 
+/// Where every question ends that nobody said yes to.
+const WAY_ON: &str = "\nhint: a user who was never asked has a client that answers by itself: with \
+    `PROXMOX_CONFIRM=code`, set by whoever runs this server, such a call answers with its plan and a \
+    code instead, and acts when it is repeated with `confirm` set to that code";
+
 const AUTO: &str = "PROXMOX_CONFIRM=auto";
 /// The revisions in which a client can be asked, each in its own way.
 pub(crate) const ASKING: [&str; 3] = ["2025-06-18", "2025-11-25", Manner::MODERN];
@@ -115,7 +120,8 @@ fn nothing_else_is_an_agreement() {
             assert!(
                 error.starts_with("NotAllowedError")
                     && error.contains(expected)
-                    && error.contains("nothing was changed"),
+                    && error.contains("nothing was sent")
+                    && error.ends_with(WAY_ON),
                 "{revision}: {reply}: {error}"
             );
         }
@@ -195,8 +201,10 @@ fn an_error_of_the_client_is_no_agreement() {
         session.send(&response);
         assert_eq!(
             refusal(&mut session, id),
-            "NotAllowedError: the client could not ask its user: no such\\u{202e}method (-32601); \
-             nothing was changed"
+            format!(
+                "NotAllowedError: the client could not ask its user: no such\\u{{202e}}method \
+                 (-32601); nothing was sent{WAY_ON}"
+            )
         );
     }
     for error in [json!(null), json!("no"), json!({"code": "x"})] {
@@ -251,6 +259,25 @@ fn a_cancelled_call_withdraws_its_question() {
     assert_eq!(writes(&world), [""; 0]);
 }
 
+/// Some clients give up a call that is silent for a minute.
+#[test]
+fn who_wants_progress_is_told_that_the_user_is_asked() {
+    let world = World::three();
+    let mut session = asking(&world, "2025-11-25");
+    let params = json!({"name": "guest_delete", "arguments": delete(),
+                        "_meta": {"progressToken": "t"}});
+    let call = session.ask("tools/call", &params);
+    let question = session.receive().expect("a question");
+    assert_eq!(question["method"], json!("elicitation/create"));
+    let told = session.receive().expect("progress");
+    assert_eq!(told["method"], json!("notifications/progress"));
+    assert_eq!(told["params"]["progressToken"], json!("t"));
+    let message = told["params"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("the user is asked; "), "{message}");
+    responds(&mut session, &question["id"], &json!({"action": "decline"}));
+    assert!(refusal(&mut session, call).contains("the user declined"));
+}
+
 #[test]
 fn a_question_that_nobody_answers_is_withdrawn() {
     let world = World::three();
@@ -265,7 +292,7 @@ fn a_question_that_nobody_answers_is_withdrawn() {
     assert_eq!(withdrawn["params"]["requestId"], question);
     assert_eq!(
         refusal(&mut session, call),
-        "NotAllowedError: the user gave no answer within 4 s; nothing was changed"
+        format!("NotAllowedError: the user gave no answer within 4 s; nothing was sent{WAY_ON}")
     );
     // A late response is let go, also as one to the next question.
     let (call, next) = thinking(&mut session);
@@ -283,7 +310,7 @@ fn the_end_of_input_ends_a_question() {
     let (call, _) = thinking(&mut session);
     session.close_input();
     let text = refusal(&mut session, call);
-    assert!(text.contains("nothing was changed"), "{text}");
+    assert!(text.contains("nothing was sent"), "{text}");
     assert_eq!(session.receive(), None);
     assert_eq!(writes(&world), [""; 0]);
 }

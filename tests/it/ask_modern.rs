@@ -139,7 +139,8 @@ fn a_state_whose_user_did_not_agree_is_spent() {
         let result = again(&mut session, &delete(), &real, &no);
         let text = result["content"][0]["text"].as_str().expect("text");
         assert_eq!(result["isError"], json!(true), "{no}: {result}");
-        assert!(text.contains("nothing was changed"), "{no}: {text}");
+        assert!(text.contains("nothing was sent"), "{no}: {text}");
+        assert!(text.contains("`PROXMOX_CONFIRM=code`"), "{no}: {text}");
         is_refused(&again(&mut session, &delete(), &real, &yes()), NO_QUESTION);
     }
     assert_eq!(writes(&world), [""; 0]);

@@ -1,6 +1,10 @@
 //! The binary with a client at its standard streams and simulated clusters behind it.
 
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -207,5 +211,45 @@ fn a_cancelled_wait_is_not_answered() {
             .expect("it answers");
         assert!(listed["tools"].is_array());
         server.ends();
+    }
+}
+
+/// Some hosts never read standard error.
+#[test]
+fn a_stderr_that_nobody_reads_stops_nothing() {
+    let world = World::three();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let env_file = folder.path().join("test.env");
+    // Something is said at the start, and at every request.
+    let env = format!("{}PROXMOX_LOG=debug\nPROXMOX_NO_SUCH=1\n", world.env());
+    crate::demo::write_private(&env_file, &env).expect("the configuration is written");
+    for way in WAYS {
+        let (stderr, _kept): (OwnedFd, OwnedFd) = match way {
+            Way::Pipe => {
+                let (reader, mut writer) = io::pipe().expect("a pipe");
+                writer.write_all(&[b'.'; 65_536]).expect("it fits");
+                (writer.into(), reader.into())
+            }
+            Way::Socket => {
+                let (reader, mut writer) = UnixStream::pair().expect("a socket pair");
+                writer.set_nonblocking(true).expect("it can be");
+                while writer.write(&[b'.'; 4096]).is_ok() {}
+                writer.set_nonblocking(false).expect("it can be");
+                (writer.into(), reader.into())
+            }
+        };
+        let mut command = Command::new(PROGRAM);
+        command.arg("--env-file").arg(&env_file).env_clear();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(stderr).spawn().expect("it starts");
+        drop(command);
+        let mut input = child.stdin.take().expect("an input");
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                          "params": {"name": "node_list", "arguments": {"cluster": "all"}}});
+        writeln!(input, "{call}").expect("it reads");
+        drop(input);
+        let said = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8(said.stdout).expect("text");
+        assert!(said.contains("\"total\":"), "{way:?}: {said}");
     }
 }

@@ -272,3 +272,24 @@ fn the_objects_name_confirms() {
         ["POST /nodes/prod-pve3/qemu/110/status/stop"]
     );
 }
+
+#[test]
+fn options_may_stand_before_the_command() {
+    let world = World::three();
+    let shell = Shell::new(&world.env());
+    let usual = shell.run(&["tools", "--json"]).well();
+    let file = shell.command(&[]);
+    let file = file.get_args().nth(1).expect("--env-file and its file");
+    let file = file.to_str().expect("text");
+    for words in [
+        ["--env-file", file, "tools", "--json"].as_slice(),
+        &["--json", "tools", "--env-file", file],
+        &["--json", "--env-file", file, "tools"],
+        &["tools", "--json", "--env-file", file],
+    ] {
+        assert_eq!(bare(words).well(), usual, "{words:?}");
+    }
+    // A value is none, even if it is named like one.
+    bare(&["--env-file", "check"]).refused(2, &["ClusterConfigurationError: check: "]);
+    bare(&["--access", "read", "token", "--help"]).well();
+}

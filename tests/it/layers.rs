@@ -154,7 +154,7 @@ fn nothing_in_the_source_can_panic_or_is_unsafe() {
 }
 
 #[test]
-fn files_are_short_and_say_what_they_are_for() {
+fn files_hold_one_noun_and_say_what_they_are_for() {
     let mut problems = Vec::new();
     for (path, _) in sources() {
         let text = fs::read_to_string(root().join("src").join(&path)).expect("a source file");
@@ -162,7 +162,8 @@ fn files_are_short_and_say_what_they_are_for() {
             problems.push(format!("{path} does not open with `//!`"));
         }
         let lines = text.lines().count();
-        if lines > 400 {
+        // A file is split where it holds two nouns. So long, it is sure to.
+        if lines > 900 {
             problems.push(format!("{path} has {lines} lines"));
         }
         for word in ["helpers", "utils", "common", "misc"] {

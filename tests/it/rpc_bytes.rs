@@ -200,6 +200,34 @@ fn the_envelope_is_checked() {
     }
 }
 
+/// Half of a surrogate pair is legal JSON that no text can hold.
+#[test]
+fn a_lone_surrogate_costs_its_own_message() {
+    let ping =
+        |params: &str| format!(r#"{{"jsonrpc":"2.0","id":5,"method":"ping","params":{params}}}"#);
+    for version in [BATCHED, NEWEST] {
+        check(
+            version,
+            &[
+                (&ping(r#"{"x":"\ud83d"}"#), &["-32600 5"]),
+                (&ping(r#"{"x":"\udE00 and \ud83d\u0041"}"#), &["-32600 5"]),
+                (&ping(r#"{"\ud83d":1}"#), &["-32600 5"]),
+                (&ping(r#"{"x":"\ud83d\ude00"}"#), &["result 5"]),
+                (&ping(r#"{"x":"\\ud83d"}"#), &["result 5"]),
+                (&ping(r#"{"x":"\\\ud83d"}"#), &["-32600 5"]),
+                (
+                    r#"{"\ud83d":1,"jsonrpc":"2.0","id":"a","method":"ping"}"#,
+                    &[r#"-32600 "a""#],
+                ),
+                (
+                    r#"{"jsonrpc":"2.0","method":"notifications/x","params":{"x":"\ud83d"}}"#,
+                    &[],
+                ),
+            ],
+        );
+    }
+}
+
 #[test]
 fn nesting_has_a_limit() {
     let nested = |depth: usize| {

@@ -1,6 +1,7 @@
 //! Every row of the protocol's error table and of the handshakes, in both eras.
 
 use proxmox_mcp::mcp::about;
+use proxmox_mcp::mcp::revision::Revision;
 use serde_json::{Value, json};
 
 use crate::peer::{BATCHED, LEGACY, NEWEST, OLDEST, Peer, STRUCTURED, Way, check, legacy, modern};
@@ -102,7 +103,7 @@ fn modern_requests_carry_their_meta() {
     const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
     const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
     let with = |method: &str, meta: Value| legacy("6", method, json!({"_meta": meta}));
-    let supported = r#"{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"REQUESTED"}"#;
+    let supported = r#"{"supported":["2026-07-28"],"requested":"REQUESTED"}"#;
     let unsupported =
         |version: &str| format!("-32022 6 {}", supported.replace("REQUESTED", version));
     let (early, late) = (unsupported("2025-11-25"), unsupported("2027-01-01"));
@@ -235,19 +236,17 @@ fn initialize_agrees_on_a_revision() {
 #[test]
 fn modern_results_say_who_answers() {
     let mut peer = Peer::start(Way::Socket);
-    let signature = json!({"name": "proxmox-mcp", "version": env!("CARGO_PKG_VERSION"), "title": "Proxmox VE clusters"});
+    let signature = about::server(Revision::Stateless);
+    assert_eq!(signature["title"], "Proxmox VE clusters");
     let who = "io.modelcontextprotocol/serverInfo";
 
     let discovered = result(&mut peer, &modern("1", "server/discover", json!({})));
     assert_eq!(discovered["supportedVersions"][0], "2026-07-28");
     assert_eq!(discovered["capabilities"], json!({"tools": {}}));
     assert_eq!(discovered["instructions"], about::INSTRUCTIONS);
-    assert!(
-        discovered["_meta"][who]["icons"][0]["src"]
-            .as_str()
-            .unwrap()
-            .starts_with("data:")
-    );
+    assert_eq!(discovered["_meta"][who], signature);
+    let icon = signature["icons"][0]["src"].as_str().expect("an icon");
+    assert!(icon.starts_with("data:"), "{icon}");
 
     let listed = result(&mut peer, &modern("1", "tools/list", json!({})));
     assert_eq!(listed["_meta"][who], signature);

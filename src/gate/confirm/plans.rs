@@ -152,7 +152,7 @@ impl Plans {
         answer.insert("expires_s".into(), self.code_age.as_secs().into());
         answer.insert(
             "next".into(),
-            "nothing was changed: show the plan to the user, then repeat the same call with `confirm`"
+            "nothing was sent: show the plan to the user, then repeat the same call with `confirm`"
                 .into(),
         );
         Ok(answer)
