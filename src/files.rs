@@ -3,18 +3,17 @@
 //! Every reader has a limit, checks what it opened rather than what it asked for, and names the path
 //! in its error, never the content.
 
-use std::ffi::OsString;
+mod command;
+
 use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::wait::{self, SLICE_MS, Wake};
+pub use command::{SECRET_COMMAND_TIMEOUT_S, group_children, keep_from_children, secret_command};
 
 /// The largest configuration file; one cluster takes about 600 bytes of it.
 pub const CONFIGURATION_MAX_BYTES: usize = 1 << 20;
@@ -24,14 +23,13 @@ pub const PEM_MAX_BYTES: usize = 4 << 20;
 const USUAL_BYTES: usize = 4 << 10;
 /// The longest secret, from a file or a command; a Proxmox token's has 36 bytes.
 pub const SECRET_MAX_BYTES: usize = 4096;
-/// The longest that a secret command may run.
-pub const SECRET_COMMAND_TIMEOUT_S: u64 = 10;
 
 /// `O_NONBLOCK` on Linux, which keeps the opening of a named pipe from waiting for its other end. Of a
 /// file it changes nothing.
 const O_NONBLOCK: i32 = 0o4000;
 
-const FIRST_PAUSE_MS: u64 = 2;
+/// How long a write to a full socket waits before it says so.
+const OUTPUT_PATIENCE_MS: u64 = 5;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -53,49 +51,27 @@ pub fn open_again_hastily(pipe: &File) -> io::Result<File> {
         .open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))
 }
 
-/// Standard error, so that writing to it never waits: a host may leave it unread for ever. `None`
-/// where it is neither a pipe nor a socket, which always take what is written.
-pub fn hasty_stderr() -> Option<HastyStderr> {
-    let own = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
-    let kind = own.metadata().ok()?.file_type();
+/// `output` so that writing to it never blocks for long, where it is a pipe or a socket: then "would
+/// block" is said instead.
+///
+/// # Errors
+/// It is closed.
+pub fn unblocked_output(output: OwnedFd) -> io::Result<File> {
+    let output = File::from(output);
+    let kind = output.metadata()?.file_type();
     if kind.is_socket() {
-        let socket = UnixStream::from(OwnedFd::from(own));
-        return Some(HastyStderr::Socket(socket));
+        let socket = UnixStream::from(OwnedFd::from(output));
+        socket.set_write_timeout(Some(Duration::from_millis(OUTPUT_PATIENCE_MS)))?;
+        return Ok(File::from(OwnedFd::from(socket)));
     }
-    let again = || {
-        File::options()
+    if kind.is_fifo() {
+        let again = File::options()
             .write(true)
             .custom_flags(O_NONBLOCK)
-            .open(format!("/proc/self/fd/{}", own.as_raw_fd()))
-    };
-    kind.is_fifo()
-        .then(|| again().ok().map(HastyStderr::Pipe))
-        .flatten()
-}
-
-/// See [`hasty_stderr`].
-pub enum HastyStderr {
-    Pipe(File),
-    Socket(UnixStream),
-}
-
-impl HastyStderr {
-    /// Writes what there is room for.
-    ///
-    /// # Errors
-    /// There is none now, or nobody reads any more.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            HastyStderr::Pipe(pipe) => pipe.write(bytes),
-            HastyStderr::Socket(socket) => {
-                // Standard output may be this very socket, which must not be left so.
-                socket.set_nonblocking(true)?;
-                let written = socket.write(bytes);
-                socket.set_nonblocking(false)?;
-                written
-            }
-        }
+            .open(format!("/proc/self/fd/{}", output.as_raw_fd()));
+        return Ok(again.unwrap_or(output));
     }
+    Ok(output)
 }
 
 /// Whether something is at `path`, readable or not.
@@ -223,18 +199,12 @@ pub fn appendable(file: &File, path: &Path) -> Result<Metadata, String> {
     }
 }
 
-/// Opens a file to be read as it grows, at most `tail_max_bytes` before its end where that is given.
+/// Opens a file to be read as it grows.
 ///
 /// # Errors
 /// It cannot be opened, or is no file.
-pub fn open_growing(path: &Path, tail_max_bytes: Option<u64>) -> Result<File, String> {
-    let (mut file, metadata) = open(path)?;
-    if let Some(tail) = tail_max_bytes {
-        let start = metadata.len().saturating_sub(tail);
-        file.seek(SeekFrom::Start(start))
-            .map_err(|cause| format!("{}: {cause}", path.display()))?;
-    }
-    Ok(file)
+pub fn open_growing(path: &Path) -> Result<File, String> {
+    open(path).map(|(file, _)| file)
 }
 
 /// What to mend about a secret file that could be read: who else may read or write it.
@@ -249,94 +219,6 @@ pub fn secret_file_warning(path: &Path) -> Option<String> {
     // Without the user's id the stricter measure holds.
     let user = user_id().unwrap_or(metadata.uid());
     readable_by_others(path, &metadata, user)
-}
-
-/// Names of variables of the environment that no child is given: they may hold secrets.
-static KEPT: Mutex<Vec<OsString>> = Mutex::new(Vec::new());
-
-/// Keeps these variables of the environment from every child.
-pub fn keep_from_children(names: Vec<OsString>) {
-    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = names;
-}
-
-/// The secret that a program prints. It runs without a shell, in `/`, with an empty standard input,
-/// for [`SECRET_COMMAND_TIMEOUT_S`] at most; its standard error is ours. A call that is given up kills
-/// it. The errors name the program and never its arguments, which may hold a secret themselves.
-pub fn secret_command(command: &[String]) -> Result<String, String> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err("the secret command is empty".into());
-    };
-    let mut command = Command::new(program);
-    for name in KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        command.env_remove(name);
-    }
-    let mut child = command
-        .args(arguments)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .map_err(|cause| format!("`{program}` could not be started: {cause}"))?;
-    let outcome = follow(&mut child);
-    if outcome.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    let (status, printed) = outcome.map_err(|problem| format!("`{program}` {problem}"))?;
-    if !status.success() {
-        return Err(format!("`{program}` failed: {status}"));
-    }
-    secret(printed).map_err(|problem| format!("what `{program}` printed: {problem}"))
-}
-
-/// Waits for the end of `child` and collects what it prints.
-fn follow(child: &mut Child) -> Result<(ExitStatus, Vec<u8>), String> {
-    let broken = |cause: io::Error| format!("could not be followed: {cause}");
-    let stdout = child.stdout.take().ok_or("has no standard output")?;
-    let mut pipe = unblocked(stdout).map_err(broken)?;
-    let mut printed = Vec::new();
-    let mut pause = Duration::from_millis(FIRST_PAUSE_MS);
-    let deadline = Instant::now() + Duration::from_secs(SECRET_COMMAND_TIMEOUT_S);
-    loop {
-        // Asked before reading, so that all that an ended program wrote is in the pipe already. The
-        // pipe's own end is not waited for: an agent that the program left behind may keep it.
-        let ended = child.try_wait().map_err(broken)?;
-        drain(&mut pipe, &mut printed).map_err(broken)?;
-        if printed.len() > SECRET_MAX_BYTES {
-            return Err(format!("printed more than {SECRET_MAX_BYTES} bytes"));
-        }
-        if let Some(status) = ended {
-            return Ok((status, printed));
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(format!(
-                "did not end within {SECRET_COMMAND_TIMEOUT_S} s and was killed"
-            ));
-        }
-        if wait::listen(pause.min(left)) != Wake::Nothing {
-            return Err("was killed, since the call was given up".into());
-        }
-        pause = (pause * 2).min(Duration::from_millis(SLICE_MS));
-    }
-}
-
-/// The reading end of a pipe, which no longer blocks. std can say so of sockets only, but asks the
-/// kernel in a way that holds for every descriptor; the program's own end stays as it is.
-fn unblocked(stdout: ChildStdout) -> io::Result<File> {
-    let stream = UnixStream::from(OwnedFd::from(stdout));
-    stream.set_nonblocking(true)?;
-    Ok(File::from(OwnedFd::from(stream)))
-}
-
-/// Reads what is there now, and little more than a secret may have.
-fn drain(pipe: &mut File, into: &mut Vec<u8>) -> io::Result<()> {
-    let room = (SECRET_MAX_BYTES + 1).saturating_sub(into.len());
-    match pipe.take(room as u64).read_to_end(into) {
-        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// A secret's text, fit for a header.

@@ -1,10 +1,12 @@
 //! Lines on standard error, by level. Standard output belongs to the protocol.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::files::{self, HastyStderr};
+use crate::files;
 use crate::shown;
 
 /// The longest line, without its newline: a pipe takes so much as a whole or not at all.
@@ -60,14 +62,14 @@ fn say(level: Level, word: &str, line: &str) {
 
 /// Standard error. Nobody may read it, or it may be closed: that is no reason to fail or to wait.
 struct Stream {
-    /// What never waits; nothing before the first line, and where standard error never does.
-    hasty: Option<Option<HastyStderr>>,
+    /// Opened with the first line, so that writing to it does not wait.
+    output: Option<File>,
     /// How many lines there was no room for since the last that was written.
     left_out: usize,
 }
 
 static STREAM: Mutex<Stream> = Mutex::new(Stream {
-    hasty: None,
+    output: None,
     left_out: 0,
 });
 
@@ -94,14 +96,16 @@ impl Stream {
         }
         let mut bytes = line.get(..end).unwrap_or_default().as_bytes().to_vec();
         bytes.push(b'\n');
-        match self.hasty.get_or_insert_with(files::hasty_stderr) {
-            Some(hasty) => hasty
-                .write(&bytes)
-                .is_ok_and(|written| written == bytes.len()),
-            None => {
-                let _ = std::io::stderr().lock().write_all(&bytes);
-                true
-            }
+        if self.output.is_none() {
+            let own = std::io::stderr().as_fd().try_clone_to_owned();
+            self.output = own.and_then(files::unblocked_output).ok();
         }
+        let Some(output) = &mut self.output else {
+            // It is closed, and stays so.
+            return true;
+        };
+        output
+            .write(&bytes)
+            .is_ok_and(|written| written == bytes.len())
     }
 }

@@ -7,6 +7,12 @@
 use std::time::Instant;
 
 use super::resource::{self, Resource, Sort};
+use crate::room::{self, Kept};
+
+/// The most nodes, storages or pools of a cluster.
+const NAMES_MAX: usize = 5_000;
+/// What a kept name takes beside its bytes.
+const NAME_BYTES: usize = 2 * size_of::<String>();
 
 /// A guest's kind; both share the VMIDs of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,8 @@ pub struct Rows {
     nodes: Vec<String>,
     storages: Vec<String>,
     pools: Vec<String>,
+    /// There are more than [`NAMES_MAX`] of one of them.
+    too_many: bool,
 }
 
 struct Row {
@@ -62,6 +70,8 @@ struct Row {
 pub struct Sighting {
     pub at: Instant,
     pub rows: Rows,
+    /// The memory that it takes.
+    pub kept: Kept,
 }
 
 impl Rows {
@@ -72,6 +82,11 @@ impl Rows {
     pub fn read(body: &[u8]) -> Result<Rows, String> {
         let mut rows = Rows::default();
         resource::each(body, &mut |resource| rows.add(resource))?;
+        if rows.too_many {
+            return Err(format!(
+                "it names more than {NAMES_MAX} nodes, storages or pools"
+            ));
+        }
         rows.guests.shrink_to_fit();
         rows.names.shrink_to_fit();
         Ok(rows)
@@ -81,14 +96,17 @@ impl Rows {
         let kind = match resource.sort() {
             Sort::Vm => Kind::Qemu,
             Sort::Container => Kind::Lxc,
-            Sort::Node => return note(&mut self.nodes, resource.name()),
-            Sort::Storage => return note(&mut self.storages, resource.name()),
-            Sort::Pool => return note(&mut self.pools, resource.name()),
+            Sort::Node => return self.note(resource.name(), |rows| &mut rows.nodes),
+            Sort::Storage => return self.note(resource.name(), |rows| &mut rows.storages),
+            Sort::Pool => return self.note(resource.name(), |rows| &mut rows.pools),
             Sort::Other => return,
         };
         let (Some(vmid), false) = (resource.vmid(), resource.node.is_empty()) else {
             return;
         };
+        if self.too_many {
+            return;
+        }
         let node = self.node_number(&resource.node);
         let name = resource.name();
         let (Ok(name_start), Ok(name_len)) =
@@ -96,6 +114,7 @@ impl Rows {
         else {
             return;
         };
+        room::note(size_of::<Row>() + name.len());
         self.names.push_str(name);
         self.guests.push(Row {
             vmid,
@@ -111,10 +130,21 @@ impl Rows {
     fn node_number(&mut self, node: &str) -> u16 {
         let place = self.nodes.iter().position(|known| known == node);
         let place = place.unwrap_or_else(|| {
-            self.nodes.push(node.to_string());
-            self.nodes.len() - 1
+            self.note(node, |rows| &mut rows.nodes);
+            self.nodes.len().saturating_sub(1)
         });
         u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
+    /// Keeps a name. So many that looking through them takes long no cluster has.
+    fn note(&mut self, name: &str, of: impl Fn(&mut Rows) -> &mut Vec<String>) {
+        if self.too_many || name.is_empty() || of(self).iter().any(|known| known == name) {
+            return;
+        }
+        let names = of(self);
+        room::note(name.len() + NAME_BYTES);
+        names.push(name.to_string());
+        self.too_many = names.len() > NAMES_MAX;
     }
 
     fn name(&self, row: &Row) -> &str {
@@ -179,14 +209,16 @@ impl Rows {
         &self.pools
     }
 
+    /// The memory that all of it takes, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        let lists = [&self.nodes, &self.storages, &self.pools];
+        let names = lists.into_iter().flatten();
+        let names = names.map(|name| name.len() + NAME_BYTES);
+        self.guest_bytes() + names.sum::<usize>()
+    }
+
     /// The memory that the guests take, in bytes.
     pub fn guest_bytes(&self) -> usize {
         self.guests.capacity() * size_of::<Row>() + self.names.capacity()
-    }
-}
-
-fn note(known: &mut Vec<String>, name: &str) {
-    if !name.is_empty() && !known.iter().any(|other| other == name) {
-        known.push(name.to_string());
     }
 }

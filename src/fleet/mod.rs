@@ -33,10 +33,10 @@ use crate::proxmox::client::{Client, Standing};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::schema::{Schema, Schemas};
 use crate::proxmox::secret::Secret;
+use crate::room::{self, Kept, NoRoom};
 use config::{Cluster, Config};
 use index::{Guest, Rows, Sighting};
 use registry::{Ask, Decision, Named, Sighted, Step};
-use rights::Rights;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
@@ -60,7 +60,7 @@ pub struct Fleet {
 struct Member {
     client: Client,
     sighting: Mutex<Option<Arc<Sighting>>>,
-    rights: Mutex<Option<(Instant, Arc<Rights>)>>,
+    rights: Mutex<Option<Arc<rights::Known>>>,
 }
 
 impl Member {
@@ -200,15 +200,35 @@ impl Fleet {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
         let at = Instant::now();
         let body = member.client.send_raw(&request)?;
-        let rows = Rows::read(&body).map_err(|cause| Error::NotAnAnswer {
+        let other = |cause: String| Error::NotAnAnswer {
             cluster: self.cluster_name(cluster).to_string(),
             request: request.line(),
             wrote: false,
             cause,
-        })?;
-        let sighting = Arc::new(Sighting { at, rows });
+        };
+        let (rows, _) = room::work(|| Rows::read(&body));
+        let rows = rows.map_err(other)?;
+        // What it replaces goes first.
+        *lock(&member.sighting) = None;
+        let kept = self
+            .keep(rows.bytes())
+            .map_err(|why| other(why.to_string()))?;
+        let sighting = Arc::new(Sighting { at, rows, kept });
         *lock(&member.sighting) = Some(Arc::clone(&sighting));
         Ok(sighting)
+    }
+
+    /// Has so many bytes kept; what is too old to be of use goes for it.
+    fn keep(&self, bytes: usize) -> Result<Kept, NoRoom> {
+        Kept::new(bytes).or_else(|_| {
+            for member in &self.members {
+                let mut sighting = lock(&member.sighting);
+                sighting.take_if(|known| known.at.elapsed() >= self.sighting_age);
+                let mut rights = lock(&member.rights);
+                rights.take_if(|known| known.at.elapsed() >= self.rights_age);
+            }
+            Kept::new(bytes)
+        })
     }
 
     /// Which cluster a call means; for an existing guest also the guest.

@@ -4,9 +4,16 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use super::loose::{Amount, Text};
+use crate::counted::longest_escaped;
+use crate::room::Charge;
+
+/// A text with an escape in it is put together aside, and then kept in its row, which has a few of them.
+const ASIDE_TIMES: usize = 2;
 
 /// What a row is about. Zones, networks and the like are [`Sort::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,9 +214,12 @@ impl Resource<'_> {
 pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String> {
     // Texts that are known to be UTF-8 are not looked through one by one.
     let body = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let mut charge = Charge::default();
+    let aside = longest_escaped(body).saturating_mul(ASIDE_TIMES);
+    charge.grow(aside, None).map_err(|why| why.to_string())?;
     let mut reader = serde_json::Deserializer::from_str(body);
     let read = reader
-        .deserialize_map(Envelope(found))
+        .deserialize_any(Envelope(found))
         .and_then(|had_rows| reader.end().map(|()| had_rows))
         .map_err(|error| error.to_string())?;
     if read {
@@ -219,6 +229,9 @@ pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String>
     }
 }
 
+/// Said where a text stands in the place of something else: by itself serde would repeat all of it.
+const NO_TEXT: &str = "a text stands where an object or a list is expected";
+
 struct Envelope<'f>(&'f mut dyn FnMut(&Resource));
 
 impl<'de> Visitor<'de> for Envelope<'_> {
@@ -226,6 +239,10 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("an object with `data`")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<bool, E> {
+        Err(E::custom(NO_TEXT))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
@@ -248,7 +265,7 @@ impl<'de> DeserializeSeed<'de> for List<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -259,6 +276,10 @@ impl<'de> Visitor<'de> for List<'_> {
         f.write_str("a list of resources")
     }
 
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom(NO_TEXT))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
         loop {
             let mut row = Resource::default();
@@ -266,6 +287,8 @@ impl<'de> Visitor<'de> for List<'_> {
                 return Ok(());
             }
             (self.0)(&row);
+            // What was put aside of it counts, and may be too much.
+            Charge::default().grow(0, None).map_err(A::Error::custom)?;
         }
     }
 }
@@ -278,7 +301,7 @@ impl<'de> DeserializeSeed<'de> for Filled<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -287,6 +310,10 @@ impl<'de> Visitor<'de> for Filled<'_, 'de> {
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a resource")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
+        Err(E::custom(NO_TEXT))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {

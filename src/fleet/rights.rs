@@ -14,8 +14,19 @@ use super::sight::Sight;
 use super::{Fleet, lock};
 use crate::error::Error;
 use crate::proxmox::request::{Request, Verb};
+use crate::room::Kept;
 
 const RIGHTS_PATH: &str = "/access/permissions";
+
+/// What a name takes beside its bytes.
+const NAME_BYTES: usize = 32;
+
+/// What is known of a cluster's rights, and since when.
+pub(super) struct Known {
+    pub(super) at: Instant,
+    rights: Arc<Rights>,
+    _kept: Kept,
+}
 
 /// The privileges on one path, each with whether it also holds below.
 pub type Privileges = BTreeMap<Box<str>, bool>;
@@ -68,6 +79,17 @@ impl Rights {
         };
         rights.sight = Sight::of(&rights);
         rights
+    }
+
+    /// The memory that they take, about. Privileges are kept once for all paths that have the same, and
+    /// known by their counters here.
+    pub fn bytes(&self) -> usize {
+        let held = self.paths.values().map(|held| {
+            let names = held.keys().map(|name| name.len() + NAME_BYTES);
+            names.sum::<usize>() / Arc::strong_count(held)
+        });
+        let paths = self.paths.keys().map(|path| path.len() + 2 * NAME_BYTES);
+        paths.sum::<usize>() + held.sum::<usize>()
     }
 
     /// What they show.
@@ -148,10 +170,10 @@ impl Fleet {
     pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
         let member = self.member(cluster)?;
         let known = lock(&member.rights).clone();
-        if let Some((at, rights)) = known
-            && at.elapsed() < self.rights_age
+        if let Some(known) = known
+            && known.at.elapsed() < self.rights_age
         {
-            return Ok(rights);
+            return Ok(Arc::clone(&known.rights));
         }
         self.rights_now(cluster)
     }
@@ -159,8 +181,18 @@ impl Fleet {
     /// The same, asked for now: for what is said of things that the token may not see.
     pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
         let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
-        let rights = Arc::new(self.read_rights(cluster, &request)?);
-        *lock(&self.member(cluster)?.rights) = Some((Instant::now(), Arc::clone(&rights)));
+        let (rights, bytes) = self.read_rights(cluster, &request)?;
+        let rights = Arc::new(rights);
+        let member = self.member(cluster)?;
+        *lock(&member.rights) = None;
+        let kept = self.keep(bytes);
+        let kept = kept.map_err(|why| self.no_rights(cluster, &request, why.to_string()))?;
+        let known = Known {
+            at: Instant::now(),
+            rights: Arc::clone(&rights),
+            _kept: kept,
+        };
+        *lock(&member.rights) = Some(Arc::new(known));
         Ok(rights)
     }
 
@@ -168,19 +200,27 @@ impl Fleet {
     pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
         let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
         self.read_rights(cluster, &request)
+            .map(|(rights, _)| rights)
     }
 
-    fn read_rights(&self, cluster: usize, request: &Request) -> Result<Rights, Error> {
+    /// The rights, and the most that they take.
+    fn read_rights(&self, cluster: usize, request: &Request) -> Result<(Rights, usize), Error> {
         let data = self.client(cluster)?.send(request)?.data;
         if !are_rights(&data) {
-            return Err(Error::NotAnAnswer {
-                cluster: self.cluster_name(cluster).to_string(),
-                request: request.line(),
-                wrote: false,
-                cause: "it lists no rights".into(),
-            });
+            return Err(self.no_rights(cluster, request, "it lists no rights".into()));
         }
-        Ok(Rights::of(&data))
+        let rights = Rights::of(&data);
+        let bytes = rights.bytes();
+        Ok((rights, bytes))
+    }
+
+    fn no_rights(&self, cluster: usize, request: &Request, cause: String) -> Error {
+        Error::NotAnAnswer {
+            cluster: self.cluster_name(cluster).to_string(),
+            request: request.line(),
+            wrote: false,
+            cause,
+        }
     }
 
     /// Forgets what the token may do, since the cluster said otherwise.

@@ -18,6 +18,8 @@ pub struct Brake {
     pub window: Duration,
     /// When each object was counted, oldest first.
     counted: VecDeque<Instant>,
+    /// Why it is not known what other processes did of late.
+    blind: Option<String>,
 }
 
 impl Brake {
@@ -26,6 +28,7 @@ impl Brake {
             limit,
             window: Duration::from_secs(WINDOW_S),
             counted: VecDeque::new(),
+            blind: None,
         }
     }
 
@@ -38,11 +41,25 @@ impl Brake {
         self.limit = limit;
     }
 
+    /// It is not known what other processes did of late, for this reason.
+    pub fn set_blind(&mut self, cause: String) {
+        self.blind = Some(cause);
+    }
+
     /// Whether so many more objects may be destroyed or interrupted now.
     ///
     /// # Errors
-    /// They are too many for the window.
+    /// They are too many for the window, or it is not known how many others there were.
     pub fn has_room(&mut self, cluster: &str, objects: usize) -> Result<(), Error> {
+        if let Some(cause) = &self.blind {
+            return Err(Error::NotAllowed {
+                sentence: format!(
+                    "{cluster}: what other processes destroyed or interrupted of late cannot be \
+                     counted for {VARIABLE}: {cause}; nothing was sent"
+                ),
+                hint: None,
+            });
+        }
         let window = self.window;
         while self
             .counted

@@ -123,7 +123,7 @@ impl Gate {
             let window = self.brake.borrow().window;
             match audit::recent(path, window) {
                 Ok(ages) => self.brake.borrow_mut().count_earlier(&ages),
-                Err(cause) => log::warn(&format!("PROXMOX_AUDIT_LOG: {cause}")),
+                Err(cause) => self.brake.borrow_mut().set_blind(cause),
             }
         }
         let how = match self.from {

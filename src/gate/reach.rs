@@ -26,6 +26,7 @@ use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
+use crate::held::Held;
 use crate::proxmox::aftermath;
 use crate::proxmox::buffers::Body;
 use crate::proxmox::request::{Reply, Request, Verb};
@@ -193,7 +194,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn get(&self, template: &str, values: &[&str]) -> Result<Value, Error> {
+    pub fn get(&self, template: &str, values: &[&str]) -> Result<Held<Value>, Error> {
         let request = Request::new(Verb::Get, template, values)?;
         self.send(&request).map(|reply| reply.data)
     }
@@ -316,7 +317,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn get_of_guest(&self, rest: &str) -> Result<Value, Error> {
+    pub fn get_of_guest(&self, rest: &str) -> Result<Held<Value>, Error> {
         let request = self.on_guest(Verb::Get, rest, &[])?;
         self.send(&request).map(|reply| reply.data)
     }

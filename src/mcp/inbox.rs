@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::{files, log};
 
 /// The longest line that is taken, without its newline.
-pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
+pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 /// How much is read at once; also what the buffer is cut back to after a long line.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// How long an input with nothing in it is left alone before it is looked at again.
@@ -125,6 +125,15 @@ impl Inbox {
                 thread::sleep(left.min(Duration::from_millis(NAP_MS)));
             }
         }
+    }
+
+    /// Whether the input has ended, with nothing behind what is here already. Lines stay for later.
+    pub fn has_ended(&mut self) -> bool {
+        if !self.closed && self.buffer.len() - self.start <= LINE_MAX_BYTES {
+            let read = self.source.read_within(Duration::ZERO, &mut self.chunk);
+            self.take_in(read);
+        }
+        self.closed
     }
 
     fn take_in(&mut self, read: io::Result<usize>) {

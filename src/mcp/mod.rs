@@ -3,6 +3,7 @@
 
 pub mod about;
 pub mod client;
+mod fields;
 pub mod inbox;
 pub mod listing;
 pub mod progress;

@@ -2,19 +2,22 @@
 //!
 //! The rules of the envelope are here; what a method means is the server's business.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use super::fields::{Fields, Parts};
 use super::revision;
+use crate::counted::Cost;
 use crate::text::printable;
 
 /// The deepest nesting of arrays and objects that is read.
 pub const DEPTH_MAX: usize = 128;
 /// The most messages in one batch.
 pub const BATCH_MAX: usize = 64;
+/// What the values of all messages of a line may take in memory, in bytes.
+pub const VALUES_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The longest id, as JSON: it comes back in every reply.
 pub const ID_MAX_BYTES: usize = 1024;
 /// The most of a client's words that an error message repeats.
@@ -70,6 +73,8 @@ pub struct Request {
     pub method: String,
     /// Empty where there were none.
     pub params: Map<String, Value>,
+    /// What they take in memory.
+    pub bytes: usize,
 }
 
 /// One message of a client.
@@ -264,15 +269,16 @@ pub fn read(line: &str) -> Result<Incoming, Refusal> {
         return Err(Failure::unreadable(message).of(None));
     }
     let whole: &RawValue = serde_json::from_str(line).map_err(not_json)?;
+    let mut cost = Cost::at_most(VALUES_MAX_BYTES);
     if !whole.get().starts_with('[') {
-        return message(whole).map(Incoming::One);
+        return message(whole, &mut cost).map(Incoming::One);
     }
-    let parts: Vec<&RawValue> = serde_json::from_str(whole.get()).map_err(not_json)?;
-    if parts.is_empty() || parts.len() > BATCH_MAX {
+    let Ok(Parts(parts)) = serde_json::from_str(whole.get()) else {
         let message = format!("a batch holds 1 to {BATCH_MAX} messages");
         return Err(Failure::invalid(message).of(None));
-    }
-    Ok(Incoming::Batch(parts.into_iter().map(message).collect()))
+    };
+    let messages = parts.into_iter().map(|part| message(part, &mut cost));
+    Ok(Incoming::Batch(messages.collect()))
 }
 
 fn not_json(cause: serde_json::Error) -> Refusal {
@@ -280,9 +286,9 @@ fn not_json(cause: serde_json::Error) -> Refusal {
 }
 
 /// One message out of its JSON, which is known to be well formed.
-fn message(raw: &RawValue) -> Result<Message, Refusal> {
+fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
     if let Some(mended) = mended(raw.get()) {
-        return match message(&mended)? {
+        return match message(&mended, cost)? {
             Message::Request(request) => {
                 // An id that holds one itself would not come back as it was.
                 let id = Some(request.id).filter(|id| !id.to_string().contains('\u{fffd}'));
@@ -293,17 +299,17 @@ fn message(raw: &RawValue) -> Result<Message, Refusal> {
             other => Ok(other),
         };
     }
-    let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
+    let Some(fields) = Fields::of(raw.get()) else {
         return Err(Failure::invalid("a message is a JSON object").of(None));
     };
-    let field = |name: &str| fields.get(name).map(|raw| raw.get());
+    let field = |name: &str| fields.get(name);
     let id = field("id").and_then(Id::read);
     let refuse = |why: &str| Err(Failure::invalid(why).of(id.clone()));
 
     let Some(method) = field("method") else {
         let outcome = match (field("error"), field("result")) {
-            (Some(error), _) => Err(failure(error)),
-            (None, Some(result)) => Ok(serde_json::from_str(result).unwrap_or_default()),
+            (Some(error), _) => Err(failure(error, cost)),
+            (None, Some(result)) => Ok(cost.read(result).unwrap_or_default()),
             (None, None) => return refuse("`method` is missing"),
         };
         let is_ours = field("jsonrpc").and_then(text).as_deref() == Some("2.0");
@@ -319,25 +325,41 @@ fn message(raw: &RawValue) -> Result<Message, Refusal> {
     let params = field("params").unwrap_or("null");
     if field("id").is_none() {
         // Nobody waits for a reply, so that wrong parameters go unanswered too.
-        let about = serde_json::from_str::<BTreeMap<String, &RawValue>>(params)
-            .ok()
-            .and_then(|params| params.get("requestId").and_then(|id| Id::read(id.get())));
+        let about = Fields::of(params);
+        let about = about.and_then(|params| Id::read(params.get("requestId")?));
         return Ok(Message::Notification { method, about });
     }
     let Some(id) = id.clone() else {
         return refuse("`id` must be a string or an integer, and short");
     };
+    let before = cost.bytes();
     let params = match params {
         "null" => Map::new(),
-        object if object.starts_with('{') => serde_json::from_str(object).map_err(not_json)?,
+        object if object.starts_with('{') => match cost.read(object) {
+            Ok(Value::Object(params)) => params,
+            _ if cost.over().is_some() => {
+                let why = format!("its values take more than {VALUES_MAX_BYTES} bytes of memory");
+                return Err(Failure::invalid(why).of(Some(id)));
+            }
+            // As a lone surrogate, which no string can hold.
+            Err(cause) => {
+                return Err(Failure::unreadable(format!("not JSON: {cause}")).of(Some(id)));
+            }
+            Ok(_) => Map::new(),
+        },
         _ => return refuse("`params` must be an object"),
     };
-    Ok(Message::Request(Request { id, method, params }))
+    Ok(Message::Request(Request {
+        id,
+        method,
+        params,
+        bytes: cost.bytes() - before + LINE_BYTES,
+    }))
 }
 
 /// What the `error` of a response says.
-fn failure(raw: &str) -> Failure {
-    let error: Value = serde_json::from_str(raw).unwrap_or_default();
+fn failure(raw: &str, cost: &mut Cost) -> Failure {
+    let error = cost.read(raw).unwrap_or_default();
     let code = error.get("code").and_then(Value::as_i64);
     let code = code.and_then(|code| i32::try_from(code).ok());
     let message = error.get("message").and_then(Value::as_str);

@@ -1,7 +1,6 @@
 //! The loop: one request, one answer, one thread. Which method means what, in both eras.
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -20,6 +19,7 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, Failure, Reply, Request};
 use super::wire::{Heard, Wire};
 use crate::error::Error;
+use crate::files;
 use crate::gate::Caller;
 use crate::gate::confirm::{self, Question, Said};
 use crate::gate::mark::Effect;
@@ -62,11 +62,14 @@ pub static OURS: Offer<Desk> = Offer {
 
 /// Serves standard input to standard output until the input ends.
 pub fn stdio(desk: Desk) -> ExitCode {
-    let streams =
-        Inbox::stdin().and_then(|inbox| Ok((inbox, io::stdout().as_fd().try_clone_to_owned()?)));
+    files::group_children();
+    let streams = Inbox::stdin().and_then(|inbox| {
+        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        Ok((inbox, files::unblocked_output(output)?))
+    });
     match streams {
         Ok((inbox, output)) => {
-            serve(&OURS, desk, inbox, File::from(output));
+            serve(&OURS, desk, inbox, output);
             ExitCode::SUCCESS
         }
         Err(cause) => {

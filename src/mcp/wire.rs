@@ -22,8 +22,8 @@ use crate::wait::{SLICE_MS, Step, Wake};
 pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
 /// The most lines that wait for their turn. Then nothing is read until one is done.
 pub const QUEUE_MAX: usize = 1024;
-/// The most bytes of lines that wait, but for the one line that goes beyond.
-pub const QUEUE_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The most memory that requests which wait may take, but for the one line that goes beyond.
+pub const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What is left of the program's time, in milliseconds, when its input has ended.
 pub const CLOSING_MS: u64 = 1400;
 /// What a refusal may take up beside the id.
@@ -298,13 +298,16 @@ impl Wire {
         };
         let mut parcel = Parcel {
             batch,
-            bytes: text.len(),
+            bytes: 0,
             requests: VecDeque::new(),
             replies: Vec::new(),
         };
         for message in messages {
             match message.and_then(|message| self.sort(message, &mut parcel)) {
-                Ok(Some(request)) => parcel.requests.push_back(request),
+                Ok(Some(request)) => {
+                    parcel.bytes += request.bytes;
+                    parcel.requests.push_back(request);
+                }
                 Ok(None) => {}
                 Err(refusal) => parcel.replies.push(rpc::error_line(&refusal)),
             }
@@ -390,6 +393,15 @@ impl Wire {
         }
     }
 
+    /// Nobody reads just now. Whoever has ended the input as well does not come back.
+    fn wait_for_reader(&mut self) {
+        thread::sleep(Duration::from_millis(NAP_MS));
+        if self.closed.is_none() && self.inbox.has_ended() {
+            self.closed = Some(Instant::now());
+        }
+        self.gone = self.end().is_some_and(|end| end <= Instant::now());
+    }
+
     /// Standard output is written here and nowhere else: one line, and at once.
     fn write(&mut self, mut line: String) {
         line.push('\n');
@@ -399,9 +411,7 @@ impl Wire {
                 Ok(0) => self.gone = true,
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
-                    thread::sleep(Duration::from_millis(NAP_MS));
-                }
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => self.wait_for_reader(),
                 Err(cause) => {
                     log::debug(|| format!("standard output is closed: {cause}"));
                     self.gone = true;

@@ -1,17 +1,20 @@
 //! What came back from a cluster: a reply, or one of Proxmox's ways to refuse.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::advice;
 use super::buffers::Body;
 use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
+use crate::counted::{Cost, Counted, Name};
 use crate::error::Error;
+use crate::held::Held;
+use crate::room::{Charge, NoRoom};
 use crate::text::printable;
 
-/// The largest answer that is read whole.
-pub const REPLY_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The node that was asked did not reach the one that the request is for.
 const ANOTHER_NODE: std::ops::RangeInclusive<u16> = NOT_CONNECTED..=599;
 /// It found no connection.
@@ -36,16 +39,11 @@ pub struct Answer {
     pub body: Body,
 }
 
-#[derive(Deserialize)]
+/// What a body of JSON holds of an answer.
+#[derive(Default)]
 struct Envelope {
-    data: Value,
-    #[serde(default)]
+    data: Option<Value>,
     total: Value,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Refusal {
     message: Value,
     errors: Value,
 }
@@ -93,10 +91,19 @@ impl Answer {
         self.status == 500 && message.contains("can't lock file") && message.contains("got timeout")
     }
 
+    /// What the body of a refusal says; nothing where it is none, or says too much.
+    fn refusal(&self) -> Held<Envelope> {
+        let mut charge = Charge::default();
+        let mut cost = Cost::held_by(&mut charge);
+        let body = std::str::from_utf8(&self.body).ok();
+        let said = body.and_then(|body| Envelope::read(body, &mut cost).ok());
+        Held::new(said.unwrap_or_default(), charge)
+    }
+
     /// The text of the body's `message`, else the reason phrase.
     fn message(&self) -> String {
-        let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
-        let in_body = refusal.message.as_str().unwrap_or_default().trim();
+        let said = self.refusal();
+        let in_body = said.message.as_str().unwrap_or_default().trim();
         let text = if in_body.is_empty() {
             self.reason.trim()
         } else {
@@ -119,9 +126,9 @@ impl Answer {
                 cause: format!("Proxmox says ({}): {message}", self.status),
             };
         }
-        let refusal: Refusal = serde_json::from_slice(&self.body).unwrap_or_default();
+        let said = self.refusal();
         let mut errors = Vec::new();
-        if let Value::Object(by_parameter) = &refusal.errors {
+        if let Value::Object(by_parameter) = &said.errors {
             for (name, text) in by_parameter.iter().take(PARAMETERS_MAX) {
                 let text = match text {
                     Value::String(text) => text.trim().to_string(),
@@ -211,14 +218,69 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
         return Err(wrong("it is no JSON object".into()));
     }
     let body = std::str::from_utf8(body).map_err(|e| wrong(e.to_string()))?;
-    let envelope: Envelope = serde_json::from_str(body).map_err(|e| wrong(e.to_string()))?;
+    let mut charge = Charge::default();
+    let mut cost = Cost::held_by(&mut charge);
+    let envelope = match (Envelope::read(body, &mut cost), cost.over()) {
+        (Ok(envelope), None) => envelope,
+        (_, Some(NoRoom::Cancelled)) => return Err(Error::Cancelled),
+        (_, Some(why)) => {
+            let cause = format!("its {} bytes are not read: {why}", body.len());
+            return Err(not_an_answer(settings, request, cause));
+        }
+        (Err(cause), None) => return Err(wrong(cause.to_string())),
+    };
+    let Some(data) = envelope.data else {
+        return Err(wrong("it has no `data`".into()));
+    };
     Ok(Reply {
-        data: envelope.data,
+        data: Held::new(data, charge),
         total: match &envelope.total {
             Value::String(digits) => digits.parse().ok(),
             other => other.as_u64(),
         },
     })
+}
+
+impl Envelope {
+    fn read(json: &str, cost: &mut Cost) -> Result<Envelope, serde_json::Error> {
+        cost.about_to_read(json)
+            .map_err(serde_json::Error::custom)?;
+        let mut envelope = Envelope::default();
+        let mut reader = serde_json::Deserializer::from_str(json);
+        reader.deserialize_map(Fields(&mut envelope, cost))?;
+        reader.end()?;
+        cost.settle().map_err(serde_json::Error::custom)?;
+        Ok(envelope)
+    }
+}
+
+/// Fills an envelope.
+struct Fields<'a, 'c>(&'a mut Envelope, &'a mut Cost<'c>);
+
+impl<'de> Visitor<'de> for Fields<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an answer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let Fields(envelope, cost) = self;
+        while let Some(Name(name)) = fields.next_key()? {
+            let value = match &*name {
+                "data" => envelope.data.insert(Value::Null),
+                "total" => &mut envelope.total,
+                "message" => &mut envelope.message,
+                "errors" => &mut envelope.errors,
+                _ => {
+                    fields.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *value = fields.next_value_seed(Counted(cost))?;
+        }
+        Ok(())
+    }
 }
 
 /// The error for what came back and is no answer of the API.

@@ -4,8 +4,11 @@
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::ops::Deref;
+use std::time::Instant;
 
 use ureq::unversioned::transport::Buffers;
+
+use crate::room::Charge;
 
 /// The header of an answer has to fit into it.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -13,6 +16,8 @@ const OUTPUT_BYTES: usize = 16 * 1024;
 
 /// A longer body is not kept for the next one to be read into.
 const BODY_KEPT_MAX_BYTES: usize = 64 * 1024;
+/// So much of a body is read before there is known to be room for more.
+const STEP_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// Output and input. To have them from the system for each request takes as long as to read it.
@@ -20,26 +25,59 @@ thread_local! {
     static SPARE_BODY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// The body of an answer.
+/// The body of an answer, which is counted as long as it is held.
 #[derive(Debug, Default)]
-pub struct Body(Vec<u8>);
+pub struct Body {
+    bytes: Vec<u8>,
+    _charge: Charge,
+}
 
 impl Body {
-    /// Reads it to its end; `length`: how long it says to be.
-    pub(super) fn read(mut reader: impl Read, length: Option<u64>) -> io::Result<Body> {
-        let mut body = Body(SPARE_BODY.take());
+    /// Reads it to its end; `length`: how long it says to be; `end`: how long room is waited for.
+    ///
+    /// # Errors
+    /// It cannot be read; as [`Charge::grow`], where no room is left for it.
+    pub(super) fn read(
+        mut reader: impl Read,
+        length: Option<u64>,
+        end: Option<Instant>,
+    ) -> io::Result<Body> {
+        let mut bytes = SPARE_BODY.take();
+        let mut charge = Charge::default();
         let length = length.and_then(|length| usize::try_from(length).ok());
-        // No more room is made before more has come.
-        body.0
-            .reserve(length.unwrap_or_default().min(BODY_KEPT_MAX_BYTES));
-        reader.read_to_end(&mut body.0)?;
-        Ok(body)
+        let length = length.unwrap_or_default();
+        // No more room is made before more has come. Without a length it is made by copying to twice
+        // as much each time.
+        bytes.reserve(length.min(BODY_KEPT_MAX_BYTES));
+        let step_takes = if length == 0 {
+            2 * STEP_BYTES
+        } else {
+            STEP_BYTES
+        };
+        loop {
+            charge.grow(step_takes, end).map_err(io::Error::other)?;
+            if bytes.len() >= BODY_KEPT_MAX_BYTES && bytes.len() < length {
+                bytes.reserve_exact(length - bytes.len());
+            }
+            let step = reader.by_ref().take(STEP_BYTES as u64);
+            if { step }.read_to_end(&mut bytes)? < STEP_BYTES {
+                break;
+            }
+        }
+        charge.shrink_to(bytes.len());
+        Ok(Body {
+            bytes,
+            _charge: charge,
+        })
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Body {
-        Body(bytes)
+        Body {
+            bytes,
+            _charge: Charge::default(),
+        }
     }
 }
 
@@ -47,15 +85,15 @@ impl Deref for Body {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if (1..=BODY_KEPT_MAX_BYTES).contains(&self.0.capacity()) {
-            self.0.clear();
-            SPARE_BODY.set(std::mem::take(&mut self.0));
+        if (1..=BODY_KEPT_MAX_BYTES).contains(&self.bytes.capacity()) {
+            self.bytes.clear();
+            SPARE_BODY.set(std::mem::take(&mut self.bytes));
         }
     }
 }

@@ -11,6 +11,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::session::Timing;
+use crate::room::NoRoom;
 use crate::wait::{self, Wake};
 
 /// How long, in milliseconds, the answer to a write is still waited for after standard input ended.
@@ -27,6 +28,8 @@ pub enum Stop {
     OutOfTime,
     /// A write whose time to begin had passed when the connection stood.
     TooLate,
+    /// No memory is left for the answer; how long it says to be.
+    NoRoom(NoRoom, Option<u64>),
 }
 
 /// A server's certificate that was not trusted.
@@ -143,8 +146,19 @@ fn give_up(stop: Stop) -> io::Error {
         Stop::Closed => (io::ErrorKind::Other, "standard input ended"),
         Stop::OutOfTime => (io::ErrorKind::TimedOut, "out of time"),
         Stop::TooLate => (io::ErrorKind::TimedOut, "too late to begin a write"),
+        Stop::NoRoom(..) => (io::ErrorKind::OutOfMemory, "no room"),
     };
     io::Error::new(kind, text)
+}
+
+/// The answer is given up, since there is no room for it; `length`: how long it says to be.
+pub fn no_room(why: NoRoom, length: Option<u64>) {
+    let stop = match why {
+        NoRoom::Cancelled => Stop::Cancelled,
+        NoRoom::Closed => Stop::Closed,
+        NoRoom::TooLarge | NoRoom::Waited | NoRoom::Kept => Stop::NoRoom(why, length),
+    };
+    with(|exchange| exchange.stop = Some(stop));
 }
 
 /// How long a slice of waiting may be now.

@@ -13,6 +13,7 @@ use super::session::Timing;
 use super::settings::{Endpoint, Settings};
 use crate::error::Error;
 use crate::log;
+use crate::room::{NoRoom, SHARE_MAX_BYTES};
 use crate::text::printable;
 
 const CAUSE_MAX_CHARS: usize = 300;
@@ -113,6 +114,7 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
             format!("no connection within {:.1} s", connect.as_secs_f64())
         }
         Some(Stop::OutOfTime) => "no answer in time".to_string(),
+        Some(Stop::NoRoom(why, length)) => return Failure::NotAnAnswer(no_room(why, length)),
         None => error_text(error),
     };
     if let Some(untrusted) = &after.untrusted {
@@ -143,6 +145,17 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
             },
             _ => Failure::NotAnAnswer(cause),
         },
+    }
+}
+
+fn no_room(why: NoRoom, length: Option<u64>) -> String {
+    match (why, length) {
+        (NoRoom::TooLarge, Some(length)) => {
+            format!("it has {length} bytes, and is larger than {SHARE_MAX_BYTES}")
+        }
+        (NoRoom::TooLarge, None) => format!("it is larger than {SHARE_MAX_BYTES} bytes"),
+        (why, Some(length)) => format!("it has {length} bytes, and {why}"),
+        (why, None) => why.to_string(),
     }
 }
 

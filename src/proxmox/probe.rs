@@ -13,6 +13,8 @@ use super::session::{Session, Timing};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
 use crate::error::Error;
+use crate::held::Held;
+use crate::room::Kept;
 
 /// What came of each step; `None` where it was not come to.
 pub struct Probe {
@@ -30,6 +32,7 @@ pub struct Probe {
     pub rights: Option<Result<Value, Error>>,
     /// Whether the token has privileges of its own, less than its user's; where that can be read.
     pub separated: Option<bool>,
+    kept: Vec<Kept>,
 }
 
 /// Asks one endpoint in at most `time`. `session` makes, or gives, what the cluster is asked with:
@@ -51,6 +54,7 @@ pub fn probe<'a>(
         status: None,
         rights: None,
         separated: None,
+        kept: Vec::new(),
     };
     if !matches!(probe.look.trusted, Some(Ok(()))) {
         return probe;
@@ -68,6 +72,7 @@ pub fn probe<'a>(
         }
     };
     let version = asking.get(&["version"], &mut probe.date);
+    let version = probe.keep(&asking, version);
     let accepted = version.is_ok();
     probe.version = Some(version);
     if accepted {
@@ -75,11 +80,28 @@ pub fn probe<'a>(
         let begun = Instant::now();
         let again = asking.get(&["version"], &mut probe.date);
         probe.latency = again.is_ok().then(|| begun.elapsed());
-        probe.status = Some(asking.get(&["cluster", "status"], &mut probe.date));
-        probe.rights = Some(asking.get(&["access", "permissions"], &mut probe.date));
+        let status = asking.get(&["cluster", "status"], &mut probe.date);
+        probe.status = Some(probe.keep(&asking, status));
+        let rights = asking.get(&["access", "permissions"], &mut probe.date);
+        probe.rights = Some(probe.keep(&asking, rights));
         probe.separated = asking.separated();
     }
     probe
+}
+
+impl Probe {
+    fn keep(
+        &mut self,
+        asking: &Asking,
+        read: Result<(Request, Held<Value>), Error>,
+    ) -> Result<Value, Error> {
+        let (request, held) = read?;
+        let (value, kept) = held
+            .keep()
+            .map_err(|why| answer::not_an_answer(asking.settings, &request, why.to_string()))?;
+        self.kept.push(kept);
+        Ok(value)
+    }
 }
 
 struct Asking<'a> {
@@ -90,7 +112,11 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn get(&self, path: &[&str], date: &mut Option<(String, SystemTime)>) -> Result<Value, Error> {
+    fn get(
+        &self,
+        path: &[&str],
+        date: &mut Option<(String, SystemTime)>,
+    ) -> Result<(Request, Held<Value>), Error> {
         let request = Request {
             verb: Verb::Get,
             path: path.iter().map(|part| (*part).to_string()).collect(),
@@ -111,13 +137,14 @@ impl Asking<'_> {
             *date = Some((said.clone(), SystemTime::now()));
         }
         let body = answer.accepted(self.settings, &request)?;
-        answer::parse(self.settings, &request, &body).map(|reply| reply.data)
+        let reply = answer::parse(self.settings, &request, &body)?;
+        Ok((request, reply.data))
     }
 
     /// A token may look at itself in newer versions; where it may not, nothing is known.
     fn separated(&self) -> Option<bool> {
         let (user, token) = self.settings.token_id.split_once('!')?;
-        let token = self
+        let (_, token) = self
             .get(&["access", "users", user, "token", token], &mut None)
             .ok()?;
         match token.get("privsep")? {

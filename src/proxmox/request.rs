@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::held::Held;
 use crate::text::printable;
 
 /// How much of a value that is refused is shown.
@@ -135,9 +136,9 @@ fn check_part(slot: &str, value: &str) -> Result<(), Error> {
 }
 
 /// What Proxmox answered to a request that it accepted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Reply {
-    pub data: Value,
+    pub data: Held<Value>,
     /// Where the API pages: how many there are in all.
     pub total: Option<u64>,
 }

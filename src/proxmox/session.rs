@@ -1,6 +1,6 @@
 //! One agent with its trust and its secret, and single exchanges through it.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use ureq::config::Config;
 use ureq::http::{self, HeaderValue, Response, header};
 use ureq::{Agent, AsSendBody};
 
-use super::answer::{self, Answer, REPLY_MAX_BYTES};
+use super::answer::{self, Answer};
 use super::buffers::Body;
 use super::dial::Names;
 use super::encode::{body_of, target_of};
@@ -21,6 +21,7 @@ use super::secret::{Secret, SecretSource};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
 use super::transport::{self, ClusterConnector};
+use crate::room::{NoRoom, SHARE_MAX_BYTES};
 use crate::text::printable;
 use crate::{files, log, wait};
 
@@ -203,7 +204,7 @@ impl Session {
                     self.run(builder.body(body_of(request))?, timing)?
                 }
             };
-            read_answer(response)
+            read_answer(response, timing.end)
         });
         log::debug(|| {
             format!(
@@ -299,15 +300,17 @@ impl Session {
     }
 }
 
-fn read_answer(response: Response<ureq::Body>) -> Result<(Answer, Signs), ureq::Error> {
+fn read_answer(
+    response: Response<ureq::Body>,
+    end: Instant,
+) -> Result<(Answer, Signs), ureq::Error> {
     let status = response.status().as_u16();
     let signs = Signs::of(status, response.headers());
     let date = response.headers().get(header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
-    let limit = u64::try_from(REPLY_MAX_BYTES).unwrap_or(u64::MAX);
     let body = response.into_body();
     let length = body.content_length();
-    let body = match Body::read(body.into_with_config().limit(limit).reader(), length) {
+    let body = match body_of_answer(body, length, end) {
         // A refusal is one by its status line alone.
         Err(_) if status >= 400 => Body::default(),
         body => body?,
@@ -319,6 +322,19 @@ fn read_answer(response: Response<ureq::Body>) -> Result<(Answer, Signs), ureq::
         body,
     };
     Ok((answer, signs))
+}
+
+fn body_of_answer(body: ureq::Body, length: Option<u64>, end: Instant) -> io::Result<Body> {
+    let read = match length {
+        Some(length) if length > SHARE_MAX_BYTES as u64 => Err(io::Error::other(NoRoom::TooLarge)),
+        length => Body::read(body.into_reader(), length, Some(end)),
+    };
+    read.inspect_err(|cause| {
+        let inner = cause.get_ref();
+        if let Some(why) = inner.and_then(|inner| inner.downcast_ref::<NoRoom>()) {
+            exchange::no_room(*why, length);
+        }
+    })
 }
 
 fn read_secret(source: &SecretSource) -> Result<Secret, String> {

@@ -249,15 +249,17 @@ pub fn log_tail(
         let request = Request::new(Verb::Get, "/nodes/{node}/tasks/{upid}/log", &values)?;
         let request = request.with("start", start).with("limit", limit);
         let reply = send(&request)?;
-        match reply.data {
-            Value::Array(rows) => Ok((reply.total, rows)),
+        let total = reply.total;
+        let rows = reply.data.try_map(|data| match data {
+            Value::Array(rows) => Ok(rows),
             _ => Err(Error::NotAnAnswer {
                 cluster: cluster.to_string(),
                 request: request.line(),
                 wrote: false,
                 cause: "a list was expected".into(),
             }),
-        }
+        })?;
+        Ok((total, rows))
     };
     let total = page(0, 1)?.0.unwrap_or_default();
     let (_, rows) = page(total.saturating_sub(lines), lines)?;

@@ -17,6 +17,7 @@ use crate::gate::trail::{End, Trail};
 use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
 use crate::proxmox::request::Verb;
 use crate::proxmox::upid::Upid;
+use crate::room;
 use crate::shown;
 
 /// The word in `cluster` that means every cluster.
@@ -82,7 +83,7 @@ pub fn call(
 ) -> Result<Outcome, Error> {
     desk.look_at_file();
     let trail = desk.gate.trail(tool.name, arguments, &caller);
-    let mut outcome = run(desk, tool, arguments, caller, &trail);
+    let (mut outcome, _) = room::work(|| run(desk, tool, arguments, caller, &trail));
     if let (Ok(Outcome::Answer(answer)), Some(_)) = (&mut outcome, &desk.notice) {
         answer.insert("configuration".into(), desk.notice.take().into());
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::Row;
+use super::rows::{ROW_BYTES, Row};
+use crate::room;
 
 /// The rows that come first by their keys. Rows of equal keys stay as they came.
 pub struct Leading<K> {
@@ -11,6 +12,8 @@ pub struct Leading<K> {
     /// By key and arrival.
     rows: BTreeMap<(K, usize), Row>,
     arrived: usize,
+    /// What its rows take is noted.
+    noted: usize,
 }
 
 impl<K: Ord> Leading<K> {
@@ -20,6 +23,7 @@ impl<K: Ord> Leading<K> {
             keep,
             rows: BTreeMap::new(),
             arrived: 0,
+            noted: 0,
         }
     }
 
@@ -30,6 +34,9 @@ impl<K: Ord> Leading<K> {
                 Some(((last, _), _)) if key < *last => self.rows.pop_last(),
                 _ => return,
             };
+        } else {
+            self.noted += ROW_BYTES;
+            room::note(ROW_BYTES);
         }
         self.rows.insert((key, self.arrived), make());
         self.arrived += 1;
@@ -43,6 +50,7 @@ impl<K: Ord> Leading<K> {
 
     /// The rows that were kept, in their order.
     pub fn into_rows(self) -> Vec<(K, Row)> {
+        room::let_go(self.noted);
         let rows = self.rows.into_iter();
         rows.map(|((key, _), row)| (key, row)).collect()
     }

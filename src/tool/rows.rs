@@ -16,6 +16,12 @@ const ANSWER_MAX_BYTES: usize = 20_000;
 const FRAME_BYTES: usize = 1_000;
 /// What a control character takes at most, which is made visible before an answer leaves.
 const CONTROL_BYTES: usize = 8;
+/// No page begins later: all rows before it are held.
+const START_MAX: usize = 10_000;
+/// What a row takes in memory, about.
+pub const ROW_BYTES: usize = 1_536;
+/// The same of a name that is kept.
+pub const NAME_BYTES: usize = 160;
 const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
 
@@ -220,6 +226,11 @@ pub fn window(args: &Args) -> Result<(usize, usize), Error> {
     let limit = args
         .int("limit")
         .and_then(|limit| usize::try_from(limit).ok());
+    if start > START_MAX {
+        return Err(Error::bad(format!(
+            "no page begins after {START_MAX} rows: narrow the list"
+        )));
+    }
     Ok((start, limit.unwrap_or(LIMIT_DEFAULT)))
 }
 

@@ -10,12 +10,15 @@ use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
+use crate::room;
 use crate::text::{printable, visible};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, number, says_something};
+use crate::tool::rows::{
+    self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, number, says_something,
+};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];
@@ -97,12 +100,18 @@ fn nodes(reach: &Reach) -> Result<Nodes, Error> {
     // Of each node, how many it has, and how many of them run.
     let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     reach.resources(&mut |resource| match resource.sort() {
-        Sort::Node => nodes.push(node(reach.cluster_name(), resource)),
+        Sort::Node => {
+            room::note(ROW_BYTES);
+            nodes.push(node(reach.cluster_name(), resource));
+        }
         Sort::Vm | Sort::Container => {
             let node = visible(&resource.node, NAME_MAX_CHARS);
             let (here, running) = match guests.get_mut(&*node) {
                 Some(counts) => counts,
-                None => guests.entry(node.into_owned()).or_default(),
+                None => {
+                    room::note(NAME_BYTES);
+                    guests.entry(node.into_owned()).or_default()
+                }
             };
             *here += 1;
             *running += u64::from(resource.is_up());
@@ -200,7 +209,7 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// A part that the token may not read, or that the node did not give, is named and not fatal.
-fn part(read: Result<Value, Error>) -> Result<Result<Value, String>, Error> {
+fn part<T>(read: Result<T, Error>) -> Result<Result<T, String>, Error> {
     match read {
         Ok(value) => Ok(Ok(value)),
         Err(error @ (Error::Denied { .. } | Error::Refused { .. } | Error::NotAnAnswer { .. })) => {

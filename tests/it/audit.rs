@@ -642,9 +642,13 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
     });
     fs::write(&path, format!("{}\n{line}\n", lines(&path).join("\n"))).expect("written");
     assert_eq!(counted(), 2 + 1 + 10_000);
-    // Only the end is read.
+    // Whatever comes behind, and however much of it, pushes nothing out of sight.
     let mut file = File::options().append(true).open(&path).expect("it opens");
-    file.write_all(&vec![b'\n'; 1 << 20])
+    file.write_all(&vec![b'\n'; 3 << 20])
         .expect("it is written");
-    assert_eq!(counted(), 0);
+    assert_eq!(counted(), 2 + 1 + 10_000);
+    let more = forged(&line, |record| record["error"] = "x".repeat(27_000).into());
+    file.write_all(format!("{more}\n").repeat(100).as_bytes())
+        .expect("it is written");
+    assert_eq!(counted(), 2 + 1 + 10_000);
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::check_finds::with;
 use crate::demo::client::{Client, PATIENCE, Way};
-use crate::sim::World;
+use crate::sim::{ClusterSpec, World};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
 
@@ -252,4 +253,94 @@ fn a_stderr_that_nobody_reads_stops_nothing() {
         let said = String::from_utf8(said.stdout).expect("text");
         assert!(said.contains("\"total\":"), "{way:?}: {said}");
     }
+}
+
+/// A client that neither reads nor writes any longer is gone, whatever is still to be said to it.
+#[test]
+fn the_end_of_input_ends_what_nobody_reads() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let env_file = folder.path().join("test.env");
+    crate::demo::write_private(&env_file, &World::three().env()).expect("it is written");
+    for way in WAYS {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--env-file").arg(&env_file);
+        let (mut child, mut input, _output): (_, Box<dyn Write>, _) = match way {
+            Way::Pipe => {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+                let mut child = command.spawn().expect("it starts");
+                let input = child.stdin.take().expect("its input");
+                (child, Box::new(input), None)
+            }
+            Way::Socket => {
+                let (ours, theirs) = UnixStream::pair().expect("a pair");
+                let again = theirs.try_clone().expect("another");
+                command
+                    .stdin(OwnedFd::from(theirs))
+                    .stdout(OwnedFd::from(again));
+                let child = command.spawn().expect("it starts");
+                // Ends the input alone.
+                let input = Halved(ours.try_clone().expect("another"));
+                (child, Box::new(input), Some(ours))
+            }
+        };
+        drop(command);
+        for id in 0..40 {
+            let list = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list"});
+            writeln!(input, "{list}").expect("it is taken");
+        }
+        drop(input);
+        until("it ends", || child.try_wait().expect("a child").is_some());
+        crate::leaks::clean(child.wait_with_output().expect("it has ended"));
+    }
+}
+
+/// The sending half of a socket.
+struct Halved(UnixStream);
+
+impl Write for Halved {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Halved {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+#[test]
+fn a_cancelled_call_leaves_nothing_of_the_program_of_a_secret() {
+    let world = World::start(vec![ClusterSpec::sized("lab", 1, 1)]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let number = folder.path().join("number");
+    let script = folder.path().join("secret");
+    let text = format!(
+        "#!/bin/sh\nsleep 600 &\necho $! > {0}.new\nmv {0}.new {0}\nwait\n",
+        number.display()
+    );
+    std::fs::write(&script, text).expect("a script");
+    let env = with(&world.env(), "TOKEN_SECRET", "");
+    let command = format!("/bin/sh {}", script.display());
+    let mut server = Server::ready(&with(&env, "TOKEN_SECRET_COMMAND", &command), Way::Pipe);
+    let call = json!({"name": "node_list", "arguments": {"cluster": "lab"}});
+    let id = server.client.ask("tools/call", &call).expect("it is sent");
+    until("it runs", || number.exists());
+    let number = std::fs::read_to_string(&number).expect("a number");
+    let process = Path::new("/proc").join(number.trim());
+    assert!(process.exists());
+    let cancelled = json!({"requestId": id});
+    server
+        .client
+        .notify("notifications/cancelled", &cancelled)
+        .expect("it is sent");
+    // One that has ended may be there until it is asked for by whoever adopted it.
+    until("its child ends", || {
+        let state = std::fs::read_to_string(process.join("stat"));
+        state.map_or(true, |state| state.contains(") Z "))
+    });
 }

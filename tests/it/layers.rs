@@ -119,7 +119,7 @@ fn each_thing_is_touched_in_one_place() {
     only_in(r"TcpStream|ToSocketAddrs|UdpSocket|\bureq::", &["proxmox/"]);
     only_in(
         r"File::open|File::options|OpenOptions|fs::read|fs::write|Command::new",
-        &["files.rs"],
+        &["files.rs", "files/command.rs"],
     );
     only_in(r"env::(var|args|current|home|temp)", &["main.rs"]);
     only_in(

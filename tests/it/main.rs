@@ -52,6 +52,7 @@ mod listen;
 mod listing;
 mod manifest;
 mod masking;
+mod memory;
 mod node;
 mod odd_certificates;
 #[path = "sim.rs"]

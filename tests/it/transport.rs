@@ -92,7 +92,10 @@ fn an_answer_that_does_not_come() {
 fn slow_bytes_are_waited_for_until_the_time_is_up() {
     let bytes = node::answer(200, "OK", ONE);
     let node = Node::start(move |_| Act::Drip(bytes.clone(), Duration::from_millis(4)));
-    assert_eq!(node.client().send(&get("/x")).unwrap().data, json!(1));
+    assert_eq!(
+        node.client().send(&get("/x")).unwrap().data.let_go(),
+        json!(1)
+    );
 
     let endless = b"HTTP/1.1 200 OK\r\n".repeat(1000);
     let node = Node::start(move |_| Act::Drip(endless.clone(), Duration::from_millis(4)));
@@ -177,7 +180,9 @@ fn a_read_is_repeated_on_a_fresh_connection_not_on_another_dead_one() {
     let client = node.client();
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| client.send(&get("/a")).unwrap());
+            scope.spawn(|| {
+                client.send(&get("/a")).unwrap();
+            });
         }
     });
     client.send(&get("/b")).unwrap();
@@ -244,7 +249,10 @@ fn an_ipv6_endpoint() {
         |_| ok(ONE),
     );
     assert!(node.endpoint().to_string().starts_with("[::1]:"));
-    assert_eq!(node.client().send(&get("/x")).unwrap().data, json!(1));
+    assert_eq!(
+        node.client().send(&get("/x")).unwrap().data.let_go(),
+        json!(1)
+    );
 }
 
 /// A proxy that says `head` to a CONNECT and then passes bytes on; the lines that it was asked.
@@ -289,7 +297,7 @@ fn a_proxy_is_asked_to_connect() {
     let mut settings = node::settings(vec![endpoint]);
     settings.proxy = Some(through);
     let client = Client::new(settings);
-    assert_eq!(client.send(&get("/x")).unwrap().data, json!(1));
+    assert_eq!(client.send(&get("/x")).unwrap().data.let_go(), json!(1));
     let asked = told.recv().unwrap();
     assert_eq!(
         asked,

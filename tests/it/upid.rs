@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
+use proxmox_mcp::held::Held;
 use proxmox_mcp::proxmox::request::{Reply, Request};
 use proxmox_mcp::proxmox::task::{self, Source, State};
 use proxmox_mcp::proxmox::upid::{Upid, parse_qualified};
+use proxmox_mcp::room::Charge;
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ fn script(
             answers[0].clone()
         };
         answer.map(|body| Reply {
-            data: body["data"].clone(),
+            data: Held::new(body["data"].clone(), Charge::default()),
             total: body["total"].as_u64(),
         })
     };

@@ -15,6 +15,7 @@ pub mod client;
 mod digest;
 mod distort;
 pub mod fault;
+pub mod flood;
 mod format;
 mod front;
 mod gate;

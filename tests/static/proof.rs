@@ -18,7 +18,7 @@ use serde_json::json;
 use demo::client::{Client, Way};
 use sim::World;
 
-const SIZE_MAX: usize = 2_500_000;
+const SIZE_MAX: usize = 4_000_000;
 const REVISION: &str = "2025-11-25";
 /// The cluster that is asked, and its node.
 const CLUSTER: &str = "production";

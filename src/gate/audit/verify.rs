@@ -124,7 +124,7 @@ pub fn each_line(path: &Path, found: &mut dyn FnMut(u64, &[u8])) -> Result<(), S
 
 /// What the file holds now: what others write meanwhile is left for the next time.
 fn open(path: &Path) -> Result<impl BufRead, String> {
-    let file = files::open_growing(path, None)?;
+    let file = files::open_growing(path)?;
     // Under the lock no line is half written. Where it cannot be had the last one may be.
     let locked = append::lock(|| file.try_lock_shared());
     let length = file.metadata().map(|metadata| metadata.len());

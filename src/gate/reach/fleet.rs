@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::proxmox::client::Standing;
+use crate::room::{self, Kept, NoRoom};
 
 /// The clusters that a fleet-wide read may ask.
 pub struct FleetReach<'a> {
@@ -19,6 +20,8 @@ pub struct FleetReach<'a> {
     one: bool,
     asked: RefCell<BTreeSet<usize>>,
     failed: RefCell<Vec<(usize, Error)>>,
+    /// The memory that the answers take until the call ends.
+    kept: RefCell<Vec<Kept>>,
 }
 
 impl<'a> FleetReach<'a> {
@@ -33,6 +36,7 @@ impl<'a> FleetReach<'a> {
             one,
             asked: RefCell::default(),
             failed: RefCell::new(Vec::new()),
+            kept: RefCell::default(),
         }
     }
 
@@ -61,7 +65,12 @@ impl<'a> FleetReach<'a> {
         let mut clusters = self.clusters.clone();
         clusters.retain(|cluster| wanted(fleet.cluster_name(*cluster)));
         self.asked.borrow_mut().extend(&clusters);
-        let ask = |cluster| work(&Reach::new(fleet, cluster, reading(), None, 0));
+        let ask = |cluster| {
+            let (found, bytes) =
+                room::work(|| work(&Reach::new(fleet, cluster, reading(), None, 0)));
+            let kept = Kept::new(bytes).map_err(|why| too_much(fleet, cluster, bytes, why));
+            found.and_then(|found| Ok((found, kept?)))
+        };
         let results = match clusters.as_slice() {
             // The share of the time that a fleet leaves to each cluster is not for a single one.
             [only] => vec![Some(ask(*only))],
@@ -71,7 +80,10 @@ impl<'a> FleetReach<'a> {
         for (cluster, result) in clusters.into_iter().zip(results) {
             let result = result.unwrap_or_else(|| Err(not_asked(fleet, cluster)));
             match result {
-                Ok(found) => answered.push((fleet.cluster_name(cluster), found)),
+                Ok((found, kept)) => {
+                    self.kept.borrow_mut().push(kept);
+                    answered.push((fleet.cluster_name(cluster), found));
+                }
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
                 Err(error) if self.one => return Err(error),
                 Err(error) => self.failed.borrow_mut().push((cluster, error)),
@@ -127,6 +139,15 @@ impl<'a> FleetReach<'a> {
             Value::Object(row)
         });
         rows.collect()
+    }
+}
+
+fn too_much(fleet: &Fleet, cluster: usize, bytes: usize, why: NoRoom) -> Error {
+    Error::NotAnAnswer {
+        cluster: fleet.cluster_name(cluster).to_string(),
+        request: "its rows".into(),
+        wrote: false,
+        cause: format!("they take {bytes} bytes: {why}"),
     }
 }
 

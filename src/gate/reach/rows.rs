@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Reach;
 use crate::error::Error;
+use crate::held::Held;
 use crate::proxmox::request::{Reply, Request, Verb};
 
 impl Reach<'_> {
@@ -11,7 +12,7 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::send`]; the reply is something else.
-    pub fn rows(&self, request: &Request, key: &str) -> Result<Vec<Value>, Error> {
+    pub fn rows(&self, request: &Request, key: &str) -> Result<Held<Vec<Value>>, Error> {
         let reply = self.send(request)?;
         self.rows_in(request, reply, key)
     }
@@ -20,7 +21,12 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::rows`].
-    pub fn rows_at(&self, template: &str, values: &[&str], key: &str) -> Result<Vec<Value>, Error> {
+    pub fn rows_at(
+        &self,
+        template: &str,
+        values: &[&str],
+        key: &str,
+    ) -> Result<Held<Vec<Value>>, Error> {
         self.rows(&Request::new(Verb::Get, template, values)?, key)
     }
 
@@ -28,7 +34,7 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::rows`].
-    pub fn rows_of_guest(&self, rest: &str, key: &str) -> Result<Vec<Value>, Error> {
+    pub fn rows_of_guest(&self, rest: &str, key: &str) -> Result<Held<Vec<Value>>, Error> {
         self.rows(&self.on_guest(Verb::Get, rest, &[])?, key)
     }
 
@@ -36,19 +42,24 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::rows`].
-    pub fn rows_in(&self, request: &Request, reply: Reply, key: &str) -> Result<Vec<Value>, Error> {
+    pub fn rows_in(
+        &self,
+        request: &Request,
+        reply: Reply,
+        key: &str,
+    ) -> Result<Held<Vec<Value>>, Error> {
         let other = |cause: String| Error::NotAnAnswer {
             cluster: self.cluster_name().to_string(),
             request: request.line(),
             wrote: false,
             cause,
         };
-        let rows = match reply.data {
-            Value::Array(rows) => rows,
+        let rows = reply.data.try_map(|data| match data {
+            Value::Array(rows) => Ok(rows),
             // An empty list of some methods.
-            Value::Null => Vec::new(),
-            _ => return Err(other("a list was expected".into())),
-        };
+            Value::Null => Ok(Vec::new()),
+            _ => Err(other("a list was expected".into())),
+        })?;
         let names = |row: &Value| matches!(row.get(key), Some(Value::String(_) | Value::Number(_)));
         match rows.iter().position(|row| !names(row)) {
             Some(at) => Err(other(format!("row {} of the list has no `{key}`", at + 1))),

@@ -5,6 +5,7 @@
 //! anything is sent. Texts that only people read are dropped while it is read.
 
 mod check;
+mod raw;
 mod read;
 mod store;
 

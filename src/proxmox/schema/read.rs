@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::mem::size_of;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::raw::{Loose, NAME_MAX_BYTES, RawMethod, RawMethods, RawParam};
 use super::{Kind, Limits, Method, Param, Schema};
 use crate::proxmox::request::Verb;
 
@@ -22,8 +22,10 @@ const READ_AHEAD_BYTES: usize = 16 * 1024;
 /// A version with more than this is not one of Proxmox VE (9.2 has 680 and 3 097).
 const METHODS_MAX: usize = 4000;
 const PARAMS_MAX: usize = 40_000;
-const OPTIONS_MAX: usize = 500;
-const NAME_MAX_BYTES: usize = 200;
+/// All texts together; those of 9.2 take 200 kB.
+const TEXTS_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// The longest text that is passed over.
+const TEXT_MAX_BYTES: usize = 64 * 1024;
 /// The longest of 9.2 takes 250.
 const PERMISSIONS_MAX_BYTES: usize = 1000;
 
@@ -47,7 +49,8 @@ pub fn read(source: &mut dyn Read) -> Result<Schema, String> {
         }
     }
     let mut builder = Builder::default();
-    let mut json = serde_json::Deserializer::from_reader((&byte[..]).chain(source));
+    let source = ShortTexts::of((&byte[..]).chain(source));
+    let mut json = serde_json::Deserializer::from_reader(source);
     Paths(&mut builder)
         .deserialize(&mut json)
         .map_err(|e| e.to_string())?;
@@ -131,12 +134,12 @@ impl<'de> Visitor<'de> for Path<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let mut template = String::new();
-        let mut methods: HashMap<String, RawMethod> = HashMap::new();
+        let mut methods: Vec<(Verb, RawMethod)> = Vec::new();
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
                 "children" => fields.next_value_seed(Paths(self.0))?,
                 "path" => template = fields.next_value()?,
-                "info" => methods = fields.next_value()?,
+                "info" => methods = fields.next_value::<RawMethods>()?.0,
                 _ => {
                     fields.next_value::<IgnoredAny>()?;
                 }
@@ -144,55 +147,61 @@ impl<'de> Visitor<'de> for Path<'_> {
         }
         for (verb, raw) in methods {
             self.0
-                .add(&template, &verb, raw)
+                .add(&template, verb, raw)
                 .map_err(serde::de::Error::custom)?;
         }
         Ok(())
     }
 }
 
-/// The few fields of a method that are kept. What is not named here is skipped as it streams.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct RawMethod {
-    #[serde(rename = "allowtoken")]
-    allow_token: Loose,
-    parameters: RawParameters,
-    permissions: Option<Value>,
+/// A stream of JSON in which no text is so long that it would have to be held.
+struct ShortTexts<R> {
+    source: R,
+    length: usize,
+    in_text: bool,
+    escaped: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct RawParameters {
-    #[serde(rename = "additionalProperties")]
-    additional: Loose,
-    properties: HashMap<String, RawParam>,
+impl<R> ShortTexts<R> {
+    fn of(source: R) -> ShortTexts<R> {
+        ShortTexts {
+            source,
+            length: 0,
+            in_text: false,
+            escaped: false,
+        }
+    }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct RawParam {
-    #[serde(rename = "type")]
-    kind: Loose,
-    optional: Loose,
-    r#enum: Option<Vec<Loose>>,
-    minimum: Loose,
-    maximum: Loose,
-    min_length: Loose,
-    max_length: Loose,
+impl<R: Read> Read for ShortTexts<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(into)?;
+        for byte in into.get(..count).unwrap_or_default() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_text => self.escaped = true,
+                b'"' => (self.in_text, self.length) = (!self.in_text, 0),
+                _ => {}
+            }
+            // Numbers and the like are put together as texts are.
+            self.length += 1;
+            if !self.in_text && matches!(byte, b',' | b'[' | b']' | b'{' | b'}' | b':') {
+                self.length = 0;
+            }
+            if self.length > TEXT_MAX_BYTES {
+                return Err(io::Error::other("a text of it is too long"));
+            }
+        }
+        Ok(count)
+    }
 }
 
 impl Builder {
-    fn add(&mut self, template: &str, verb: &str, raw: RawMethod) -> Result<(), String> {
-        let verb = match verb {
-            "GET" => Verb::Get,
-            "POST" => Verb::Post,
-            "PUT" => Verb::Put,
-            "DELETE" => Verb::Delete,
-            _ => return Ok(()),
-        };
+    fn add(&mut self, template: &str, verb: Verb, raw: RawMethod) -> Result<(), String> {
         self.params = self.params.saturating_add(raw.parameters.properties.len());
-        if self.methods.len() >= METHODS_MAX || self.params > PARAMS_MAX {
+        let texts = self.shared_bytes;
+        if self.methods.len() >= METHODS_MAX || self.params > PARAMS_MAX || texts > TEXTS_MAX_BYTES
+        {
             return Err("it describes more than any Proxmox VE has".into());
         }
         let mut params = Vec::with_capacity(raw.parameters.properties.len());
@@ -237,7 +246,7 @@ impl Builder {
             max_length: raw.max_length.length(),
         };
         let options = raw.r#enum.map(|options| {
-            let texts = options.into_iter().take(OPTIONS_MAX);
+            let texts = options.0.into_iter();
             let texts = texts.filter_map(Loose::into_text).collect();
             self.list(texts)
         });
@@ -265,100 +274,5 @@ fn kind_of(kind: &str) -> Kind {
         "array" => Kind::Array,
         "object" => Kind::Object,
         _ => Kind::Any,
-    }
-}
-
-/// A scalar of the description, where a number or a truth may also be a text. What is no scalar is
-/// skipped.
-#[derive(Default)]
-enum Loose {
-    #[default]
-    Nothing,
-    Text(String),
-    Number(f64),
-    Truth(bool),
-    Other,
-}
-
-impl Loose {
-    fn is_true(&self) -> Option<bool> {
-        match self {
-            Loose::Nothing => None,
-            Loose::Text(text) => Some(!matches!(text.as_str(), "" | "0")),
-            Loose::Number(number) => Some(*number != 0.0),
-            Loose::Truth(truth) => Some(*truth),
-            // A schema for further names, as `additionalProperties` may have it.
-            Loose::Other => Some(true),
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        match self {
-            Loose::Number(number) => Some(*number),
-            Loose::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
-            _ => None,
-        }
-    }
-
-    fn length(&self) -> Option<u32> {
-        let number = self.number()?;
-        // Through text, since a cast would make something of anything.
-        format!("{number:.0}").parse().ok()
-    }
-
-    fn into_text(self) -> Option<String> {
-        match self {
-            Loose::Text(text) => Some(text),
-            Loose::Number(number) => Some(number.to_string()),
-            Loose::Truth(truth) => Some(if truth { "1" } else { "0" }.into()),
-            Loose::Nothing | Loose::Other => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Loose {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Loose, D::Error> {
-        json.deserialize_any(LooseVisitor)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
-        if text.len() > NAME_MAX_BYTES {
-            return Ok(Loose::Other);
-        }
-        Ok(Loose::Text(text.to_string()))
-    }
-    fn visit_bool<E>(self, truth: bool) -> Result<Loose, E> {
-        Ok(Loose::Truth(truth))
-    }
-    // Limits are far below 2^53, where a float would begin to round.
-    #[allow(clippy::cast_precision_loss)]
-    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
-    }
-    #[allow(clippy::cast_precision_loss)]
-    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
-    }
-    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
-        Ok(Loose::Number(number))
-    }
-    fn visit_unit<E>(self) -> Result<Loose, E> {
-        Ok(Loose::Nothing)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
     }
 }

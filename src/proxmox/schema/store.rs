@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::log;
 use crate::proxmox::client::Client;
 use crate::proxmox::session::StaticFile;
+use crate::room::Kept;
 
 /// Where a node serves it. It takes no token.
 pub const SCHEMA_PATH: &str = "/pve-docs/api-viewer/apidoc.js";
@@ -33,6 +34,7 @@ struct Entry {
     schema: Option<Arc<Schema>>,
     modified: Option<String>,
     used: u64,
+    _kept: Kept,
 }
 
 impl Schemas {
@@ -121,19 +123,30 @@ impl Schemas {
     }
 
     fn keep(&self, version: &str, schema: Option<Arc<Schema>>, modified: Option<String>) {
+        let bytes = schema.as_deref().map_or(0, Schema::heap_bytes);
         let mut known = self.lock();
         known.uses = known.uses.saturating_add(1);
+        known.by_version.remove(version);
+        let kept = loop {
+            if let Some(kept) = Kept::new(bytes)
+                .ok()
+                .filter(|_| known.by_version.len() < VERSIONS_MAX)
+            {
+                break kept;
+            }
+            let oldest = known.by_version.iter().min_by_key(|(_, entry)| entry.used);
+            let Some(oldest) = oldest.map(|(version, _)| version.clone()) else {
+                // It serves this call alone.
+                return;
+            };
+            known.by_version.remove(&oldest);
+        };
         let entry = Entry {
             schema,
             modified,
             used: known.uses,
+            _kept: kept,
         };
         known.by_version.insert(version.to_string(), entry);
-        if known.by_version.len() > VERSIONS_MAX {
-            let oldest = known.by_version.iter().min_by_key(|(_, entry)| entry.used);
-            if let Some(oldest) = oldest.map(|(version, _)| version.clone()) {
-                known.by_version.remove(&oldest);
-            }
-        }
     }
 }

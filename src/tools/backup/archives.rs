@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
+use crate::held::Held;
 use crate::proxmox::request::{Request, Verb};
+use crate::room;
 use crate::text::printable;
-use crate::tool::rows::{flag, number};
+use crate::tool::rows::{ROW_BYTES, flag, number};
 use crate::wait;
 
 /// How long one storage of several may take.
@@ -68,7 +70,7 @@ pub struct Archive {
 /// # Errors
 /// The cluster does not say what it has.
 pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
-    let rows = |kind: &str| -> Result<Vec<Value>, Error> {
+    let rows = |kind: &str| -> Result<Held<Vec<Value>>, Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
         reach.rows(&request, kind)
     };
@@ -123,9 +125,13 @@ pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, 
     for (number, place) in places.iter().enumerate() {
         let is_last = number + 1 == places.len();
         match listed(reach, place, vmid, is_last) {
-            Ok(rows) => found
-                .archives
-                .extend(rows.iter().filter_map(|row| archive(row, place))),
+            Ok(rows) => {
+                let archives = rows.iter().filter_map(|row| archive(row, place));
+                let before = found.archives.len();
+                found.archives.extend(archives);
+                // Each becomes a row.
+                room::note((found.archives.len() - before) * ROW_BYTES);
+            }
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => found.silent.push(silent(place, &error)),
         }
@@ -141,7 +147,7 @@ fn listed(
     place: &Place,
     vmid: Option<u32>,
     is_last: bool,
-) -> Result<Vec<Value>, Error> {
+) -> Result<Held<Vec<Value>>, Error> {
     let unreached = |cause: &str| Error::Unreachable {
         cluster: reach.cluster_name().to_string(),
         cause: cause.to_string(),

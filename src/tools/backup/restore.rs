@@ -202,7 +202,7 @@ fn claimed<T>(
 
 fn next_free(reach: &Reach) -> Result<u32, Error> {
     let next = reach.get("/cluster/nextid", &[])?;
-    let vmid = match &next {
+    let vmid = match &*next {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64().and_then(|vmid| u32::try_from(vmid).ok()),
     };

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::row::count;
 use crate::fleet::loose::Amount;
 use crate::fleet::resource::{Resource, Sort};
+use crate::room;
 use crate::text::printable;
-use crate::tool::rows::{Row, gib};
+use crate::tool::rows::{ROW_BYTES, Row, gib};
 
 /// What rows can be grouped by.
 pub(super) const BY: &[&str] = &["cluster", "node", "status", "type", "pool", "tag"];
@@ -89,7 +90,12 @@ impl Groups {
                     _ => String::new(),
                 },
             };
-            self.groups.entry(key).or_default().add(Sums {
+            let group = self.groups.entry(key).or_insert_with(|| {
+                // It becomes a row.
+                room::note(ROW_BYTES);
+                Sums::default()
+            });
+            group.add(Sums {
                 count: 1,
                 cpus: resource.maxcpu.0,
                 memory: resource.maxmem.whole(),

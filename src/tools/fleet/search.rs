@@ -17,12 +17,13 @@ use crate::fleet::query::grammar;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
+use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::leading::Leading;
 use crate::tool::order::{Order, Rank, SORT};
 use crate::tool::param::{Kind, Param};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
 use crate::tool::{Marks, Run, Subject, Tool};
 
 const QUERY_MAX_CHARS: usize = 1000;
@@ -264,6 +265,7 @@ impl<'a, 's> Collector<'a, 's> {
         let sort = resource.sort();
         if sort == Sort::Node && !resource.is_up() {
             let node = printable(resource.name(), NAME_MAX_CHARS);
+            room::note(NAME_BYTES);
             self.nodes_offline.push(node);
         }
         if sort == Sort::Other || !self.search.query.finds(self.cluster, resource) {
@@ -298,6 +300,7 @@ impl<'a, 's> Collector<'a, 's> {
         let node = printable(&resource.node, NAME_MAX_CHARS);
         let up = resource.is_up();
         if let Some(shared) = self.shared.get_mut(resource.storage()) {
+            room::note(NAME_BYTES);
             shared.nodes.push(node);
             if up && !shared.up {
                 shared.row = row::row(self.cluster, resource);
@@ -305,6 +308,7 @@ impl<'a, 's> Collector<'a, 's> {
             }
             return false;
         }
+        room::note(ROW_BYTES);
         let shared = Shared {
             row: row::row(self.cluster, resource),
             nodes: vec![node],

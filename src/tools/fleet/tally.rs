@@ -8,8 +8,9 @@ use super::cut;
 use super::row::{count, percent};
 use crate::fleet::loose::Amount;
 use crate::fleet::resource::{Resource, Sort};
+use crate::room;
 use crate::text::printable;
-use crate::tool::rows::gib;
+use crate::tool::rows::{NAME_BYTES, gib};
 
 /// A storage is full beyond this, in percent.
 pub(super) const FULL_PERCENT: f64 = 85.0;
@@ -37,6 +38,13 @@ pub(super) struct Tally {
     ha_errors: Vec<String>,
 }
 
+fn count_state(states: &mut BTreeMap<String, u64>, state: String) {
+    *states.entry(state).or_insert_with(|| {
+        room::note(NAME_BYTES);
+        0
+    }) += 1;
+}
+
 impl Tally {
     pub(super) fn count(&mut self, resource: &Resource) {
         match resource.sort() {
@@ -51,9 +59,10 @@ impl Tally {
         let status = shown(&node.status);
         if !node.is_up() {
             let name = shown(node.name());
+            room::note(NAME_BYTES);
             self.nodes_not_online.push(format!("{name} {status}"));
         }
-        *self.nodes.entry(status).or_default() += 1;
+        count_state(&mut self.nodes, status);
         self.cpus += node.maxcpu.0;
         self.cpus_used += node.cpu.0 * node.maxcpu.0;
         self.memory += node.maxmem.whole();
@@ -69,17 +78,20 @@ impl Tally {
             let vmid = guest.vmid().unwrap_or_default();
             format!("{vmid} {}", shown(guest.name())).trim().to_string()
         };
-        *self.guests.entry(shown(&guest.status)).or_default() += 1;
+        count_state(&mut self.guests, shown(&guest.status));
         if !guest.lock.is_empty() {
             let lock = shown(&guest.lock);
+            room::note(NAME_BYTES);
             self.guests_locked.push(format!("{} ({lock})", name()));
         }
         if &*guest.status == "unknown" {
             let node = shown(&guest.node);
+            room::note(NAME_BYTES);
             self.guests_unknown.push(format!("{} on {node}", name()));
         }
         if matches!(&*guest.hastate, "error" | "fence" | "recovery") {
             let state = shown(&guest.hastate);
+            room::note(NAME_BYTES);
             self.ha_errors.push(format!("{} ({state})", name()));
         }
     }
@@ -93,6 +105,7 @@ impl Tally {
             // The storages of a lost node are unknown with it.
             if &*storage.status != "unknown" {
                 let status = shown(&storage.status);
+                room::note(NAME_BYTES);
                 self.storages_down.insert(format!(
                     "{} on {} {status}",
                     shown(storage.name()),
@@ -102,10 +115,14 @@ impl Tally {
             return;
         }
         if let Some(full) = storage.disk_percent().filter(|full| *full > FULL_PERCENT) {
+            room::note(NAME_BYTES);
             self.storages_full.insert(format!("{name} {full:.0} %"));
         }
-        if storage.is_shared() && !self.shared.insert(name) {
-            return;
+        if storage.is_shared() {
+            if !self.shared.insert(name) {
+                return;
+            }
+            room::note(NAME_BYTES);
         }
         self.storages += 1;
         self.space += storage.maxdisk.whole();

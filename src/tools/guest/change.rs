@@ -24,7 +24,7 @@ const CHANGED: &str = "(changed)";
 /// # Errors
 /// The guest cannot be read.
 pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
-    match reach.get_of_guest("/config")? {
+    match reach.get_of_guest("/config")?.let_go() {
         Value::Object(config) => Ok(config),
         _ => Err(Error::NotAnAnswer {
             cluster: reach.cluster_name().to_string(),

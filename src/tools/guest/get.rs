@@ -50,9 +50,9 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = answer_for(reach)?;
     for part in include {
         match part {
-            "status" => answer.extend(status(&reach.get_of_guest("/status/current")?)),
+            "status" => answer.extend(status(&*reach.get_of_guest("/status/current")?)),
             "config" => {
-                config(&reach.get_of_guest("/config")?, &mut answer);
+                config(&*reach.get_of_guest("/config")?, &mut answer);
                 marked(reach, &mut answer)?;
             }
             "addresses" => addresses(reach, &mut answer)?,

@@ -9,11 +9,12 @@ use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
+use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::leading::Leading;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, gib, mib};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, Row, gib, mib};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, count, cut, percent, unseen};
 
@@ -130,6 +131,7 @@ fn guests(
         let sort = resource.sort();
         if sort == Sort::Node && !resource.is_up() {
             let node = printable(resource.name(), NAME_MAX_CHARS);
+            room::note(NAME_BYTES);
             guests.nodes_offline.push(node);
         } else if sort.is_guest() && is_wanted(resource, args) {
             guests.total += 1;

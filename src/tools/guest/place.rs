@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
+use crate::held::Held;
 use crate::proxmox::advice;
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::settings::Settings;
@@ -313,7 +314,7 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
     let rows = match reach.rows(&request.with("type", "any_bridge"), "iface") {
         Ok(rows) => rows,
         // What may not be read cannot be checked; Proxmox does not look before the guest starts.
-        Err(Error::Denied { .. }) => Vec::new(),
+        Err(Error::Denied { .. }) => Held::default(),
         Err(error) => return Err(error),
     };
     if rows.is_empty() || rows.iter().any(|row| text(row, "iface") == name) {

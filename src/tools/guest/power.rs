@@ -283,7 +283,7 @@ fn reached(action: &str, state: &str) -> bool {
 fn after(reach: &Reach, action: &str, managed: bool, begun: Instant) -> Result<String, Error> {
     let limit = Duration::from_secs(reach.wait_s());
     loop {
-        let state = state_of(&reach.get_of_guest("/status/current")?);
+        let state = state_of(&*reach.get_of_guest("/status/current")?);
         if !managed || reached(action, &state) || begun.elapsed() >= limit {
             return Ok(state);
         }

@@ -42,7 +42,7 @@ pub fn make(
 fn next(reach: &Reach, after: Option<u32>) -> Result<u32, Error> {
     let request = Request::new(Verb::Get, "/cluster/nextid", &[])?;
     let reply = reach.send(&request)?;
-    let free = match &reply.data {
+    let free = match &*reply.data {
         Value::String(digits) => digits.parse().ok(),
         other => other.as_u64().and_then(|vmid| u32::try_from(vmid).ok()),
     };

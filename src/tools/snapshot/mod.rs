@@ -173,7 +173,7 @@ fn creatable(reach: &Reach, args: &Args, name: &str) -> Result<(), Error> {
     if flag(feature.get("hasFeature")) {
         return Ok(());
     }
-    let disks = disks::of(&reach.get_of_guest("/config")?, guest.kind);
+    let disks = disks::of(&*reach.get_of_guest("/config")?, guest.kind);
     let disks: Vec<String> = disks
         .iter()
         .map(|disk| format!("{} `{}`", disk.key, printable(&disk.volume, NAME_MAX_CHARS)))

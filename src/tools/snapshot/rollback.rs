@@ -74,7 +74,7 @@ fn refuse_where_younger_block(
         let kind = row.and_then(|row| text(row, "type")).unwrap_or_default();
         YOUNGEST_ONLY.contains(&kind.as_str())
     };
-    let disks = disks::of(&reach.get_of_guest("/config")?, guest.kind);
+    let disks = disks::of(&*reach.get_of_guest("/config")?, guest.kind);
     match disks.iter().find(|disk| blocking(&disk.storage)) {
         None => Ok(()),
         Some(disk) => Err(wrong(

@@ -1,6 +1,6 @@
 //! `storage_list`: definition and use of the storages of one cluster or of all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +9,12 @@ use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
+use crate::held::Held;
+use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, flag, gib};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, in_order, percent, unseen};
 
@@ -78,7 +80,13 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
             // A shared storage is one, whichever node tells of it.
             let place = if resource.is_shared() { "" } else { &node };
             let key = (name, place.to_string());
-            uses.entry(key).or_default().add(node, resource);
+            let used = uses.entry(key).or_default();
+            room::note(if used.nodes.is_empty() {
+                ROW_BYTES
+            } else {
+                NAME_BYTES
+            });
+            used.add(node, resource);
         }
     })?;
     let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
@@ -87,7 +95,7 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             unseen.push(format!("definitions and disabled storages: {error}"));
-            Vec::new()
+            Held::default()
         }
     };
     let mut rows: Vec<Row> = Vec::new();
@@ -96,12 +104,14 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         let definition = definitions.iter().find(is_it);
         rows.push(row(reach.cluster_name(), name, Some(used), definition));
     }
+    let names: BTreeSet<&str> = uses.keys().map(|(name, _)| name.as_str()).collect();
     for definition in &definitions {
         let name = definition.get("storage").and_then(Value::as_str);
         let Some(name) = name.map(|name| printable(name, NAME_MAX_CHARS)) else {
             continue;
         };
-        if !uses.keys().any(|(used, _)| *used == name) {
+        if !names.contains(name.as_str()) {
+            room::note(ROW_BYTES);
             rows.push(row(reach.cluster_name(), &name, None, Some(definition)));
         }
     }

@@ -13,11 +13,12 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::task::State;
+use crate::room;
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, Row, number};
+use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::wait;
 
@@ -150,6 +151,15 @@ struct Listed {
     hidden: bool,
 }
 
+impl Listed {
+    fn add(&mut self, tasks: impl Iterator<Item = Task>) {
+        let before = self.tasks.len();
+        self.tasks.extend(tasks);
+        // Each becomes a row.
+        room::note((self.tasks.len() - before) * ROW_BYTES);
+    }
+}
+
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     let wanted = Wanted::read(args)?;
     let answered = reach.ask(|reach| of_cluster(reach, &wanted))?;
@@ -218,9 +228,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
     if wanted.is_recent() {
         let listed = reach.rows_at("/cluster/tasks", &[], "upid")?;
         let tasks = listed.iter().map(task);
-        found
-            .tasks
-            .extend(tasks.filter(|task| wanted.fits(task, vmid)));
+        found.add(tasks.filter(|task| wanted.fits(task, vmid)));
         return Ok(found);
     }
     let nodes = reach.rows_at("/nodes", &[], "node")?;
@@ -296,9 +304,7 @@ fn of_node(
     };
     found.more += total.unwrap_or_default().saturating_sub(rows.len());
     let tasks = rows.iter().map(task);
-    found
-        .tasks
-        .extend(tasks.filter(|task| wanted.fits(task, vmid)));
+    found.add(tasks.filter(|task| wanted.fits(task, vmid)));
     Ok(())
 }
 

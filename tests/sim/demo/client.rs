@@ -105,6 +105,13 @@ impl Client {
         sent.map_err(|_| self.last_words())
     }
 
+    /// Sends a line as it is.
+    pub fn send_line(&mut self, line: &str) -> Result<(), String> {
+        let input = self.input.as_mut().ok_or("the input is closed")?;
+        let sent = writeln!(input, "{line}").and_then(|()| input.flush());
+        sent.map_err(|_| self.last_words())
+    }
+
     /// The next message. Whatever is no JSON value on a line of its own is an error, and so is a
     /// secret, there and in the list of processes.
     pub fn receive(&mut self) -> Result<Value, String> {

@@ -1,0 +1,106 @@
+//! Something that a cluster said, with the memory that it takes: that is given back when it is dropped.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::room::{Charge, Kept, NoRoom};
+
+/// A value and its charge.
+#[derive(Debug, Default)]
+pub struct Held<T> {
+    value: T,
+    charge: Charge,
+}
+
+impl<T> Held<T> {
+    pub fn new(value: T, charge: Charge) -> Held<T> {
+        Held { value, charge }
+    }
+
+    /// What is made of it, of which all that is large was in it.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Held<U> {
+        Held {
+            value: make(self.value),
+            charge: self.charge,
+        }
+    }
+
+    /// What is made of it, or why nothing is.
+    ///
+    /// # Errors
+    /// As `make` says.
+    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Held<U>, E> {
+        Ok(Held {
+            value: make(self.value)?,
+            charge: self.charge,
+        })
+    }
+
+    /// The value, to be kept beyond the reading of it, by the measure that holds for that.
+    ///
+    /// # Errors
+    /// As [`Kept::new`].
+    pub fn keep(self) -> Result<(T, Kept), NoRoom> {
+        let kept = Kept::new(self.charge.bytes())?;
+        Ok((self.value, kept))
+    }
+
+    /// The value alone, which is not counted any longer: for what is small, or kept by another measure.
+    pub fn let_go(self) -> T {
+        self.value
+    }
+}
+
+impl<T> Deref for Held<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Held<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Held<T> {
+    fn eq(&self, other: &Held<T>) -> bool {
+        self.value == other.value
+    }
+}
+
+/// The rows of a list, one after another.
+pub struct Rows<T> {
+    rows: std::vec::IntoIter<T>,
+    _charge: Charge,
+}
+
+impl<T> Iterator for Rows<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.rows.next()
+    }
+}
+
+impl<T> IntoIterator for Held<Vec<T>> {
+    type Item = T;
+    type IntoIter = Rows<T>;
+
+    fn into_iter(self) -> Rows<T> {
+        Rows {
+            rows: self.value.into_iter(),
+            _charge: self.charge,
+        }
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Held<Vec<T>> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> std::slice::Iter<'a, T> {
+        self.value.iter()
+    }
+}
