@@ -130,7 +130,7 @@ impl Inbox {
     /// Whether the input has ended, with nothing behind what is here already. Lines stay for later.
     pub fn has_ended(&mut self) -> bool {
         if !self.closed && self.buffer.len() - self.start <= LINE_MAX_BYTES {
-            let read = self.source.read_within(Duration::ZERO, &mut self.chunk);
+            let read = self.source.look(&mut self.chunk);
             self.take_in(read);
         }
         self.closed

@@ -8,6 +8,7 @@ mod bare;
 #[path = "../sim/demo/mod.rs"]
 mod demo;
 mod fleet;
+mod hostile;
 mod light;
 mod one;
 mod process;
@@ -94,7 +95,7 @@ fn run() -> Result<bool, String> {
 
 type Part = fn(&Ground, &mut Table) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 10] = [
     ("program", one::program),
     ("warm", one::warm),
     ("listed", one::listed),
@@ -103,6 +104,8 @@ const PARTS: [(&str, Part); 8] = [
     ("clusters", fleet::clusters),
     ("guests", fleet::guests),
     ("dead", fleet::dead),
+    ("hostile", hostile::clusters),
+    ("messages", hostile::client),
 ];
 
 fn measure(options: &Options, table: &mut Table) -> Result<(), String> {

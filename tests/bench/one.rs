@@ -37,7 +37,7 @@ pub fn program(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let size = std::fs::metadata(program).map_err(|cause| cause.to_string())?;
     table.add(
         Row::mb("size of the binary", size.len())
-            .most(2.5)
+            .most(4.0)
             .counted(),
     );
     let three = ground.three();
