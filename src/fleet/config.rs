@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
+use super::cluster_names;
 use super::effect::Effect;
 use super::env_file::EnvFile;
 use super::foreign;
-use super::names;
 use super::rule::Rule;
 use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
@@ -99,7 +99,8 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
     let mut report = Report::default();
     let values = values(environment, &file.pairs);
 
-    let listed = said(&values, "PROXMOX_CLUSTERS").map(|text| names::listed(text, &mut report));
+    let listed =
+        said(&values, "PROXMOX_CLUSTERS").map(|text| cluster_names::listed(text, &mut report));
     let several = listed.is_some();
     let listed = listed.unwrap_or_default();
     let owned = spelling::assign(&listed, &values, &mut report);
@@ -140,8 +141,8 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
         vec![single_cluster(&values, &common, &mut report)]
     };
 
-    let patterns = names::patterns(&names, &values, &mut report);
-    let default = names::default_cluster(&names, &values, &mut report);
+    let patterns = cluster_names::patterns(&names, &values, &mut report);
+    let default = cluster_names::default_cluster(&names, &values, &mut report);
     let fanout = parsed(&values, "PROXMOX_FANOUT", &mut report, |text| {
         value::whole(text, 1, FANOUT_MAX)
     });
@@ -210,7 +211,7 @@ pub fn token_ids(
         let is_there = url.is_some() || token.is_some();
         return Vec::from_iter(is_there.then(|| (SINGLE_CLUSTER.to_owned(), token)));
     };
-    let listed = names::listed(listed, &mut report);
+    let listed = cluster_names::listed(listed, &mut report);
     let owned = spelling::assign(&listed, &values, &mut report);
     let token = |place| {
         let field: Field = owned.get(place, "TOKEN_ID")?;

@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use super::names::{Name, Names};
 use super::resource::{self, Resource, Sort};
 use crate::room::{self, Kept};
 
@@ -37,8 +38,10 @@ pub struct Guest {
     pub vmid: u32,
     pub kind: Kind,
     pub node: String,
-    /// `None` where its node is lost, so that only the bare row is left.
+    /// `None` where it is not told: its node is lost, or the guest was just made.
     pub name: Option<String>,
+    /// Whether the call meant whoever bears the name, and not a VMID.
+    pub by_name: bool,
     pub template: bool,
     /// Whether the high-availability manager looks after it.
     pub ha: bool,
@@ -50,6 +53,8 @@ pub struct Rows {
     guests: Vec<Row>,
     names: String,
     nodes: Vec<String>,
+    /// The nodes that are there.
+    online: Vec<String>,
     storages: Vec<String>,
     pools: Vec<String>,
     /// There are more than [`NAMES_MAX`] of one of them.
@@ -96,7 +101,12 @@ impl Rows {
         let kind = match resource.sort() {
             Sort::Vm => Kind::Qemu,
             Sort::Container => Kind::Lxc,
-            Sort::Node => return self.note(resource.name(), |rows| &mut rows.nodes),
+            Sort::Node => {
+                if &*resource.status == "online" {
+                    self.note(resource.name(), |rows| &mut rows.online);
+                }
+                return self.note(resource.name(), |rows| &mut rows.nodes);
+            }
             Sort::Storage => return self.note(resource.name(), |rows| &mut rows.storages),
             Sort::Pool => return self.note(resource.name(), |rows| &mut rows.pools),
             Sort::Other => return,
@@ -165,28 +175,63 @@ impl Rows {
                 .cloned()
                 .unwrap_or_default(),
             name: (!name.is_empty()).then(|| name.to_string()),
+            by_name: false,
             template: row.template,
             ha: row.ha,
         }
     }
 
     /// The guest of this VMID.
-    pub fn by_vmid(&self, vmid: u32) -> Option<Guest> {
-        let row = self.guests.iter().find(|row| row.vmid == vmid)?;
-        Some(self.guest(row))
+    pub fn by_vmid(&self, vmid: u32, names: &Names) -> Option<Guest> {
+        let guest = self.row(vmid).map(|row| self.guest(row))?;
+        Some(match names.of(vmid) {
+            None => guest,
+            Some(Name::Is(name)) => Guest {
+                name: Some(name.clone()).filter(|name| !name.is_empty()),
+                ..guest
+            },
+            Some(Name::Doubtful) => Guest {
+                name: None,
+                ..guest
+            },
+        })
     }
 
-    /// All guests of this name; names need not be unique.
-    pub fn by_name(&self, name: &str) -> Vec<Guest> {
-        let named = self.guests.iter().filter(|row| self.name(row) == name);
-        named.map(|row| self.guest(row)).collect()
+    /// All guests of this name, as far as is known; names need not be unique.
+    pub fn by_name(&self, name: &str, names: &Names) -> Vec<Guest> {
+        let listed = self.guests.iter().filter(|row| self.name(row) == name);
+        let holds = listed.filter(|row| names.of(row.vmid).is_none());
+        let known = names.called(name).filter_map(|vmid| self.row(vmid));
+        let mut found: Vec<&Row> = holds.chain(known).collect();
+        found.sort_by_key(|row| row.vmid);
+        let guest = |row: &Row| Guest {
+            name: Some(name.to_string()),
+            by_name: true,
+            ..self.guest(row)
+        };
+        found.into_iter().map(guest).collect()
     }
 
-    /// The guests whose name is not known, since their node is lost: a name that is not found may
-    /// be theirs.
-    pub fn nameless(&self) -> impl Iterator<Item = u32> {
-        let nameless = self.guests.iter().filter(|row| row.name_len == 0);
-        nameless.map(|row| row.vmid)
+    /// The guests whose name is not known: a name that is not found may be theirs.
+    pub fn nameless(&self, names: &Names) -> Vec<Guest> {
+        let bare = self.guests.iter().filter(|row| row.name_len == 0);
+        let bare = bare.filter(|row| names.of(row.vmid).is_none());
+        let doubtful = names.doubtful().filter_map(|vmid| self.row(vmid));
+        bare.chain(doubtful).map(|row| self.guest(row)).collect()
+    }
+
+    fn row(&self, vmid: u32) -> Option<&Row> {
+        self.guests.iter().find(|row| row.vmid == vmid)
+    }
+
+    /// Whether the node is there, so that it can be asked.
+    pub fn is_online(&self, node: &str) -> bool {
+        self.online.iter().any(|known| known == node)
+    }
+
+    /// The nodes that can be asked.
+    pub fn online(&self) -> &[String] {
+        &self.online
     }
 
     pub fn has_node(&self, node: &str) -> bool {

@@ -6,6 +6,7 @@ pub mod env_file;
 pub mod fan_out;
 pub mod index;
 pub mod loose;
+pub mod names;
 pub mod query;
 pub mod registry;
 pub mod reload;
@@ -18,8 +19,9 @@ pub mod slip;
 pub mod variables;
 
 mod cluster;
+mod cluster_names;
+mod find;
 mod foreign;
-mod names;
 mod newcomer;
 mod report;
 mod spelling;
@@ -35,16 +37,13 @@ use crate::proxmox::schema::{Schema, Schemas};
 use crate::proxmox::secret::Secret;
 use crate::room::{self, Kept, NoRoom};
 use config::{Cluster, Config};
-use index::{Guest, Rows, Sighting};
-use registry::{Ask, Decision, Named, Sighted, Step};
+use index::{Rows, Sighting};
+use names::Names;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const SIGHTING_AGE_S: u64 = 5;
 /// How long, in seconds, what a token may do is taken as known.
 const RIGHTS_AGE_S: u64 = 60;
-
-/// So many VMIDs of guests without a name are listed.
-const NAMELESS_SHOWN: usize = 10;
 
 /// All configured clusters, each with its client and what is known of it.
 pub struct Fleet {
@@ -53,6 +52,8 @@ pub struct Fleet {
     pub sighting_age: Duration,
     /// How long what a token may do is taken as known.
     pub rights_age: Duration,
+    /// How long what is known of a guest's name goes before what the list says.
+    pub names_age: Duration,
     members: Vec<Member>,
     schemas: Schemas,
 }
@@ -60,6 +61,7 @@ pub struct Fleet {
 struct Member {
     client: Client,
     sighting: Mutex<Option<Arc<Sighting>>>,
+    names: Mutex<Names>,
     rights: Mutex<Option<Arc<rights::Known>>>,
 }
 
@@ -68,6 +70,7 @@ impl Member {
         Member {
             client: Client::new(cluster.settings.clone()),
             sighting: Mutex::new(None),
+            names: Mutex::default(),
             rights: Mutex::new(None),
         }
     }
@@ -81,6 +84,7 @@ impl Fleet {
             config,
             sighting_age: Duration::from_secs(SIGHTING_AGE_S),
             rights_age: Duration::from_secs(RIGHTS_AGE_S),
+            names_age: Duration::from_secs(names::NAME_AGE_S),
             members,
             schemas: Schemas::new(),
         }
@@ -217,7 +221,6 @@ impl Fleet {
         *lock(&member.sighting) = Some(Arc::clone(&sighting));
         Ok(sighting)
     }
-
     /// Has so many bytes kept; what is too old to be of use goes for it.
     fn keep(&self, bytes: usize) -> Result<Kept, NoRoom> {
         Kept::new(bytes).or_else(|_| {
@@ -229,147 +232,6 @@ impl Fleet {
             }
             Kept::new(bytes)
         })
-    }
-
-    /// Which cluster a call means; for an existing guest also the guest.
-    ///
-    /// # Errors
-    /// The call's words mean no cluster, or several; nothing of that name is there; or, for
-    /// anything above reading, a cluster that might have it too is silent. Nothing was changed.
-    pub fn locate(&self, ask: &Ask) -> Result<(Decision, Option<Guest>), Error> {
-        let decision = match registry::by_words(&self.config, ask)? {
-            Step::Decided(decision) => decision,
-            Step::Look => self.locate_by_place(ask)?,
-        };
-        let guest = match ask.named {
-            Named::Vmid(_) | Named::Guest(_) => Some(self.guest(&decision, ask)?),
-            _ => None,
-        };
-        Ok((decision, guest))
-    }
-
-    fn locate_by_place(&self, ask: &Ask) -> Result<Decision, Error> {
-        let all: Vec<usize> = self.config.settled().collect();
-        if let Some(decision) = self.look_for(&all, ask)? {
-            return Ok(decision);
-        }
-        all.iter().for_each(|cluster| self.forget(*cluster));
-        self.look_for(&all, ask)?.ok_or_else(|| {
-            let subject = registry::subject_text(ask.named);
-            Error::bad(format!("no cluster has {subject}"))
-        })
-    }
-
-    /// Looks on `clusters` (the others count as empty) for the subject.
-    fn look_for(&self, clusters: &[usize], ask: &Ask) -> Result<Option<Decision>, Error> {
-        let is_guest = matches!(ask.named, Named::Vmid(_) | Named::Guest(_));
-        let needs_rights = is_guest && !ask.reading;
-        let looked = self.fan_out(clusters, |cluster| {
-            let sighting = self.look(cluster)?;
-            let sees_all = !needs_rights || self.sight(cluster)?.guests;
-            Ok((sighting, sees_all))
-        });
-        let mut seen: Vec<Option<(Arc<Sighting>, bool)>> = Vec::new();
-        for result in looked {
-            match result {
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
-                Some(Ok(found)) => seen.push(Some(found)),
-                Some(Err(_)) | None => seen.push(None),
-            }
-        }
-        let sightings = seen.iter().map(|seen| {
-            seen.as_ref().map(|(sighting, sees_all)| Sighted {
-                rows: &sighting.rows,
-                sees_all: *sees_all,
-            })
-        });
-        registry::by_place(&self.config, ask, &sightings.collect())
-    }
-
-    /// The guest on the cluster that was decided for, which is asked once more on a miss.
-    fn guest(&self, decision: &Decision, ask: &Ask) -> Result<Guest, Error> {
-        let cluster = decision.cluster;
-        if let Some(guest) = self.guest_in(&self.look(cluster)?.rows, cluster, ask.named)? {
-            return Ok(guest);
-        }
-        self.forget(cluster);
-        if let Some(guest) = self.guest_in(&self.look(cluster)?.rows, cluster, ask.named)? {
-            return Ok(guest);
-        }
-        let subject = registry::subject_text(ask.named);
-        let here = self.cluster_name(cluster);
-        let by_name = ask.cluster.is_none() && self.members.len() > 1;
-        if by_name && let Some(other) = self.elsewhere(ask)? {
-            return Err(Error::AmbiguousCluster {
-                sentence: format!(
-                    "{subject} is not on {here} (chosen by {}), but on {other}",
-                    decision.chosen_by
-                ),
-                candidates: Vec::new(),
-                silent: Vec::new(),
-            });
-        }
-        let mut problem = format!("{here} (chosen by {}) has no {subject}", decision.chosen_by);
-        let sighting = self.look(cluster)?;
-        let nameless = sighting.rows.nameless().take(NAMELESS_SHOWN);
-        let nameless: Vec<String> = nameless.map(|vmid| vmid.to_string()).collect();
-        if matches!(ask.named, Named::Guest(_)) && !nameless.is_empty() {
-            let vmids = nameless.join(", ");
-            problem.push_str(&format!(
-                ", but guests whose node is lost have no name now: say the VMID ({vmids})"
-            ));
-        }
-        Err(Error::bad(problem))
-    }
-
-    /// Which clusters have the subject, for an error's sentence.
-    fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
-        let all: Vec<usize> = self.config.settled().collect();
-        all.iter().for_each(|cluster| self.forget(*cluster));
-        let reading = Ask {
-            reading: true,
-            ..*ask
-        };
-        match self.look_for(&all, &reading) {
-            Ok(found) => Ok(found.map(|found| self.cluster_name(found.cluster).to_string())),
-            Err(Error::AmbiguousCluster { candidates, .. }) => {
-                Ok((!candidates.is_empty()).then(|| candidates.join(", ")))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn guest_in(&self, rows: &Rows, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
-        let mut found = match named {
-            Named::Vmid(vmid) => rows.by_vmid(vmid).into_iter().collect(),
-            Named::Guest(name) => rows.by_name(name),
-            _ => Vec::new(),
-        };
-        if found.len() > 1 {
-            return Err(Error::AmbiguousGuest {
-                cluster: self.cluster_name(cluster).to_string(),
-                name: match named {
-                    Named::Guest(name) => name.to_string(),
-                    other => registry::subject_text(other),
-                },
-                vmids: found.iter().map(|guest| guest.vmid).collect(),
-            });
-        }
-        Ok(found.pop())
-    }
-
-    /// The guest that is meant on this cluster.
-    ///
-    /// # Errors
-    /// The cluster does not say what it has; several bear the name.
-    pub(crate) fn guest_on(&self, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
-        self.guest_in(&self.look(cluster)?.rows, cluster, named)
-    }
-
-    /// The guest of this VMID as the cluster says now.
-    pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
-        self.forget(cluster);
-        self.look(cluster).map(|seen| seen.rows.by_vmid(vmid))
     }
 }
 

@@ -1,94 +1,127 @@
-//! Names of clusters, and what refers to them: the list, the patterns of guests' names, the default.
+//! What guests are called, where that is known better than by the list of resources: Proxmox tells names
+//! there with its statistics, up to 12 s late. A new guest has none, a renamed one its old one, and one
+//! whose VMID was given again bears the name of the dead.
+//!
+//! Known are what this session wrote and what nodes said when they were asked; both for a few seconds
+//! longer than lists are late.
 
-use super::config::{Report, said};
-use super::spelling::Values;
-use super::value;
-use crate::text::repeated;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
+use serde_json::Value;
 
-/// The names of `PROXMOX_CLUSTERS`, those that are sound.
-pub(super) fn listed(text: &str, report: &mut Report) -> Vec<String> {
-    const VARIABLE: &str = "PROXMOX_CLUSTERS";
-    let mut names: Vec<String> = Vec::new();
-    if report.is_quoted(VARIABLE, text) {
-        return names;
-    }
-    for name in value::items(text) {
-        let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-        if RESERVED_NAMES.contains(&name) {
-            report.problem(VARIABLE, format!("a cluster cannot be named `{name}`"));
-        } else if !name.chars().all(fits) {
-            let name = repeated(name);
-            report.problem(
-                VARIABLE,
-                format!("`{name}` has more than letters, digits, `-` and `_`"),
-            );
-        } else if names.iter().any(|known| known == name) {
-            report.problem(VARIABLE, format!("`{name}` is there twice"));
-        } else {
-            names.push(name.to_owned());
-        }
-    }
-    if value::items(text).next().is_none() {
-        report.problem(VARIABLE, "names no cluster");
-    }
-    names
+use crate::proxmox::request::{Request, Verb};
+
+/// How long, in seconds, what is known of a name goes before what the list says.
+pub const NAME_AGE_S: u64 = 15;
+
+/// The names of one cluster, by VMID.
+#[derive(Clone, Default)]
+pub struct Names {
+    known: BTreeMap<u32, Known>,
 }
 
-/// The items of `PROXMOX_CLUSTER_PATTERNS`: a prefix, and the place of its cluster among `names`.
-pub(super) fn patterns(
-    names: &[String],
-    values: &Values,
-    report: &mut Report,
-) -> Vec<(String, usize)> {
-    const VARIABLE: &str = "PROXMOX_CLUSTER_PATTERNS";
-    let mut patterns: Vec<(String, usize)> = Vec::new();
-    let text = said(values, VARIABLE).unwrap_or_default();
-    if report.is_quoted(VARIABLE, text) {
-        return patterns;
-    }
-    for (item, number) in value::items(text).zip(1..) {
-        let Some((prefix, cluster)) = item.split_once(':') else {
-            report.problem(VARIABLE, format!("item {number} is no `prefix:cluster`"));
-            continue;
-        };
-        let (prefix, cluster) = (prefix.trim(), cluster.trim());
-        if prefix.is_empty() {
-            report.problem(VARIABLE, format!("item {number} has no prefix"));
-        }
-        match names.iter().position(|name| name == cluster) {
-            Some(place) => patterns.push((prefix.to_owned(), place)),
-            None => {
-                let cluster = repeated(cluster);
-                report.problem(
-                    VARIABLE,
-                    format!("item {number}: no cluster is named `{cluster}`"),
-                );
-            }
-        }
-    }
-    patterns
+#[derive(Clone)]
+struct Known {
+    at: Instant,
+    name: Name,
 }
 
-/// The place of `PROXMOX_DEFAULT_CLUSTER`; nothing for `none`.
-pub(super) fn default_cluster(
-    names: &[String],
-    values: &Values,
-    report: &mut Report,
-) -> Option<usize> {
-    const VARIABLE: &str = "PROXMOX_DEFAULT_CLUSTER";
-    match said(values, VARIABLE) {
-        None => Some(0),
-        Some("none") => None,
-        Some(name) if report.is_quoted(VARIABLE, name) => None,
-        Some(name) => {
-            let place = names.iter().position(|known| known == name);
-            if place.is_none() {
-                let name = repeated(name);
-                report.problem(VARIABLE, format!("no cluster is named `{name}`"));
-            }
-            place
+/// What is known of a guest's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// It is this one.
+    Is(String),
+    /// It may have changed: what the list says is not to be trusted.
+    Doubtful,
+}
+
+impl Names {
+    /// What goes before the list; nothing where the list holds.
+    pub fn of(&self, vmid: u32) -> Option<&Name> {
+        self.known.get(&vmid).map(|known| &known.name)
+    }
+
+    /// The VMIDs of those that are known to be called this.
+    pub fn called(&self, name: &str) -> impl Iterator<Item = u32> {
+        let known = self.known.iter();
+        let called =
+            known.filter(move |(_, known)| matches!(&known.name, Name::Is(is) if is == name));
+        called.map(|(vmid, _)| *vmid)
+    }
+
+    /// Every VMID whose name may have changed.
+    pub fn doubtful(&self) -> impl Iterator<Item = u32> {
+        let known = self.known.iter();
+        let doubtful = known.filter(|(_, known)| known.name == Name::Doubtful);
+        doubtful.map(|(vmid, _)| *vmid)
+    }
+
+    /// Whether its name was said at this moment or later.
+    pub fn is_known_since(&self, vmid: u32, since: Instant) -> bool {
+        let known = self.known.get(&vmid);
+        known.is_some_and(|known| known.at >= since && known.name != Name::Doubtful)
+    }
+
+    /// Keeps what was said of a guest just now.
+    pub fn learn(&mut self, vmid: u32, name: Name) {
+        let at = Instant::now();
+        self.known.insert(vmid, Known { at, name });
+    }
+
+    /// Keeps what a write says of a name; where the cluster did not take it, or did not say so, the name
+    /// is doubtful.
+    pub fn wrote(&mut self, request: &Request, was_taken: bool) {
+        if let Some((vmid, name)) = written(request) {
+            self.learn(vmid, if was_taken { name } else { Name::Doubtful });
         }
     }
+
+    /// Forgets what has been known for longer than lists are late.
+    pub fn age(&mut self, limit: Duration) {
+        self.known.retain(|_, known| known.at.elapsed() < limit);
+    }
+}
+
+/// The guest whose name a write gives, or may change.
+fn written(request: &Request) -> Option<(u32, Name)> {
+    let text = |key: &str| request.params.get(key).and_then(Value::as_str);
+    let number = |key: &str| {
+        let value = request.params.get(key)?;
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+        u32::try_from(number).ok()
+    };
+    let name = || match text("name").or_else(|| text("hostname")) {
+        Some(name) => Name::Is(name.to_string()),
+        None => Name::Doubtful,
+    };
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    let ["nodes", _, kind @ ("qemu" | "lxc"), rest @ ..] = path.as_slice() else {
+        return None;
+    };
+    match (request.verb, rest) {
+        (Verb::Get, _) => None,
+        (_, []) => Some((number("vmid")?, name())),
+        (_, [_, "clone"]) => Some((number("newid")?, name())),
+        (Verb::Delete, [vmid])
+        | (_, [vmid, "remote_migrate"] | [vmid, "snapshot", _, "rollback"]) => {
+            Some((vmid.parse().ok()?, Name::Doubtful))
+        }
+        (_, [vmid, "config"]) => {
+            let removes = ["delete", "revert"].iter().filter_map(|key| text(key));
+            let removes = removes.flat_map(|keys| keys.split(',')).any(is_of_name);
+            // That of a running container waits for its restart.
+            match request.params.keys().any(|key| is_of_name(key)) {
+                true if *kind == "qemu" => Some((vmid.parse().ok()?, name())),
+                true => Some((vmid.parse().ok()?, Name::Doubtful)),
+                false if removes => Some((vmid.parse().ok()?, Name::Doubtful)),
+                false => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn is_of_name(key: &str) -> bool {
+    matches!(key, "name" | "hostname")
 }

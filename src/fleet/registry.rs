@@ -6,6 +6,7 @@
 
 use super::config::Config;
 use super::index::{Guest, Rows};
+use super::names::Names;
 use crate::error::Error;
 
 /// What the call addresses.
@@ -46,6 +47,7 @@ pub struct Decision {
 /// What one cluster answered when it was asked what is where.
 pub struct Sighted<'a> {
     pub rows: &'a Rows,
+    pub names: &'a Names,
     /// Whether the token sees all guests there.
     pub sees_all: bool,
 }
@@ -189,7 +191,7 @@ pub fn by_place(
         if !is_complete(ask.named, sighted) {
             silent.push(cluster.name.clone());
         }
-        let found = found_in(ask.named, sighted.rows, &cluster.name);
+        let found = found_in(ask.named, sighted, &cluster.name);
         if !found.is_empty() {
             holders.push(place);
             candidates.extend(found);
@@ -230,20 +232,21 @@ pub fn by_place(
 fn is_complete(named: Named, sighted: &Sighted) -> bool {
     match named {
         Named::Vmid(_) => sighted.sees_all,
-        Named::Guest(_) => sighted.sees_all && sighted.rows.nameless().next().is_none(),
+        Named::Guest(_) => sighted.sees_all && sighted.rows.nameless(sighted.names).is_empty(),
         _ => true,
     }
 }
 
-fn found_in(named: Named, rows: &Rows, cluster: &str) -> Vec<String> {
+fn found_in(named: Named, sighted: &Sighted, cluster: &str) -> Vec<String> {
+    let Sighted { rows, names, .. } = sighted;
     let line = |guest: Guest| {
         let name = guest.name.unwrap_or_default();
         format!("{cluster}/{}/{name}", guest.vmid)
     };
     let name_where = |there: bool| Vec::from_iter(there.then(|| cluster.to_string()));
     match named {
-        Named::Vmid(vmid) => rows.by_vmid(vmid).into_iter().map(line).collect(),
-        Named::Guest(name) => rows.by_name(name).into_iter().map(line).collect(),
+        Named::Vmid(vmid) => rows.by_vmid(vmid, names).into_iter().map(line).collect(),
+        Named::Guest(name) => rows.by_name(name, names).into_iter().map(line).collect(),
         Named::Node(node) => name_where(rows.has_node(node)),
         Named::Storage(storage) => name_where(rows.has_storage(storage)),
         Named::New(_) | Named::Nothing => Vec::new(),

@@ -385,8 +385,8 @@ impl Deed<'_> {
 
     fn named(&self, vmid: u32, facts: Option<&Facts>) -> String {
         let known = self.reach.guest().ok().filter(|guest| guest.vmid == vmid);
-        let known = known.and_then(|guest| guest.name.as_deref());
-        match facts.map(|facts| facts.name.as_str()).or(known) {
+        let known = known.and_then(|_| self.reach.guest_name());
+        match facts.map(|facts| facts.name.as_str()).or(known.as_deref()) {
             Some(name) => format!("guest {vmid} `{}`", printable(name, NAME_MAX_CHARS)),
             None => format!("guest {vmid}"),
         }

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
+use crate::fleet::names::Name;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
 use crate::held::Held;
@@ -136,7 +137,7 @@ impl<'a> Reach<'a> {
         }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::told(error, client, request, begun));
-            self.fleet.forget(self.cluster);
+            self.fleet.wrote(self.cluster, request, result.is_ok());
             if matches!(result, Err(Error::Denied { .. })) {
                 self.fleet.forget_rights(self.cluster);
             }
@@ -295,6 +296,15 @@ impl<'a> Reach<'a> {
         self.guest
             .as_ref()
             .ok_or_else(|| Error::bad("the call addresses no guest"))
+    }
+
+    /// What the guest that the call addresses is called, as far as is known by now.
+    pub fn guest_name(&self) -> Option<String> {
+        let guest = self.guest.as_ref()?;
+        match self.fleet.names(self.cluster).of(guest.vmid) {
+            Some(Name::Is(name)) => Some(name.clone()).filter(|name| !name.is_empty()),
+            _ => guest.name.clone(),
+        }
     }
 
     /// A request on the guest that the call addresses; `rest` is the path behind its VMID.

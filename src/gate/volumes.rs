@@ -73,7 +73,8 @@ fn held(reach: &Reach, at: [&str; 3], snapshot: &str, held: &Held) -> Result<Vec
         Held::All => {
             let [node, kind, vmid] = at;
             let path = "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config";
-            Ok(in_config(&reach.get(path, &[node, kind, vmid, snapshot])?))
+            let config = reach.get(path, &[node, kind, vmid, snapshot])?;
+            Ok(in_config(&config))
         }
     }
 }

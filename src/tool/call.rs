@@ -154,8 +154,8 @@ fn on_fleet(
     Ok(answer)
 }
 
-/// A call on one cluster. A guest may move between two requests: then a read is made once more, from
-/// where it is now.
+/// A call on one cluster. A guest may move between two requests, or turn out to be called otherwise:
+/// then a read is made once more, of the one that is meant now.
 fn on_one(
     desk: &Desk,
     tool: &'static Tool,
@@ -168,7 +168,9 @@ fn on_one(
     let find = || locate(&desk.fleet, tool, args, injected, mark);
     let located = find()?;
     let node_of = |located: &Located| located.guest.as_ref().map(|guest| guest.node.clone());
-    let node = node_of(&located);
+    let (node, found) = (node_of(&located), located.guest.clone());
+    let cluster = located.decision.cluster;
+    let renamed = || found.is_some_and(|guest| desk.fleet.is_called_otherwise(cluster, &guest));
     let outcome = at(desk, tool, args, injected, by, located, &run);
     match outcome {
         Err(error) if mark.effect == Effect::Read && error.is_of_no_guest() => {
@@ -177,6 +179,10 @@ fn on_one(
                 return Err(error);
             }
             at(desk, tool, args, injected, by, again, &run)
+        }
+        // Its list had an old name: whoever bears it now is meant.
+        Err(_) if mark.effect == Effect::Read && renamed() => {
+            at(desk, tool, args, injected, by, find()?, &run)
         }
         outcome => outcome,
     }

@@ -140,6 +140,7 @@ pub(super) fn clusters(
                 .0
         }
         Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
+        None if let Some(node) = args.text("node") => fleet.locate(&ask(Named::Node(node)))?.0,
         _ => fleet.locate(&ask(Named::Nothing))?.0,
     };
     let clusters = vec![decision.cluster];

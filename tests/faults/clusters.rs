@@ -178,7 +178,7 @@ pub fn filled(world: &World, text: &str) -> String {
 /// Waits for the tasks that end.
 pub fn settle(world: &World) {
     let running = || {
-        world.cluster(ONE).edit(|state| {
+        world.cluster(ONE).just_now(|state| {
             let running = state.tasks.iter().filter(|task| task.end.is_none());
             running
                 .filter(|task| !(task.kind == "vzdump" && task.id.is_empty()))
@@ -195,7 +195,7 @@ pub fn settle(world: &World) {
 
 /// The VMID of a guest of `one`.
 pub fn vmid(world: &World, name: &str) -> Option<u32> {
-    world.cluster(ONE).edit(|state| {
+    world.cluster(ONE).just_now(|state| {
         let found = state.guests.values().find(|guest| guest.name() == name);
         found.map(|guest| guest.vmid)
     })
@@ -204,7 +204,7 @@ pub fn vmid(world: &World, name: &str) -> Option<u32> {
 /// What was done to the guest that has taken a VMID over, by these writes or unseen; nothing where
 /// none has.
 pub fn harm(world: &World, vmid: u32, done: &Writes) -> Option<String> {
-    world.cluster(ONE).edit(|state| {
+    world.cluster(ONE).just_now(|state| {
         let placed = state.successors.get(&vmid)?;
         let what = match (state.guests.get(&vmid), done.keys().next()) {
             (_, Some(write)) => format!("was addressed by `{write}`"),

@@ -264,7 +264,7 @@ pub fn whole(answer: &Answer, world: &World) -> Result<(), String> {
     let found: BTreeSet<_> = found.collect();
     let there = world.clusters.iter().flat_map(|cluster| {
         let name = &cluster.spec.name;
-        cluster.edit(|state| {
+        cluster.just_now(|state| {
             let guests = state.guests.values();
             let guests = guests.map(|guest| (name.clone(), u64::from(guest.vmid), guest.name()));
             guests.collect::<Vec<_>>()

@@ -127,6 +127,7 @@ fn sizes() {
     check("32G", Some(32 << 30));
     check("1.5g", Some(3 << 29));
     check("528K", Some(528 << 10));
+    check("1 GiB", Some(1 << 30));
     check("0T", Some(0));
     check("1073741824", Some(1 << 30));
     for bad in [
@@ -135,7 +136,6 @@ fn sizes() {
         "1.G",
         "-1G",
         "1X",
-        "1 G",
         "9999999999G",
         "1.2.3G",
         "999999999T9",

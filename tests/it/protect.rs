@@ -140,6 +140,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
                 kind,
                 node: node.clone(),
                 name: None,
+                by_name: false,
                 template: false,
                 ha: false,
             })

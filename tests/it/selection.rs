@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::config::{self, Config};
 use proxmox_mcp::fleet::index::Rows;
+use proxmox_mcp::fleet::names::Names;
 use proxmox_mcp::fleet::registry::{self, Ask, Named, Sighted, Step};
 
 /// Three clusters; two prefixes that overlap, and one cluster whose name has a hyphen.
@@ -215,9 +216,11 @@ fn the_place_decides_only_where_it_is_sure() {
             let partly = cluster.strip_prefix("partly");
             (cluster != "silent").then(|| (rows(partly.unwrap_or(cluster)), partly.is_none()))
         });
+        let names = Names::default();
         let sightings = seen.iter().map(|seen| {
             seen.as_ref().map(|(rows, sees_all)| Sighted {
                 rows,
+                names: &names,
                 sees_all: *sees_all,
             })
         });
@@ -343,7 +346,7 @@ fn a_guest_costs_the_index_at_most_64_bytes() {
         );
     }
     let rows = rows(&guests);
-    assert!(rows.by_vmid(100).is_some());
+    assert!(rows.by_vmid(100, &Names::default()).is_some());
     let each = rows.guest_bytes() as f64 / GUESTS as f64;
     println!("{each:.1} bytes a guest");
     assert!(each <= 64.0, "{each} bytes a guest");

@@ -116,6 +116,7 @@ pub(crate) fn desk(world: &World, more: &str) -> Desk {
     // Otherwise a slow machine would ask again where a fast one remembers.
     fleet.sighting_age = Duration::from_secs(3600);
     fleet.rights_age = Duration::from_secs(3600);
+    fleet.names_age = Duration::from_secs(3600);
     Desk::new(fleet, TOOLSETS, Origin::Mcp)
 }
 

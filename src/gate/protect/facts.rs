@@ -38,7 +38,8 @@ impl Facts {
         let values = [at.node.as_str(), at.kind.name(), &vmid];
         let path = "/nodes/{node}/{kind}/{vmid}/pending";
         let request = Request::new(Verb::Get, path, &values)?;
-        match reach.send(&request)?.data {
+        // It is small, and kept for the length of a check only.
+        match reach.send(&request)?.data.let_go() {
             Value::Array(rows) => Ok(Some(Facts::of(rows, at, guest.vmid))),
             _ => Err(Error::NotAnAnswer {
                 cluster: reach.cluster_name().to_string(),

@@ -38,16 +38,24 @@ impl Reach<'_> {
             });
         }
         let now = reply.data.get(key).and_then(|name| name.as_str());
-        let (Some(now), Some(name)) = (now, guest.name.as_deref()) else {
+        let Some(now) = now.filter(|_| is_own) else {
             return Ok(reply);
         };
-        if !is_own || now == name || !self.accepted.borrow().is_empty() {
+        if guest.name.as_deref() == Some(now) || !self.accepted.borrow().is_empty() {
             return Ok(reply);
         }
+        let (true, Some(name)) = (guest.by_name, guest.name.as_deref()) else {
+            // The list is late; a number is held against the kind alone, which the path says.
+            if key == "name" {
+                self.fleet.learn(self.cluster, guest.vmid, now);
+            }
+            return Ok(reply);
+        };
         if key == "hostname" {
             // It may be one that waits for a restart; the status has the present one.
             return self.get_of_guest("/status/current").map(|_| reply);
         }
+        self.fleet.learn(self.cluster, guest.vmid, now);
         self.fleet.forget(self.cluster);
         Err(Error::NotAllowed {
             sentence: format!(

@@ -119,6 +119,7 @@ impl Reach<'_> {
         if let Some(config) = self.config.borrow().as_ref().filter(|_| is_own) {
             return Ok(config.clone());
         }
-        Ok(self.send(&request)?.data)
+        // It is small, and kept for the length of a check only.
+        Ok(self.send(&request)?.data.let_go())
     }
 }

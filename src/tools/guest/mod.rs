@@ -54,8 +54,8 @@ pub fn answer_for(reach: &Reach) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), guest.vmid.into());
-    if let Some(name) = &guest.name {
-        answer.insert("name".into(), printable(name, NAME_MAX_CHARS).into());
+    if let Some(name) = reach.guest_name() {
+        answer.insert("name".into(), printable(&name, NAME_MAX_CHARS).into());
     }
     answer.insert("kind".into(), guest.kind.name().into());
     answer.insert("node".into(), guest.node.clone().into());

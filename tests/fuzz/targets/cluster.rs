@@ -63,6 +63,7 @@ pub fn resources(bytes: &[u8]) {
         }
     });
     let rows = Rows::read(bytes);
+    let names = proxmox_mcp::fleet::names::Names::default();
     assert_eq!(rows.is_ok(), read.is_ok());
     let Ok(rows) = rows else {
         return;
@@ -72,10 +73,10 @@ pub fn resources(bytes: &[u8]) {
         .iter()
         .filter(|(_, name)| name.len() < usize::from(u16::MAX))
     {
-        assert!(rows.by_vmid(*vmid).is_some(), "{vmid}");
-        assert!(!rows.by_name(name).is_empty(), "{name:?}");
+        assert!(rows.by_vmid(*vmid, &names).is_some(), "{vmid}");
+        assert!(!rows.by_name(name, &names).is_empty(), "{name:?}");
     }
-    assert!(rows.nameless().count() <= guests.len());
+    assert!(rows.nameless(&names).len() <= guests.len());
 }
 
 /// The rights of a token. With none, everything may be missing.

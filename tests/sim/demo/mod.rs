@@ -61,7 +61,6 @@ pub fn play(program: &Path, out: &mut dyn Write) -> Result<(), String> {
     let mut confirm = String::new();
     for (number, step) in (1..).zip(STEPS) {
         put(out, &format!("\n{number}. {}", step.why))?;
-        world.direct("10 s later")?;
         let arguments = step.arguments.replace("$confirm", &confirm);
         put(out, &format!("> {} {arguments}", step.tool))?;
         let arguments: Value =

@@ -1,0 +1,450 @@
+//! Which cluster and which guest a call means, though lists tell names late (see [`super::names`]).
+//!
+//! Where the list has no name, the guest is asked for; before anything is changed, the one that bears
+//! the name is held against what its node says; and what no list has is asked of the nodes of the
+//! cluster that was decided, before it is an error. Nobody asks the nodes of the whole fleet.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::index::{Guest, Kind, Rows, Sighting};
+use super::names::{Name, Names};
+use super::registry::{self, Ask, Decision, Named, Sighted, Step};
+use super::{Fleet, lock};
+use crate::error::Error;
+use crate::proxmox::request::{Request, Verb};
+use crate::wait;
+
+/// So many VMIDs of guests without a name are listed.
+const NAMELESS_SHOWN: usize = 10;
+/// So many guests of a cluster are asked how they are called, for one call.
+const ASKED_MAX: usize = 20;
+/// How long, in seconds, that may take on one cluster.
+const ASKED_TIMEOUT_S: u64 = 2;
+/// How long, in seconds, asking all nodes of a cluster for their guests may take.
+const NODES_TIMEOUT_S: u64 = 5;
+
+/// What one cluster has, as far as it is known.
+struct Looked {
+    sighting: Arc<Sighting>,
+    names: Names,
+    sees_all: bool,
+}
+
+/// What the nodes of a cluster answered.
+#[derive(Default)]
+struct Told {
+    found: Vec<Guest>,
+    /// The nodes that did not answer in time.
+    silent: Vec<String>,
+}
+
+impl Fleet {
+    /// Which cluster a call means; for an existing guest also the guest.
+    ///
+    /// # Errors
+    /// The call's words mean no cluster, or several; nothing of that name is there; or, for
+    /// anything above reading, a cluster that might have it too is silent. Nothing was changed.
+    pub fn locate(&self, ask: &Ask) -> Result<(Decision, Option<Guest>), Error> {
+        let since = Instant::now();
+        let decision = match registry::by_words(&self.config, ask)? {
+            Step::Decided(decision) => decision,
+            Step::Look => self.locate_by_place(ask, since)?,
+        };
+        let guest = match ask.named {
+            Named::Vmid(_) | Named::Guest(_) => Some(self.guest(&decision, ask, since)?),
+            _ => None,
+        };
+        Ok((decision, guest))
+    }
+
+    fn locate_by_place(&self, ask: &Ask, since: Instant) -> Result<Decision, Error> {
+        let all: Vec<usize> = self.config.settled().collect();
+        if let Some(decision) = self.look_for(&all, ask, since)? {
+            return Ok(decision);
+        }
+        all.iter().for_each(|cluster| self.forget(*cluster));
+        self.look_for(&all, ask, since)?.ok_or_else(|| {
+            let subject = registry::subject_text(ask.named);
+            let late = match ask.named {
+                Named::Guest(_) => {
+                    ", as far as lists tell: a name that was given within the last 12 s is found where \
+                     `cluster` says on which"
+                }
+                _ => "",
+            };
+            Error::bad(format!("no cluster has {subject}{late}"))
+        })
+    }
+
+    /// Looks on `clusters` (the others count as empty) for the subject.
+    fn look_for(
+        &self,
+        clusters: &[usize],
+        ask: &Ask,
+        since: Instant,
+    ) -> Result<Option<Decision>, Error> {
+        let is_guest = matches!(ask.named, Named::Vmid(_) | Named::Guest(_));
+        let needs_rights = is_guest && !ask.reading;
+        let looked = self.fan_out(clusters, |cluster| {
+            let (sighting, names) = self.look_named(cluster, ask, since)?;
+            let sees_all = !needs_rights || self.sight(cluster)?.guests;
+            Ok(Looked {
+                sighting,
+                names,
+                sees_all,
+            })
+        });
+        let mut seen: Vec<Option<Looked>> = Vec::new();
+        for result in looked {
+            match result {
+                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Ok(found)) => seen.push(Some(found)),
+                Some(Err(_)) | None => seen.push(None),
+            }
+        }
+        let sightings = seen.iter().map(|seen| {
+            seen.as_ref().map(|looked| Sighted {
+                rows: &looked.sighting.rows,
+                names: &looked.names,
+                sees_all: looked.sees_all,
+            })
+        });
+        registry::by_place(&self.config, ask, &sightings.collect())
+    }
+
+    /// What is where on a cluster, and what its guests are called as far as it matters for the name that
+    /// is asked for.
+    fn look_named(
+        &self,
+        cluster: usize,
+        ask: &Ask,
+        since: Instant,
+    ) -> Result<(Arc<Sighting>, Names), Error> {
+        let sighting = self.look(cluster)?;
+        let names = self.names(cluster);
+        let Named::Guest(name) = ask.named else {
+            return Ok((sighting, names));
+        };
+        let rows = &sighting.rows;
+        let mut bearers = rows.by_name(name, &names);
+        if ask.reading && bearers.len() < 2 {
+            bearers.clear();
+        }
+        bearers.retain(|guest| !names.is_known_since(guest.vmid, since));
+        let mut nameless = rows.nameless(&names);
+        nameless.retain(|guest| rows.is_online(&guest.node));
+        if bearers.is_empty() && nameless.is_empty() {
+            return Ok((sighting, names));
+        }
+        let all_there = wait::within(Duration::from_secs(ASKED_TIMEOUT_S), || {
+            let mut all_there = true;
+            for guest in &bearers {
+                all_there &= self.ask_name(cluster, guest)?;
+            }
+            for guest in nameless.iter().take(ASKED_MAX) {
+                match self.ask_name(cluster, guest) {
+                    Ok(is_there) => all_there &= is_there,
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    // Its name stays unknown.
+                    Err(_) if wait::remaining().is_some_and(|left| left.is_zero()) => break,
+                    Err(_) => {}
+                }
+            }
+            Ok(all_there)
+        })?;
+        if all_there {
+            return Ok((sighting, self.names(cluster)));
+        }
+        // One has moved, or is gone.
+        self.forget(cluster);
+        let sighting = self.look(cluster)?;
+        Ok((sighting, self.names(cluster)))
+    }
+
+    /// Asks a guest's node what it is called, and keeps that. Whether it is there.
+    fn ask_name(&self, cluster: usize, guest: &Guest) -> Result<bool, Error> {
+        let vmid = guest.vmid.to_string();
+        let values = [guest.node.as_str(), guest.kind.name(), &vmid];
+        let path = "/nodes/{node}/{kind}/{vmid}/status/current";
+        let request = Request::new(Verb::Get, path, &values)?;
+        let reply = match self.client(cluster)?.send(&request) {
+            Ok(reply) => reply,
+            Err(error) if error.is_of_no_guest() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match reply.data.get("name").and_then(Value::as_str) {
+            Some(name) => self.learn(cluster, guest.vmid, name),
+            None if reply.data.is_object() => self.learn(cluster, guest.vmid, ""),
+            None => {
+                return Err(Error::NotAnAnswer {
+                    cluster: self.cluster_name(cluster).to_string(),
+                    request: request.line(),
+                    wrote: false,
+                    cause: "it is no guest's status".into(),
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    /// The guest on the cluster that was decided for, which is asked once more on a miss, and then its
+    /// nodes.
+    fn guest(&self, decision: &Decision, ask: &Ask, since: Instant) -> Result<Guest, Error> {
+        let cluster = decision.cluster;
+        if let Some(guest) = self.guest_by(cluster, ask, since)? {
+            return Ok(guest);
+        }
+        if self.look(cluster)?.at < since {
+            self.forget(cluster);
+            if let Some(guest) = self.guest_by(cluster, ask, since)? {
+                return Ok(guest);
+            }
+        }
+        let told = self.ask_nodes(cluster, ask.named)?;
+        if let Some(guest) = self.guest_by(cluster, ask, since)? {
+            return Ok(guest);
+        }
+        if let Some(guest) = self.only(cluster, ask.named, told.found)? {
+            return Ok(guest);
+        }
+        Err(self.no_guest(decision, ask, &told.silent)?)
+    }
+
+    /// Why there is no such guest on the cluster that was decided for, and where it is instead.
+    fn no_guest(
+        &self,
+        decision: &Decision,
+        ask: &Ask,
+        silent_nodes: &[String],
+    ) -> Result<Error, Error> {
+        let cluster = decision.cluster;
+        let subject = registry::subject_text(ask.named);
+        let (here, why) = (self.cluster_name(cluster), &decision.chosen_by);
+        let several = self.members.len() > 1;
+        let other = if several { self.elsewhere(ask)? } else { None };
+        match other {
+            Some(other) if ask.cluster.is_none() => {
+                return Ok(Error::AmbiguousCluster {
+                    sentence: format!(
+                        "{subject} is not on {here} (chosen by {why}), but on {other}"
+                    ),
+                    candidates: Vec::new(),
+                    silent: Vec::new(),
+                });
+            }
+            Some(other) => {
+                return Ok(Error::bad(format!(
+                    "{here} (chosen by {why}) has no {subject}; it is on {other}"
+                )));
+            }
+            None => {}
+        }
+        let mut problem = format!("{here} (chosen by {why}) has no {subject}");
+        if matches!(ask.named, Named::Guest(_)) {
+            problem.push_str(&lost(&self.look(cluster)?.rows, &self.names(cluster)));
+        }
+        if !silent_nodes.is_empty() {
+            let nodes = silent_nodes.join(", ");
+            problem.push_str(&format!(", as far as it answered: not of node {nodes}"));
+        }
+        Ok(Error::bad(problem))
+    }
+
+    /// Which clusters have the subject, for an error's sentence.
+    fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
+        let all: Vec<usize> = self.config.settled().collect();
+        all.iter().for_each(|cluster| self.forget(*cluster));
+        let reading = Ask {
+            reading: true,
+            ..*ask
+        };
+        match self.look_for(&all, &reading, Instant::now()) {
+            Ok(found) => Ok(found.map(|found| self.cluster_name(found.cluster).to_string())),
+            Err(Error::AmbiguousCluster { candidates, .. }) => {
+                Ok((!candidates.is_empty()).then(|| candidates.join(", ")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the nodes of a cluster that are there for all their guests, keeps the names that its list
+    /// does not tell yet, and gives those that are meant.
+    fn ask_nodes(&self, cluster: usize, named: Named) -> Result<Told, Error> {
+        let sighting = self.look(cluster)?;
+        let mut told = Told::default();
+        wait::within(Duration::from_secs(NODES_TIMEOUT_S), || {
+            for node in sighting.rows.online() {
+                for kind in [Kind::Qemu, Kind::Lxc] {
+                    match self.ask_node(cluster, &sighting.rows, node, kind) {
+                        Ok(guests) => told.found.extend(guests),
+                        Err(Error::Cancelled) => return Err(Error::Cancelled),
+                        Err(_) => {
+                            told.silent.push(node.clone());
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        told.found.retain(|guest| match named {
+            Named::Vmid(vmid) => guest.vmid == vmid,
+            Named::Guest(name) => guest.name.as_deref() == Some(name),
+            _ => false,
+        });
+        for guest in &mut told.found {
+            guest.by_name = matches!(named, Named::Guest(_));
+        }
+        Ok(told)
+    }
+
+    fn ask_node(
+        &self,
+        cluster: usize,
+        rows: &Rows,
+        node: &str,
+        kind: Kind,
+    ) -> Result<Vec<Guest>, Error> {
+        let request = Request::new(Verb::Get, "/nodes/{node}/{kind}", &[node, kind.name()])?;
+        let data = self.client(cluster)?.send(&request)?.data;
+        let told = data.as_array().ok_or_else(|| Error::NotAnAnswer {
+            cluster: self.cluster_name(cluster).to_string(),
+            request: request.line(),
+            wrote: false,
+            cause: "it is no list of guests".into(),
+        })?;
+        let guests: Vec<Guest> = told
+            .iter()
+            .filter_map(|row| of_row(row, node, kind))
+            .collect();
+        let names = self.names(cluster);
+        for guest in &guests {
+            let known = rows.by_vmid(guest.vmid, &names);
+            let is_news = known.is_none_or(|known| known.name != guest.name);
+            if let Some(name) = guest.name.as_deref().filter(|_| is_news) {
+                self.learn(cluster, guest.vmid, name);
+            }
+        }
+        Ok(guests)
+    }
+
+    fn guest_by(&self, cluster: usize, ask: &Ask, since: Instant) -> Result<Option<Guest>, Error> {
+        let (sighting, names) = self.look_named(cluster, ask, since)?;
+        let found = match ask.named {
+            Named::Vmid(vmid) => sighting.rows.by_vmid(vmid, &names).into_iter().collect(),
+            Named::Guest(name) => sighting.rows.by_name(name, &names),
+            _ => Vec::new(),
+        };
+        self.only(cluster, ask.named, found)
+    }
+
+    fn only(
+        &self,
+        cluster: usize,
+        named: Named,
+        mut found: Vec<Guest>,
+    ) -> Result<Option<Guest>, Error> {
+        if found.len() > 1 {
+            return Err(Error::AmbiguousGuest {
+                cluster: self.cluster_name(cluster).to_string(),
+                name: match named {
+                    Named::Guest(name) => name.to_string(),
+                    other => registry::subject_text(other),
+                },
+                vmids: found.iter().map(|guest| guest.vmid).collect(),
+            });
+        }
+        Ok(found.pop())
+    }
+
+    /// The guest that is meant on this cluster, for reading.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has; several bear the name.
+    pub(crate) fn guest_on(&self, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
+        let ask = Ask {
+            cluster: None,
+            named,
+            reading: true,
+        };
+        self.guest_by(cluster, &ask, Instant::now())
+    }
+
+    /// The guest of this VMID as the cluster says now.
+    pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
+        self.forget(cluster);
+        self.guest_on(cluster, Named::Vmid(vmid))
+    }
+
+    /// What is known of the names on a cluster beside its list.
+    pub(crate) fn names(&self, cluster: usize) -> Names {
+        let Ok(member) = self.member(cluster) else {
+            return Names::default();
+        };
+        let mut names = lock(&member.names);
+        names.age(self.names_age);
+        names.clone()
+    }
+
+    /// Keeps what a node says that a guest is called.
+    pub(crate) fn learn(&self, cluster: usize, vmid: u32, name: &str) {
+        if let Ok(member) = self.member(cluster) {
+            lock(&member.names).learn(vmid, Name::Is(name.to_string()));
+        }
+    }
+
+    /// Keeps what a write says of a guest's name, and forgets what is where.
+    pub(crate) fn wrote(&self, cluster: usize, request: &Request, was_taken: bool) {
+        if let Ok(member) = self.member(cluster) {
+            lock(&member.names).wrote(request, was_taken);
+        }
+        self.forget(cluster);
+    }
+
+    /// Whether a guest that was found by its name is known by now to be called otherwise.
+    pub(crate) fn is_called_otherwise(&self, cluster: usize, guest: &Guest) -> bool {
+        match self.names(cluster).of(guest.vmid) {
+            Some(Name::Is(name)) => guest.by_name && guest.name.as_ref() != Some(name),
+            _ => false,
+        }
+    }
+}
+
+/// The guests that the name may belong to, for an error's sentence.
+fn lost(rows: &Rows, names: &Names) -> String {
+    let mut nameless = rows.nameless(names);
+    let is_lost = |guest: &Guest| !rows.is_online(&guest.node);
+    let why = if nameless.iter().all(is_lost) {
+        "guests whose node is lost have no name now"
+    } else {
+        "the names of some guests could not be read"
+    };
+    if nameless.is_empty() {
+        return String::new();
+    }
+    nameless.truncate(NAMELESS_SHOWN);
+    let vmids: Vec<String> = nameless
+        .iter()
+        .map(|guest| guest.vmid.to_string())
+        .collect();
+    format!(", but {why}: say the VMID ({})", vmids.join(", "))
+}
+
+/// A row of a node's own list of guests.
+fn of_row(row: &Value, node: &str, kind: Kind) -> Option<Guest> {
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    let vmid = row.get("vmid").and_then(number)?;
+    let name = row.get("name").and_then(Value::as_str);
+    Some(Guest {
+        vmid: u32::try_from(vmid).ok()?,
+        kind,
+        node: node.to_string(),
+        name: name.map(String::from),
+        by_name: false,
+        template: row.get("template").and_then(number) == Some(1),
+        ha: false,
+    })
+}
