@@ -53,6 +53,7 @@ mod listing;
 mod manifest;
 mod masking;
 mod memory;
+mod names;
 mod node;
 mod odd_certificates;
 #[path = "sim.rs"]
@@ -87,6 +88,7 @@ mod schema;
 mod search;
 mod secrets;
 mod selection;
+mod selection_names;
 mod session;
 mod sight;
 #[path = "../sim/mod.rs"]
