@@ -7,14 +7,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use super::index::{Guest, Kind, Rows, Sighting};
-use super::names::{Name, Names};
+use super::Fleet;
+use super::index::{Guest, Rows, Sighting};
+use super::names::Names;
 use super::registry::{self, Ask, Decision, Named, Sighted, Step};
-use super::{Fleet, lock};
 use crate::error::Error;
-use crate::proxmox::request::{Request, Verb};
 use crate::wait;
 
 /// So many VMIDs of guests without a name are listed.
@@ -23,22 +20,12 @@ const NAMELESS_SHOWN: usize = 10;
 const ASKED_MAX: usize = 20;
 /// How long, in seconds, that may take on one cluster.
 const ASKED_TIMEOUT_S: u64 = 2;
-/// How long, in seconds, asking all nodes of a cluster for their guests may take.
-const NODES_TIMEOUT_S: u64 = 5;
 
 /// What one cluster has, as far as it is known.
 struct Looked {
     sighting: Arc<Sighting>,
     names: Names,
     sees_all: bool,
-}
-
-/// What the nodes of a cluster answered.
-#[derive(Default)]
-struct Told {
-    found: Vec<Guest>,
-    /// The nodes that did not answer in time.
-    silent: Vec<String>,
 }
 
 impl Fleet {
@@ -164,32 +151,6 @@ impl Fleet {
         Ok((sighting, self.names(cluster)))
     }
 
-    /// Asks a guest's node what it is called, and keeps that. Whether it is there.
-    fn ask_name(&self, cluster: usize, guest: &Guest) -> Result<bool, Error> {
-        let vmid = guest.vmid.to_string();
-        let values = [guest.node.as_str(), guest.kind.name(), &vmid];
-        let path = "/nodes/{node}/{kind}/{vmid}/status/current";
-        let request = Request::new(Verb::Get, path, &values)?;
-        let reply = match self.client(cluster)?.send(&request) {
-            Ok(reply) => reply,
-            Err(error) if error.is_of_no_guest() => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        match reply.data.get("name").and_then(Value::as_str) {
-            Some(name) => self.learn(cluster, guest.vmid, name),
-            None if reply.data.is_object() => self.learn(cluster, guest.vmid, ""),
-            None => {
-                return Err(Error::NotAnAnswer {
-                    cluster: self.cluster_name(cluster).to_string(),
-                    request: request.line(),
-                    wrote: false,
-                    cause: "it is no guest's status".into(),
-                });
-            }
-        }
-        Ok(true)
-    }
-
     /// The guest on the cluster that was decided for, which is asked once more on a miss, and then its
     /// nodes.
     fn guest(&self, decision: &Decision, ask: &Ask, since: Instant) -> Result<Guest, Error> {
@@ -210,11 +171,28 @@ impl Fleet {
         if let Some(guest) = self.only(cluster, ask.named, told.found)? {
             return Ok(guest);
         }
-        Err(self.no_guest(decision, ask, &told.silent)?)
+        Err(self.not_there(decision, ask, &told.silent)?)
     }
 
-    /// Why there is no such guest on the cluster that was decided for, and where it is instead.
-    fn no_guest(
+    /// Holds a node against the cluster that was decided for, of which a narrowed list says nothing.
+    ///
+    /// # Errors
+    /// It has no such node; where that is.
+    pub fn check_node(&self, decision: &Decision, node: &str) -> Result<(), Error> {
+        if self.look(decision.cluster)?.rows.has_node(node) {
+            return Ok(());
+        }
+        let ask = Ask {
+            cluster: Some(self.cluster_name(decision.cluster)),
+            named: Named::Node(node),
+            beside: None,
+            reading: true,
+        };
+        Err(self.not_there(decision, &ask, &[])?)
+    }
+
+    /// Why the subject is not on the cluster that was decided for, and where it is instead.
+    fn not_there(
         &self,
         decision: &Decision,
         ask: &Ask,
@@ -243,6 +221,10 @@ impl Fleet {
             None => {}
         }
         let mut problem = format!("{here} (chosen by {why}) has no {subject}");
+        if matches!(ask.named, Named::Node(_)) {
+            let nodes = self.look(cluster)?.rows.nodes().join(", ");
+            problem.push_str(&format!("; its nodes are {nodes}"));
+        }
         if matches!(ask.named, Named::Guest(_)) {
             problem.push_str(&lost(&self.look(cluster)?.rows, &self.names(cluster)));
         }
@@ -258,6 +240,7 @@ impl Fleet {
         let all: Vec<usize> = self.config.settled().collect();
         all.iter().for_each(|cluster| self.forget(*cluster));
         let reading = Ask {
+            beside: None,
             reading: true,
             ..*ask
         };
@@ -268,67 +251,6 @@ impl Fleet {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Asks the nodes of a cluster that are there for all their guests, keeps the names that its list
-    /// does not tell yet, and gives those that are meant.
-    fn ask_nodes(&self, cluster: usize, named: Named) -> Result<Told, Error> {
-        let sighting = self.look(cluster)?;
-        let mut told = Told::default();
-        wait::within(Duration::from_secs(NODES_TIMEOUT_S), || {
-            for node in sighting.rows.online() {
-                for kind in [Kind::Qemu, Kind::Lxc] {
-                    match self.ask_node(cluster, &sighting.rows, node, kind) {
-                        Ok(guests) => told.found.extend(guests),
-                        Err(Error::Cancelled) => return Err(Error::Cancelled),
-                        Err(_) => {
-                            told.silent.push(node.clone());
-                            break;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        told.found.retain(|guest| match named {
-            Named::Vmid(vmid) => guest.vmid == vmid,
-            Named::Guest(name) => guest.name.as_deref() == Some(name),
-            _ => false,
-        });
-        for guest in &mut told.found {
-            guest.by_name = matches!(named, Named::Guest(_));
-        }
-        Ok(told)
-    }
-
-    fn ask_node(
-        &self,
-        cluster: usize,
-        rows: &Rows,
-        node: &str,
-        kind: Kind,
-    ) -> Result<Vec<Guest>, Error> {
-        let request = Request::new(Verb::Get, "/nodes/{node}/{kind}", &[node, kind.name()])?;
-        let data = self.client(cluster)?.send(&request)?.data;
-        let told = data.as_array().ok_or_else(|| Error::NotAnAnswer {
-            cluster: self.cluster_name(cluster).to_string(),
-            request: request.line(),
-            wrote: false,
-            cause: "it is no list of guests".into(),
-        })?;
-        let guests: Vec<Guest> = told
-            .iter()
-            .filter_map(|row| of_row(row, node, kind))
-            .collect();
-        let names = self.names(cluster);
-        for guest in &guests {
-            let known = rows.by_vmid(guest.vmid, &names);
-            let is_news = known.is_none_or(|known| known.name != guest.name);
-            if let Some(name) = guest.name.as_deref().filter(|_| is_news) {
-                self.learn(cluster, guest.vmid, name);
-            }
-        }
-        Ok(guests)
     }
 
     fn guest_by(&self, cluster: usize, ask: &Ask, since: Instant) -> Result<Option<Guest>, Error> {
@@ -368,6 +290,7 @@ impl Fleet {
         let ask = Ask {
             cluster: None,
             named,
+            beside: None,
             reading: true,
         };
         self.guest_by(cluster, &ask, Instant::now())
@@ -377,39 +300,6 @@ impl Fleet {
     pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
         self.forget(cluster);
         self.guest_on(cluster, Named::Vmid(vmid))
-    }
-
-    /// What is known of the names on a cluster beside its list.
-    pub(crate) fn names(&self, cluster: usize) -> Names {
-        let Ok(member) = self.member(cluster) else {
-            return Names::default();
-        };
-        let mut names = lock(&member.names);
-        names.age(self.names_age);
-        names.clone()
-    }
-
-    /// Keeps what a node says that a guest is called.
-    pub(crate) fn learn(&self, cluster: usize, vmid: u32, name: &str) {
-        if let Ok(member) = self.member(cluster) {
-            lock(&member.names).learn(vmid, Name::Is(name.to_string()));
-        }
-    }
-
-    /// Keeps what a write says of a guest's name, and forgets what is where.
-    pub(crate) fn wrote(&self, cluster: usize, request: &Request, was_taken: bool) {
-        if let Ok(member) = self.member(cluster) {
-            lock(&member.names).wrote(request, was_taken);
-        }
-        self.forget(cluster);
-    }
-
-    /// Whether a guest that was found by its name is known by now to be called otherwise.
-    pub(crate) fn is_called_otherwise(&self, cluster: usize, guest: &Guest) -> bool {
-        match self.names(cluster).of(guest.vmid) {
-            Some(Name::Is(name)) => guest.by_name && guest.name.as_ref() != Some(name),
-            _ => false,
-        }
     }
 }
 
@@ -431,20 +321,4 @@ fn lost(rows: &Rows, names: &Names) -> String {
         .map(|guest| guest.vmid.to_string())
         .collect();
     format!(", but {why}: say the VMID ({})", vmids.join(", "))
-}
-
-/// A row of a node's own list of guests.
-fn of_row(row: &Value, node: &str, kind: Kind) -> Option<Guest> {
-    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    let vmid = row.get("vmid").and_then(number)?;
-    let name = row.get("name").and_then(Value::as_str);
-    Some(Guest {
-        vmid: u32::try_from(vmid).ok()?,
-        kind,
-        node: node.to_string(),
-        name: name.map(String::from),
-        by_name: false,
-        template: row.get("template").and_then(number) == Some(1),
-        ha: false,
-    })
 }

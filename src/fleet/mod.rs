@@ -18,6 +18,7 @@ pub mod sight;
 pub mod slip;
 pub mod variables;
 
+mod asked;
 mod cluster;
 mod cluster_names;
 mod find;

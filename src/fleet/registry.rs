@@ -29,6 +29,9 @@ pub struct Ask<'a> {
     /// The `cluster` argument.
     pub cluster: Option<&'a str>,
     pub named: Named<'a>,
+    /// The name of something new that the call makes beside an existing subject: it decides only where
+    /// the subject is on several clusters.
+    pub beside: Option<&'a str>,
     /// Whether the call only reads.
     pub reading: bool,
 }
@@ -199,11 +202,16 @@ pub fn by_place(
     }
     let subject = subject_text(ask.named);
     match holders.as_slice() {
-        [_, _, ..] => Err(Error::AmbiguousCluster {
-            sentence: format!("{subject} is on several clusters"),
-            candidates,
-            silent,
-        }),
+        [_, _, ..] => by_second_name(config, ask, &holders).map_or_else(
+            || {
+                Err(Error::AmbiguousCluster {
+                    sentence: format!("{subject} is on several clusters"),
+                    candidates,
+                    silent,
+                })
+            },
+            |decision| Ok(Some(decision)),
+        ),
         _ if !ask.reading && !silent.is_empty() => Err(Error::AmbiguousCluster {
             sentence: format!("whether another cluster has {subject} too cannot be told"),
             candidates,
@@ -226,6 +234,35 @@ pub fn by_place(
             silent,
         }),
     }
+}
+
+/// Of several clusters that have the subject, the one that the name of what is made beside it means.
+fn by_second_name(config: &Config, ask: &Ask, holders: &[usize]) -> Option<Decision> {
+    let name = ask.beside?;
+    let (cluster, chosen_by) = by_name(config, name).ok()??;
+    holders.contains(&cluster).then(|| Decision {
+        cluster,
+        chosen_by: format!("{chosen_by} of the new name"),
+        silent: Vec::new(),
+    })
+}
+
+/// That the name of something new means another cluster than the one where it is made: a purpose, or a
+/// slip.
+pub fn contradiction(config: &Config, cluster: usize, name: &str) -> Option<String> {
+    let here = config.clusters.get(cluster)?;
+    let there = match by_name(config, name) {
+        Ok(None) => return None,
+        Ok(Some((other, _))) if other == cluster => return None,
+        Ok(Some((other, chosen_by))) => {
+            format!("{} ({chosen_by})", config.clusters.get(other)?.name)
+        }
+        Err(_) => "several clusters".into(),
+    };
+    Some(format!(
+        "`{name}` means {there}, but it is made on {}: a call that names it needs `cluster`",
+        here.name
+    ))
 }
 
 /// Whether what this cluster answered rules out that it has the subject.

@@ -6,7 +6,7 @@ use super::args::{self, Args, Injected};
 use super::locate::{Located, addressed, clusters, locate};
 use super::offer::{self, Offered};
 use super::watch::Watch;
-use super::{Body, Run, Tool, Toolset};
+use super::{Body, Run, Subject, Tool, Toolset};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::registry::Decision;
@@ -169,8 +169,9 @@ fn on_one(
     let located = find()?;
     let node_of = |located: &Located| located.guest.as_ref().map(|guest| guest.node.clone());
     let (node, found) = (node_of(&located), located.guest.clone());
-    let cluster = located.decision.cluster;
-    let renamed = || found.is_some_and(|guest| desk.fleet.is_called_otherwise(cluster, &guest));
+    let decision = located.decision.clone();
+    let is_otherwise = |guest| desk.fleet.is_called_otherwise(decision.cluster, guest);
+    let renamed = || found.as_ref().is_some_and(is_otherwise);
     let outcome = at(desk, tool, args, injected, by, located, &run);
     match outcome {
         Err(error) if mark.effect == Effect::Read && error.is_of_no_guest() => {
@@ -179,6 +180,13 @@ fn on_one(
                 return Err(error);
             }
             at(desk, tool, args, injected, by, again, &run)
+        }
+        // It may be a node of another cluster than the one that was named.
+        Err(error @ (Error::Refused { .. } | Error::BadArguments(_)))
+            if tool.subject == Subject::Node =>
+        {
+            desk.fleet.check_node(&decision, args.need("node")?)?;
+            Err(error)
         }
         // Its list had an old name: whoever bears it now is meant.
         Err(_) if mark.effect == Effect::Read && renamed() => {
@@ -222,6 +230,9 @@ fn at(
         None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
     })?;
     let mut answer = decided(&desk.fleet, &located.decision);
+    if let Some(note) = located.note {
+        answer.insert("new_name".into(), note.into());
+    }
     let mut again = true;
     loop {
         match verdict {

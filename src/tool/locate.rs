@@ -6,7 +6,7 @@ use super::{Subject, Tool};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::registry::{Ask, Decision, Named, subject_text};
+use crate::fleet::registry::{Ask, Decision, Named, contradiction, subject_text};
 use crate::gate::mark::{Effect, Mark};
 use crate::gate::weigh::Touch;
 use crate::proxmox::upid::Upid;
@@ -15,6 +15,8 @@ pub(super) struct Located {
     pub(super) decision: Decision,
     pub(super) guest: Option<Guest>,
     pub(super) task: Option<Upid>,
+    /// What the answer says of a new name that means another cluster.
+    pub(super) note: Option<String>,
 }
 
 pub(super) fn locate(
@@ -24,16 +26,22 @@ pub(super) fn locate(
     injected: &Injected,
     mark: Mark,
 ) -> Result<Located, Error> {
+    let made = match tool.subject {
+        Subject::New(name) | Subject::Copied(name) => args.text(name),
+        Subject::GuestOrStorage { new, .. } if args.text("guest").is_none() => args.text(new),
+        _ => None,
+    };
     let ask = |cluster, named| Ask {
         cluster,
         named,
+        beside: made,
         reading: mark.effect == Effect::Read,
     };
     let given = injected.cluster.as_deref();
     let named = match tool.subject {
         Subject::Task => return locate_task(fleet, args, given, ask),
-        Subject::Guest => guest_named(args.need("guest")?),
-        Subject::GuestOrStorage(storage) => match args.text("guest") {
+        Subject::Guest | Subject::Copied(_) => guest_named(args.need("guest")?),
+        Subject::GuestOrStorage { storage, .. } => match args.text("guest") {
             Some(guest) => guest_named(guest),
             None => Named::Storage(storage_of(args.need(storage)?)),
         },
@@ -43,10 +51,12 @@ pub(super) fn locate(
         Subject::List | Subject::Fleet => Named::Nothing,
     };
     let (decision, guest) = fleet.locate(&ask(given, named))?;
+    let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
     Ok(Located {
         decision,
         guest,
         task: None,
+        note,
     })
 }
 
@@ -103,6 +113,7 @@ fn locate_task<'a>(
         decision,
         guest: None,
         task: Some(upid),
+        note: None,
     })
 }
 
@@ -128,6 +139,7 @@ pub(super) fn clusters(
     let ask = |named| Ask {
         cluster: given,
         named,
+        beside: None,
         reading: true,
     };
     let decision = match args.text("guest").map(guest_named) {
@@ -140,7 +152,11 @@ pub(super) fn clusters(
                 .0
         }
         Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
-        None if let Some(node) = args.text("node") => fleet.locate(&ask(Named::Node(node)))?.0,
+        None if let Some(node) = args.text("node") => {
+            let decision = fleet.locate(&ask(Named::Node(node)))?.0;
+            fleet.check_node(&decision, node)?;
+            decision
+        }
         _ => fleet.locate(&ask(Named::Nothing))?.0,
     };
     let clusters = vec![decision.cluster];

@@ -75,8 +75,14 @@ pub enum Subject {
     Node,
     /// The existing storage in `storage`, or before the `:` of the volume in this parameter.
     Storage(&'static str),
-    /// The existing guest in `guest`, or without it the storage of this parameter's volume.
-    GuestOrStorage(&'static str),
+    /// The existing guest in `guest`; its copy is called as this parameter says.
+    Copied(&'static str),
+    /// The existing guest in `guest`, or without it the storage of the volume in one parameter; the guest
+    /// that is then made of it is called as the other says.
+    GuestOrStorage {
+        storage: &'static str,
+        new: &'static str,
+    },
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.

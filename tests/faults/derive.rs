@@ -222,7 +222,7 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
     let mut arguments = aim.given.clone();
     if matches!(
         tool.subject,
-        Subject::New(_) | Subject::Storage(_) | Subject::GuestOrStorage(_)
+        Subject::New(_) | Subject::Storage(_) | Subject::GuestOrStorage { .. }
     ) {
         arguments.insert("cluster".into(), ONE.into());
     }

@@ -52,6 +52,7 @@ fn words_decide_before_anybody_is_asked() {
             &Ask {
                 cluster,
                 named,
+                beside: None,
                 reading,
             },
             &config,
@@ -137,6 +138,7 @@ fn the_default_can_be_named_or_none() {
             &Ask {
                 cluster: None,
                 named: Named::Nothing,
+                beside: None,
                 reading: true,
             },
             &config,
@@ -162,6 +164,7 @@ fn a_single_cluster_is_always_the_one() {
             &Ask {
                 cluster,
                 named,
+                beside: None,
                 reading,
             },
             &config,
@@ -227,6 +230,7 @@ fn the_place_decides_only_where_it_is_sure() {
         let ask = Ask {
             cluster: None,
             named,
+            beside: None,
             reading,
         };
         let said = match registry::by_place(&config, &ask, &sightings.collect()) {

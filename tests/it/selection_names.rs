@@ -35,6 +35,7 @@ fn words(config: &Config, cluster: Option<&str>, named: Named, reading: bool) ->
     let ask = Ask {
         cluster,
         named,
+        beside: None,
         reading,
     };
     match registry::by_words(config, &ask) {
@@ -271,6 +272,7 @@ fn place(lists: [&str; 4], named: Named, reading: bool) -> String {
     let ask = Ask {
         cluster: None,
         named,
+        beside: None,
         reading,
     };
     match registry::by_place(&config, &ask, &sightings.collect()) {
@@ -487,6 +489,12 @@ const PLACES: &[Row] = &[
         "alpha by guest found there []",
         "alpha by guest found there []",
     ),
+    (
+        ["7:x / 7=web-01", "", "", "8:y / 8=Web"],
+        WEB,
+        "nowhere",
+        "nowhere",
+    ),
     // Of a guest that is not listed nothing is known.
     (["7:x / 9=web", "", "", ""], WEB, "nowhere", "nowhere"),
     (
@@ -588,4 +596,84 @@ fn a_refusal_names_the_candidates_and_the_silent() {
     for part in ["alpha/7/,", "a/7/cache"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+/// The name of what is made beside the subject decides only between clusters that have the subject.
+#[test]
+fn a_new_name_decides_only_between_holders() {
+    let config = configured(&[]);
+    let rows =
+        ["7:web", "8:web", "9:other", "silent"].map(|list| (list != "silent").then(|| rows(list)));
+    let names = Names::default();
+    let check = |named, beside, reading, expected: &str| {
+        let sightings = rows.iter().map(|rows| {
+            rows.as_ref().map(|rows| Sighted {
+                rows,
+                names: &names,
+                sees_all: true,
+            })
+        });
+        let ask = Ask {
+            cluster: None,
+            named,
+            beside,
+            reading,
+        };
+        let said = match registry::by_place(&config, &ask, &sightings.collect()) {
+            Ok(Some(decision)) => {
+                let name = &config.clusters[decision.cluster].name;
+                format!("{name} by {}", decision.chosen_by)
+            }
+            Ok(None) => "nowhere".into(),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            said.contains(expected),
+            "{named:?} {beside:?} reading {reading}: {said}"
+        );
+    };
+    for reading in [true, false] {
+        let web = |beside, expected| check(WEB, Some(beside), reading, expected);
+        web("db01", "beta by pattern db of the new name");
+        web("alpha-01", "alpha by name prefix alpha- of the new name");
+        // No pattern; one of a cluster that has no such guest, or is silent; several.
+        web("other", ON_SEVERAL);
+        web("my-db01", ON_SEVERAL);
+        web("queue", ON_SEVERAL);
+        web("a-01", ON_SEVERAL);
+        web("web-x-01", ON_SEVERAL);
+        check(WEB, None, reading, ON_SEVERAL);
+        check(
+            Named::Storage("local"),
+            Some("db01"),
+            reading,
+            "beta by pattern db of the new name",
+        );
+    }
+    // Where one alone has it, the new name decides nothing.
+    check(
+        Named::Vmid(9),
+        Some("db01"),
+        true,
+        "alpha-2 by guest found there",
+    );
+    check(
+        Named::Vmid(9),
+        Some("db01"),
+        false,
+        "whether another cluster has guest 9 too",
+    );
+}
+
+/// Something new that is made elsewhere than its name says: told, and no error.
+#[test]
+fn a_new_name_that_means_another_cluster_is_told() {
+    let config = configured(&[]);
+    let said = |name: &str| registry::contradiction(&config, 0, name).unwrap_or_default();
+    for name in ["web-01", "alpha-01", "other", "my-db01", ""] {
+        assert_eq!(said(name), "", "{name}");
+    }
+    assert!(said("db01").starts_with("`db01` means beta (pattern db), but it is made on alpha"));
+    assert!(said("beta-1").starts_with("`beta-1` means beta (name prefix beta-), "));
+    assert!(said("web-x-1").starts_with("`web-x-1` means several clusters, "));
 }

@@ -29,7 +29,10 @@ pub(super) const RESTORE: Tool = Tool {
     title: "Restore a backup",
     about: "Restores a backup as a new guest; with `guest` over that stopped guest, whose disks are lost: this asks first.",
     marks: Marks::ByArguments(&[Mark::CHANGE, OVERWRITES], mark),
-    subject: Subject::GuestOrStorage("archive"),
+    subject: Subject::GuestOrStorage {
+        storage: "archive",
+        new: "name",
+    },
     params: &[
         Param::new(
             "archive",
@@ -123,9 +126,6 @@ fn request(
 
 fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let named = named(args)?;
-    if let Some(name) = args.text("name") {
-        reach.check_second_name(name)?;
-    }
     let near = args
         .text("node")
         .or(reach.cluster()?.default_node.as_deref());

@@ -22,7 +22,7 @@ pub(super) const CLONE: Tool = Tool {
     title: "Clone a guest",
     about: "Copies a guest or template. A template is cloned linked unless `full` or `storage` is given.",
     marks: Marks::Always(Mark::CHANGE),
-    subject: Subject::Guest,
+    subject: Subject::Copied("name"),
     params: &[
         GUEST,
         NEW_NAME,
@@ -65,7 +65,6 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     // That it is still the one that was found, and that nothing holds it.
     Current::of(&reach.get_of_guest("/config")?).unlocked(reach)?;
     let mut problems = Problems::default();
-    problems.take(reach.check_second_name(name))?;
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);
     let node = target.unwrap_or(&source.node);

@@ -104,7 +104,7 @@ fn translated(
     }
     // A filter for a node that the tool here has too.
     let takes = |name: &str| tool.params.iter().any(|param| param.name == name);
-    let is_filter = tool.subject != Subject::Guest && takes("node");
+    let is_filter = !matches!(tool.subject, Subject::Guest | Subject::Copied(_)) && takes("node");
     if let Some(node) = arguments
         .get("node")
         .filter(|node| is_filter && node.is_string())
