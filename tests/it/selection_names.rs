@@ -28,7 +28,7 @@ fn configured(more: &[(&str, &str)]) -> Config {
     }
     let more = more.iter();
     pairs.extend(more.map(|(name, value)| ((*name).to_string(), (*value).to_string())));
-    config::read(&[], &pairs).unwrap_or_else(|report| panic!("{:?}", report.problems))
+    config::read(&[], &pairs.into()).unwrap_or_else(|report| panic!("{:?}", report.problems))
 }
 
 fn words(config: &Config, cluster: Option<&str>, named: Named, reading: bool) -> String {

@@ -63,7 +63,7 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
     // That it is still the one that was found, and that nothing holds it.
-    Current::of(&reach.get_of_guest("/config")?).unlocked(reach)?;
+    Current::of(&*reach.get_of_guest("/config")?).unlocked(reach)?;
     let mut problems = Problems::default();
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);

@@ -117,7 +117,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
 }
 
 /// The cluster's nodes: of all lists of them this one alone says which are in maintenance.
-fn nodes(reach: &Reach) -> Result<Vec<Value>, Error> {
+fn nodes(reach: &Reach) -> Result<Held<Vec<Value>>, Error> {
     let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "node");
     reach.rows(&request, "node")
 }
