@@ -11,6 +11,7 @@ impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [at NODE] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
+    /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
     /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`),
     /// `hangs CLUSTER VMID` (the guest does not obey a shutdown), `busy CLUSTER VMID` (it takes no
@@ -85,6 +86,12 @@ impl World {
                 let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
                 known.ha.insert((*sid).into(), resource);
             }),
+            ["storage-down", name, storage, node] => cluster(name)?.edit(|state| {
+                let known = state.storage_mut(storage);
+                let known = known.ok_or_else(|| format!("no such storage: {order}"))?;
+                known.down.push((*node).into());
+                Ok::<(), String>(())
+            })?,
             ["hold", name] => cluster(name)?.just_now(|state| state.hold = true),
             ["release", name] => cluster(name)?.just_now(|state| {
                 state.hold = false;

@@ -15,6 +15,8 @@ pub struct Storage {
     pub disabled: bool,
     /// Only on these nodes; empty: on all.
     pub nodes: Vec<String>,
+    /// Defined on these nodes, and not reached from them.
+    pub down: Vec<String>,
     pub path: String,
     /// Further options of its definition.
     pub options: BTreeMap<String, String>,
@@ -50,6 +52,7 @@ impl Storage {
             shared,
             disabled: false,
             nodes: Vec::new(),
+            down: Vec::new(),
             path: match (kind, id) {
                 ("dir", "local") => "/var/lib/vz".into(),
                 ("dir", id) => format!("/var/lib/{id}"),
@@ -65,6 +68,11 @@ impl Storage {
 
     pub fn on(&self, node: &str) -> bool {
         self.nodes.is_empty() || self.nodes.iter().any(|known| known == node)
+    }
+
+    /// Whether a node that has it reaches it.
+    pub fn active(&self, node: &str) -> bool {
+        !self.disabled && !self.down.iter().any(|down| down == node)
     }
 
     pub fn holds(&self, content: &str) -> bool {
@@ -156,6 +164,9 @@ impl State {
         }
         if !storage.on(node) {
             return Err(format!("storage '{id}' is not available on node '{node}'"));
+        }
+        if !storage.active(node) {
+            return Err(format!("storage '{id}' is not online"));
         }
         let subvol = storage.files() && kind == Kind::Lxc && size == 0;
         let format = if !storage.files() {

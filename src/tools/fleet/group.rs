@@ -80,6 +80,7 @@ impl Groups {
             _ => vec![sort],
         };
         let values = if values.is_empty() { vec![""] } else { values };
+        let is_lost = matches!(resource.sort(), Sort::Node | Sort::Storage) && !resource.is_up();
         for value in values {
             let key = Key {
                 sort,
@@ -95,6 +96,11 @@ impl Groups {
                 room::note(ROW_BYTES);
                 Sums::default()
             });
+            // What a lost node had is listed for a while, and nobody can use it.
+            if is_lost {
+                group.count += 1;
+                continue;
+            }
             group.add(Sums {
                 count: 1,
                 cpus: resource.maxcpu.0,

@@ -65,10 +65,16 @@ fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error>
         gaps.add(cluster, one.unseen);
     }
     let mut answer = Map::new();
+    // One that does not answer needs it most; why stands in `errors`.
+    let silent = reach.asked().saturating_sub(needy.len() + well.len());
+    let attention = needy.len() + silent;
     let mut facts = Map::from_iter([
-        ("clusters".to_string(), json!(needy.len() + well.len())),
-        ("clusters_needing_attention".to_string(), json!(needy.len())),
+        ("clusters".to_string(), json!(reach.asked())),
+        ("clusters_needing_attention".to_string(), json!(attention)),
     ]);
+    if silent > 0 {
+        facts.insert("clusters_not_answering".into(), json!(silent));
+    }
     facts.extend(Row::from(all.facts()).into_object());
     answer.insert("all".into(), Value::Object(facts));
     needy.extend(well);

@@ -30,9 +30,11 @@ pub(super) struct Tally {
     space_used: u64,
     /// Shared storages that were counted: the cluster lists them once for each node.
     shared: BTreeSet<String>,
-    nodes_not_online: Vec<String>,
+    /// Each with its status.
+    nodes_not_online: BTreeMap<String, String>,
     storages_full: BTreeSet<String>,
-    storages_down: BTreeSet<String>,
+    /// Storages that a node says nothing of, with the node: either of them may be down.
+    storages_unknown: BTreeSet<(String, String)>,
     guests_locked: Vec<String>,
     guests_unknown: Vec<String>,
     ha_errors: Vec<String>,
@@ -60,9 +62,13 @@ impl Tally {
         if !node.is_up() {
             let name = shown(node.name());
             room::note(NAME_BYTES);
-            self.nodes_not_online.push(format!("{name} {status}"));
+            self.nodes_not_online.insert(name, status.clone());
         }
         count_state(&mut self.nodes, status);
+        // What a lost node had is listed for a while, and nobody can use it.
+        if !node.is_up() {
+            return;
+        }
         self.cpus += node.maxcpu.0;
         self.cpus_used += node.cpu.0 * node.maxcpu.0;
         self.memory += node.maxmem.whole();
@@ -102,16 +108,9 @@ impl Tally {
             false => format!("{} on {}", shown(storage.name()), shown(&storage.node)),
         };
         if !storage.is_up() {
-            // The storages of a lost node are unknown with it.
-            if &*storage.status != "unknown" {
-                let status = shown(&storage.status);
-                room::note(NAME_BYTES);
-                self.storages_down.insert(format!(
-                    "{} on {} {status}",
-                    shown(storage.name()),
-                    shown(&storage.node)
-                ));
-            }
+            room::note(NAME_BYTES);
+            let place = (shown(storage.name()), shown(&storage.node));
+            self.storages_unknown.insert(place);
             return;
         }
         if let Some(full) = storage.disk_percent().filter(|full| *full > FULL_PERCENT) {
@@ -172,14 +171,26 @@ impl Tally {
         ]
     }
 
+    /// The storages that a node which is online does not reach: those of a lost node are unknown
+    /// with it.
+    fn storages_down(&self) -> Vec<String> {
+        let unknown = self.storages_unknown.iter();
+        unknown
+            .filter(|(_, node)| !self.nodes_not_online.contains_key(node))
+            .map(|(storage, node)| format!("{storage} on {node}"))
+            .collect()
+    }
+
     /// What somebody should look at, by kind.
     pub(super) fn attention(&self) -> Map<String, Value> {
         let set = |names: &BTreeSet<String>| names.iter().cloned().collect();
+        let nodes = self.nodes_not_online.iter();
+        let nodes = nodes.map(|(name, status)| format!("{name} {status}"));
         let lists: [(&str, Vec<String>); 6] = [
-            ("nodes_not_online", self.nodes_not_online.clone()),
+            ("nodes_not_online", nodes.collect()),
             ("ha_errors", self.ha_errors.clone()),
             ("storages_full", set(&self.storages_full)),
-            ("storages_down", set(&self.storages_down)),
+            ("storages_down", self.storages_down()),
             ("guests_unknown", self.guests_unknown.clone()),
             ("guests_locked", self.guests_locked.clone()),
         ];

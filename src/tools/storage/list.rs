@@ -16,7 +16,7 @@ use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, flag, gib};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::tools::fleet::{Gaps, in_order, percent, unseen};
+use crate::tools::fleet::{Gaps, cut, in_order, percent, unseen};
 
 const SOURCE_MAX_CHARS: usize = 200;
 
@@ -28,6 +28,7 @@ const COLUMNS: &[&str] = &[
     "disabled",
     "shared",
     "nodes",
+    "unreachable_from",
     "content",
     "total_gib",
     "used_gib",
@@ -50,21 +51,29 @@ pub(super) const LIST: Tool = Tool {
 
 struct Storages {
     rows: Vec<Row>,
+    /// Nodes that are not online, whose storages are as they were last heard of.
+    offline: Vec<String>,
     unseen: Vec<String>,
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
+    let mut offline = Vec::new();
     let mut gaps = Gaps::default();
     for (cluster, storages) in reach.ask(storages)? {
         found.extend(storages.rows);
+        let nodes = storages.offline.iter();
+        offline.extend(nodes.map(|node| format!("{cluster}/{node}")));
         gaps.add(cluster, storages.unseen);
     }
     if let Some(order) = Order::of(args) {
         found.sort_by_cached_key(|row| order.rank(row));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
+    if !offline.is_empty() {
+        answer.insert("nodes_offline".into(), cut(offline).into());
+    }
     gaps.name_in(&mut answer);
     Ok(answer)
 }
@@ -73,7 +82,11 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// definitions.
 fn storages(reach: &Reach) -> Result<Storages, Error> {
     let mut uses: BTreeMap<(String, String), Use> = BTreeMap::new();
+    let mut offline: Vec<String> = Vec::new();
     reach.resources(&mut |resource| {
+        if resource.sort() == Sort::Node && !resource.is_up() {
+            offline.push(printable(resource.name(), NAME_MAX_CHARS));
+        }
         if resource.sort() == Sort::Storage {
             let node = printable(&resource.node, NAME_MAX_CHARS);
             let name = printable(resource.name(), NAME_MAX_CHARS);
@@ -89,6 +102,11 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
             used.add(node, resource);
         }
     })?;
+    // The storages of a lost node are unknown with it.
+    for used in uses.values_mut() {
+        used.silent.retain(|node| !offline.contains(node));
+        used.silent.sort();
+    }
     let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
     let definitions = match reach.rows_at("/storage", &[], "storage") {
         Ok(definitions) => definitions,
@@ -115,13 +133,20 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
             rows.push(row(reach.cluster_name(), &name, None, Some(definition)));
         }
     }
-    Ok(Storages { rows, unseen })
+    offline.sort();
+    Ok(Storages {
+        rows,
+        offline,
+        unseen,
+    })
 }
 
 /// What the nodes that have a storage tell of it.
 #[derive(Default)]
 struct Use {
     nodes: Vec<String>,
+    /// Those of them that do not reach it.
+    silent: Vec<String>,
     up: bool,
     status: String,
     kind: String,
@@ -135,6 +160,9 @@ struct Use {
 impl Use {
     /// A node where it is up tells more than one that is lost.
     fn add(&mut self, node: String, resource: &Resource) {
+        if !resource.is_up() {
+            self.silent.push(node.clone());
+        }
         self.nodes.push(node);
         self.nodes.sort();
         if self.up {
@@ -177,6 +205,7 @@ fn row(cluster: &str, name: &str, used: Option<&Use>, definition: Option<&Value>
         ("disabled", set("disable").into()),
         ("shared", used.shared.into()),
         ("nodes", used.nodes.clone().into()),
+        ("unreachable_from", used.silent.clone().into()),
         ("content", used.content.clone().into()),
         ("total_gib", json!(gib(used.total))),
         ("used_gib", json!(gib(used.used))),

@@ -43,6 +43,9 @@ pub fn usable(call: &Call) -> Result<String, Refusal> {
             call.node
         )));
     }
+    if !storage.active(&call.node) {
+        return Err(Refusal::die(format!("storage '{id}' is not online")));
+    }
     Ok(id)
 }
 

@@ -113,10 +113,15 @@ impl State {
         if online {
             all.insert("level".into(), "".into());
         }
+        // A node that was just lost keeps what it has; what it used goes at once.
+        if audit {
+            all.extend(row(json!({
+                "maxcpu": node.cpus, "maxmem": node.memory, "maxdisk": node.disk,
+            })));
+        }
         if online && audit {
             all.extend(row(json!({
-                "cpu": node.cpu, "maxcpu": node.cpus, "mem": node.memory_used, "maxmem": node.memory,
-                "disk": node.disk_used, "maxdisk": node.disk, "uptime": node.uptime,
+                "cpu": node.cpu, "mem": node.memory_used, "disk": node.disk_used, "uptime": node.uptime,
             })));
         }
         all
@@ -151,7 +156,8 @@ impl State {
     }
 
     pub fn storage_row(&self, storage: &Storage, node: &str) -> Row {
-        let online = self.online(node);
+        // There is no third word: what a node does not reach has no statistics either.
+        let online = self.online(node) && storage.active(node);
         let mut all = row(json!({
             "id": format!("storage/{node}/{}", storage.id), "storage": storage.id, "node": node, "type": "storage",
             "plugintype": storage.kind, "content": storage.content.join(","), "shared": u8::from(storage.shared),

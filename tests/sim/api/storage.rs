@@ -181,10 +181,15 @@ fn undefine(call: &mut Call) -> Answer {
     NULL
 }
 
-fn usage(storage: &Storage, row: &mut Map<String, Value>) {
+fn usage(storage: &Storage, node: &str, row: &mut Map<String, Value>) {
+    let active = storage.active(node);
+    let (total, used) = match active || storage.disabled {
+        true => (storage.total, storage.used),
+        false => (0, 0),
+    };
     let all = json!({
         "type": storage.kind, "content": storage.content.join(","), "shared": u8::from(storage.shared), "enabled": u8::from(!storage.disabled),
-        "active": u8::from(!storage.disabled), "total": storage.total, "used": storage.used, "avail": storage.total - storage.used,
+        "active": u8::from(active), "total": total, "used": used, "avail": total - used,
     });
     row.extend(all.as_object().cloned().unwrap_or_default());
 }
@@ -215,7 +220,7 @@ fn here(call: &mut Call) -> Answer {
             continue;
         }
         let mut row = Map::from_iter([("storage".to_string(), Value::from(storage.id.clone()))]);
-        usage(storage, &mut row);
+        usage(storage, &call.node, &mut row);
         row.insert(
             "used_fraction".into(),
             (storage.used as f64 / storage.total.max(1) as f64).into(),
@@ -235,6 +240,6 @@ fn status(call: &mut Call) -> Answer {
         return Err(Refusal::param("storage", "No such storage."));
     };
     let mut row = Map::new();
-    usage(storage, &mut row);
+    usage(storage, &call.node, &mut row);
     Ok(row.into())
 }
