@@ -53,17 +53,21 @@ impl Fleet {
             return Ok(decision);
         }
         all.iter().for_each(|cluster| self.forget(*cluster));
-        self.look_for(&all, ask, since)?.ok_or_else(|| {
-            let subject = registry::subject_text(ask.named);
-            let late = match ask.named {
-                Named::Guest(_) => {
-                    ", as far as lists tell: a name that was given within the last 12 s is found where \
-                     `cluster` says on which"
-                }
-                _ => "",
-            };
-            Error::bad(format!("no cluster has {subject}{late}"))
-        })
+        if let Some(decision) = self.look_for(&all, ask, since)? {
+            return Ok(decision);
+        }
+        let subject = registry::subject_text(ask.named);
+        let doubts = self.doubts(&all, ask.named)?;
+        let late = match ask.named {
+            Named::Guest(_) => {
+                ", as far as lists tell: a name that was given within the last 12 s is found where \
+                 `cluster` says on which"
+            }
+            _ => "",
+        };
+        Err(Error::bad(format!(
+            "no cluster has {subject}{doubts}{late}"
+        )))
     }
 
     /// Looks on `clusters` (the others count as empty) for the subject.
@@ -232,6 +236,7 @@ impl Fleet {
             let nodes = silent_nodes.join(", ");
             problem.push_str(&format!(", as far as it answered: not of node {nodes}"));
         }
+        problem.push_str(&self.doubts(&[cluster], ask.named)?);
         Ok(Error::bad(problem))
     }
 

@@ -18,6 +18,7 @@ pub mod sight;
 pub mod slip;
 pub mod variables;
 
+mod absent;
 mod asked;
 mod cluster;
 mod cluster_names;
@@ -222,6 +223,7 @@ impl Fleet {
         *lock(&member.sighting) = Some(Arc::clone(&sighting));
         Ok(sighting)
     }
+
     /// Has so many bytes kept; what is too old to be of use goes for it.
     fn keep(&self, bytes: usize) -> Result<Kept, NoRoom> {
         Kept::new(bytes).or_else(|_| {

@@ -126,7 +126,9 @@ fn guest(value: &Value) -> Result<Value, String> {
     if let Some(number) = taken::whole(value) {
         return match u32::try_from(number) {
             Ok(vmid @ 100..=999_999_999) => Ok(Value::from(vmid.to_string())),
-            _ => Err(format!("must be {wanted}")),
+            _ => Err(format!(
+                "must be {wanted}; one of digits only goes by its VMID"
+            )),
         };
     }
     match value {

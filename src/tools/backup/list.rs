@@ -13,6 +13,7 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
+use crate::tools::fleet::none_named;
 
 const VOLUME_MAX_CHARS: usize = 300;
 const WORD_MAX_CHARS: usize = 80;
@@ -115,7 +116,7 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
         None => None,
         Some(guest) => match reach.vmid_of(guest)? {
             Some(vmid) => Some(vmid),
-            None => return Ok(nothing(format!("no guest is named `{guest}`"))),
+            None => return Ok(nothing(none_named(reach, guest)?)),
         },
     };
     let (storage, node) = (args.text("storage"), args.text("node"));

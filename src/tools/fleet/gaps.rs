@@ -23,6 +23,22 @@ pub fn unseen(reach: &Reach, wanted: impl Fn(Sort) -> bool) -> Result<Vec<String
     }
 }
 
+/// That no guest of the cluster bears a name, as far as its token sees.
+///
+/// # Errors
+/// The call was withdrawn.
+pub fn none_named(reach: &Reach, guest: &str) -> Result<String, Error> {
+    let unseen = unseen(reach, Sort::is_guest)?;
+    let doubts = match unseen.as_slice() {
+        [] => String::new(),
+        gaps => format!(
+            ", as far as the token sees; it may miss {}",
+            gaps.join(", ")
+        ),
+    };
+    Ok(format!("no guest is named `{guest}`{doubts}"))
+}
+
 /// The gaps of several clusters; those that miss the same stand together.
 #[derive(Default)]
 pub struct Gaps {

@@ -20,6 +20,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, number};
 use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tools::fleet::none_named;
 use crate::wait;
 
 const TIME_MAX_CHARS: usize = 40;
@@ -218,7 +219,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
         None => None,
         Some(guest) => match reach.vmid_of(guest)? {
             Some(vmid) => Some(vmid),
-            None => return Ok(nothing(format!("no guest is named `{guest}`"))),
+            None => return Ok(nothing(none_named(reach, guest)?)),
         },
     };
     let mut found = Listed {

@@ -1,0 +1,91 @@
+//! What is said of a subject that was not found: what speaks against its not being there.
+
+use super::Fleet;
+use super::registry::Named;
+use crate::error::Error;
+use crate::text::printable;
+
+/// So many VMIDs of guests without a name, or namesakes, or clusters, are listed.
+const SHOWN_MAX: usize = 10;
+const NAME_MAX_CHARS: usize = 80;
+
+impl Fleet {
+    /// Why it may be there all the same: a guest has the number for its name, or a token does not see
+    /// everything.
+    ///
+    /// # Errors
+    /// The call was withdrawn.
+    pub(super) fn doubts(&self, clusters: &[usize], named: Named) -> Result<String, Error> {
+        let mut doubts = String::new();
+        let namesakes = self.namesakes(clusters, named)?;
+        if !namesakes.is_empty() {
+            doubts.push_str(&format!(
+                ", but a guest is named so, which goes by its VMID: {}",
+                namesakes.join(", ")
+            ));
+        }
+        let blind = self.blind(clusters, named)?;
+        if let Some(lacks) = lacked(named).filter(|_| !blind.is_empty()) {
+            doubts.push_str(&format!(
+                ", as far as the token sees: on {} it lacks {lacks}",
+                blind.join(", ")
+            ));
+        }
+        Ok(doubts)
+    }
+
+    /// Guests whose name is the number that was taken for a VMID: `production/131`.
+    fn namesakes(&self, clusters: &[usize], named: Named) -> Result<Vec<String>, Error> {
+        let Named::Vmid(vmid) = named else {
+            return Ok(Vec::new());
+        };
+        let name = vmid.to_string();
+        let mut found = Vec::new();
+        for cluster in clusters {
+            let guests = match self.look(*cluster) {
+                Ok(sighting) => sighting.rows.by_name(&name, &self.names(*cluster)),
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(_) => continue,
+            };
+            let here = self.cluster_name(*cluster);
+            found.extend(guests.iter().map(|guest| format!("{here}/{}", guest.vmid)));
+        }
+        found.truncate(SHOWN_MAX);
+        Ok(found)
+    }
+
+    /// The clusters whose token does not see everything of the subject's kind.
+    fn blind(&self, clusters: &[usize], named: Named) -> Result<Vec<String>, Error> {
+        if lacked(named).is_none() {
+            return Ok(Vec::new());
+        }
+        let seen = self.fan_out(clusters, |cluster| {
+            // Asked now: what is said of things that the token may not see must not be a minute old.
+            let sight = self.rights_now(cluster)?.sight();
+            Ok(match named {
+                Named::Storage(_) => sight.storages,
+                _ => sight.guests,
+            })
+        });
+        let mut blind = Vec::new();
+        for (cluster, seen) in clusters.iter().zip(seen) {
+            match seen {
+                Some(Ok(true)) => {}
+                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                // What it sees is not known.
+                _ => blind.push(printable(self.cluster_name(*cluster), NAME_MAX_CHARS)),
+            }
+        }
+        blind.truncate(SHOWN_MAX);
+        Ok(blind)
+    }
+}
+
+/// What a token lacks that does not see all of a kind; `None` where there is nothing to hide.
+fn lacked(named: Named) -> Option<&'static str> {
+    match named {
+        Named::Vmid(_) | Named::Guest(_) => Some("`VM.Audit` on all of `/vms`"),
+        Named::Storage(_) => Some("`Datastore.Audit` on all of `/storage`"),
+        Named::Node(_) | Named::New(_) | Named::Nothing => None,
+    }
+}
