@@ -21,8 +21,7 @@ pub struct Probe {
     pub look: Look,
     /// Why the cluster cannot be asked, though it is trusted: the secret cannot be read.
     pub unasked: Option<String>,
-    /// What the server's clock said, as it said it, and what ours said then.
-    pub date: Option<(String, SystemTime)>,
+    pub date: Option<Date>,
     /// The answer of `GET /version`, which no privilege guards: the token is accepted.
     pub version: Option<Result<Value, Error>>,
     /// How long that takes on a connection that stands.
@@ -33,6 +32,14 @@ pub struct Probe {
     /// Whether the token has privileges of its own, less than its user's; where that can be read.
     pub separated: Option<bool>,
     kept: Vec<Kept>,
+}
+
+/// What a server's clock said, as it said it, at some moment between two of ours: an answer may be
+/// late, and that of a token that is refused is so on purpose.
+pub struct Date {
+    pub said: String,
+    pub asked: SystemTime,
+    pub answered: SystemTime,
 }
 
 /// Asks one endpoint in at most `time`. `session` makes, or gives, what the cluster is asked with:
@@ -112,11 +119,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn get(
-        &self,
-        path: &[&str],
-        date: &mut Option<(String, SystemTime)>,
-    ) -> Result<(Request, Held<Value>), Error> {
+    fn get(&self, path: &[&str], date: &mut Option<Date>) -> Result<(Request, Held<Value>), Error> {
         let request = Request {
             verb: Verb::Get,
             path: path.iter().map(|part| (*part).to_string()).collect(),
@@ -127,14 +130,22 @@ impl Asking<'_> {
             let left = timing.end.saturating_duration_since(Instant::now());
             self.session.exchange(self.endpoint, &request, left, timing)
         };
+        let mut asked = SystemTime::now();
         let outcome = match send(timing) {
-            Err(Failure::Stale) => send(timing.on_fresh_connection()),
+            Err(Failure::Stale) => {
+                asked = SystemTime::now();
+                send(timing.on_fresh_connection())
+            }
             outcome => outcome,
         };
         let explained = |failure: Failure| failure.explain(self.settings, self.endpoint, &request);
         let answer = outcome.map_err(explained)?;
         if let Some(said) = &answer.date {
-            *date = Some((said.clone(), SystemTime::now()));
+            *date = Some(Date {
+                said: said.clone(),
+                asked,
+                answered: SystemTime::now(),
+            });
         }
         let body = answer.accepted(self.settings, &request)?;
         let reply = answer::parse(self.settings, &request, &body)?;

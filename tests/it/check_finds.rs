@@ -461,6 +461,22 @@ fn a_clock_an_hour_off() {
     is_good(&world.env());
 }
 
+/// Proxmox says the time first, and then lets a refused token wait.
+#[test]
+fn a_late_answer_is_no_wrong_clock() {
+    let world = World::start(vec![ClusterSpec::sized("lab", 1, 1)]);
+    world
+        .cluster("lab")
+        .edit(|state| state.pace.refuse_ms = 2100);
+    let wrong = "11111111-2222-3333-4444-555555555555";
+    let env = with(&world.env(), "TOKEN_SECRET", wrong);
+    let said = run(&["check", "--json"], &env);
+    let answer: Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let endpoint = &answer["clusters"][0]["endpoints"][0];
+    assert_eq!(endpoint["token_accepted"], false, "{endpoint}");
+    assert_eq!(endpoint["clock_ahead_s"], 0, "{endpoint}");
+}
+
 #[test]
 fn what_is_no_proxmox() {
     let world = lab();

@@ -164,7 +164,12 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     cluster.note(seen);
     if response.status == 401 {
         let late = cluster.state().pace.refuse_ms;
+        let begun = super::clock();
         std::thread::sleep(Duration::from_millis(late));
+        // The layer before the API says the time before it waits.
+        if response.body.is_none() {
+            response.clock_s -= (super::clock() - begun) as i32;
+        }
     }
     Outcome { response, faults }
 }

@@ -1,7 +1,7 @@
 //! What the outcomes of one endpoint's steps mean: short words for the table, and each thing that is
 //! wrong with what mends it.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cure;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::exchange::Remedy;
 use crate::proxmox::key;
 use crate::proxmox::look::Distrust;
-use crate::proxmox::probe::Probe;
+use crate::proxmox::probe::{Date, Probe};
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
 use crate::text::printable;
 use crate::time;
@@ -182,15 +182,9 @@ impl Judging<'_> {
     }
 
     fn clock(&mut self, probe: &Probe) {
-        let Some((said, at)) = &probe.date else {
+        let Some(ahead) = probe.date.as_ref().and_then(ahead_s) else {
             return;
         };
-        let ours = at.duration_since(UNIX_EPOCH).map(|time| time.as_secs());
-        let (Some(theirs), Ok(ours)) = (time::parse_http(said), ours) else {
-            return;
-        };
-        let ahead =
-            i64::try_from(theirs).unwrap_or_default() - i64::try_from(ours).unwrap_or_default();
         self.verdict.clock_s = Some(ahead);
         if ahead.abs() > CLOCK_MAX_S {
             let way = if ahead > 0 { "ahead of" } else { "behind" };
@@ -266,6 +260,17 @@ impl Judging<'_> {
             self.find(Severity::Error, "nodes", what, cure::node(&node));
         }
     }
+}
+
+/// How far a clock is ahead of ours, in seconds: it spoke at some moment between question and answer.
+fn ahead_s(date: &Date) -> Option<i64> {
+    let seconds = |time: SystemTime| {
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    };
+    let theirs = i64::try_from(time::parse_http(&date.said)?).ok()?;
+    let (asked, answered) = (seconds(date.asked)?, seconds(date.answered)?);
+    Some(theirs - theirs.clamp(asked, answered.max(asked)))
 }
 
 fn is_node(row: &Value) -> bool {
