@@ -16,6 +16,9 @@ use crate::error::Error;
 use crate::held::Held;
 use crate::room::Kept;
 
+/// The newest major version whose privileges are known here.
+const MAJOR_NEWEST: u32 = 9;
+
 /// What came of each step; `None` where it was not come to.
 pub struct Probe {
     pub look: Look,
@@ -40,6 +43,19 @@ pub struct Date {
     pub said: String,
     pub asked: SystemTime,
     pub answered: SystemTime,
+}
+
+impl Probe {
+    /// The major version of Proxmox VE; the newest known one where it was not told.
+    pub fn major(&self) -> u32 {
+        let version = self
+            .version
+            .as_ref()
+            .and_then(|version| version.as_ref().ok());
+        let version = version.and_then(|version| version.get("version")?.as_str());
+        let major = version.and_then(|version| version.split('.').next()?.parse().ok());
+        major.unwrap_or(MAJOR_NEWEST)
+    }
 }
 
 /// Asks one endpoint in at most `time`. `session` makes, or gives, what the cluster is asked with:

@@ -64,7 +64,7 @@ pub fn remarks(level: Effect) -> Vec<&'static str> {
     if level >= Effect::Change {
         remarks.push("VM.Allocate also deletes guests: Proxmox has nothing finer.");
         remarks.push(
-            "Containers with more rights than `unprivileged` take Sys.Modify, which is not granted.",
+            "Containers with more rights than `unprivileged`, and a start order, take Sys.Modify, which is not granted.",
         );
     }
     remarks

@@ -78,6 +78,79 @@ pub static NEEDS: &[Need] = &[
     need("/pool", "Pool.Audit", Effect::Read, &["fleet"]),
 ];
 
+/// What single arguments or parts of answers take beyond the needs, so that few tokens are given it.
+pub struct Extra {
+    /// What a token without it cannot do or see.
+    pub what: &'static str,
+    pub path: &'static str,
+    /// One of these is enough.
+    pub privileges: &'static [&'static str],
+    /// What it was called before version 9, where that differs.
+    pub before_9: Option<&'static str>,
+    pub sets: &'static [&'static str],
+}
+
+/// Measured on 9.2, where the description of the API says nothing of the first three.
+pub static EXTRAS: &[Extra] = &[
+    Extra {
+        what: "a start order, and containers with more rights than `unprivileged`",
+        path: "/",
+        privileges: &["Sys.Modify"],
+        before_9: None,
+        sets: &["guest", "backup"],
+    },
+    Extra {
+        what: "stopping tasks of others",
+        path: "/nodes",
+        privileges: &["Sys.Modify"],
+        before_9: None,
+        sets: &["task"],
+    },
+    Extra {
+        what: "mapped devices",
+        path: "/mapping",
+        privileges: &["Mapping.Use"],
+        before_9: None,
+        sets: &["guest"],
+    },
+    Extra {
+        what: "the addresses of running machines",
+        path: "/vms",
+        privileges: &["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"],
+        before_9: Some("VM.Monitor"),
+        sets: &["guest"],
+    },
+    Extra {
+        what: "the bridges of nodes",
+        path: "/sdn",
+        privileges: &["SDN.Audit", "SDN.Use"],
+        before_9: None,
+        sets: &["node"],
+    },
+];
+
+impl Extra {
+    /// As a person is told that a token on a cluster of this major version lacks it; `None` where it
+    /// does not.
+    pub fn lack(&self, rights: &Rights, major: u32) -> Option<String> {
+        let older = self.before_9.filter(|_| major < 9);
+        let known = older.as_slice();
+        let privileges = if known.is_empty() {
+            self.privileges
+        } else {
+            known
+        };
+        // A path that has no entry of its own inherits; `/mapping` is listed only where it has one.
+        let holds = |privilege: &&str| match rights.on(self.path) {
+            Some(_) => rights.reach(self.path, privilege) == Reaches::Everywhere,
+            None => rights.holds(self.path, privilege),
+        };
+        let held = privileges.iter().any(holds);
+        let first = privileges.first().filter(|_| !held)?;
+        Some(format!("{} (`{first}` on `{}`)", self.what, self.path))
+    }
+}
+
 /// What of the needs on one path a token lacks.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lack {

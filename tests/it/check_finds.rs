@@ -461,6 +461,41 @@ fn a_clock_an_hour_off() {
     is_good(&world.env());
 }
 
+/// What takes a privilege that few tokens are given is named: only who has that too may everything.
+#[test]
+fn a_token_that_may_nearly_everything() {
+    let everything = "the token may do everything that the tools can";
+    let cases = [
+        (
+            "Sys.Modify",
+            "a start order, and containers with more rights than `unprivileged` (`Sys.Modify` on `/`); \
+             stopping tasks of others (`Sys.Modify` on `/nodes`)",
+        ),
+        (
+            "VM.GuestAgent.Audit,VM.GuestAgent.Unrestricted",
+            "the addresses of running machines (`VM.GuestAgent.Audit` on `/vms`)",
+        ),
+        (
+            "Mapping.Use",
+            "mapped devices (`Mapping.Use` on `/mapping`)",
+        ),
+    ];
+    for (lacked, without) in cases {
+        let world = lab();
+        let text = run(&["check"], &world.env()).stdout;
+        assert!(text.contains(everything), "{text}");
+        let lacked = lacked.split(',').map(str::to_string).collect();
+        world.cluster("lab").fault(Fault::TokenLacks(lacked));
+        let said = run(&["check"], &world.env());
+        assert_eq!(said.status, Some(0), "it may be meant: {}", said.stdout);
+        assert!(!said.stdout.contains(everything), "{}", said.stdout);
+        let words: Vec<&str> = said.stdout.split_whitespace().collect();
+        let note =
+            format!("the token `mcp@pve!mcp` may not do everything: it is without {without}");
+        assert!(words.join(" ").contains(&note), "{}", said.stdout);
+    }
+}
+
 /// Proxmox says the time first, and then lets a refused token wait.
 #[test]
 fn a_late_answer_is_no_wrong_clock() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proxmox_mcp::tools::TOOLSETS;
-use proxmox_mcp::tools::needs::NEEDS;
+use proxmox_mcp::tools::needs::{EXTRAS, NEEDS};
 use serde_json::{Value, json};
 
 use crate::check_finds::{run, with};
@@ -189,11 +189,14 @@ fn the_needs_are_those_of_the_sets_of_tools() {
     let sets: BTreeSet<&str> = TOOLSETS.iter().map(|set| set.name).collect();
     let of_needs: BTreeSet<&str> = NEEDS.iter().flat_map(|need| need.sets).copied().collect();
     assert_eq!(of_needs, sets);
-    for need in NEEDS {
+    let needed = NEEDS.iter().map(|need| &need.privilege);
+    let more = EXTRAS.iter().flat_map(|extra| extra.privileges);
+    for privilege in needed.chain(more) {
         assert!(
-            roles::PRIVILEGES.contains(&need.privilege),
-            "{} does not exist",
-            need.privilege
+            roles::PRIVILEGES.contains(privilege),
+            "{privilege} does not exist"
         );
     }
+    let of_extras = EXTRAS.iter().flat_map(|extra| extra.sets);
+    assert!(of_extras.into_iter().all(|set| sets.contains(set)));
 }

@@ -32,6 +32,7 @@ fn cluster(checked: &Checked) -> Value {
         "endpoints": endpoints,
         "toolsets": toolsets,
         "missing_privileges": privileges.map(|privileges| &privileges.lacks),
+        "without": privileges.map(|privileges| &privileges.extras),
         "findings": checked.findings.iter().map(finding).collect::<Vec<Value>>(),
     })
 }

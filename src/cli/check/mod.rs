@@ -176,12 +176,14 @@ impl<'a> Checked<'a> {
         }
         let said = self.endpoints.iter().find_map(|(probe, _)| {
             let rights = probe.rights.as_ref()?.as_ref().ok()?;
-            Some((rights, probe.separated))
+            Some((rights, probe))
         });
-        if let Some((rights, separated)) = said {
+        if let Some((rights, probe)) = said {
             let token_id = &self.cluster.settings.token_id;
-            let privileges = Privileges::of(&Rights::of(rights), token_id, separated);
+            let rights = Rights::of(rights);
+            let privileges = Privileges::of(&rights, token_id, probe.separated, probe.major());
             self.findings.extend(privileges.finding());
+            self.findings.extend(privileges.finding_of_extras());
             self.privileges = Some(privileges);
         }
     }

@@ -6,7 +6,7 @@ use crate::fleet::rights::{self, Rights};
 use crate::gate::mark::Effect;
 use crate::proxmox::advice::{self, Grant};
 use crate::tools::TOOLSETS;
-use crate::tools::needs::{self, Lack, NEEDS};
+use crate::tools::needs::{self, EXTRAS, Extra, Lack, NEEDS};
 
 const EFFECTS: [(Effect, &str); 4] = [
     (Effect::Read, "read"),
@@ -22,6 +22,8 @@ pub(super) struct Privileges {
     /// All that it lacks, a line a path, and the commands that grant it.
     pub(super) lacks: Vec<String>,
     pub(super) grants: Vec<String>,
+    /// What it cannot do for want of what few tokens are given, a sentence each.
+    pub(super) extras: Vec<String>,
     /// It has no privilege at all.
     bare: bool,
     /// It lacks what reading needs.
@@ -39,7 +41,12 @@ pub(super) struct Set {
 
 impl Privileges {
     /// Judges these rights.
-    pub(super) fn of(rights: &Rights, token_id: &str, separated: Option<bool>) -> Privileges {
+    pub(super) fn of(
+        rights: &Rights,
+        token_id: &str,
+        separated: Option<bool>,
+        major: u32,
+    ) -> Privileges {
         let lacking = needs::lacks(rights, NEEDS.iter());
         let bare = rights.is_bare();
         let reading = NEEDS.iter().filter(|need| need.effect == Effect::Read);
@@ -48,14 +55,40 @@ impl Privileges {
         Privileges {
             sets: TOOLSETS
                 .iter()
-                .map(|set| Set::of(rights, set.name))
+                .map(|set| Set::of(rights, set.name, major))
                 .collect(),
             lacks: lines(&lacking),
             grants: advice::grants(token_id, separated, &grants),
+            extras: extras(rights, major, |_| true),
             bare,
             blind,
             token_id: token_id.to_string(),
         }
+    }
+
+    /// Whether nothing of what the tools do is refused for want of a privilege.
+    pub(super) fn suffice(&self) -> bool {
+        self.lacks.is_empty() && self.extras.is_empty()
+    }
+
+    /// What it lacks of what few tokens are given.
+    pub(super) fn finding_of_extras(&self) -> Option<Finding> {
+        // Who may hardly do anything is not told of the rest.
+        if self.bare || self.blind || self.extras.is_empty() {
+            return None;
+        }
+        Some(Finding {
+            severity: Severity::Note,
+            endpoints: Vec::new(),
+            step: "privileges",
+            what: format!(
+                "the token `{}` may not do everything: it is without {}",
+                self.token_id,
+                self.extras.join("; ")
+            ),
+            cure: "nothing, where it is not missed: `Sys.Modify` also configures nodes".into(),
+            commands: Vec::new(),
+        })
     }
 
     /// What of it is to be said: it is wrong only where not even all can be read, since lists then
@@ -103,7 +136,7 @@ impl Privileges {
 }
 
 impl Set {
-    fn of(rights: &Rights, name: &'static str) -> Set {
+    fn of(rights: &Rights, name: &'static str, major: u32) -> Set {
         let of_set = || NEEDS.iter().filter(move |need| need.sets.contains(&name));
         let may = EFFECTS.iter().filter(|(effect, _)| {
             let mut needed = of_set().filter(|need| need.effect == *effect).peekable();
@@ -112,9 +145,20 @@ impl Set {
         Set {
             name,
             may: may.map(|(_, word)| *word).collect(),
-            lacks: lines(&needs::lacks(rights, of_set())),
+            lacks: [
+                lines(&needs::lacks(rights, of_set())),
+                extras(rights, major, |extra| extra.sets.contains(&name)),
+            ]
+            .concat(),
         }
     }
+}
+
+fn extras(rights: &Rights, major: u32, wanted: impl Fn(&Extra) -> bool) -> Vec<String> {
+    let wanted = EXTRAS.iter().filter(|extra| wanted(extra));
+    wanted
+        .filter_map(|extra| extra.lack(rights, major))
+        .collect()
 }
 
 fn lines(lacks: &[Lack]) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! each token may do.
 
 use super::judge::{Severity, Verdict};
+use super::privileges::Privileges;
 use super::{Checked, Probe};
 use crate::cli::terminal::{self, Terminal, Tone, WIDTH};
 use crate::time;
@@ -215,7 +216,7 @@ fn findings(checked: &Checked, terminal: Terminal, text: &mut String) {
 
 fn may_everything(checked: &Checked) -> bool {
     let privileges = checked.privileges.as_ref();
-    privileges.is_some_and(|privileges| privileges.lacks.is_empty())
+    privileges.is_some_and(Privileges::suffice)
 }
 
 /// What each set of tools may do, where it is not everything.

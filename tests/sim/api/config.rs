@@ -136,6 +136,9 @@ fn precheck(call: &Call) -> Result<(), Refusal> {
             &format!("/vms/{}", call.vmid()),
             &[privilege(key, kind)],
         )?;
+        if key == "startup" {
+            call.state.need(&call.who, "/", &["Sys.Modify"])?;
+        }
     }
     call.guest()?;
     unplanned(call, &delete)?;
