@@ -11,6 +11,11 @@ use std::fmt::Write;
 
 pub use hidden::is_hidden;
 
+/// The longest name of an object that is taken and shown, in characters: as a DNS name may be.
+pub const NAME_MAX_CHARS: usize = 253;
+/// The longest volume or task name, in characters. What is shown shorter cannot be given back.
+pub const LONG_NAME_MAX_CHARS: usize = 512;
+
 /// The longest word of a caller that a sentence repeats.
 const WORD_MAX_CHARS: usize = 200;
 

@@ -95,6 +95,7 @@ mod sight;
 mod sim;
 mod sim_remote;
 mod sim_wire;
+mod slow_storage;
 mod table;
 mod talkative;
 mod times;

@@ -3,7 +3,7 @@
 //! What a storage did not say is never taken for "there is none": every place that did not answer is
 //! named, and so is every right without which archives are left out of a listing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
@@ -20,6 +20,10 @@ use crate::wait;
 
 /// How long one storage of several may take.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What an answer needs at the end.
+const TELL_TIME: Duration = Duration::from_millis(500);
+/// With less time left a slow storage is not asked once more.
+const SLOW_LEAST: Duration = Duration::from_secs(1);
 /// With less time left no further storage is asked.
 const ASK_LEAST: Duration = Duration::from_millis(100);
 const REASON_MAX_CHARS: usize = 300;
@@ -40,6 +44,8 @@ pub struct Found {
     pub archives: Vec<Archive>,
     /// The places that did not answer, with the reason.
     pub silent: Vec<Value>,
+    /// One of those had no more time, which it has where it is asked alone.
+    pub slow: bool,
 }
 
 /// One backup.
@@ -116,24 +122,55 @@ pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec
 }
 
 /// Asks each place for its backups, those of one guest with `vmid`, newest first. One of several gets
-/// at most half of the time that is left, so that a dead one does not silence the others.
+/// at most half of the time that is left, so that a slow one does not silence the others; what is
+/// left when those are done is for the slow ones.
 ///
 /// # Errors
 /// The call was withdrawn.
 pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, Error> {
     let mut found = Found::default();
-    for (number, place) in places.iter().enumerate() {
-        let is_last = number + 1 == places.len();
-        match listed(reach, place, vmid, is_last) {
-            Ok(rows) => {
-                let archives = rows.iter().filter_map(|row| archive(row, place));
-                let before = found.archives.len();
-                found.archives.extend(archives);
-                // Each becomes a row.
-                room::note((found.archives.len() - before) * ROW_BYTES);
-            }
+    let mut slow = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        // The last one has all, where nobody waits for it.
+        let is_last = at + 1 == places.len() && slow.is_empty();
+        let share = match (places.len(), is_last) {
+            (1, _) => Share::whole(),
+            (_, true) => Share::rest(),
+            (_, false) => Share::part(),
+        };
+        let begun = Instant::now();
+        match listed(reach, place, vmid, share.limit) {
+            Ok(rows) => found.add(&rows, place),
             Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if share.is_over(begun) => {
+                slow.push((place, error));
+                // It is the storage that is slow, and not the cluster.
+                reach.try_again()?;
+            }
             Err(error) => found.silent.push(silent(place, &error)),
+        }
+    }
+    let mut left = slow.len();
+    for (place, error) in slow {
+        left -= 1;
+        let share = match left {
+            0 => Share::rest(),
+            _ => Share::part(),
+        };
+        // No longer than before: it would be as silent.
+        let longer = wait::remaining().is_none_or(|left| left > SLOW_LEAST);
+        let again = match longer {
+            true => listed(reach, place, vmid, share.limit),
+            false => Err(error),
+        };
+        match again {
+            Ok(rows) => found.add(&rows, place),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) => {
+                found.silent.push(silent(place, &error));
+                found.slow = true;
+                reach.try_again()?;
+            }
         }
     }
     found
@@ -142,11 +179,56 @@ pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, 
     Ok(found)
 }
 
+/// The time that one place has, where others wait for theirs.
+struct Share {
+    limit: Option<Duration>,
+}
+
+impl Share {
+    fn whole() -> Share {
+        Share { limit: None }
+    }
+
+    /// That of one whom others wait for.
+    fn part() -> Share {
+        let left = wait::remaining();
+        Share {
+            limit: left.map(|left| STORAGE_TIMEOUT.min(left / 2)),
+        }
+    }
+
+    /// What is left for the last one of several: what the others said is still to be told.
+    fn rest() -> Share {
+        let left = wait::remaining();
+        Share {
+            limit: left.map(|left| left.saturating_sub(TELL_TIME)),
+        }
+    }
+
+    /// Whether what was begun then has had all of it.
+    fn is_over(&self, begun: Instant) -> bool {
+        // A wait may end a little before its time.
+        let most = |limit: Duration| limit.mul_f64(0.9);
+        self.limit
+            .is_some_and(|limit| begun.elapsed() >= most(limit))
+    }
+}
+
+impl Found {
+    fn add(&mut self, rows: &[Value], place: &Place) {
+        let archives = rows.iter().filter_map(|row| archive(row, place));
+        let before = self.archives.len();
+        self.archives.extend(archives);
+        // Each becomes a row.
+        room::note((self.archives.len() - before) * ROW_BYTES);
+    }
+}
+
 fn listed(
     reach: &Reach,
     place: &Place,
     vmid: Option<u32>,
-    is_last: bool,
+    limit: Option<Duration>,
 ) -> Result<Held<Vec<Value>>, Error> {
     let unreached = |cause: &str| Error::Unreachable {
         cluster: reach.cluster_name().to_string(),
@@ -163,10 +245,10 @@ fn listed(
         request = request.with("vmid", vmid);
     }
     let ask = || reach.rows(&request, "volid");
-    match wait::remaining() {
-        Some(left) if left < ASK_LEAST => Err(unreached("not asked: the time was over")),
-        Some(left) if !is_last => wait::within(STORAGE_TIMEOUT.min(left / 2), ask),
-        _ => ask(),
+    match (wait::remaining(), limit) {
+        (Some(left), _) if left < ASK_LEAST => Err(unreached("not asked: the time was over")),
+        (_, Some(limit)) => wait::within(limit, ask),
+        (_, None) => ask(),
     }
 }
 

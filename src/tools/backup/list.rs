@@ -15,8 +15,8 @@ use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
 use crate::tools::fleet::none_named;
 
-const VOLUME_MAX_CHARS: usize = 300;
-const WORD_MAX_CHARS: usize = 80;
+const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
+const WORD_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const NOTES_MAX_CHARS: usize = 300;
 
 const COLUMNS: &[&str] = &[
@@ -53,11 +53,17 @@ pub(super) const LIST: Tool = Tool {
     run: Run::Fleet(list),
 };
 
+/// What to do where a storage takes longer than it may beside others.
+const SLOW_NOTE: &str =
+    "a storage lists slowly: `storage` asks it alone, with the whole time of the call";
+
 /// What one cluster has.
 #[derive(Default)]
 struct Listed {
     archives: Vec<Archive>,
     not_read: Vec<Value>,
+    /// A storage had no more time.
+    slow: bool,
     hidden: Option<String>,
     /// Why nothing of what was asked for can be there.
     nothing: Option<String>,
@@ -76,7 +82,9 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut found: Vec<(u64, Row)> = Vec::new();
     let mut not_read = Vec::new();
     let mut hidden = Map::new();
+    let mut slow = false;
     for (cluster, listed) in answered {
+        slow |= listed.slow;
         for archive in listed.archives {
             let mut row = row(&archive);
             if several {
@@ -100,6 +108,9 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
     if !not_read.is_empty() {
         answer.insert("not_read".into(), not_read.into());
+    }
+    if slow {
+        answer.insert("note".into(), SLOW_NOTE.into());
     }
     if !hidden.is_empty() {
         answer.insert("hidden".into(), Value::Object(hidden));
@@ -140,6 +151,7 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
         hidden: archives::hidden(reach, &places, vmid)?,
         archives: found.archives,
         not_read: found.silent,
+        slow: found.slow,
         nothing: None,
     })
 }
