@@ -100,6 +100,7 @@ pub fn named(format: &str, name: &str, text: &str) -> Checked {
             !text.contains([' ', '+', '/', '\n']),
             &format!("invalid urlencoded string: {text}"),
         ),
+        "pve-qm-smbios1" => smbios(name, text),
         "storage-pair" => need(
             text.split(':').all(storage),
             &format!("invalid storage pair '{text}'"),
@@ -114,6 +115,29 @@ pub fn named(format: &str, name: &str, text: &str) -> Checked {
         "pve-calendar-event" => Ok(()),
         _ => firewall(format, text),
     }
+}
+
+/// Texts are of the letters of base64, whether they are meant so or not.
+fn smbios(name: &str, text: &str) -> Checked {
+    text.split(',').try_for_each(|part| {
+        let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        let letters = value.trim_end_matches('=');
+        let fits = match key {
+            "uuid" => letters.len() == 36,
+            "base64" => matches!(value, "0" | "1"),
+            "version" | "serial" | "manufacturer" | "product" | "sku" | "family" => {
+                !letters.is_empty()
+                    && letters
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || "+/".contains(c))
+            }
+            _ => false,
+        };
+        let text = format!(
+            "invalid format - format error\n{name}.{key}: value does not match the regex pattern"
+        );
+        need(fits, &text)
+    })
 }
 
 const CONTENT: &[&str] = &[

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::place::{self, Problems};
 use super::property::{self, Held, Properties, plain};
 use super::settings::{self, SETTINGS};
-use super::{GUEST, answer_for, change};
+use super::{GUEST, answer_for, change, encoded};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
@@ -140,7 +140,7 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let set = params
         .iter()
-        .filter(|(key, value)| !is_so(config.get(*key), value));
+        .filter(|(key, value)| !is_so(key, config.get(*key), value));
     let unset = deleted.iter().filter(|key| config.contains_key(*key));
     let changed = set
         .map(|(key, _)| key.as_str())
@@ -166,12 +166,12 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// Whether an option has this value already.
-fn is_so(now: Option<&Value>, value: &Value) -> bool {
+fn is_so(key: &str, now: Option<&Value>, value: &Value) -> bool {
     let text = |value: &Value| match value {
         Value::Bool(yes) => u8::from(*yes).to_string(),
         other => plain(other),
     };
-    now.is_some_and(|now| text(now) == text(value))
+    now.is_some_and(|now| encoded::is_same(key, &text(now), &text(value)))
 }
 
 fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{GUEST, answer_for};
+use super::{GUEST, answer_for, encoded};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
@@ -16,6 +16,8 @@ use crate::tools::plan;
 
 /// The longest value of an option that is shown, in characters.
 const VALUE_MAX_CHARS: usize = 500;
+/// The longest line of a value that has several.
+const LINE_MAX_CHARS: usize = 8192;
 /// The longest notes that are shown, in characters.
 const NOTES_MAX_CHARS: usize = 4000;
 /// The option that holds the notes, a stranger's text.
@@ -112,7 +114,8 @@ fn status(current: &Value) -> Map<String, Value> {
 fn config(config: &Value, answer: &mut Map<String, Value>) {
     let mut options: Vec<(String, Value)> = Vec::new();
     for (key, value) in config.as_object().into_iter().flatten() {
-        let shown = match value {
+        let shown = match encoded::decode(key, value).as_ref().unwrap_or(value) {
+            Value::Array(lines) => lines.iter().map(line).collect(),
             Value::String(text) if key == NOTES => {
                 let notes = printable(text, NOTES_MAX_CHARS);
                 answer.insert("untrusted_text".into(), json!({ "notes": notes }));
@@ -207,19 +210,32 @@ fn pending(list: &[Value]) -> Value {
         .filter(|row| row.get("pending").is_some() || row.get("delete").is_some());
     let shown = |value: &Value| match value {
         Value::String(text) => Value::from(printable(text, VALUE_MAX_CHARS)),
+        Value::Array(lines) => lines.iter().map(line).collect(),
         other => other.clone(),
     };
     waiting
         .map(|row| {
-            if row.get("key").and_then(Value::as_str) == Some(NOTES) {
+            let option = row.get("key").and_then(Value::as_str).unwrap_or_default();
+            if option == NOTES {
                 return json!({"key": NOTES, "pending": "(changed)"});
             }
             let entries = row.as_object().into_iter().flatten();
             Value::Object(
                 entries
-                    .map(|(key, value)| (key.clone(), shown(value)))
+                    .map(|(name, value)| {
+                        let meant = match name.as_str() {
+                            "value" | "pending" => encoded::decode(option, value),
+                            _ => None,
+                        };
+                        (name.clone(), shown(meant.as_ref().unwrap_or(value)))
+                    })
                     .collect(),
             )
         })
         .collect()
+}
+
+/// A line of a value that has several, such as a key, which is longer than others.
+fn line(line: &Value) -> Value {
+    printable(line.as_str().unwrap_or_default(), LINE_MAX_CHARS).into()
 }

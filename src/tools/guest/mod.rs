@@ -6,6 +6,7 @@ mod configure;
 mod create;
 mod delete;
 mod disk;
+mod encoded;
 mod get;
 mod half;
 mod list;
@@ -41,7 +42,7 @@ pub static TOOLS: &[Tool] = &[
 ];
 
 /// The longest name of a guest that is shown, in characters.
-pub const NAME_MAX_CHARS: usize = 80;
+pub const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 
 /// The guest that a call addresses.
 pub const GUEST: Param = Param::new("guest", Kind::Guest, "VMID or name");

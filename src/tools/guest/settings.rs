@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::encoded;
 use crate::error::Error;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
@@ -14,13 +15,14 @@ pub(super) const SETTINGS: Param = Param::new(
 )
 .optional();
 
-/// The settings. `taken` are API parameters that may not be among them, each with what to use
+/// The settings, encoded where Proxmox keeps them so. `taken` are API parameters that may not be among them, each with what to use
 /// instead.
 ///
 /// # Errors
 /// All that are taken.
 pub(super) fn free(args: &Args, taken: &[(&str, &str)]) -> Result<Map<String, Value>, Error> {
-    let settings = args.settings("settings");
+    let mut settings = args.settings("settings");
+    encoded::encode(&mut settings);
     let problems = taken
         .iter()
         .filter(|(name, _)| settings.contains_key(*name));
