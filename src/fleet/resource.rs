@@ -166,6 +166,14 @@ impl Resource<'_> {
         &self.storage
     }
 
+    /// The pools that it is in: its own, and those that this one is within: of `core/db`, `core` too.
+    pub fn pools(&self) -> impl Iterator<Item = &str> {
+        let slashes = self.pool.match_indices('/');
+        let above = slashes.filter_map(|(at, _)| self.pool.get(..at));
+        let own = Some(&*self.pool).filter(|pool| !pool.is_empty());
+        above.chain(own)
+    }
+
     pub fn tags(&self) -> impl Iterator<Item = &str> {
         let tags = self.tags.split([';', ',', ' ']);
         tags.filter(|tag| !tag.is_empty())

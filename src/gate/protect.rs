@@ -319,7 +319,7 @@ impl Deed<'_> {
         if let Some((_, known)) = self.pools.borrow().iter().find(|(name, _)| name == pool) {
             return Ok(known.clone());
         }
-        let read = guests::members(self.reach, pool);
+        let read = guests::members_within(self.reach, pool);
         let members = read.map_err(|error| self.unchecked(vmid, By::Rule(rule), error))?;
         if members.is_none() {
             let by = By::Rule(rule);

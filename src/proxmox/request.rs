@@ -118,7 +118,11 @@ impl Request {
 /// Values come from callers and from clusters alike.
 fn check_part(slot: &str, value: &str) -> Result<(), Error> {
     let slash_allowed = slot == "volume";
-    let bad = |c: &char| c.is_control() || *c == '\\' || (*c == '/' && !slash_allowed);
+    // Names of files and of users may have one; it is no separator there.
+    let backslash_allowed = matches!(slot, "volume" | "upid" | "userid");
+    let bad = |c: &char| {
+        c.is_control() || (*c == '\\' && !backslash_allowed) || (*c == '/' && !slash_allowed)
+    };
     let mut parts = value.split(|c| slash_allowed && matches!(c, '/' | ':'));
     let why = if value.is_empty() {
         "it is empty".to_owned()

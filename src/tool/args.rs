@@ -8,12 +8,8 @@ use super::param::{Kind, Param, Unit, Word};
 use super::taken;
 use crate::error::Error;
 use crate::gate::confirm::canonical;
-use crate::text::repeated;
+use crate::text::{LONG_NAME_MAX_CHARS, NAME_MAX_CHARS, repeated};
 
-/// The longest name of an object, in characters.
-const NAME_MAX_CHARS: usize = 128;
-/// The longest volume or task name, in characters.
-const LONG_NAME_MAX_CHARS: usize = 512;
 /// The most entries in a free map or a list.
 const ENTRIES_MAX: usize = 200;
 /// The longest text in a list or a free map, in characters.
@@ -180,19 +176,29 @@ impl Word {
             Word::Volume | Word::Task => LONG_NAME_MAX_CHARS,
             Word::Snapshot => 40,
             Word::Node => 63,
-            Word::Storage | Word::DnsName | Word::Id => NAME_MAX_CHARS,
+            Word::Storage | Word::DnsName | Word::Pool | Word::Tag | Word::Id => NAME_MAX_CHARS,
         };
-        if text.is_empty() || text.len() > max || text.split('/').any(|part| part == "..") {
+        let elsewhere = |part: &str| matches!(part, "" | "." | "..");
+        if text.is_empty() || text.chars().count() > max || text.chars().any(char::is_control) {
             return false;
         }
+        // Where Proxmox's own rule is a set of characters, that is the rule. Elsewhere only what
+        // cannot be is refused: whatever a list has shown is taken back.
+        let unbroken = !text.contains(char::is_whitespace);
         match self {
             Word::Node => all("-") && first != Some('-'),
             Word::Storage => all("-_.") && first.is_some_and(|c| c.is_ascii_alphabetic()),
             Word::Snapshot => all("-_") && first.is_some_and(|c| c.is_ascii_alphabetic()),
-            Word::Volume => all("-_./:+@~=,") && text.find(':').is_some_and(|colon| colon > 0),
+            Word::Volume => text.split_once(':').is_some_and(|(storage, path)| {
+                Word::Storage.allows(storage)
+                    && !path.split('/').any(elsewhere)
+                    && path.trim() == path
+            }),
             Word::DnsName => all("-.") && first.is_some_and(plain),
-            Word::Task => all("-_.!:@+"),
-            Word::Id => all("-_.") && text != "." && first != Some('-'),
+            Word::Task => unbroken && !text.contains('/'),
+            Word::Pool => unbroken && !text.contains('\\') && !text.split('/').any(elsewhere),
+            Word::Tag => unbroken && !text.contains([';', ',']),
+            Word::Id => all("-_.") && !elsewhere(text) && first != Some('-'),
         }
     }
 
@@ -208,6 +214,8 @@ impl Word {
             Word::Volume => "a volume is written `storage:path`, as lists of a storage give it",
             Word::DnsName => "a guest's name is a DNS name: letters, digits, hyphens, dots",
             Word::Task => "a task is written `cluster!UPID:...` as answers give it",
+            Word::Pool => "a pool's name has no blanks; one within another is written `core/db`",
+            Word::Tag => "a tag has no blank, `,` or `;`",
             Word::Id => "only letters, digits, `-`, `_`, `.`",
         }
     }

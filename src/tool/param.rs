@@ -73,13 +73,17 @@ pub enum Word {
     Storage,
     /// A snapshot: begins with a letter, then letters, digits, `-`, `_`; at most 40.
     Snapshot,
-    /// A volume: `storage:path`, no blanks, no `..`.
+    /// A volume: `storage:path`. The name of a file may have nearly anything in it.
     Volume,
     /// A DNS name, for a guest.
     DnsName,
     /// A task: `cluster!UPID:...` or a bare UPID.
     Task,
-    /// Anything of letters, digits, `-`, `_`, `.`: bridges, pools, disks, options.
+    /// A pool, or one within another: `core/db`.
+    Pool,
+    /// A tag: `c++`.
+    Tag,
+    /// Anything of letters, digits, `-`, `_`, `.`: bridges, disks, options.
     Id,
 }
 

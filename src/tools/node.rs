@@ -11,7 +11,7 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::proxmox::request::{Request, Verb};
 use crate::room;
-use crate::text::{printable, visible};
+use crate::text::{LONG_NAME_MAX_CHARS, printable, visible};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
@@ -23,7 +23,7 @@ use crate::tool::{Marks, Run, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];
 
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const TEXT_MAX_CHARS: usize = 200;
 
 const COLUMNS: &[&str] = &[
@@ -366,7 +366,7 @@ fn tasks(reach: &Reach, node: &str) -> Result<Value, Error> {
     let task = |row: &Value| {
         let text = |key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
-            printable(text, 2 * TEXT_MAX_CHARS)
+            printable(text, LONG_NAME_MAX_CHARS)
         };
         let entries = [
             ("task", format!("{cluster}!{}", text("upid")).into()),

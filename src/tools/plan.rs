@@ -21,8 +21,8 @@ use crate::wait;
 const BACKUPS_LIMIT_S: u64 = 5;
 /// How long a plan looks for linked clones, in seconds, all storages together.
 const CLONES_LIMIT_S: u64 = 5;
-const NAME_MAX_CHARS: usize = 80;
-const VOLUME_MAX_CHARS: usize = 300;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
+const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 const NOTES_MAX_CHARS: usize = 100;
 /// So many linked clones are named; of more, the number.
 const CLONES_SHOWN_MAX: usize = 20;

@@ -63,6 +63,6 @@ fn words(word: Word) -> &'static [&'static str] {
         ],
         Word::DnsName => &["fresh"],
         Word::Task => &["$task"],
-        Word::Id => &["fresh"],
+        Word::Pool | Word::Tag | Word::Id => &["fresh"],
     }
 }

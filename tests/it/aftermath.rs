@@ -189,7 +189,11 @@ fn what_no_node_runs_is_seen_at_the_object() {
     let gone: fn(&Hit) -> Act = |_| refuse(500, "pool 'web' does not exist", "");
     let made = pool(Verb::Post, &["pools"]).with("poolid", "web");
     let removed = pool(Verb::Delete, &["pools", "web"]);
+    let within = pool(Verb::Delete, &["pools"]).with("poolid", "web/db");
+    let found: fn(&Hit) -> Act = |_| ok(&json!([{"poolid": "web/db"}]));
     for (request, read, expected) in [
+        (&within, found, "`/pools/web/db` is still there"),
+        (&within, gone, "`/pools/web/db` is gone"),
         (&made, there, "`/pools/web` exists now"),
         (&made, gone, "`/pools/web` cannot be read, or is not there"),
         (&removed, there, "`/pools/web` is still there"),

@@ -217,6 +217,17 @@ fn a_part_of_a_path_stays_one() {
         &["a", "local", "local:iso/x y.iso"],
         Ok("/nodes/a/storage/local/content/local%3Aiso%2Fx%20y.iso"),
     );
+    // In the name of a file or of a user a backslash is a letter as any other.
+    check(
+        volume,
+        &["a", "local", "local:iso/a\\b.iso"],
+        Ok("/nodes/a/storage/local/content/local%3Aiso%2Fa%5Cb.iso"),
+    );
+    check(
+        "/nodes/{node}/tasks/{upid}/status",
+        &["a", "UPID:a:1:2:3:x::DOM\\u@ad:"],
+        Ok("/nodes/a/tasks/UPID%3Aa%3A1%3A2%3A3%3Ax%3A%3ADOM%5Cu%40ad%3A/status"),
+    );
     for bad in [
         "..",
         "local:../x",

@@ -40,6 +40,7 @@ mod fuzz_corpus;
 mod fuzz_targets;
 mod gate;
 mod gateway;
+mod given_back;
 mod guests;
 mod health;
 mod hostile;

@@ -26,6 +26,13 @@ fn parses_upids() {
             "root@pam",
         ),
         (
+            "UPID:pve1:000005AF:0006180C:6AC2728D:imgdel:nas:DOM\\user+x=1&o'neil@my.ad!t-1:",
+            "pve1",
+            "imgdel",
+            "nas",
+            "DOM\\user+x=1&o'neil@my.ad!t-1",
+        ),
+        (
             "UPID:pve1:000005AF:0006180C:6AC2728D:aptupdate::root@pam:",
             "pve1",
             "aptupdate",

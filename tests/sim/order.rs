@@ -4,14 +4,19 @@ use serde_json::{Map, Value};
 
 use super::fault::{Fault, FrontBody, Limited};
 use super::guest::{Guest, Snapshot};
+use super::rights::Who;
 use super::state::State;
+use super::storage::Volume;
+use super::task::Plan;
 use super::world::{SimCluster, World};
 
 impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [at NODE] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
-    /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it),
+    /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it), `pool CLUSTER POOL VMID...`
+    /// (those are in that pool, which is made where it is not there), `volume CLUSTER VOLUME` (it is on a
+    /// shared storage), `task CLUSTER NODE USER ID` (a volume was deleted),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
     /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`),
     /// `hangs CLUSTER VMID` (the guest does not obey a shutdown), `busy CLUSTER VMID` (it takes no
@@ -85,6 +90,43 @@ impl World {
             ["ha", name, sid, state] => cluster(name)?.edit(|known| {
                 let resource = Map::from_iter([("state".to_string(), Value::from(*state))]);
                 known.ha.insert((*sid).into(), resource);
+            }),
+            ["pool", name, pool, vmids @ ..] => cluster(name)?.edit(|state| {
+                let vmids: Vec<u32> = vmids.iter().filter_map(|vmid| vmid.parse().ok()).collect();
+                for other in state.pools.values_mut() {
+                    other.vms.retain(|vmid| !vmids.contains(vmid));
+                }
+                let known = state.pools.entry((*pool).into()).or_default();
+                known.vms.extend(vmids);
+            }),
+            ["volume", name, volid @ ..] => cluster(name)?.edit(|state| {
+                let volid = unescaped(&volid.join(" "));
+                let (id, path) = volid.split_once(':').unwrap_or_default();
+                let content = path.split('/').next().unwrap_or_default().to_string();
+                let known = state.storage_mut(id);
+                let known = known.ok_or_else(|| format!("no such storage: {order}"))?;
+                known.volumes.push(Volume {
+                    volid: volid.clone(),
+                    content,
+                    format: "iso".into(),
+                    size: 1 << 30,
+                    ..Volume::default()
+                });
+                Ok::<(), String>(())
+            })?,
+            ["task", name, node, user, id] => cluster(name)?.edit(|state| {
+                let (user, token) = match user.split_once('!') {
+                    Some((user, token)) => (user, Some(token.to_string())),
+                    None => (*user, None),
+                };
+                let who = Who {
+                    user: user.into(),
+                    token,
+                    lacks: Vec::new(),
+                };
+                let plan = Plan::new(node, "imgdel", id);
+                state.spawn(&who, plan, |_, _| Ok(()));
+                state.settle_all();
             }),
             ["storage-down", name, storage, node] => cluster(name)?.edit(|state| {
                 let known = state.storage_mut(storage);

@@ -124,7 +124,8 @@ impl Test {
                 Property::Status => is_one(values, &row.status),
                 Property::Cluster => is_one(values, cluster),
                 Property::Node => is_one(values, &row.node),
-                Property::Pool => is_one(values, &row.pool),
+                // A pool holds what is in the pools within it.
+                Property::Pool => row.pools().any(|pool| is_one(values, pool)),
                 Property::Tag => row.tags().any(|tag| is_one(values, tag)),
             },
             Test::Type(sorts) => sorts.contains(&row.sort()),

@@ -206,11 +206,27 @@ fn addressed(vmid: u32, request: &Request) -> Found {
     }
 }
 
-/// The guests in a pool, as far as the token may see them; nothing where there is no such pool.
+/// The guests in a pool and in those within it, as far as the token may see them; nothing where there
+/// is no such pool.
 ///
 /// # Errors
-/// The pool cannot be read.
-pub(super) fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
+/// A pool cannot be read.
+pub(super) fn members_within(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
+    let Some(mut vmids) = members(reach, pool)? else {
+        return Ok(None);
+    };
+    let within = format!("{pool}/");
+    for row in reach.rows_at("/pools", &[], "poolid")? {
+        let name = row.get("poolid").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| name.starts_with(&within)) {
+            vmids.extend(members(reach, name)?.unwrap_or_default());
+        }
+    }
+    Ok(Some(vmids))
+}
+
+/// The guests in a pool itself.
+fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
     // A pool within another has a slash in its name, which a path cannot take.
     let request = if pool.contains('/') {
         Request::new(Verb::Get, "/pools", &[])?.with("poolid", pool)

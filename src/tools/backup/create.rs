@@ -20,7 +20,7 @@ use crate::tools::guest::{GUEST, answer_for};
 
 /// The longest notes that Proxmox takes for a backup.
 const NOTES_MAX_CHARS: usize = 1024;
-const VOLUME_MAX_CHARS: usize = 300;
+const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 /// What Proxmox's own dialogue proposes: who it is a backup of.
 const NOTES_DEFAULT: &str = "{{guestname}}";
 /// So many lines of the log are searched for the archive's name, which comes early.

@@ -14,7 +14,7 @@ use crate::tools::disks;
 
 /// So many other archives are named where one is not found.
 const OTHERS_SHOWN_MAX: usize = 5;
-const VOLUME_MAX_CHARS: usize = 300;
+const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 
 /// An archive that is there, with the node that will read it.
 pub struct Source {

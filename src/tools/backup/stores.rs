@@ -8,7 +8,7 @@ use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::rows::flag;
 
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 /// Where Proxmox's installer puts disks.
 const DISKS_DEFAULT: &str = "local-lvm";
 

@@ -30,7 +30,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "disk_used_gib",
 ];
 
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 
 /// The groups of one cluster, or of all.
 #[derive(Default)]
@@ -60,7 +60,8 @@ struct Sums {
 }
 
 impl Groups {
-    /// Counts a row of `cluster`; one with several tags in each of their groups.
+    /// Counts a row of `cluster`; one with several tags in each of their groups, one in a pool within
+    /// others in each of theirs.
     pub(super) fn count(&mut self, by: &str, cluster: &str, resource: &Resource) {
         let Some(column) = BY.iter().copied().find(|column| *column == by) else {
             return;
@@ -75,7 +76,8 @@ impl Groups {
             "node" if shared => vec![""],
             "node" => vec![&*resource.node],
             "status" => vec![&*resource.status],
-            "pool" => vec![&*resource.pool],
+            // What is in a pool is in those that this one is within.
+            "pool" => resource.pools().collect(),
             "tag" => resource.tags().collect(),
             _ => vec![sort],
         };

@@ -8,7 +8,7 @@ use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};
 
 /// The longest name and the longest list of tags that are shown, in characters.
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const TAGS_MAX_CHARS: usize = 200;
 
 /// What [`row`] can have, in the order in which it is shown; `nodes` is that of a shared storage,

@@ -27,7 +27,7 @@ use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row}
 use crate::tool::{Marks, Run, Subject, Tool};
 
 const QUERY_MAX_CHARS: usize = 1000;
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const NODE_STATUS: &str = "node_status";
 
 const USUAL: &[&str] = &[

@@ -14,7 +14,7 @@ use crate::tool::rows::{NAME_BYTES, gib};
 
 /// A storage is full beyond this, in percent.
 pub(super) const FULL_PERCENT: f64 = 85.0;
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 
 #[derive(Default)]
 pub(super) struct Tally {

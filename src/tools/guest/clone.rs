@@ -46,7 +46,7 @@ pub(super) const CLONE: Tool = Tool {
             "copy this snapshot, not the present state",
         )
         .optional(),
-        Param::new("pool", Kind::Word(Word::Id), "that the copy joins").optional(),
+        Param::new("pool", Kind::Word(Word::Pool), "that the copy joins").optional(),
     ],
     answer: &[
         ("vmid", "integer"),

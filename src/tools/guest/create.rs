@@ -15,7 +15,7 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
-use crate::text::printable;
+use crate::text::{printable, repeated};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Unit, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
@@ -224,6 +224,12 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     }
     if let Some(iso) = args.text("iso") {
         problems.take(place::volume(reach, &node.name, iso, "iso"))?;
+        if iso.contains([',', '=']) {
+            problems.add(format!(
+                "`{}` cannot be inserted: Proxmox takes a `,` or `=` in its name for settings of the drive",
+                repeated(iso)
+            ));
+        }
         params.insert("ide2".into(), format!("{iso},media=cdrom").into());
     }
     problems.end()?;

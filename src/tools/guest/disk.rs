@@ -19,7 +19,7 @@ use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
 use crate::tools::fleet::quorum;
 
-pub(super) const VOLUME_MAX_CHARS: usize = 200;
+pub(super) const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 /// A size without a letter is in these.
 const GIB: u64 = 1 << 30;
 

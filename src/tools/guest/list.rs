@@ -59,7 +59,7 @@ pub(super) const LIST: Tool = Tool {
         )
         .optional(),
         Param::new("node", Kind::Word(Word::Node), "on this one only").optional(),
-        Param::new("tag", Kind::Word(Word::Id), "with this one only").optional(),
+        Param::new("tag", Kind::Word(Word::Tag), "with this one only").optional(),
         FIELDS,
         LIMIT,
         CURSOR,

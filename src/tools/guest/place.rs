@@ -19,7 +19,7 @@ const STORAGE_FALLBACK: &str = "local-lvm";
 const BRIDGE_FALLBACK: &str = "vmbr0";
 /// So many names are listed as what would do.
 const NAMES_MAX: usize = 12;
-const NAME_MAX_CHARS: usize = 120;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 
 /// Collects what is wrong, so that a call is refused for all of it at once.
 #[derive(Default)]

@@ -20,7 +20,7 @@ use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 
-const VOLID_MAX_CHARS: usize = 300;
+const VOLID_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 const NOTES_MAX_CHARS: usize = 500;
 /// A local storage is another one on each node; so many are read in one call.
 const NODES_MAX: usize = 8;

@@ -7,4 +7,4 @@ use crate::tool::Tool;
 
 pub static TOOLS: &[Tool] = &[list::LIST, content::CONTENT];
 
-const NAME_MAX_CHARS: usize = 80;
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;

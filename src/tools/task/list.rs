@@ -24,9 +24,9 @@ use crate::tools::fleet::none_named;
 use crate::wait;
 
 const TIME_MAX_CHARS: usize = 40;
-const WORD_MAX_CHARS: usize = 80;
+const WORD_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const EXIT_MAX_CHARS: usize = 200;
-const UPID_MAX_CHARS: usize = 512;
+const UPID_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 /// So many tasks are read of a node at most.
 const ROWS_MAX: usize = 2000;
 /// A node without rights of its own inherits, as any other does.
