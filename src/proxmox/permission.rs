@@ -194,7 +194,12 @@ impl Values<'_> {
                 Some(slot) => self.get(slot)?,
                 None => part.to_string(),
             };
-            if !is_word(&value) {
+            let is_fit = match slot {
+                // A pool within another is a path of several parts.
+                Some("pool" | "poolid") => value.split('/').all(is_word),
+                _ => is_word(&value),
+            };
+            if !is_fit {
                 return None;
             }
             path.push('/');

@@ -158,6 +158,26 @@ fn a_plain_check_is_judged() {
         ["perm", "/pool/{pool}", ["X"], "require_param", "pool"]]]});
     let pool = json!({"/vms/100": {"A": 0}, "/pool/dev": {"X": 1}});
     check(&clone, json!({"newid": 120, "pool": "dev"}), &pool, "may");
+    // One within another inherits from it.
+    let above = json!({"/vms/100": {"A": 0}, "/pool/dev": {"X": 1}, "/pool/ops": {"Y": 1}});
+    check(
+        &clone,
+        json!({"newid": 120, "pool": "dev/db"}),
+        &above,
+        "may",
+    );
+    check(
+        &clone,
+        json!({"newid": 120, "pool": "ops/db"}),
+        &above,
+        "`X` on `/vms/120`",
+    );
+    check(
+        &clone,
+        json!({"newid": 120, "pool": "dev//db"}),
+        &above,
+        "unclear",
+    );
     check(&clone, json!({"newid": 120}), &pool, "`X` on `/vms/120`");
     check(&clone, json!({"newid": "0120"}), &pool, "`X` on `/vms/120`");
 }
