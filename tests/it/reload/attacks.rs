@@ -285,6 +285,7 @@ fn a_cluster_that_came_in_is_reached_by_its_name_alone() {
             &Ask {
                 cluster,
                 named,
+                beside: None,
                 reading: true,
             },
         );
@@ -308,6 +309,7 @@ fn a_cluster_that_came_in_is_reached_by_its_name_alone() {
         &Ask {
             cluster: None,
             named: Named::Vmid(100),
+            beside: None,
             reading: false,
         },
     );
