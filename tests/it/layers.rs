@@ -208,8 +208,10 @@ fn every_tool_that_a_text_names_is_there() {
         LazyLock::new(|| Regex::new(r#"(?s)"((?:[^"\\]|\\.)*)""#).expect("a pattern"));
     let in_prose =
         Regex::new(&format!(r"(?:^|\s)({NOUN}_[a-z]+(?:_[a-z]+)*)\b")).expect("a pattern");
-    let instead =
-        Regex::new(&format!(r#"\("[a-z0-9-]+", "({NOUN}_[a-z_]+)"\)"#)).expect("a pattern");
+    let instead = Regex::new(&format!(
+        r#"\(\s*"[a-z0-9-]+",\s*"({NOUN}_[a-z_]+)",?\s*\)"#
+    ))
+    .expect("a pattern");
     let mut missing = Vec::new();
     let mut named = 0;
     for (path, code) in sources() {
