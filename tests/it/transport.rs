@@ -8,7 +8,9 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::settings::{Endpoint, Proxy};
+use proxmox_mcp::proxmox::look;
+use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};
+use proxmox_mcp::proxmox::tls::Trusted;
 use serde_json::json;
 
 use crate::authority;
@@ -301,6 +303,23 @@ fn a_proxy_is_asked_to_connect() {
     let asked = told.recv().unwrap();
     assert_eq!(
         asked,
+        "CONNECT localhost:8006 HTTP/1.1\r\nHost: localhost:8006\r\n\r\n"
+    );
+}
+
+/// A reverse proxy's prefix is no part of where a tunnel leads.
+#[test]
+fn a_proxy_is_asked_without_the_prefix() {
+    let node = Node::start(|_| ok(ONE));
+    let (through, told) = proxy("HTTP/1.0 200 ok\r\n\r\n", node.address);
+    let mut endpoint = Endpoint::new("localhost", 8006);
+    endpoint.prefix = "/pve".into();
+    let trusted = Trusted::new(&Trust::Nothing, std::path::Path::new(""));
+    let time = Duration::from_secs(5);
+    let seen = look::look(&endpoint, &trusted, Some(&through), time);
+    assert_eq!(seen.trusted, Some(Ok(())));
+    assert_eq!(
+        told.recv().unwrap(),
         "CONNECT localhost:8006 HTTP/1.1\r\nHost: localhost:8006\r\n\r\n"
     );
 }
