@@ -16,13 +16,20 @@ use crate::sim::replay::world;
 use crate::sim::shape::differences;
 use crate::sim::task::Script;
 
+/// Why a task failed that found something in a file.
+const IN_A_FILE: &[&str] = &[
+    "qemu-img: Could not",
+    "backing file not allowed",
+    "could not get size",
+];
+
 pub(crate) struct Replay {
     pub(crate) world: World,
     /// Recorded texts (UPIDs, digests) and ours.
     pub(crate) names: HashMap<String, String>,
     /// Recorded tasks that were seen running, or stopped from outside.
     slow: HashSet<String>,
-    outcomes: HashMap<String, (String, Vec<String>)>,
+    pub(crate) outcomes: HashMap<String, (String, Vec<String>)>,
     /// Recorded tasks of requests that are not modelled.
     unmade: HashSet<String>,
 }
@@ -112,10 +119,11 @@ impl Replay {
         let tunnelled = path.ends_with("/remote_migrate");
         // What a server out there gave, and what was in a file, is the lab's too.
         let from_outside = path.ends_with("/download-url") || path.ends_with("/upload");
+        let of_a_file = |exit: &str| IN_A_FILE.iter().any(|text| exit.contains(text));
         if let Some(upid) = &upid
-            && (exchange.lab || from_outside)
             && !tunnelled
             && let Some((exit, log)) = self.outcomes.get(upid).filter(|(exit, _)| !exit.is_empty())
+            && (exchange.lab || from_outside || of_a_file(exit))
         {
             let kind = upid.split(':').nth(5).unwrap_or("").to_string();
             let script = Script {

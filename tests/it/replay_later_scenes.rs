@@ -1,10 +1,10 @@
 //! What happened in the lab of the later recordings between two exchanges, without the API.
 
 use crate::replay_scenes::set;
-use crate::sim::World;
 use crate::sim::guest::Snapshot;
 use crate::sim::rights::{Rule, Token, User};
 use crate::sim::state::State;
+use crate::sim::{Fault, World};
 
 const LOCKS: &[&str] = &[
     "backup",
@@ -49,9 +49,85 @@ pub(crate) fn people(world: &World) {
     }
 }
 
+/// Guests of the same numbers were made anew for each look at a cluster without quorum.
+pub(crate) fn clear(id: &str, world: &World) {
+    if id == "t3-nq-status" || id == "t3-nq2-hotplug" {
+        world.cluster("B").just_now(|state| {
+            (884..888).for_each(|vmid| drop(state.guests.remove(&vmid)));
+        });
+    }
+}
+
 /// Brings the clusters to where they were just before this exchange.
 pub(crate) fn before(id: &str, world: &World) {
     locks(id, world);
+    let on = |cluster: &str, vmid| {
+        world
+            .cluster(cluster)
+            .just_now(|state| state.power_on(vmid))
+    };
+    let off = |cluster: &str, vmid| {
+        world
+            .cluster(cluster)
+            .just_now(|state| state.power_off(vmid))
+    };
+    let agent = |answers: bool| {
+        world.cluster("C").just_now(|state| {
+            set(state, 860, "agent", "1");
+            if let Some(guest) = state.guests.get_mut(&860) {
+                guest.agent = answers;
+            }
+        });
+    };
+    match id {
+        "agent-ifs-ro" => {
+            on("A", 101);
+            world.cluster("A").just_now(|state| {
+                set(state, 101, "agent", "1");
+                addressed(state, 101);
+            });
+        }
+        "t3-nq-status" | "t3-nq2-hotplug" => {
+            world.cluster("B").fault(Fault::NodeOffline("b2".into()));
+            world.cluster("B").fault(Fault::NoQuorum);
+        }
+        "t3-nq2-ct-stop" => on("B", 887),
+        "t3-nq-put" => world.cluster("B").just_now(|state| {
+            state.power_on(885);
+            set(state, 885, "lock", "backup");
+            snapshot(state, 886, "s0");
+        }),
+        "t3-nq-back-status" | "t3-nq2-back-start" => world.cluster("B").heal(),
+        "fresh-resources" => world.cluster("C").just_now(State::round),
+        "t3-ha-migrate-managed" => on("B", 880),
+        "t3-ag-network-get-interfaces" => {
+            world.cluster("C").just_now(|state| addressed(state, 860))
+        }
+        "t3-ag-stopped" => {
+            off("C", 860);
+            agent(true);
+        }
+        "t3-ag-silent-ping" => {
+            on("C", 860);
+            agent(false);
+        }
+        "t3-ag-ping" => agent(true),
+        "t3-ha2-start-again" => {
+            off("B", 883);
+            world.cluster("B").just_now(|state| {
+                let wanted = serde_json::Map::from_iter([("state".to_string(), "stopped".into())]);
+                state.ha.insert("vm:883".into(), wanted);
+            });
+        }
+        "t3-ha2-destroy-purge" => world.cluster("B").just_now(|state| state.power_off(883)),
+        "t3-ha-repl-mig" => world.cluster("B").just_now(|state| {
+            set(state, 882, "scsi0", "data:882/vm-882-disk-0.raw,size=1G");
+        }),
+        "bulk-tasks" | "t3-bj-ctasks" | "t3-ha2-migrate-tasks" => {
+            world.cluster("B").just_now(State::settle_all);
+        }
+        _ => {}
+    }
 }
 
 /// The lab sets each lock and tries everything: `t3-lk-backup-put`.
@@ -73,6 +149,14 @@ fn locks(id: &str, world: &World) {
         if let Some(lock) = lock {
             set(state, vmid, "lock", lock);
         }
+        // What was tried here was tried on a running guest.
+        let stopped = state
+            .guests
+            .get(&vmid)
+            .is_some_and(|guest| !guest.running());
+        if vmid == 864 && stopped {
+            state.power_on(vmid);
+        }
         if rest == "hib-start" {
             set(state, vmid, "lock", "");
         }
@@ -80,6 +164,12 @@ fn locks(id: &str, world: &World) {
             snapshot(state, vmid, "s0");
         }
     });
+}
+
+fn addressed(state: &mut State, vmid: u32) {
+    if let Some(guest) = state.guests.get_mut(&vmid) {
+        guest.addresses = vec![("eth0".into(), "192.0.2.15/24".into())];
+    }
 }
 
 /// A snapshot that the lab made, if the guest has none.

@@ -66,7 +66,13 @@ pub fn later_world() -> World {
                 }
             }
             for node in state.nodes.values_mut() {
-                if let Some(bridge) = node.interfaces.get("vmbr0").cloned() {
+                if let Some(mut bridge) = node.interfaces.get("vmbr0").cloned() {
+                    bridge.insert("iface".into(), "vmbr1".into());
+                    bridge.insert("bridge_ports".into(), "".into());
+                    bridge.insert("method".into(), "manual".into());
+                    for key in ["address", "cidr", "gateway", "netmask"] {
+                        bridge.remove(key);
+                    }
                     node.interfaces.insert("vmbr1".into(), bridge);
                 }
             }

@@ -100,7 +100,9 @@ impl Storage {
             Some(("iso", file)) => format!("{}/template/iso/{file}", self.path),
             Some(("vztmpl", file)) => format!("{}/template/cache/{file}", self.path),
             Some(("backup", file)) => format!("{}/dump/{file}", self.path),
-            Some(("snippets", file)) => format!("{}/snippets/{file}", self.path),
+            Some((content @ ("snippets" | "import"), file)) => {
+                format!("{}/{content}/{file}", self.path)
+            }
             _ => format!("{}/images/{name}", self.path),
         }
     }

@@ -130,6 +130,7 @@ impl State {
                 (_, true) => 4 << 20,
                 _ => (gib * f64::from(1 << 30)) as u64,
             };
+            let size = self.source_size(value, &guest.node)?.unwrap_or(size);
             let files = self.storage(storage).is_some_and(|storage| storage.files());
             let format = rest
                 .iter()

@@ -142,6 +142,7 @@ fn precheck(call: &Call) -> Result<(), Refusal> {
     }
     call.guest()?;
     unplanned(call, &delete)?;
+    call.state.imports(params, kind, call.who.is_root())?;
     call.state.volumes_exist(params, kind)
 }
 

@@ -110,6 +110,8 @@ fn qemu(call: &mut Call) -> Answer {
     if let Some(archive) = given(&params, "archive") {
         return restore(call, &archive);
     }
+    call.state
+        .imports(&params, Kind::Qemu, call.who.is_root())?;
     call.state.volumes_exist(&params, Kind::Qemu)?;
     if let Some(text) = taken(call.state, vmid) {
         return Err(Refusal::die(format!("unable to create VM {vmid} - {text}")));

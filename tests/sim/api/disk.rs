@@ -47,6 +47,9 @@ fn resize(call: &mut Call) -> Answer {
         }
         return Err(refusal);
     }
+    if kind == Kind::Lxc {
+        locked(guest).map_err(Refusal::die)?;
+    }
     let digest = given(&call.params, "digest");
     Ok(call.state.spawn(
         &who,

@@ -120,6 +120,7 @@ fn download(call: &mut Call) -> Answer {
         call.text("filename"),
         call.text("url"),
     );
+    let name = name.rsplit('/').next().unwrap_or_default().to_string();
     let ours = url.starts_with("http://127.0.0.1:9/");
     Ok(call.state.spawn(
         &who,
@@ -177,10 +178,20 @@ fn prune(call: &mut Call) -> Answer {
         call.who.clone(),
     );
     let name = vmid.map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
+    let is_told = call.params.contains_key("prune-backups");
     Ok(call.state.spawn(
         &who,
         Plan::new(&node, "prunebackups", name),
         move |state, log| {
+            let of_its_own = |id: &str| {
+                let storage = state.storage(id);
+                storage.is_some_and(|storage| storage.options.contains_key("prune-backups"))
+            };
+            if !is_told && !of_its_own(&id) {
+                return Err(format!(
+                    "no prune-backups options configured for storage '{id}'"
+                ));
+            }
             for volid in state.prunable(&id, vmid, keep) {
                 state.free(&volid, &node);
                 log.push(format!("removing backup '{volid}'"));

@@ -100,6 +100,7 @@ fn resources(call: &mut Call) -> Answer {
 }
 
 fn add(call: &mut Call) -> Answer {
+    call.quorate()?;
     let sid = call.state.full_sid(&call.text("sid"));
     let vmid: u32 = sid
         .split(':')

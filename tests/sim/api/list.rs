@@ -85,6 +85,8 @@ fn current(call: &mut Call) -> Answer {
     let guest = call.guest()?;
     let mut all = row(guest, true);
     let managed = call.state.ha.get(&guest.sid());
+    // One that is ignored is as one that is not there.
+    let managed = managed.filter(|ha| ha.get("state").is_none_or(|state| state != "ignored"));
     all.insert(
         "ha".into(),
         match managed {

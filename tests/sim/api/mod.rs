@@ -15,6 +15,7 @@ mod files;
 pub mod firewall;
 mod groups;
 mod ha;
+mod import;
 mod index;
 mod list;
 mod migrate;

@@ -48,7 +48,7 @@ pub struct Moving {
     pub disks: Vec<(String, String)>,
 }
 
-fn stamp(state: &State) -> String {
+pub fn stamp(state: &State) -> String {
     let [year, month, day, hour, minute, second] = civil(state.now());
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }

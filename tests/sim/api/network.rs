@@ -116,6 +116,9 @@ fn filled(call: &Call, mut row: Map<String, Value>) -> Map<String, Value> {
             row.entry(key).or_insert(value.into());
         }
     }
+    if row.get("bridge_vlan_aware").is_some_and(|aware| aware == 1) {
+        row.entry("bridge_vids").or_insert("2-4094".into());
+    }
     row
 }
 

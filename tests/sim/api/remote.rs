@@ -7,7 +7,8 @@ use super::super::gate::Call;
 use super::super::guest::Kind;
 use super::super::peers::Peer;
 use super::super::rights::Who;
-use super::moving::Moving;
+use super::super::task::Plan;
+use super::moving::{Moving, stamp};
 use super::{Handler, locked};
 
 pub const TABLE: &[(&str, &str, Handler)] = &[
@@ -169,6 +170,18 @@ fn remote(call: &mut Call) -> Answer {
         ));
     }
     let (peer, who) = contact(call, &to)?;
+    if guest.running() && kind == Kind::Lxc && !flag(&params, "restart") {
+        let plan = Plan::new(&node, "vzmigrate", vmid).length(0);
+        let who = call.who.clone();
+        return Ok(call.state.spawn(&who, plan, |state, log| {
+            let text = "lxc live migration is currently not implemented";
+            let stamp = stamp(state);
+            log.push(format!(
+                "{stamp} ERROR: migration aborted (duration 00:00:00): {text}"
+            ));
+            Err("migration aborted".into())
+        }));
+    }
     let vmid_there = given(&params, "target-vmid")
         .and_then(|id| id.parse().ok())
         .unwrap_or(vmid);
