@@ -50,6 +50,12 @@ impl Replay {
     pub(crate) fn new(all: &[Exchange], world: World) -> Replay {
         let (mut slow, mut outcomes) = (HashSet::new(), HashMap::new());
         for exchange in all {
+            let listed = exchange.response["body"]["data"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            let stopped = listed.filter(|row| row["status"] == "received interrupt");
+            slow.extend(stopped.filter_map(|row| row["upid"].as_str().map(String::from)));
             let (Some(upid), data) = (upid_in(exchange), &exchange.response["body"]["data"]) else {
                 continue;
             };
@@ -124,6 +130,7 @@ impl Replay {
             && !tunnelled
             && let Some((exit, log)) = self.outcomes.get(upid).filter(|(exit, _)| !exit.is_empty())
             && (exchange.lab || from_outside || of_a_file(exit))
+            && !exit.contains("hotplug problem")
         {
             let kind = upid.split(':').nth(5).unwrap_or("").to_string();
             let script = Script {

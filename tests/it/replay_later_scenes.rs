@@ -1,9 +1,10 @@
 //! What happened in the lab of the later recordings between two exchanges, without the API.
 
-use crate::replay_scenes::set;
+use crate::replay_scenes::{obeys, root, set};
 use crate::sim::guest::Snapshot;
 use crate::sim::rights::{Rule, Token, User};
 use crate::sim::state::State;
+use crate::sim::task::Plan;
 use crate::sim::{Fault, World};
 
 const LOCKS: &[&str] = &[
@@ -91,11 +92,21 @@ pub(crate) fn before(id: &str, world: &World) {
             world.cluster("B").fault(Fault::NodeOffline("b2".into()));
             world.cluster("B").fault(Fault::NoQuorum);
         }
+        "t3-hp-disk-fail" => plugs(world, false),
+        "t3-hp-hotplug0" => plugs(world, true),
+        "t3-lk-hang-shutdown" => world
+            .cluster("B")
+            .just_now(|state| obeys(state, 842, false)),
+        "vm-shutdown-hang" => world
+            .cluster("A")
+            .just_now(|state| obeys(state, 105, false)),
         "t3-nq2-ct-stop" => on("B", 887),
         "t3-nq-put" => world.cluster("B").just_now(|state| {
             state.power_on(885);
             set(state, 885, "lock", "backup");
             snapshot(state, 886, "s0");
+            let plan = Plan::new("b1", "vzdump", 885).stop(|_, _| "interrupted by signal".into());
+            state.spawn(&root(), plan, |_, _| Ok(()));
         }),
         "t3-nq-back-status" | "t3-nq2-back-start" => world.cluster("B").heal(),
         "fresh-resources" => world.cluster("C").just_now(State::round),
@@ -166,6 +177,14 @@ fn locks(id: &str, world: &World) {
     });
 }
 
+fn plugs(world: &World, plugs: bool) {
+    world.cluster("B").just_now(|state| {
+        if let Some(guest) = state.guests.get_mut(&830) {
+            guest.plugs = plugs;
+        }
+    });
+}
+
 fn addressed(state: &mut State, vmid: u32) {
     if let Some(guest) = state.guests.get_mut(&vmid) {
         guest.addresses = vec![("eth0".into(), "192.0.2.15/24".into())];
@@ -184,6 +203,7 @@ pub(crate) fn snapshot(state: &mut State, vmid: u32, name: &str) {
     guest.snapshots.push(Snapshot {
         name: name.into(),
         parent: None,
+        state: None,
         time: 1_790_972_650,
         description: String::new(),
         vmstate: false,

@@ -44,12 +44,13 @@ pub(crate) fn endpoints(all: &[Exchange], world: &World) -> Names {
     names
 }
 
-/// Ours for a tunnel's task, which no answer has named: the newest for this guest.
+/// Ours for a task which no answer has named (a tunnel's, the lab's own backup): the newest for this
+/// guest.
 pub(crate) fn acquaint(upid: &str, state: &State) -> Option<String> {
     let [_, node, _, _, _, kind, id, ..] = upid.split(':').collect::<Vec<_>>()[..] else {
         return None;
     };
-    if !kind.ends_with("mtunnel") {
+    if !kind.ends_with("mtunnel") && kind != "vzdump" {
         return None;
     }
     let mut tasks = state.tasks.iter().rev();

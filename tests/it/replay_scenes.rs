@@ -29,7 +29,7 @@ pub(crate) fn set(state: &mut State, vmid: u32, key: &str, value: &str) {
     }
 }
 
-fn obeys(state: &mut State, vmid: u32, obeys: bool) {
+pub(crate) fn obeys(state: &mut State, vmid: u32, obeys: bool) {
     state.power_on(vmid);
     if let Some(guest) = state.guests.get_mut(&vmid) {
         guest.obeys = obeys;
@@ -212,7 +212,7 @@ fn later(id: &str, world: &World) -> Names {
     Names::new()
 }
 
-fn root() -> Who {
+pub(crate) fn root() -> Who {
     Who {
         user: "root@pam".into(),
         token: Some("full".into()),

@@ -236,6 +236,15 @@ impl Guest {
             .collect()
     }
 
+    /// The storages of its disks.
+    pub fn storages(&self) -> Vec<String> {
+        let ids = self.disks().into_iter().filter_map(|(_, value)| {
+            let (storage, _) = volume(&value).split_once(':')?;
+            Some(storage.to_string())
+        });
+        ids.collect()
+    }
+
     /// All volumes that the configuration names, `unused` included.
     pub fn volumes(&self) -> Vec<String> {
         let named = |config: &Config| -> Vec<String> {

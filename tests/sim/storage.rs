@@ -109,6 +109,17 @@ impl Storage {
 }
 
 impl State {
+    /// Without quorum nothing is made or removed on a shared storage.
+    pub fn alterable(&self, storages: &[String]) -> Result<(), String> {
+        let shared = |id: &&String| self.storage(id).is_some_and(|storage| storage.shared);
+        match storages.iter().find(shared) {
+            Some(id) if !self.has_quorum() => {
+                Err(format!("cfs-lock 'storage-{id}' error: no quorum!"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub fn volume(&self, volid: &str, node: &str) -> Option<&Volume> {
         let (id, _) = volid.split_once(':')?;
         self.storage(id)?

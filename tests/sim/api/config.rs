@@ -36,6 +36,7 @@ const ROOT_ONLY: &[&str] = &["args", "lock", "hookscript"];
 /// What a running virtual machine takes at once, beside disks and network cards.
 pub const FAST: &[&str] = &[
     "name",
+    "hotplug",
     "onboot",
     "shares",
     "startup",
@@ -96,6 +97,9 @@ fn pending(call: &mut Call) -> Answer {
     {
         rows.push(json!({"key": key, "pending": typed(guest.kind, key, next)}));
     }
+    if let Some(parent) = &guest.parent {
+        rows.push(json!({"key": "parent", "value": parent}));
+    }
     rows.push(json!({"key": "digest", "value": guest.digest()}));
     Ok(rows.into())
 }
@@ -141,6 +145,11 @@ fn precheck(call: &Call) -> Result<(), Refusal> {
         }
     }
     call.guest()?;
+    if kind == Kind::Lxc && params.contains_key("unprivileged") {
+        return Err(Refusal::die(
+            "unable to modify read-only option: 'unprivileged'",
+        ));
+    }
     unplanned(call, &delete)?;
     call.state.imports(params, kind, call.who.is_root())?;
     call.state.volumes_exist(params, kind)

@@ -270,6 +270,7 @@ fn remove(call: &mut Call) -> Answer {
         .state
         .spawn(&who, Plan::new(&node, "imgdel", name), move |state, log| {
             let (_, short) = volid.split_once(':').unwrap_or(("", &volid));
+            state.alterable(std::slice::from_ref(&id))?;
             match state.volume(&volid, &node) {
                 Some(volume) if volume.protected => {
                     return Err(format!(

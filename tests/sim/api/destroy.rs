@@ -2,6 +2,7 @@
 
 use super::super::answer::{Answer, Refusal, flag};
 use super::super::gate::Call;
+use super::super::guest::Kind;
 use super::super::state::State;
 use super::super::task::Plan;
 use super::{Handler, locked, missing};
@@ -94,8 +95,12 @@ fn destroy(call: &mut Call) -> Answer {
         .length(2);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         let guest = state.guest(&node, kind, vmid).ok_or_else(|| missing(&node, kind, vmid))?;
-        if !skip {
+        let sleeps = kind == Kind::Qemu && guest.lock() == Some("suspended");
+        if !skip && !sleeps {
             locked(guest)?;
+        }
+        if kind == Kind::Lxc {
+            state.alterable(&guest.storages())?;
         }
         if !state.has_quorum() {
             return Err(format!("unable to open file '/etc/pve/nodes/{node}/{}/{vmid}.conf.tmp.2683' - Permission denied", kind.conf()));

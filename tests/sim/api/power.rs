@@ -60,6 +60,8 @@ impl State {
         }
         match (guest.lock(), kind) {
             (Some("suspended"), _) | (Some("mounted"), Kind::Lxc) => {}
+            // It goes on as it was.
+            (Some("backup"), Kind::Qemu) if guest.running() => return Ok(()),
             _ => locked(guest)?,
         }
         if guest.running() {
@@ -175,6 +177,10 @@ fn start(call: &mut Call) -> Answer {
         call.vmid(),
         call.who.clone(),
     );
+    let held = call.state.guest(&node, kind, vmid);
+    if kind == Kind::Lxc && held.is_some_and(Guest::running) {
+        return Err(Refusal::die(format!("CT {vmid} already running")));
+    }
     let plan = Plan::new(&node, kind.task("qmstart", "vzstart"), vmid).holds(vmid);
     Ok(call.state.spawn(&who, plan, move |state, log| {
         state.startable(&node, kind, vmid)?;
@@ -350,8 +356,20 @@ fn suspend(call: &mut Call) -> Answer {
     Ok(call
         .state
         .spawn(&who, Plan::new(&node, word, vmid), move |state, _| {
+            let storages = state.guests.get(&vmid).map(Guest::storages);
             if let Some(guest) = state.guests.get_mut(&vmid) {
-                locked(guest)?;
+                match guest.lock() {
+                    Some("backup") if disk => {
+                        return Err("cannot suspend to disk during backup".into());
+                    }
+                    Some("backup") if kind == Kind::Qemu => {}
+                    _ => locked(guest)?,
+                }
+            }
+            if disk {
+                state.alterable(&storages.unwrap_or_default())?;
+            }
+            if let Some(guest) = state.guests.get_mut(&vmid) {
                 if disk {
                     guest.set("lock", "suspended");
                     guest.status = Status::Stopped;
