@@ -237,8 +237,8 @@ fn the_place_decides_only_where_it_is_sure() {
             Ok(Some(decision)) => {
                 let silent = decision.silent.join("+");
                 format!(
-                    "{} silent[{silent}]",
-                    config.clusters[decision.cluster].name
+                    "{} silent[{silent}] by {}",
+                    config.clusters[decision.cluster].name, decision.chosen_by
                 )
             }
             Ok(None) => "nowhere".into(),
@@ -314,7 +314,13 @@ fn the_place_decides_only_where_it_is_sure() {
         ["7:web:a", "8:x:b", ""],
         Named::Node("b"),
         false,
-        "staging silent[]",
+        "staging silent[] by node found there",
+    );
+    check(
+        ["7:web:a", "", ""],
+        name,
+        false,
+        "production silent[] by guest found there",
     );
     check(
         ["", "", ""],
