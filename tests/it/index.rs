@@ -63,7 +63,7 @@ fn a_name_that_is_elsewhere_is_said_to_be_there() {
     check(&[("staging", 103)], "but on staging");
     check(
         &[("staging", 103), ("disaster-recovery", 300)],
-        "but on staging, disaster-recovery",
+        "but on staging/103/prod-lost-01, disaster-recovery/300/prod-lost-01",
     );
     check(
         &[],

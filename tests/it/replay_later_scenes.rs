@@ -203,7 +203,6 @@ pub(crate) fn snapshot(state: &mut State, vmid: u32, name: &str) {
     guest.snapshots.push(Snapshot {
         name: name.into(),
         parent: None,
-        state: None,
         time: 1_790_972_650,
         description: String::new(),
         vmstate: false,
