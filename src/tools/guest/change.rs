@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::encoded;
 use super::half;
-use super::property::plain;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
@@ -121,18 +120,6 @@ pub(super) fn send(
     Ok(answer)
 }
 
-/// A value as people read it.
-fn meant(key: &str, value: &Value) -> String {
-    match encoded::decode(key, value) {
-        Some(Value::Array(lines)) => {
-            let lines: Vec<String> = lines.iter().map(plain).collect();
-            lines.join("\n")
-        }
-        Some(other) => plain(&other),
-        None => plain(value),
-    }
-}
-
 /// What a restart would still bring.
 fn pending(reach: &Reach) -> Result<Map<String, Value>, Error> {
     let rows = reach.rows_of_guest("/pending", "key")?;
@@ -140,7 +127,7 @@ fn pending(reach: &Reach) -> Result<Map<String, Value>, Error> {
         let key = row.get("key").and_then(Value::as_str)?;
         let value = match (row.get("pending"), row.get("delete")) {
             (Some(_), _) if key == "description" => CHANGED.into(),
-            (Some(value), _) => printable(&meant(key, value), VALUE_MAX_CHARS),
+            (Some(value), _) => printable(&encoded::readable(key, value), VALUE_MAX_CHARS),
             (None, Some(_)) => REMOVED.into(),
             (None, None) => return None,
         };

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::property::plain;
+
 const KEYS: &str = "sshkeys";
 const SMBIOS: &str = "smbios1";
 /// The part of `smbios1` that says that the others are encoded, and the one that never is.
@@ -37,6 +39,18 @@ pub(super) fn decode(key: &str, value: &Value) -> Option<Value> {
         }
         SMBIOS => smbios_decoded(text).map(Value::from),
         _ => None,
+    }
+}
+
+/// A value as people read it, in one text.
+pub(super) fn readable(key: &str, value: &Value) -> String {
+    match decode(key, value) {
+        Some(Value::Array(lines)) => {
+            let lines: Vec<String> = lines.iter().map(plain).collect();
+            lines.join("\n")
+        }
+        Some(other) => plain(&other),
+        None => plain(value),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::encoded;
 use super::property::{self, Held, Properties, plain};
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -83,7 +84,7 @@ fn came(kind: Kind, rows: &[Value], request: &Request, before: &Map<String, Valu
         let now = row.and_then(|row| row.get("value"));
         let next = row.and_then(|row| row.get("pending"));
         match (now, next) {
-            (_, Some(next)) => came.waits(key, &plain(next)),
+            (_, Some(next)) => came.waits(key, &encoded::readable(key, next)),
             (Some(now), None) if Some(now) != before.get(key) => came.in_effect.push(key.clone()),
             (Some(now), None) if plain(now) == plain(sent) => {}
             _ => came.nothing.push(key.clone()),
