@@ -24,7 +24,7 @@
 //! | `gate` | the weighing table, levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, what became of a write, the API's own description and its permissions | how does Proxmox want it said |
-//! | `files`, `wait`, `room`, `held`, `counted`, `log`, `shown`, `secrets`, `text`, `time`, `size`, `error` | files and children, listening while waiting, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, times and sizes as text, why a call failed | |
+//! | `files`, `wait`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `time`, `size`, `error` | files and children, listening while waiting, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, times and sizes as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -112,10 +112,10 @@ pub mod fleet;
 
 pub mod proxmox;
 
+pub mod charged;
 pub mod counted;
 pub mod error;
 pub mod files;
-pub mod held;
 pub mod log;
 pub mod room;
 pub mod secrets;

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::mark::Mark;
 use super::weigh::{Shared, Touch, Weight, weigh};
 use super::{access, protect, volumes};
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
@@ -27,7 +28,6 @@ use crate::fleet::index::Guest;
 use crate::fleet::names::Name;
 use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
-use crate::held::Held;
 use crate::proxmox::aftermath;
 use crate::proxmox::buffers::Body;
 use crate::proxmox::request::{Reply, Request, Verb};
@@ -195,7 +195,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn get(&self, template: &str, values: &[&str]) -> Result<Held<Value>, Error> {
+    pub fn get(&self, template: &str, values: &[&str]) -> Result<Charged<Value>, Error> {
         let request = Request::new(Verb::Get, template, values)?;
         self.send(&request).map(|reply| reply.data)
     }
@@ -327,7 +327,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn get_of_guest(&self, rest: &str) -> Result<Held<Value>, Error> {
+    pub fn get_of_guest(&self, rest: &str) -> Result<Charged<Value>, Error> {
         let request = self.on_guest(Verb::Get, rest, &[])?;
         self.send(&request).map(|reply| reply.data)
     }

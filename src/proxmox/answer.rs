@@ -9,9 +9,9 @@ use super::advice;
 use super::buffers::Body;
 use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
+use crate::charged::Charged;
 use crate::counted::{Cost, Counted, Name};
 use crate::error::Error;
-use crate::held::Held;
 use crate::room::{Charge, NoRoom};
 use crate::text::printable;
 
@@ -92,12 +92,12 @@ impl Answer {
     }
 
     /// What the body of a refusal says; nothing where it is none, or says too much.
-    fn refusal(&self) -> Held<Envelope> {
+    fn refusal(&self) -> Charged<Envelope> {
         let mut charge = Charge::default();
         let mut cost = Cost::held_by(&mut charge);
         let body = std::str::from_utf8(&self.body).ok();
         let said = body.and_then(|body| Envelope::read(body, &mut cost).ok());
-        Held::new(said.unwrap_or_default(), charge)
+        Charged::new(said.unwrap_or_default(), charge)
     }
 
     /// The text of the body's `message`, else the reason phrase.
@@ -233,7 +233,7 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
         return Err(wrong("it has no `data`".into()));
     };
     Ok(Reply {
-        data: Held::new(data, charge),
+        data: Charged::new(data, charge),
         total: match &envelope.total {
             Value::String(digits) => digits.parse().ok(),
             other => other.as_u64(),

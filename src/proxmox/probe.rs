@@ -12,8 +12,8 @@ use super::request::{Request, Verb};
 use super::session::{Session, Timing};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
+use crate::charged::Charged;
 use crate::error::Error;
-use crate::held::Held;
 use crate::room::Kept;
 
 /// The newest major version whose privileges are known here.
@@ -116,7 +116,7 @@ impl Probe {
     fn keep(
         &mut self,
         asking: &Asking,
-        read: Result<(Request, Held<Value>), Error>,
+        read: Result<(Request, Charged<Value>), Error>,
     ) -> Result<Value, Error> {
         let (request, held) = read?;
         let (value, kept) = held
@@ -135,7 +135,11 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn get(&self, path: &[&str], date: &mut Option<Date>) -> Result<(Request, Held<Value>), Error> {
+    fn get(
+        &self,
+        path: &[&str],
+        date: &mut Option<Date>,
+    ) -> Result<(Request, Charged<Value>), Error> {
         let request = Request {
             verb: Verb::Get,
             path: path.iter().map(|part| (*part).to_string()).collect(),

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::charged::Charged;
 use crate::error::Error;
-use crate::held::Held;
 use crate::text::printable;
 
 /// How much of a value that is refused is shown.
@@ -142,7 +142,7 @@ fn check_part(slot: &str, value: &str) -> Result<(), Error> {
 /// What Proxmox answered to a request that it accepted.
 #[derive(Debug, PartialEq)]
 pub struct Reply {
-    pub data: Held<Value>,
+    pub data: Charged<Value>,
     /// Where the API pages: how many there are in all.
     pub total: Option<u64>,
 }

@@ -2,7 +2,9 @@
 //! clusters that were made for that behind it, and a client before it.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use proxmox_mcp::room::{Charge, NoRoom, SHARE_MAX_BYTES};
 use serde_json::json;
 
 use crate::binary::PROGRAM;
@@ -115,4 +117,30 @@ fn a_client_takes_no_more_by_what_it_says() {
     }
     let peak = peak(&client);
     assert!(peak < PEAK_MAX_BYTES, "after all: {peak}");
+}
+
+/// Other tests take room at the same time: only what holds whatever they do is said here.
+#[test]
+fn who_comes_first_goes_on_and_the_others_wait() {
+    let large = SHARE_MAX_BYTES - (1 << 20);
+    let mut first = Charge::default();
+    assert_eq!(first.grow(large, None), Ok(()));
+    assert_eq!(first.grow(2 << 20, None), Err(NoRoom::TooLarge));
+    let soon = || Some(Instant::now() + Duration::from_millis(20));
+    let later = |bytes: usize, until: Option<Instant>| {
+        std::thread::scope(|scope| {
+            let take = || Charge::default().grow(bytes, until);
+            scope.spawn(take).join().expect("it ends")
+        })
+    };
+    // What is small never waits; of the rest there is nothing left beside the first one's.
+    assert_eq!(later(10_000, soon()), Ok(()));
+    assert_eq!(later(large, soon()), Err(NoRoom::Waited));
+    assert_eq!(
+        first.grow(1 << 20, None),
+        Ok(()),
+        "the first one never waits"
+    );
+    drop(first);
+    assert_eq!(later(large, None), Ok(()));
 }

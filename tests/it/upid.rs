@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use proxmox_mcp::charged::Charged;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::held::Held;
 use proxmox_mcp::proxmox::request::{Reply, Request};
 use proxmox_mcp::proxmox::task::{self, Source, State};
 use proxmox_mcp::proxmox::upid::{Upid, parse_qualified};
@@ -103,7 +103,7 @@ fn script(
             answers[0].clone()
         };
         answer.map(|body| Reply {
-            data: Held::new(body["data"].clone(), Charge::default()),
+            data: Charged::new(body["data"].clone(), Charge::default()),
             total: body["total"].as_u64(),
         })
     };

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::gate::weigh::drive::Drive;
 use crate::gate::weigh::{Condition, plain};
-use crate::held::Held;
 use crate::proxmox::request::{Request, Verb};
 
 /// What a VM has where its configuration does not say, and the memory of a container, in MiB.
@@ -115,7 +115,7 @@ fn read(
     facts: &Facts,
     rest: &str,
     param: Option<(&str, &str)>,
-) -> Result<Held<Value>, Error> {
+) -> Result<Charged<Value>, Error> {
     let vmid = vmid.to_string();
     let values = [facts.at.node.as_str(), facts.at.kind.name(), &vmid];
     let path = format!("/nodes/{{node}}/{{kind}}/{{vmid}}{rest}");

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::Reach;
+use crate::charged::Charged;
 use crate::error::Error;
-use crate::held::Held;
 use crate::proxmox::request::{Reply, Request, Verb};
 
 impl Reach<'_> {
@@ -12,7 +12,7 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::send`]; the reply is something else.
-    pub fn rows(&self, request: &Request, key: &str) -> Result<Held<Vec<Value>>, Error> {
+    pub fn rows(&self, request: &Request, key: &str) -> Result<Charged<Vec<Value>>, Error> {
         let reply = self.send(request)?;
         self.rows_in(request, reply, key)
     }
@@ -26,7 +26,7 @@ impl Reach<'_> {
         template: &str,
         values: &[&str],
         key: &str,
-    ) -> Result<Held<Vec<Value>>, Error> {
+    ) -> Result<Charged<Vec<Value>>, Error> {
         self.rows(&Request::new(Verb::Get, template, values)?, key)
     }
 
@@ -34,7 +34,7 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::rows`].
-    pub fn rows_of_guest(&self, rest: &str, key: &str) -> Result<Held<Vec<Value>>, Error> {
+    pub fn rows_of_guest(&self, rest: &str, key: &str) -> Result<Charged<Vec<Value>>, Error> {
         self.rows(&self.on_guest(Verb::Get, rest, &[])?, key)
     }
 
@@ -47,7 +47,7 @@ impl Reach<'_> {
         request: &Request,
         reply: Reply,
         key: &str,
-    ) -> Result<Held<Vec<Value>>, Error> {
+    ) -> Result<Charged<Vec<Value>>, Error> {
         let other = |cause: String| Error::NotAnAnswer {
             cluster: self.cluster_name().to_string(),
             request: request.line(),

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
-use crate::held::Held;
 use crate::proxmox::request::{Request, Verb};
 use crate::room;
 use crate::text::printable;
@@ -76,7 +76,7 @@ pub struct Archive {
 /// # Errors
 /// The cluster does not say what it has.
 pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
-    let rows = |kind: &str| -> Result<Held<Vec<Value>>, Error> {
+    let rows = |kind: &str| -> Result<Charged<Vec<Value>>, Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
         reach.rows(&request, kind)
     };
@@ -229,7 +229,7 @@ fn listed(
     place: &Place,
     vmid: Option<u32>,
     limit: Option<Duration>,
-) -> Result<Held<Vec<Value>>, Error> {
+) -> Result<Charged<Vec<Value>>, Error> {
     let unreached = |cause: &str| Error::Unreachable {
         cluster: reach.cluster_name().to_string(),
         cause: cause.to_string(),

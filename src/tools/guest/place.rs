@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
-use crate::held::Held;
 use crate::proxmox::advice;
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::settings::Settings;
@@ -117,7 +117,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
 }
 
 /// The cluster's nodes: of all lists of them this one alone says which are in maintenance.
-fn nodes(reach: &Reach) -> Result<Held<Vec<Value>>, Error> {
+fn nodes(reach: &Reach) -> Result<Charged<Vec<Value>>, Error> {
     let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "node");
     reach.rows(&request, "node")
 }
@@ -314,7 +314,7 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
     let rows = match reach.rows(&request.with("type", "any_bridge"), "iface") {
         Ok(rows) => rows,
         // What may not be read cannot be checked; Proxmox does not look before the guest starts.
-        Err(Error::Denied { .. }) => Held::default(),
+        Err(Error::Denied { .. }) => Charged::default(),
         Err(error) => return Err(error),
     };
     if rows.is_empty() || rows.iter().any(|row| text(row, "iface") == name) {

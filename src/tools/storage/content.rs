@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::Sort;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::held::Held;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::time;
@@ -210,7 +210,7 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
     }
 }
 
-fn volumes(reach: &Reach, args: &Args, node: &str) -> Result<Held<Vec<Value>>, Error> {
+fn volumes(reach: &Reach, args: &Args, node: &str) -> Result<Charged<Vec<Value>>, Error> {
     let storage = args.need("storage")?;
     let path = "/nodes/{node}/storage/{storage}/content";
     let mut request = Request::new(Verb::Get, path, &[node, storage])?;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
-use crate::held::Held;
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
@@ -113,7 +113,7 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         Err(Error::Cancelled) => return Err(Error::Cancelled),
         Err(error) => {
             unseen.push(format!("definitions and disabled storages: {error}"));
-            Held::default()
+            Charged::default()
         }
     };
     let mut rows: Vec<Row> = Vec::new();

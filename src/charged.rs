@@ -6,19 +6,19 @@ use crate::room::{Charge, Kept, NoRoom};
 
 /// A value and its charge.
 #[derive(Debug, Default)]
-pub struct Held<T> {
+pub struct Charged<T> {
     value: T,
     charge: Charge,
 }
 
-impl<T> Held<T> {
-    pub fn new(value: T, charge: Charge) -> Held<T> {
-        Held { value, charge }
+impl<T> Charged<T> {
+    pub fn new(value: T, charge: Charge) -> Charged<T> {
+        Charged { value, charge }
     }
 
     /// What is made of it, of which all that is large was in it.
-    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Held<U> {
-        Held {
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Charged<U> {
+        Charged {
             value: make(self.value),
             charge: self.charge,
         }
@@ -28,8 +28,8 @@ impl<T> Held<T> {
     ///
     /// # Errors
     /// As `make` says.
-    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Held<U>, E> {
-        Ok(Held {
+    pub fn try_map<U, E>(self, make: impl FnOnce(T) -> Result<U, E>) -> Result<Charged<U>, E> {
+        Ok(Charged {
             value: make(self.value)?,
             charge: self.charge,
         })
@@ -50,7 +50,7 @@ impl<T> Held<T> {
     }
 }
 
-impl<T> Deref for Held<T> {
+impl<T> Deref for Charged<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -58,14 +58,14 @@ impl<T> Deref for Held<T> {
     }
 }
 
-impl<T> DerefMut for Held<T> {
+impl<T> DerefMut for Charged<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
     }
 }
 
-impl<T: PartialEq> PartialEq for Held<T> {
-    fn eq(&self, other: &Held<T>) -> bool {
+impl<T: PartialEq> PartialEq for Charged<T> {
+    fn eq(&self, other: &Charged<T>) -> bool {
         self.value == other.value
     }
 }
@@ -84,7 +84,7 @@ impl<T> Iterator for Rows<T> {
     }
 }
 
-impl<T> IntoIterator for Held<Vec<T>> {
+impl<T> IntoIterator for Charged<Vec<T>> {
     type Item = T;
     type IntoIter = Rows<T>;
 
@@ -96,7 +96,7 @@ impl<T> IntoIterator for Held<Vec<T>> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a Held<Vec<T>> {
+impl<'a, T> IntoIterator for &'a Charged<Vec<T>> {
     type Item = &'a T;
     type IntoIter = std::slice::Iter<'a, T>;
 
