@@ -10,6 +10,7 @@ use crate::column::{Column, When};
 use crate::judge::{self, Case};
 use crate::row::{self, Row, Writes};
 use crate::seat::{self, Answer, Seat};
+use crate::sim::state::State;
 use crate::sim::{Limited, World};
 
 /// So long may the server go by what it remembers of a cluster, where it says so.
@@ -158,6 +159,10 @@ fn limited(fault: Limited, when: When) -> Limited {
 fn healed(seat: &mut Seat, world: &World) -> Result<(), String> {
     let look = json!({"query": "type:guest", "limit": 100, "fields": ["cluster", "vmid", "name"]});
     let look = look.as_object().cloned().unwrap_or_default();
+    // Lists tell names once the statistics have gone round.
+    for cluster in &world.clusters {
+        cluster.just_now(State::round);
+    }
     let until = Instant::now() + MEMORY_MAX;
     loop {
         let answer = seat.call("fleet_search", &look)?;
