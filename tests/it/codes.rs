@@ -2,6 +2,7 @@
 
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::Origin;
+use proxmox_mcp::gate::confirm::Plan;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Value, json};
@@ -117,4 +118,20 @@ fn a_code_expires() {
     assert_eq!(again["because"], json!("the code has expired"));
     assert_ne!(again["confirm"], planned["confirm"]);
     assert_eq!(writes(&world), 0);
+}
+
+#[test]
+fn an_object_without_a_name_is_called_by_its_vmid() {
+    for (shown, called) in [
+        (json!({"name": "web", "vmid": 100}), Some("web")),
+        (json!({"name": "", "vmid": 100}), Some("100")),
+        (json!({"vmid": 100}), Some("100")),
+        (json!({"name": null}), None),
+    ] {
+        let plan = Plan {
+            shown: shown.as_object().expect("an object").clone(),
+            ..Plan::default()
+        };
+        assert_eq!(plan.object().as_deref(), called, "{shown}");
+    }
 }

@@ -24,6 +24,25 @@ fn check(line: &str, params: Value, mark: &str, touches: &str) {
     assert_eq!(touched.join(", "), touches, "{line} {params}");
 }
 
+/// Whose volumes they are is looked up later; that they are named is told by the request alone.
+#[test]
+fn volumes_that_a_write_names() {
+    let named = |path: &str, params: Value| {
+        let request = Request {
+            verb: Verb::Put,
+            path: path.split('/').skip(1).map(str::to_string).collect(),
+            params: params.as_object().expect("an object").clone(),
+        };
+        weigh(&request).volumes.named
+    };
+    let volume = "ceph-vm:vm-100-disk-0";
+    // In a row of the table, and in no row.
+    for path in ["/nodes/n/qemu/101/config", "/nodes/n/no-such/method"] {
+        assert_eq!(named(path, json!({"scsi5": volume, "cores": 2})), [volume]);
+        assert_eq!(named(path, json!({"cores": 2})), [""; 0]);
+    }
+}
+
 #[test]
 #[rustfmt::skip] // One row a line.
 fn guests() {
