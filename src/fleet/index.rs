@@ -30,6 +30,14 @@ impl Kind {
             Kind::Lxc => "lxc",
         }
     }
+
+    /// As answers, plans and search terms write it, under `type`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Qemu => Sort::Vm.name(),
+            Kind::Lxc => Sort::Container.name(),
+        }
+    }
 }
 
 /// A guest as the index knows it.

@@ -271,7 +271,7 @@ impl<'a> Reach<'a> {
             return Err(Error::bad(format!(
                 "{}: VMID {vmid} is taken by {} `{}`",
                 self.cluster_name(),
-                guest.kind.name(),
+                guest.kind.word(),
                 guest.name.unwrap_or_default()
             )));
         }

@@ -45,6 +45,7 @@ const MEANT: &[(&str, &[&str])] = &[
     ("ip", &["address", "query"]),
     ("ip_address", &["ip"]),
     ("ipaddress", &["ip"]),
+    ("kind", &["type"]),
     ("mac", &["macaddr"]),
     ("max", &["limit"]),
     ("mem", &["memory"]),
@@ -147,10 +148,14 @@ fn is_spelling(name: &str, key: &str) -> bool {
     name.bytes().map(plain).eq(key.bytes().map(plain))
 }
 
+/// Which of the `known` names a word that is none of them stands for here.
+pub(super) fn meant_by(word: &str, known: &[&str]) -> Option<&'static str> {
+    let (_, names) = MEANT.iter().find(|(other, _)| is_spelling(other, word))?;
+    names.iter().find(|name| known.contains(name)).copied()
+}
+
 fn unknown(tool: &Tool, known: &[&str], key: &str) -> String {
-    let meant = MEANT.iter().find(|(word, _)| is_spelling(word, key));
-    let meant = meant.and_then(|(_, names)| names.iter().find(|name| known.contains(name)));
-    let meant = meant.map_or(String::new(), |name| {
+    let meant = meant_by(key, known).map_or(String::new(), |name| {
         format!("; `{name}` is meant by it here")
     });
     format!(

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::args::Args;
+use super::given::meant_by;
 use super::param::{Kind, Param};
 use crate::error::Error;
 use crate::text::repeated;
@@ -126,10 +127,14 @@ impl Extend<(&'static str, Value)> for Row {
 pub fn check(args: &Args, columns: &[&str]) -> Result<(), Error> {
     let mut problems = Vec::new();
     let is_none_of = |name: &str, wrong: &[&str]| {
-        let (wrong, columns) = (wrong.join(", "), columns.join(", "));
+        let meant = wrong.iter().filter_map(|word| meant_by(word, columns));
+        let meant: String = meant
+            .map(|column| format!("; `{column}` is meant by it here"))
+            .collect();
         format!(
-            "`{name}` has {}, which is none of: {columns}",
-            repeated(&wrong)
+            "`{name}` has {}, which is none of: {}{meant}",
+            repeated(&wrong.join(", ")),
+            columns.join(", ")
         )
     };
     let unknown = |column: &&str| !columns.contains(column);

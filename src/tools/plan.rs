@@ -35,7 +35,7 @@ const ANY_GUEST: &str = "/vms/any";
 /// The plan of a call on the guest that it addresses: the guest as it is now, then `consequences`
 /// (what is lost or cut off, whether and how it can be undone).
 ///
-/// The subject holds `cluster`, `vmid`, `kind`, `node`, `name`, `status`, `lock`, `digest` (of the
+/// The subject holds `cluster`, `vmid`, `type`, `node`, `name`, `status`, `lock`, `digest` (of the
 /// configuration) and `snapshots` (names); when one of these changes, the confirmation is void.
 ///
 /// # Errors
@@ -57,7 +57,7 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
     let subject = json!({
         "cluster": reach.cluster_name(),
         "vmid": guest.vmid,
-        "kind": guest.kind.name(),
+        "type": guest.kind.word(),
         "node": guest.node,
         "name": name,
         "status": status,
@@ -71,7 +71,7 @@ pub fn of_guest(reach: &Reach, consequences: &[(&str, Value)]) -> Result<Plan, E
         ("cluster", short(reach.cluster_name())),
         ("name", short(name)),
         ("vmid", guest.vmid.into()),
-        ("kind", guest.kind.name().into()),
+        ("type", guest.kind.word().into()),
         ("node", short(&guest.node)),
         ("status", short(status.unwrap_or("unknown"))),
         ("lock", short(lock.unwrap_or_default())),

@@ -306,6 +306,8 @@ fn what_is_not_known_says_what_is() {
         ("task_list", "from", "since"),
         ("guest_get", "vmid", "guest"),
         ("snapshot_delete", "snapshot", "snapname"),
+        ("guest_list", "kind", "type"),
+        ("backup_restore", "volid", "archive"),
     ] {
         let problem = format!("`{meant}` is meant by it here");
         assert!(

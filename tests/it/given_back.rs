@@ -76,7 +76,7 @@ fn every_name_that_is_shown_is_taken_back() {
         "storage_content",
         here(json!({"storage": "nas"})),
     );
-    let isos: Vec<String> = texts(&volumes, "volid");
+    let isos: Vec<String> = texts(&volumes, "volume");
     let isos = isos.iter().filter(|volid| volid.starts_with("nas:iso/"));
     let isos: Vec<&String> = isos.collect();
     assert!(isos.len() >= 4, "{isos:?}");

@@ -108,3 +108,4 @@ mod upid;
 mod verdicts;
 mod volumes;
 mod weights;
+mod words;

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::declared;
 use crate::leaks;
 use crate::sim::World;
+use crate::words;
 
 /// The revision that sessions are held in, unless a test says otherwise.
 const REVISION: &str = "2025-11-25";
@@ -266,6 +267,10 @@ impl Session {
         arguments: &Value,
         mut reply: impl FnMut(&Value) -> Value,
     ) -> Answer {
+        let mut reply = |question: &Value| {
+            words::hold_question(question["message"].as_str().unwrap_or_default());
+            reply(question)
+        };
         let mut params = json!({"name": tool, "arguments": arguments});
         if self.manner.is_modern() {
             let result = self.request("tools/call", &params);
@@ -313,6 +318,7 @@ impl Session {
         let structured = &result["structuredContent"];
         let as_text: Value = serde_json::from_str(&text).expect("the text is JSON");
         assert_eq!(&as_text, structured, "text and structure differ");
+        words::hold(structured);
         let answered = structured.as_object().expect("an object");
         let entry = TOOLSETS.iter().flat_map(|set| set.tools);
         if let Some(entry) = entry.into_iter().find(|entry| entry.name == tool) {

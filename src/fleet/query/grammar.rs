@@ -101,6 +101,7 @@ fn keyed(key: &str, value: &str) -> Result<Test, String> {
         "node" => Property::Node,
         "tag" | "tags" => Property::Tag,
         "pool" => Property::Pool,
+        "kind" => return Err("`type:` is meant by it here".into()),
         _ => return Err(format!("there is no `{}:`", repeated(key))),
     };
     let values = several(value, |one| Ok(Pattern::new(one)))?;

@@ -23,7 +23,7 @@ const COLUMNS: &[&str] = &[
     "cluster",
     "volume",
     "vmid",
-    "kind",
+    "type",
     "time",
     "size_gib",
     "storage",
@@ -169,7 +169,7 @@ fn row(archive: &Archive) -> Row {
         printable(&archive.volume, VOLUME_MAX_CHARS).into(),
     );
     row.insert("vmid", archive.vmid.into());
-    row.insert("kind", archive.kind.map(|kind| kind.name()).into());
+    row.insert("type", archive.kind.map(|kind| kind.word()).into());
     row.insert("time", time::iso(archive.time).into());
     row.insert("size_gib", json!(disks::gib(archive.bytes)));
     row.insert(

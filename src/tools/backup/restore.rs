@@ -147,7 +147,7 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     })?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
-    answer.insert("kind".into(), named.kind.name().into());
+    answer.insert("type".into(), named.kind.word().into());
     answer.insert("node".into(), node.into());
     answer.insert("storage".into(), target.shown.into());
     answer.insert("unique".into(), unique.into());
@@ -260,10 +260,8 @@ fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         return Err(Error::BadArguments(only_new));
     }
     if guest.kind != named.kind {
-        let (kind, other) = (guest.kind.name(), named.kind.name());
-        return wrong(format!(
-            "is of kind {kind}, but the archive of kind {other}"
-        ));
+        let (is, other) = (guest.kind.word(), named.kind.word());
+        return wrong(format!("is a {is}, but the archive is of a {other}"));
     }
     let current = Current::read(reach)?;
     current.unlocked(reach)?;

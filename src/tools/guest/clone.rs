@@ -107,7 +107,7 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
     answer.insert("name".into(), name.into());
-    answer.insert("kind".into(), source.kind.name().into());
+    answer.insert("type".into(), source.kind.word().into());
     answer.insert("node".into(), node.into());
     answer.insert("full".into(), full.into());
     answer.insert("source_vmid".into(), source.vmid.into());

@@ -341,7 +341,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
     answer.insert("name".into(), args.need("name")?.into());
-    answer.insert("kind".into(), kind.name().into());
+    answer.insert("type".into(), kind.word().into());
     answer.insert("node".into(), node.name.clone().into());
     answer.insert("node_chosen_by".into(), node.chosen_by.into());
     if let Some(store) = storage {

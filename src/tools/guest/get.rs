@@ -38,7 +38,7 @@ pub(super) const GET: Tool = Tool {
         )
         .optional(),
     ],
-    answer: &[("vmid", "integer"), ("kind", "string"), ("node", "string")],
+    answer: &[("vmid", "integer"), ("type", "string"), ("node", "string")],
     task: false,
     plan: None,
     run: Run::Steps(get),

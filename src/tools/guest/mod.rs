@@ -58,7 +58,7 @@ pub fn answer_for(reach: &Reach) -> Result<Map<String, Value>, Error> {
     if let Some(name) = reach.guest_name() {
         answer.insert("name".into(), printable(&name, NAME_MAX_CHARS).into());
     }
-    answer.insert("kind".into(), guest.kind.name().into());
+    answer.insert("type".into(), guest.kind.word().into());
     answer.insert("node".into(), guest.node.clone().into());
     Ok(answer)
 }

@@ -175,7 +175,7 @@ fn fits(kind: GuestKind, args: &Args) -> Result<(), Error> {
     };
     let given = foreign.iter().filter(|name| args.has(name));
     let mut problems: Vec<String> = given
-        .map(|name| format!("`{name}` is not for a guest of kind {}", kind.name()))
+        .map(|name| format!("`{name}` is not for a {}", kind.word()))
         .collect();
     for name in ["ip", "gw"] {
         let plain = |c: char| c.is_ascii_alphanumeric() || ".:/".contains(c);

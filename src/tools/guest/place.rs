@@ -226,8 +226,8 @@ impl Store {
         let is_file = FILES.contains(&of_type);
         if WITHOUT_SNAPSHOTS.contains(&of_type) || (is_file && kind == Kind::Lxc) {
             let note = format!(
-                "a disk of a guest of kind {} on storage `{}` (type {of_type}) cannot be snapshotted",
-                kind.name(),
+                "a disk of a {} on storage `{}` (type {of_type}) cannot be snapshotted",
+                kind.word(),
                 printable(&self.name, NAME_MAX_CHARS)
             );
             reach.note("snapshots", note);

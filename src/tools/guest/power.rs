@@ -157,9 +157,9 @@ fn fits(reach: &Reach, action: &str) -> Result<(), Error> {
     let guest = reach.guest()?;
     let wrong = |problem: &str| {
         let cluster = reach.cluster_name();
-        let (kind, vmid) = (guest.kind.name(), guest.vmid);
+        let (what, vmid) = (guest.kind.word(), guest.vmid);
         Err(Error::bad(format!(
-            "{cluster}: `{action}` of {kind} {vmid}: {problem}"
+            "{cluster}: `{action}` of {what} {vmid}: {problem}"
         )))
     };
     if guest.kind == GuestKind::Lxc && matches!(action, "hibernate" | "reset") {

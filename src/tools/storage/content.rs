@@ -20,7 +20,7 @@ use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 
-const VOLID_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
+const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 const NOTES_MAX_CHARS: usize = 500;
 /// A local storage is another one on each node; so many are read in one call.
 const NODES_MAX: usize = 8;
@@ -28,7 +28,7 @@ const NODES_MAX: usize = 8;
 const OPEN_CONTENT: &[&str] = &["iso", "vztmpl", "import"];
 
 const COLUMNS: &[&str] = &[
-    "volid",
+    "volume",
     "node",
     "content",
     "format",
@@ -43,7 +43,7 @@ const COLUMNS: &[&str] = &[
     "untrusted_text",
 ];
 const USUAL: &[&str] = &[
-    "volid",
+    "volume",
     "node",
     "content",
     "format",
@@ -232,7 +232,7 @@ fn row(volume: &Value, node: Option<&String>) -> Row {
     let verified = volume.pointer("/verification/state");
     let verified = verified.and_then(Value::as_str).unwrap_or_default();
     Row::from([
-        ("volid", text("volid", VOLID_MAX_CHARS)),
+        ("volume", text("volid", VOLUME_MAX_CHARS)),
         ("node", node.cloned().into()),
         ("content", text("content", NAME_MAX_CHARS)),
         ("format", text("format", NAME_MAX_CHARS)),
@@ -243,7 +243,7 @@ fn row(volume: &Value, node: Option<&String>) -> Row {
         ("protected", flag(volume.get("protected")).into()),
         ("verification", printable(verified, NAME_MAX_CHARS).into()),
         ("encrypted", text("encrypted", NAME_MAX_CHARS)),
-        ("parent", text("parent", VOLID_MAX_CHARS)),
+        ("parent", text("parent", VOLUME_MAX_CHARS)),
         ("untrusted_text", text("notes", NOTES_MAX_CHARS)),
     ])
 }
@@ -270,7 +270,7 @@ fn place(row: &Row) -> (String, u64, Reverse<String>, String) {
         text("content"),
         owner,
         Reverse(text("ctime")),
-        text("volid"),
+        text("volume"),
     )
 }
 
