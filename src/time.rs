@@ -49,6 +49,10 @@ pub fn span(seconds: u64) -> String {
     format!("{seconds}s")
 }
 
+/// What [`parse`] takes, for whoever wrote something else.
+pub const FORMS: &str = "a span back as `2d` (s, m, h, d, w), a date, or a date and time as \
+     `2026-02-03T04:05Z`";
+
 /// Reads a moment: ISO 8601 (`2026-02-03`, `2026-02-03T04:05`, with seconds, `Z` or `+01:00`; UTC
 /// where no zone is said), Unix seconds, or a span back from `now` (`90s`, `30m`, `2h`, `7d`, `1w`).
 pub fn parse(text: &str, now: u64) -> Option<u64> {

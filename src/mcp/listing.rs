@@ -110,7 +110,7 @@ fn property(param: &Param) -> Value {
 /// ranges, lengths and patterns are checked when the call comes.
 fn kind(kind: Kind) -> Value {
     match kind {
-        Kind::Guest | Kind::Text(_) | Kind::Word(_) => json!({"type": "string"}),
+        Kind::Guest | Kind::Text(_) | Kind::Word(_) | Kind::Moment => json!({"type": "string"}),
         Kind::Int(..) | Kind::Size(..) => json!({"type": "integer"}),
         Kind::Bool => json!({"type": "boolean"}),
         // Some hosts take `enum` only beside a type.

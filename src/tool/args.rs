@@ -9,6 +9,7 @@ use super::taken;
 use crate::error::Error;
 use crate::gate::confirm::canonical;
 use crate::text::{LONG_NAME_MAX_CHARS, NAME_MAX_CHARS, repeated};
+use crate::time;
 
 /// The most entries in a free map or a list.
 const ENTRIES_MAX: usize = 200;
@@ -108,6 +109,7 @@ fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
             return Ok(None);
         }
         Kind::Size(unit, least, most) => size(value, unit, least, most),
+        Kind::Moment => moment(value),
         Kind::Bool => yes_or_no(value),
         Kind::OneOf(words) => one_of(words, value),
         Kind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
@@ -237,6 +239,15 @@ fn size(value: &Value, unit: Unit, least: i64, most: i64) -> Result<Value, Strin
     }
 }
 
+fn moment(value: &Value) -> Result<Value, String> {
+    let Ok(Value::String(text)) = text(value, NAME_MAX_CHARS) else {
+        return Err(format!("must be a time: {}", time::FORMS));
+    };
+    let read = time::parse(&text, time::now());
+    read.map(Value::from)
+        .ok_or_else(|| format!("may not be `{}`: {}", repeated(&text), time::FORMS))
+}
+
 fn yes_or_no(value: &Value) -> Result<Value, String> {
     let read = taken::yes_or_no(value);
     read.map(Value::from)
@@ -328,6 +339,11 @@ impl Args {
 
     pub fn int(&self, name: &str) -> Option<i64> {
         self.map.get(name).and_then(Value::as_i64)
+    }
+
+    /// A moment, in Unix seconds.
+    pub fn moment(&self, name: &str) -> Option<u64> {
+        self.map.get(name).and_then(Value::as_u64)
     }
 
     /// False where it was not given.

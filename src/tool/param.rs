@@ -27,6 +27,8 @@ pub enum Kind {
     Int(i64, i64),
     /// A size as a whole number of units between the two, also taken as `8G`.
     Size(Unit, i64, i64),
+    /// A moment, as [`crate::time::parse`] reads it: `2d`, `2026-02-03`. It becomes Unix seconds.
+    Moment,
     Bool,
     /// One of these words.
     OneOf(&'static [&'static str]),

@@ -40,6 +40,13 @@ pub const CURSOR: Param = Param::new(
     "`next` of the page before",
 )
 .optional();
+/// Leaves out what is older.
+pub const SINCE: Param = Param::new(
+    "since",
+    Kind::Moment,
+    "`2h`, `7d`, `2026-02-03`, with a time: `T04:05Z`",
+)
+.optional();
 /// The columns.
 pub const FIELDS: Param = Param::new(
     "fields",

@@ -43,6 +43,7 @@ pub fn candidates(param: &Param) -> Vec<Value> {
             Some((_, number)) => vec![json!(number)],
             None => vec![json!(1.clamp(least, most))],
         },
+        (Kind::Moment, _) => texts(&["7d"]),
         (Kind::Bool, _) => vec![json!(true)],
         (Kind::OneOf(words), _) => texts(words),
         (Kind::SomeOf(words), _) => vec![json!(words)],

@@ -380,6 +380,7 @@ fn plain(param: &Param) -> Value {
         Kind::Word(Word::Volume) => json!("local:iso/a.iso"),
         Kind::Word(_) => json!("a"),
         Kind::Int(least, most) | Kind::Size(_, least, most) => json!(100.clamp(least, most)),
+        Kind::Moment => json!("2026-02-03"),
         Kind::Bool => json!(true),
         Kind::OneOf(words) => json!(words[0]),
         Kind::SomeOf(words) => json!(words),
@@ -407,6 +408,7 @@ fn forms(param: &Param) -> Vec<Value> {
         }
         Kind::Bool => vec![json!("true"), json!("True"), json!("yes"), json!(1)],
         Kind::Text(_) => vec![json!(1), json!(1.0)],
+        Kind::Moment => vec![json!("2026-02-03T00:00Z"), json!(1_770_076_800)],
         Kind::Word(_) | Kind::OneOf(_) => vec![json!(format!(" {} ", as_text(&value)))],
         Kind::SomeOf(_) | Kind::Texts(_) => vec![json!(as_text(&value))],
         Kind::Settings => vec![json!(as_text(&value)), json!({"balloon": 512.0})],

@@ -37,9 +37,10 @@ pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
     let now = time::now();
     let since = match start.options.value("--since") {
         None => None,
-        Some(text) => Some(time::parse(text, now).ok_or_else(|| {
-            Stop::Usage("`--since` needs a time, as 2026-02-03T04:05 or 2h".to_owned())
-        })?),
+        Some(text) => Some(
+            time::parse(text, now)
+                .ok_or_else(|| Stop::Usage(format!("`--since` needs a time: {}", time::FORMS)))?,
+        ),
     };
     let wish = Wish {
         cluster: start.options.value("--cluster"),

@@ -10,7 +10,7 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, Row};
+use crate::tool::rows::{self, CURSOR, LIMIT, Row, SINCE};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::disks;
 use crate::tools::fleet::none_named;
@@ -44,6 +44,7 @@ pub(super) const LIST: Tool = Tool {
         Param::new("guest", Kind::Guest, "VMID or name; its backups only").optional(),
         Param::new("storage", Kind::Word(Word::Storage), "this one only").optional(),
         Param::new("node", Kind::Word(Word::Node), "as seen from this one").optional(),
+        SINCE,
         LIMIT,
         CURSOR,
     ],
@@ -146,7 +147,10 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
         };
         return Ok(nothing(format!("{named}{on_node} takes backups; {there}")));
     }
-    let found = archives::ask(reach, &places, vmid)?;
+    let mut found = archives::ask(reach, &places, vmid)?;
+    if let Some(since) = args.moment("since") {
+        found.archives.retain(|archive| archive.time >= since);
+    }
     Ok(Listed {
         hidden: archives::hidden(reach, &places, vmid)?,
         archives: found.archives,

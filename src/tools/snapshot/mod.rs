@@ -14,7 +14,7 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, flag};
+use crate::tool::rows::{self, CURSOR, SINCE, flag};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::guest::{GUEST, answer_for};
@@ -48,7 +48,7 @@ pub static TOOLS: &[Tool] = &[
         about: "Lists the snapshots of a guest, newest first.",
         marks: Marks::Always(Mark::READ),
         subject: Subject::Guest,
-        params: &[GUEST, CURSOR],
+        params: &[GUEST, SINCE, CURSOR],
         answer: &[
             ("vmid", "integer"),
             ("items", "array"),
@@ -116,7 +116,9 @@ pub static TOOLS: &[Tool] = &[
 
 fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let snapshots = Snapshots::read(reach)?;
-    let rows = snapshots.all.iter().map(|one| {
+    let since = args.moment("since").unwrap_or_default();
+    let younger = snapshots.all.iter().filter(|one| one.time >= since);
+    let rows = younger.map(|one| {
         let mut row = row(one);
         row.insert("current", (one.name == snapshots.current).into());
         row

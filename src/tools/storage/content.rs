@@ -16,7 +16,7 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, flag, gib, number};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, SINCE, flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 
@@ -73,6 +73,7 @@ pub(super) const CONTENT: Tool = Tool {
         )
         .optional(),
         Param::new("vmid", Kind::Int(100, 999_999_999), "of this guest only").optional(),
+        SINCE,
         SORT,
         FIELDS,
         LIMIT,
@@ -116,6 +117,10 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             Err(error) => return Err(error),
         }
     }
+    let untimed = match args.moment("since") {
+        Some(since) => retain_since(&mut found, since),
+        None => 0,
+    };
     if args.text("node").is_none() && !places.shared {
         for node in places.down {
             not_read.insert(node, "not available there now".into());
@@ -132,10 +137,24 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if !not_read.is_empty() {
         answer.insert("not_read".into(), Value::Object(not_read));
     }
+    if untimed > 0 {
+        let untimed = format!("{untimed} whose time the storage does not tell are left out");
+        answer.insert("untimed".into(), untimed.into());
+    }
     if let Some(sentence) = filtered(reach, storage, args.text("content"))? {
         answer.insert("incomplete".into(), sentence.into());
     }
     Ok(answer)
+}
+
+/// Leaves out what is older, and what has no time; how many those are.
+fn retain_since(found: &mut Vec<Row>, since: u64) -> usize {
+    // Times of one form are in the order of their texts.
+    let since = time::iso(since);
+    let untimed = found.iter().filter(|row| row.text("ctime").is_empty());
+    let untimed = untimed.count();
+    found.retain(|row| row.text("ctime") >= since.as_str());
+    untimed
 }
 
 fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {

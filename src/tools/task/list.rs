@@ -18,12 +18,11 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, number};
+use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, SINCE, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::none_named;
 use crate::wait;
 
-const TIME_MAX_CHARS: usize = 40;
 const WORD_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const EXIT_MAX_CHARS: usize = 200;
 const UPID_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
@@ -48,12 +47,7 @@ pub(super) const LIST: Tool = Tool {
     params: &[
         Param::new("running", Kind::Bool, "only those").optional(),
         Param::new("failed", Kind::Bool, "only those").optional(),
-        Param::new(
-            "since",
-            Kind::Text(TIME_MAX_CHARS),
-            "`2h`, `7d`, `2026-02-03`, with a time: `T04:05Z`",
-        )
-        .optional(),
+        SINCE,
         Param::new("guest", Kind::Guest, "VMID or name; its tasks only").optional(),
         Param::new("node", Kind::Word(Word::Node), "that ran them").optional(),
         Param::new("type", Kind::Word(Word::Id), "as `vzdump`, `qmstart`").optional(),
@@ -80,12 +74,6 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn read(args: &'a Args) -> Result<Wanted<'a>, Error> {
-        let since = match args.text("since") {
-            None => None,
-            Some(text) => Some(time::parse(text, time::now()).ok_or_else(|| {
-                Error::bad("`since` is no time: ISO 8601 (`2026-02-03T04:05:06Z`), or `2h`, `7d`")
-            })?),
-        };
         let (start, limit) = rows::window(args)?;
         if start >= ROWS_MAX {
             return Err(Error::bad(format!(
@@ -96,7 +84,7 @@ impl<'a> Wanted<'a> {
         let wanted = Wanted {
             running: args.yes("running"),
             failed: args.yes("failed"),
-            since,
+            since: args.moment("since"),
             guest: args.text("guest"),
             node: args.text("node"),
             kind: args.text("type"),

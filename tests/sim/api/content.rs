@@ -114,7 +114,13 @@ fn all(call: &mut Call) -> Answer {
         .seen_from(&call.node)
         .filter(fits)
         .filter(|volume| visible(call, &id, volume));
-    Ok(seen.map(row).collect())
+    let mut rows: Vec<Value> = seen.map(row).collect();
+    // Ceph does not keep when an image was made.
+    let is_untimed = storage.kind == "rbd";
+    for row in rows.iter_mut().filter(|_| is_untimed) {
+        row.as_object_mut().map(|row| row.remove("ctime"));
+    }
+    Ok(rows.into())
 }
 
 /// The volume of the path, in its full spelling.
