@@ -82,7 +82,8 @@ pub struct Entry<'e> {
 
 /// What the gate says.
 pub enum Verdict<'f> {
-    Go(Box<Reach<'f>>),
+    /// It passes; how it was confirmed.
+    Go(Box<Reach<'f>>, Confirmed),
     /// The plan and its code: the answer of this call.
     Planned(Map<String, Value>),
     /// What the user is to be asked; the same call comes back with the reply.
@@ -208,7 +209,8 @@ impl Gate {
         };
         let reach = Reach::new(fleet, entry.cluster, grant, entry.guest, entry.wait_s);
         let subject = planned.map(|plan| plan.subject);
-        Ok(Verdict::Go(Box::new(reach.planned_as(subject))))
+        let reach = Box::new(reach.planned_as(subject));
+        Ok(Verdict::Go(reach, confirmed))
     }
 
     /// Has a call that asks confirmed, in its own way. What acts is always what was shown: the plan is

@@ -242,7 +242,7 @@ fn at(
                 question.shown = answer;
                 return Ok(Outcome::Question(question));
             }
-            Verdict::Go(reach) => {
+            Verdict::Go(reach, confirmed) => {
                 let body = run(&reach);
                 // Its first write touches another guest's volume: the call enters once more, as heavy
                 // as it is.
@@ -252,6 +252,9 @@ fn at(
                         heavier.plan(reach).map(Plan::to_show)
                     })?;
                     continue;
+                }
+                if let Some(by) = confirmed.by() {
+                    answer.insert("confirmed_by".into(), by.into());
                 }
                 answer.extend(body.map_err(|error| reach.in_full(error))?);
                 let notes = reach.notes().into_iter();

@@ -45,6 +45,17 @@ pub fn of(config: &Value, kind: Kind) -> Vec<Disk> {
     disks.into_iter().map(|(_, disk)| disk).collect()
 }
 
+/// The storages of the disks in a configuration, each once, the first disk's first.
+pub fn storages(config: &Value, kind: Kind) -> Vec<String> {
+    let mut storages: Vec<String> = Vec::new();
+    for disk in of(config, kind) {
+        if !disk.key.starts_with("unused") && !storages.contains(&disk.storage) {
+            storages.push(disk.storage);
+        }
+    }
+    storages
+}
+
 /// Which of `keys` a key is, and its number; `rootfs` has none.
 fn place_of(key: &str, keys: &[&str]) -> Option<(usize, u32)> {
     let (rank, rest) = keys

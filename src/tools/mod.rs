@@ -11,6 +11,7 @@ pub mod node;
 pub mod plan;
 pub mod renamed;
 pub mod snapshot;
+pub mod state;
 pub mod storage;
 pub mod task;
 

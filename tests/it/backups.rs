@@ -288,8 +288,8 @@ fn the_configuration_in_an_archive_is_read() {
                 [s1]\nscsi0: gone:100/vm-100-disk-0.raw,size=1G\n";
     let config = source::config_of(text);
     assert_eq!(config["name"], "web1");
-    assert_eq!(source::storages_in(&config, Kind::Qemu), ["fast", "local"]);
+    assert_eq!(disks::storages(&config, Kind::Qemu), ["fast", "local"]);
     let config = source::config_of("rootfs: local-lvm:subvol-1,size=8G\nmp0: /srv,mp=/srv\n");
-    assert_eq!(source::storages_in(&config, Kind::Lxc), ["local-lvm"]);
-    assert!(source::storages_in(&source::config_of(""), Kind::Qemu).is_empty());
+    assert_eq!(disks::storages(&config, Kind::Lxc), ["local-lvm"]);
+    assert!(disks::storages(&source::config_of(""), Kind::Qemu).is_empty());
 }

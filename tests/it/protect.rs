@@ -186,7 +186,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
         }
         verdict => verdict,
     };
-    let Verdict::Go(reach) = verdict else {
+    let Verdict::Go(reach, _) = verdict else {
         panic!("{}: it does not pass", request.line());
     };
     reach.send(request)?;

@@ -64,6 +64,18 @@ pub enum Confirmed {
     CommandLine,
 }
 
+impl Confirmed {
+    /// Who agreed, as an answer says it; nothing where nobody had to.
+    pub fn by(self) -> Option<&'static str> {
+        match self {
+            Confirmed::NoNeed => None,
+            Confirmed::Code => Some("code"),
+            Confirmed::Asked | Confirmed::CommandLine => Some("user"),
+            Confirmed::Off => Some("off"),
+        }
+    }
+}
+
 /// Who calls, as the client says itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Client {

@@ -16,7 +16,9 @@ use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;
+use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
+use crate::tools::state::{self, At};
 
 /// The longest notes that Proxmox takes for a backup.
 const NOTES_MAX_CHARS: usize = 1024;
@@ -103,6 +105,11 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.extend(reach.follow(&reply)?);
     if let Some(volume) = volume(reach, &answer, &storage)? {
         answer.insert("volume".into(), volume.into());
+    }
+    if ended(&answer) && mode != "snapshot" {
+        // It was interrupted for it, and runs on.
+        let status = state::now(reach, &At::of(guest))?;
+        answer.insert("status".into(), status.into());
     }
     Ok(answer)
 }

@@ -6,6 +6,7 @@ pub mod source;
 pub mod stores;
 
 mod list;
+mod over;
 mod restore;
 
 use crate::tool::Tool;

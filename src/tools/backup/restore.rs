@@ -1,12 +1,12 @@
-//! `backup_restore`: an archive as a new guest, or over an existing one.
+//! `backup_restore`: an archive as a new guest; over an existing one it is in `over`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::archives;
+use super::archives::{self, Archive};
+use super::over;
 use super::source::{Source, Target};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
-use crate::gate::confirm::Plan;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
@@ -14,9 +14,9 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::tools::current::Current;
-use crate::tools::guest::{NAME_MAX_CHARS, place};
-use crate::tools::{disks, plan};
+use crate::tools::guest::change::ended;
+use crate::tools::guest::{NAME_MAX_CHARS, kept, place};
+use crate::tools::state::{self, At};
 
 /// How often another VMID is tried where somebody else was faster.
 const VMIDS_MAX: usize = 5;
@@ -64,7 +64,7 @@ pub(super) const RESTORE: Tool = Tool {
     ],
     answer: &[],
     task: true,
-    plan: Some(over_plan),
+    plan: Some(over::plan),
     run: Run::Steps(restore),
 };
 
@@ -78,21 +78,21 @@ fn mark(args: &Args) -> Mark {
 
 fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if args.has("guest") {
-        over(reach, args)
+        over::restore(reach, args)
     } else {
         fresh(reach, args)
     }
 }
 
 /// What an archive's name tells, of an archive that is one.
-fn named(args: &Args) -> Result<archives::Name, Error> {
+pub(super) fn named(args: &Args) -> Result<archives::Name, Error> {
     archives::name(args.need("archive")?).ok_or_else(|| {
         Error::bad("`archive` is no backup of a guest: backup_list gives them as `volume`")
     })
 }
 
 /// The request that restores, without the parameters of one of the two ways.
-fn request(
+pub(super) fn request(
     node: &str,
     kind: GuestKind,
     vmid: u32,
@@ -147,17 +147,22 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     })?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
+    if let Some(name) = args.text("name").or(source.name()) {
+        answer.insert("name".into(), printable(name, NAME_MAX_CHARS).into());
+    }
     answer.insert("type".into(), named.kind.word().into());
     answer.insert("node".into(), node.into());
+    let node_chosen_by = node_chosen_by(args, &source.archive, near);
+    answer.insert("node_chosen_by".into(), node_chosen_by.into());
     answer.insert("storage".into(), target.shown.into());
+    answer.insert("storage_chosen_by".into(), target.chosen_by.into());
     answer.insert("unique".into(), unique.into());
+    let mut notes: Vec<String> = namesakes.into_iter().collect();
     if let (true, None, Some(name)) = (is_there, args.text("name"), source.name()) {
         let name = printable(name, NAME_MAX_CHARS);
-        let note = format!("it is named `{name}` as the original is: say the VMID from now on");
-        answer.insert("note".into(), note.into());
-    }
-    if let Some(namesakes) = namesakes {
-        answer.insert("note".into(), namesakes.into());
+        notes.push(format!(
+            "it is named `{name}` as the original is: say the VMID from now on"
+        ));
     }
     let followed = reach.follow(&reply).map_err(|error| {
         with_hint(
@@ -169,6 +174,65 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         )
     })?;
     answer.extend(followed);
+    let made = At {
+        node,
+        kind: named.kind,
+        vmid,
+    };
+    let keeps = Keeps {
+        cards: !unique,
+        archived: source.config.unwrap_or_default(),
+        notes,
+    };
+    restored(reach, args, &made, Some(keeps), answer)
+}
+
+/// What chose the node of a new guest.
+fn node_chosen_by(args: &Args, archive: &Archive, default: Option<&str>) -> &'static str {
+    if args.has("node") {
+        "node argument"
+    } else if !archive.shared {
+        "node that has the backup"
+    } else if default == Some(archive.node.as_str()) {
+        "default node"
+    } else {
+        "first node that has the backup's storage"
+    }
+}
+
+/// What a restored guest has of another, its original.
+pub(super) struct Keeps {
+    /// MAC addresses, and of a machine the SMBIOS uuid.
+    pub(super) cards: bool,
+    /// The configuration in the backup, as far as it is known.
+    pub(super) archived: Value,
+    /// What is known before it is there.
+    pub(super) notes: Vec<String>,
+}
+
+/// Says how a restored guest came out.
+pub(super) fn restored(
+    reach: &Reach,
+    args: &Args,
+    made: &At,
+    keeps: Option<Keeps>,
+    mut answer: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let has_ended = ended(&answer);
+    if has_ended && args.yes("start") {
+        answer.insert("status".into(), state::started(reach, made)?.into());
+    }
+    let Some(mut keeps) = keeps else {
+        return Ok(answer);
+    };
+    if has_ended {
+        keeps.archived = kept::config(reach, made, keeps.archived)?;
+    }
+    let mut notes = keeps.notes;
+    notes.extend(kept::notes(reach, made.kind, &keeps.archived, keeps.cards)?);
+    if !notes.is_empty() {
+        answer.insert("notes".into(), notes.into());
+    }
     Ok(answer)
 }
 
@@ -226,7 +290,7 @@ fn is_taken(error: &Error, vmid: u32) -> bool {
     }
 }
 
-fn with_hint(error: Error, more: String) -> Error {
+pub(super) fn with_hint(error: Error, more: String) -> Error {
     match error {
         Error::TaskFailed {
             task,
@@ -241,85 +305,4 @@ fn with_hint(error: Error, more: String) -> Error {
         },
         other => other,
     }
-}
-
-/// What is restored over an existing guest, checked as far as it can be.
-fn over_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
-    let named = named(args)?;
-    let guest = reach.guest()?;
-    let wrong = |problem: String| {
-        let (cluster, vmid) = (reach.cluster_name(), guest.vmid);
-        Err(Error::bad(format!("{cluster}: guest {vmid} {problem}")))
-    };
-    let only_new: Vec<String> = ["vmid", "node"]
-        .iter()
-        .filter(|key| args.has(key))
-        .map(|key| format!("`{key}` is for a new guest: `guest` stays what and where it is"))
-        .collect();
-    if !only_new.is_empty() {
-        return Err(Error::BadArguments(only_new));
-    }
-    if guest.kind != named.kind {
-        let (is, other) = (guest.kind.word(), named.kind.word());
-        return wrong(format!("is a {is}, but the archive is of a {other}"));
-    }
-    let current = Current::read(reach)?;
-    current.unlocked(reach)?;
-    if !current.is_stopped() {
-        return wrong(format!("is {}: stop it first", current.status));
-    }
-    let node = Some(guest.node.as_str());
-    let source = Source::find(reach, args.need("archive")?, named, node, node)?;
-    let target = Target::choose(reach, &source, args.text("storage"))?;
-    let archive = &source.archive;
-    let mut shown = plan::archive_row(archive);
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert("size_gib".into(), json!(disks::gib(archive.bytes)));
-    }
-    let mut consequences = vec![("archive", shown), ("storage", json!(target.shown))];
-    if archive.vmid != guest.vmid {
-        let warning = format!("it is a backup of guest {}, not of this one", archive.vmid);
-        consequences.push(("archive_of", warning.into()));
-    }
-    let lost = "the guest's disks, snapshots and configuration as they are: the archive's take their place";
-    consequences.push(("lost", json!(lost)));
-    consequences.push(("undo", json!(plan::BY_BACKUP)));
-    let mut plan = plan::of_guest(reach, &consequences)?;
-    let newest = plan.shown.get("last_backup");
-    if newest.and_then(|newest| newest.get("volume")?.as_str()) == Some(&archive.volume) {
-        let undo = "cannot be undone: there is no newer backup than the one that is restored";
-        plan.shown.insert("undo".into(), undo.into());
-    }
-    if let Some(subject) = plan.subject.as_object_mut() {
-        let bound =
-            json!({"archive": archive.volume, "time": archive.time, "storage": target.sent});
-        subject.insert("restore".into(), bound);
-    }
-    Ok(plan)
-}
-
-fn over(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let guest = reach.guest()?;
-    let bound = reach.planned().and_then(|planned| planned.get("restore"));
-    let storage = bound.and_then(|bound| bound.get("storage")?.as_str());
-    let target = Target {
-        sent: storage.map(str::to_string),
-        shown: String::new(),
-    };
-    let mut request =
-        request(&guest.node, guest.kind, guest.vmid, args, &target)?.with("force", true);
-    if args.yes("unique") {
-        request = request.with("unique", true);
-    }
-    let mut answer = crate::tools::guest::answer_for(reach)?;
-    let reply = reach.send(&request)?;
-    let followed = reach.follow(&reply).map_err(|error| {
-        let vmid = guest.vmid;
-        with_hint(
-            error,
-            format!("guest {vmid} may be left without its disks: look at it first"),
-        )
-    })?;
-    answer.extend(followed);
-    Ok(answer)
 }

@@ -15,13 +15,14 @@ use crate::tools::disks;
 /// So many other archives are named where one is not found.
 const OTHERS_SHOWN_MAX: usize = 5;
 const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
+const AS_ARCHIVED: &str = "as in the backup";
 
 /// An archive that is there, with the node that will read it.
 pub struct Source {
     pub archive: Archive,
     kind: Kind,
     /// The configuration in it, where that can be read.
-    config: Option<Value>,
+    pub config: Option<Value>,
 }
 
 impl Source {
@@ -138,23 +139,14 @@ pub fn config_of(text: &str) -> Value {
     Value::Object(options.collect())
 }
 
-/// The storages of the disks in a configuration, each once, the first disk's first.
-pub fn storages_in(config: &Value, kind: Kind) -> Vec<String> {
-    let mut storages: Vec<String> = Vec::new();
-    for disk in disks::of(config, kind) {
-        if !disk.key.starts_with("unused") && !storages.contains(&disk.storage) {
-            storages.push(disk.storage);
-        }
-    }
-    storages
-}
-
 /// Where the disks go.
 pub struct Target {
     /// As it is sent; nothing leaves each disk to the storage of its name.
     pub sent: Option<String>,
     /// As the answer says it.
     pub shown: String,
+    /// What chose it.
+    pub chosen_by: String,
 }
 
 impl Target {
@@ -175,12 +167,13 @@ impl Target {
             return Ok(Target {
                 shown: name.clone(),
                 sent: Some(name),
+                chosen_by: "storage argument".into(),
             });
         }
         let own = source
             .config
             .as_ref()
-            .map(|config| storages_in(config, source.kind));
+            .map(|config| disks::storages(config, source.kind));
         let own = own.as_deref();
         let missing: Vec<&str> = own
             .unwrap_or_default()
@@ -193,19 +186,25 @@ impl Target {
                 return Ok(Target {
                     sent: None,
                     shown: "those of the archive, unread".into(),
+                    chosen_by: AS_ARCHIVED.into(),
                 });
             }
             (Kind::Qemu, Some(own)) if missing.is_empty() => {
                 return Ok(Target {
                     sent: None,
                     shown: own.join(", "),
+                    chosen_by: AS_ARCHIVED.into(),
                 });
             }
             // A container goes to one storage, which is `local` unless it is said.
-            (Kind::Lxc, Some([first, ..])) if missing.is_empty() => {
+            (Kind::Lxc, Some([first, rest @ ..])) if missing.is_empty() => {
                 return Ok(Target {
                     sent: Some(first.clone()),
                     shown: first.clone(),
+                    chosen_by: match rest {
+                        [] => AS_ARCHIVED.into(),
+                        _ => "as the first disk in the backup".into(),
+                    },
                 });
             }
             _ => {}
@@ -216,8 +215,9 @@ impl Target {
         };
         match stores.for_disks(reach)? {
             Some((name, chosen_by)) => Ok(Target {
-                shown: format!("{name} ({chosen_by}; {why})"),
+                shown: name.clone(),
                 sent: Some(name),
+                chosen_by: format!("{chosen_by}; {why}"),
             }),
             None => Err(Error::bad(format!(
                 "{}: the archive's {why}: say `storage`; {}",

@@ -118,7 +118,7 @@ impl Stores {
         given: Option<&str>,
     ) -> Result<(String, String), Error> {
         if let Some(name) = given {
-            return Ok((self.need(reach, name)?, "argument".into()));
+            return Ok((self.need(reach, name)?, "storage argument".into()));
         }
         let active = self.names(|store| store.active);
         if let [only] = active.as_slice() {
@@ -126,7 +126,7 @@ impl Stores {
         }
         let default = reach.cluster()?.default_storage.as_deref();
         if let Some(default) = default.filter(|name| active.contains(name)) {
-            return Ok((default.to_string(), "cluster default".into()));
+            return Ok((default.to_string(), "default storage".into()));
         }
         match self.names(|store| store.active && store.shared).as_slice() {
             [] => Err(Error::bad(format!(
@@ -145,9 +145,14 @@ impl Stores {
     pub fn for_disks(&self, reach: &Reach) -> Result<Option<(String, String)>, Error> {
         let default = reach.cluster()?.default_storage.as_deref();
         if let Some(default) = default.filter(|name| self.takes(name)) {
-            return Ok(Some((default.to_string(), "cluster default".into())));
+            return Ok(Some((default.to_string(), "default storage".into())));
         }
         let installed = self.takes(DISKS_DEFAULT);
-        Ok(installed.then(|| (DISKS_DEFAULT.to_string(), "fallback".into())))
+        Ok(installed.then(|| {
+            (
+                DISKS_DEFAULT.to_string(),
+                "no default storage is set".into(),
+            )
+        }))
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn slow_verb(kind: Kind) -> Verb {
 }
 
 /// Whether the task of an answer has ended.
-pub(super) fn ended(answer: &Map<String, Value>) -> bool {
+pub fn ended(answer: &Map<String, Value>) -> bool {
     answer.get("state").and_then(Value::as_str) != Some("running")
 }
 

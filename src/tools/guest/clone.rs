@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::GUEST;
+use super::change;
 use super::create::{NEW_NAME, NEW_VMID};
+use super::kept;
 use super::place::{self, Problems};
 use super::vmid;
 use crate::error::Error;
@@ -11,11 +13,14 @@ use crate::fleet::index::{Guest, Kind as GuestKind};
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
+use crate::text::{LONG_NAME_MAX_CHARS, printable};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
+use crate::tools::disks;
 use crate::tools::snapshot::tree::Snapshots;
+use crate::tools::state::At;
 
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
@@ -63,7 +68,8 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let source = reach.guest()?;
     let name = args.need("name")?;
     // That it is still the one that was found, and that nothing holds it.
-    Current::of(&*reach.get_of_guest("/config")?).unlocked(reach)?;
+    let config = reach.get_of_guest("/config")?.let_go();
+    Current::of(&config).unlocked(reach)?;
     let mut problems = Problems::default();
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);
@@ -109,13 +115,54 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("name".into(), name.into());
     answer.insert("type".into(), source.kind.word().into());
     answer.insert("node".into(), node.into());
+    answer.insert("node_chosen_by".into(), node_chosen_by(args).into());
+    answer.extend(storages(source, &config, args));
     answer.insert("full".into(), full.into());
     answer.insert("source_vmid".into(), source.vmid.into());
-    if let Some(namesakes) = namesakes {
-        answer.insert("note".into(), namesakes.into());
-    }
     answer.extend(reach.follow(&reply)?);
+    let copy = At {
+        node,
+        kind: source.kind,
+        vmid,
+    };
+    let kept = match change::ended(&answer) {
+        true => kept::config(reach, &copy, config)?,
+        false => config,
+    };
+    let mut notes: Vec<String> = namesakes.into_iter().collect();
+    notes.extend(kept::notes(reach, source.kind, &kept, false)?);
+    if !notes.is_empty() {
+        answer.insert("notes".into(), notes.into());
+    }
     Ok(answer)
+}
+
+fn node_chosen_by(args: &Args) -> &'static str {
+    match args.has("target") {
+        true => "target argument",
+        false => "node of the source",
+    }
+}
+
+/// Where the disks of the copy are, and why; nothing where it has none.
+fn storages(source: &Guest, config: &Value, args: &Args) -> Vec<(String, Value)> {
+    let (storages, chosen_by) = match args.text("storage") {
+        Some(storage) => (storage.to_string(), "storage argument"),
+        None => {
+            let storages = disks::storages(config, source.kind);
+            (storages.join(", "), "those of the source")
+        }
+    };
+    if storages.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        (
+            "storage".into(),
+            printable(&storages, LONG_NAME_MAX_CHARS).into(),
+        ),
+        ("storage_chosen_by".into(), chosen_by.into()),
+    ]
 }
 
 /// Whether the copy stands by itself. A linked one shares the disks of a template.

@@ -1,9 +1,7 @@
 //! `guest_create_vm` and `guest_create_container`: new guests, with a free VMID, on a storage and a
 //! bridge that are there.
 
-use std::time::{Duration, Instant};
-
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::change;
 use super::place::{self, Node, Problems, Store};
@@ -15,11 +13,11 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
-use crate::text::{printable, repeated};
+use crate::text::repeated;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Unit, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::wait::{self, Wake};
+use crate::tools::state::{self, At};
 
 const CORES_MAX: i64 = 8192;
 const MEMORY_MAX_MIB: i64 = 16_777_216;
@@ -30,9 +28,6 @@ const KEYS_MAX_CHARS: usize = 8192;
 const VM_DISK_GIB: i64 = 32;
 const VM_MEMORY_MIB: i64 = 2048;
 const CONTAINER_DISK_GIB: i64 = 8;
-/// How long a new guest is given to start, in seconds: the start is a task of its own.
-const START_S: u64 = 3;
-const LOOK_MS: u64 = 300;
 
 pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "a DNS name");
 pub(super) const NEW_VMID: Param =
@@ -347,39 +342,19 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     if let Some(store) = storage {
         store.tell(reach, kind);
         answer.insert("storage".into(), store.name.into());
+        answer.insert("storage_chosen_by".into(), store.chosen_by.into());
     }
     if let Some(namesakes) = namesakes {
-        answer.insert("note".into(), namesakes.into());
+        answer.insert("notes".into(), vec![namesakes].into());
     }
     answer.extend(reach.follow(&reply)?);
     if change::ended(&answer) && args.yes("start") {
-        answer.insert("status".into(), started(reach, &node.name, kind, vmid)?);
+        let made = At {
+            node: &node.name,
+            kind,
+            vmid,
+        };
+        answer.insert("status".into(), state::started(reach, &made)?.into());
     }
     Ok(answer)
-}
-
-/// The new guest's status, after a moment: its start may fail while its making has not.
-fn started(reach: &Reach, node: &str, kind: GuestKind, vmid: u32) -> Result<Value, Error> {
-    let end = Instant::now() + Duration::from_secs(START_S.min(reach.wait_s()));
-    let vmid = vmid.to_string();
-    loop {
-        let path = "/nodes/{node}/{kind}/{vmid}/status/current";
-        let status = match reach.get(path, &[node, kind.name(), &vmid]) {
-            Ok(current) => {
-                let status = current.get("status").and_then(Value::as_str);
-                printable(status.unwrap_or("unknown"), 40)
-            }
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
-            // The guest is made: that it cannot be looked at must not hide that.
-            Err(_) => "unknown".to_string(),
-        };
-        if status == "running" || Instant::now() >= end {
-            return Ok(json!(status));
-        }
-        match wait::sleep(Duration::from_millis(LOOK_MS)) {
-            Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
-            Wake::Closed => return Ok(json!(status)),
-        }
-    }
 }

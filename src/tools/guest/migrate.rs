@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::change;
 use super::place::{self, Problems};
 use super::power::ha_managed;
 use super::{GUEST, answer_for};
@@ -20,6 +21,7 @@ use crate::tool::rows::{flag, gib, number};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::disks;
+use crate::tools::state::{self, At};
 use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
@@ -109,6 +111,17 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if managed {
         answer.insert("ha".into(), true.into());
         moved(reach, guest, target, begun, &mut answer)?;
+    }
+    if change::ended(&answer) {
+        let there = At {
+            node: target,
+            ..At::of(guest)
+        };
+        let state = match running {
+            true => state::started(reach, &there)?,
+            false => state::now(reach, &there)?,
+        };
+        answer.insert("status".into(), state.into());
     }
     Ok(answer)
 }

@@ -1,6 +1,6 @@
 //! Guests: virtual machines (qemu) and containers (lxc), one family with a kind.
 
-mod change;
+pub mod change;
 mod clone;
 mod configure;
 mod create;
@@ -9,6 +9,7 @@ mod disk;
 mod encoded;
 mod get;
 mod half;
+pub mod kept;
 mod list;
 mod migrate;
 pub mod network;

@@ -194,6 +194,7 @@ pub fn disks_of(kind: Kind) -> &'static str {
 /// Where a new disk goes.
 pub struct Store {
     pub name: String,
+    pub chosen_by: &'static str,
     /// Proxmox's word for its type: `dir`, `lvmthin`.
     of_type: String,
 }
@@ -248,10 +249,14 @@ pub fn storage(
 ) -> Result<Store, Error> {
     let cluster = reach.cluster()?;
     let default = cluster.default_storage.as_deref();
-    let (name, whence) = match (given, default) {
-        (Some(name), _) => (name, ""),
-        (None, Some(name)) => (name, " (the cluster's default)"),
-        (None, None) => (STORAGE_FALLBACK, " (where none is said)"),
+    let (name, whence, chosen_by) = match (given, default) {
+        (Some(name), _) => (name, "", "storage argument"),
+        (None, Some(name)) => (name, " (the cluster's default)", "default storage"),
+        (None, None) => (
+            STORAGE_FALLBACK,
+            " (where none is said)",
+            "no default storage is set",
+        ),
     };
     let rows = reach.rows_at("/nodes/{node}/storage", &[node], "storage")?;
     let problem = match rows.iter().find(|row| text(row, "storage") == name) {
@@ -262,6 +267,7 @@ pub fn storage(
         Some(row) => {
             return Ok(Store {
                 name: name.to_string(),
+                chosen_by,
                 of_type: text(row, "type").to_string(),
             });
         }

@@ -12,14 +12,13 @@ use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
 use crate::proxmox::request::{Request, Verb};
-use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;
-use crate::tools::plan;
+use crate::tools::{plan, state};
 use crate::wait::{self, Wake};
 
 /// The longest that a guest is given to shut down, in seconds.
@@ -213,17 +212,6 @@ fn shutdowns(reach: &Reach, action: &str) -> Result<Option<Vec<String>>, Error> 
     Ok((!shutdowns.is_empty()).then_some(shutdowns))
 }
 
-/// The exact state: a paused machine is `running` for one word of the API and `paused` for another.
-fn state_of(current: &Value) -> String {
-    let text = |key: &str| current.get(key).and_then(Value::as_str).unwrap_or_default();
-    let state = match (text("qmpstatus"), text("lock")) {
-        (_, "suspended") => "hibernated",
-        ("" | "running" | "stopped", _) => text("status"),
-        (exact, _) => exact,
-    };
-    printable(state, 40)
-}
-
 /// Whether the high-availability manager decides about this guest.
 ///
 /// # Errors
@@ -252,7 +240,7 @@ pub(super) fn ha_managed(reach: &Reach, current: &Value) -> Result<bool, Error> 
 /// # Errors
 /// The order cannot be given in the state in which the guest is.
 fn already(reach: &Reach, action: &str, current: &Value) -> Result<Option<&'static str>, Error> {
-    let state = state_of(current);
+    let state = state::of(current);
     let stopped = state == "stopped" || state == "hibernated";
     match action {
         "start" | "resume" if state == "running" => Ok(Some("running")),
@@ -283,7 +271,7 @@ fn reached(action: &str, state: &str) -> bool {
 fn after(reach: &Reach, action: &str, managed: bool, begun: Instant) -> Result<String, Error> {
     let limit = Duration::from_secs(reach.wait_s());
     loop {
-        let state = state_of(&*reach.get_of_guest("/status/current")?);
+        let state = state::of(&*reach.get_of_guest("/status/current")?);
         if !managed || reached(action, &state) || begun.elapsed() >= limit {
             return Ok(state);
         }

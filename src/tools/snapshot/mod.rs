@@ -17,7 +17,9 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, SINCE, flag};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
+use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
+use crate::tools::state::{self, At};
 use crate::tools::{disks, plan};
 use rollback::rollback_plan;
 use tree::{NAME_MAX_CHARS, PRESENT, Snapshot, Snapshots, names, row, shown, wrong};
@@ -210,7 +212,16 @@ fn rollback(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(start) = args.bool("start") {
         request = request.with("start", start);
     }
-    send(reach, &request, name)
+    let mut answer = send(reach, &request, name)?;
+    if ended(&answer) {
+        let at = At::of(reach.guest()?);
+        let state = match args.yes("start") {
+            true => state::started(reach, &at)?,
+            false => state::now(reach, &at)?,
+        };
+        answer.insert("status".into(), state.into());
+    }
+    Ok(answer)
 }
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
