@@ -1,7 +1,7 @@
 //! What is said of a subject that was not found: what speaks against its not being there.
 
 use super::Fleet;
-use super::registry::Named;
+use super::registry::{Named, subject_text};
 use crate::error::Error;
 use crate::text::printable;
 
@@ -32,6 +32,42 @@ impl Fleet {
             ));
         }
         Ok(doubts)
+    }
+
+    /// Where a node, a storage or a pool is that a cluster has not, for the end of an error's sentence:
+    /// `; node `pve1` is on staging`. Nothing where the cluster has it, or where none of the others is known to.
+    ///
+    /// # Errors
+    /// The call was withdrawn.
+    pub(crate) fn elsewhere_than(&self, cluster: usize, named: Named) -> Result<String, Error> {
+        let has = |cluster: usize| -> Result<bool, Error> {
+            let rows = &self.look(cluster)?.rows;
+            Ok(match named {
+                Named::Node(node) => rows.has_node(node),
+                Named::Storage(storage) => rows.has_storage(storage),
+                Named::Pool(pool) => rows.has_pool(pool),
+                _ => false,
+            })
+        };
+        let mut others: Vec<usize> = self.config.settled().collect();
+        others.retain(|other| *other != cluster);
+        // Nobody else is asked for what is there.
+        if others.is_empty() || matches!(has(cluster), Ok(true)) {
+            return Ok(String::new());
+        }
+        let mut there = Vec::new();
+        for (other, seen) in others.iter().zip(self.fan_out(&others, has)) {
+            match seen {
+                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Ok(true)) => there.push(self.cluster_name(*other)),
+                _ => {}
+            }
+        }
+        there.truncate(SHOWN_MAX);
+        Ok(match there.as_slice() {
+            [] => String::new(),
+            there => format!("; {} is on {}", subject_text(named), there.join(", ")),
+        })
     }
 
     /// Guests whose name is the number that was taken for a VMID: `production/131`.
@@ -86,6 +122,6 @@ fn lacked(named: Named) -> Option<&'static str> {
     match named {
         Named::Vmid(_) | Named::Guest(_) => Some("`VM.Audit` on all of `/vms`"),
         Named::Storage(_) => Some("`Datastore.Audit` on all of `/storage`"),
-        Named::Node(_) | Named::New(_) | Named::Nothing => None,
+        Named::Node(_) | Named::Pool(_) | Named::New(_) | Named::Nothing => None,
     }
 }

@@ -250,6 +250,10 @@ impl Rows {
         self.storages.iter().any(|known| known == storage)
     }
 
+    pub fn has_pool(&self, pool: &str) -> bool {
+        self.pools.iter().any(|known| known == pool)
+    }
+
     pub fn nodes(&self) -> &[String] {
         &self.nodes
     }

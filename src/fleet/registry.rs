@@ -18,6 +18,7 @@ pub enum Named<'a> {
     Guest(&'a str),
     Node(&'a str),
     Storage(&'a str),
+    Pool(&'a str),
     /// A new thing by the name that it will have; none where it has no name.
     New(Option<&'a str>),
     Nothing,
@@ -286,6 +287,7 @@ fn found_in(named: Named, sighted: &Sighted, cluster: &str) -> Vec<String> {
         Named::Guest(name) => rows.by_name(name, names).into_iter().map(line).collect(),
         Named::Node(node) => name_where(rows.has_node(node)),
         Named::Storage(storage) => name_where(rows.has_storage(storage)),
+        Named::Pool(pool) => name_where(rows.has_pool(pool)),
         Named::New(_) | Named::Nothing => Vec::new(),
     }
 }
@@ -297,6 +299,7 @@ pub fn subject_text(named: Named) -> String {
         Named::Guest(name) => format!("guest `{name}`"),
         Named::Node(node) => format!("node `{node}`"),
         Named::Storage(storage) => format!("storage `{storage}`"),
+        Named::Pool(pool) => format!("pool `{pool}`"),
         Named::New(name) => format!("new `{}`", name.unwrap_or_default()),
         Named::Nothing => "nothing".into(),
     }
@@ -307,6 +310,7 @@ fn subject_kind(named: Named) -> &'static str {
         Named::Vmid(_) | Named::Guest(_) => "guest",
         Named::Node(_) => "node",
         Named::Storage(_) => "storage",
+        Named::Pool(_) => "pool",
         Named::New(_) | Named::Nothing => "nothing",
     }
 }

@@ -374,6 +374,15 @@ impl<'a> Reach<'a> {
         Ok(found.is_some())
     }
 
+    /// Where a node, a storage or a pool is that this cluster has not, for the end of an error's
+    /// sentence: `; node `pve1` is on staging`, or nothing.
+    ///
+    /// # Errors
+    /// The call was withdrawn.
+    pub fn elsewhere(&self, named: Named) -> Result<String, Error> {
+        self.fleet.elsewhere_than(self.cluster, named)
+    }
+
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
     /// contradict.
     ///

@@ -9,6 +9,7 @@ use super::{Reach, reading};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::config::Cluster;
+use crate::fleet::registry::Named;
 use crate::proxmox::client::Standing;
 use crate::room::{self, Kept, NoRoom};
 
@@ -90,6 +91,17 @@ impl<'a> FleetReach<'a> {
             }
         }
         Ok(answered)
+    }
+
+    /// As [`Reach::elsewhere`], where one cluster is asked; nothing where several are.
+    ///
+    /// # Errors
+    /// The call was withdrawn.
+    pub fn elsewhere(&self, named: Named) -> Result<String, Error> {
+        match self.clusters.as_slice() {
+            [only] => self.fleet.elsewhere_than(*only, named),
+            _ => Ok(String::new()),
+        }
     }
 
     /// How many clusters were asked.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::archives::{self, Archive};
 use crate::error::Error;
+use crate::fleet::registry::Named;
 use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
@@ -78,7 +79,9 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
         .filter_map(|(_, listed)| listed.nothing.as_deref())
         .collect();
     if !nothing.is_empty() && nothing.len() == answered.len() {
-        return Err(Error::bad(nothing.join("; ")));
+        let storage = args.text("storage").map(Named::Storage);
+        let elsewhere = reach.elsewhere(storage.unwrap_or(Named::Nothing))?;
+        return Err(Error::bad(nothing.join("; ") + &elsewhere));
     }
     let mut found: Vec<(u64, Row)> = Vec::new();
     let mut not_read = Vec::new();

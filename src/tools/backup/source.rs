@@ -7,6 +7,7 @@ use super::archives::{self, Archive, Name};
 use super::stores::Stores;
 use crate::error::Error;
 use crate::fleet::index::Kind;
+use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
@@ -42,16 +43,18 @@ impl Source {
         let mut places = archives::places(reach, near)?;
         places.retain(|place| place.storage == storage);
         if places.is_empty() {
+            let elsewhere = reach.elsewhere(Named::Storage(storage))?;
             return Err(Error::bad(format!(
-                "{cluster}: no storage `{storage}` takes backups"
+                "{cluster}: no storage `{storage}` takes backups{elsewhere}"
             )));
         }
         places.retain(|place| node.is_none_or(|node| place.node == node));
         if places.is_empty() {
             let node = node.unwrap_or_default();
+            let elsewhere = reach.elsewhere(Named::Node(node))?;
             return Err(Error::bad(format!(
                 "{cluster}: storage `{storage}` is not on node `{node}`, or the \
-                 node does not answer"
+                 node does not answer{elsewhere}"
             )));
         }
         let mut found = archives::ask(reach, &places, Some(named.vmid))?;

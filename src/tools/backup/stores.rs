@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
@@ -100,10 +101,11 @@ impl Stores {
             None => format!("is not there, or does not take `{}`", self.content),
         };
         Err(Error::bad(format!(
-            "{}: storage `{name}` {problem} on node `{}`; {}",
+            "{}: storage `{name}` {problem} on node `{}`; {}{}",
             reach.cluster_name(),
             self.node,
-            self.there()
+            self.there(),
+            reach.elsewhere(Named::Storage(name))?
         )))
     }
 

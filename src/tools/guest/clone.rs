@@ -10,6 +10,7 @@ use super::place::{self, Problems};
 use super::vmid;
 use crate::error::Error;
 use crate::fleet::index::{Guest, Kind as GuestKind};
+use crate::fleet::registry::Named;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::Verb;
@@ -109,7 +110,8 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         }
     }
     let send = |vmid: u32| reach.send(&request.clone().with("newid", vmid));
-    let (vmid, reply) = vmid::make(reach, args, &send)?;
+    let (vmid, reply) =
+        vmid::make(reach, args, &send).map_err(|error| of_pool(reach, args, error))?;
     let mut answer = Map::new();
     answer.insert("vmid".into(), vmid.into());
     answer.insert("name".into(), name.into());
@@ -135,6 +137,23 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         answer.insert("notes".into(), notes.into());
     }
     Ok(answer)
+}
+
+/// A refusal that says where the pool is, if another cluster has it.
+fn of_pool(reach: &Reach, args: &Args, mut error: Error) -> Error {
+    if let (Some(pool), Error::Refused { hint, .. } | Error::Denied { hint, .. }) =
+        (args.text("pool"), &mut error)
+    {
+        match reach.elsewhere(Named::Pool(pool)) {
+            Ok(there) if !there.is_empty() => {
+                let cluster = reach.cluster_name();
+                *hint = Some(format!("{cluster} has no pool `{pool}`{there}"));
+            }
+            Ok(_) => {}
+            Err(cancelled) => return cancelled,
+        }
+    }
+    error
 }
 
 fn node_chosen_by(args: &Args) -> &'static str {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
+use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::proxmox::advice;
 use crate::proxmox::request::{Request, Verb};
@@ -160,9 +161,10 @@ fn online_among<'r>(reach: &Reach, rows: &'r [Value], node: &str) -> Result<&'r 
         "is no node of the cluster"
     };
     Err(Error::bad(format!(
-        "{}: `{node}` {what}; online: {}",
+        "{}: `{node}` {what}; online: {}{}",
         reach.cluster_name(),
-        names(online_rows(rows).map(|(name, _)| name))
+        names(online_rows(rows).map(|(name, _)| name)),
+        reach.elsewhere(Named::Node(node))?
     )))
 }
 
@@ -280,8 +282,10 @@ pub fn storage(
         (None, None) => unsaid(&cluster.settings, "storage", "DEFAULT_STORAGE"),
         _ => String::new(),
     };
+    let elsewhere = reach.elsewhere(Named::Storage(name))?;
     Err(Error::bad(format!(
-        "{}: storage `{name}`{whence} {problem}; that hold `{content}` there: {able}{next}",
+        "{}: storage `{name}`{whence} {problem}; that hold `{content}` there: \
+         {able}{elsewhere}{next}",
         reach.cluster_name()
     )))
 }
@@ -350,8 +354,9 @@ pub fn volume(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<
         Ok(rows) => rows,
         Err(Error::Refused { message, .. }) => {
             return Err(Error::bad(format!(
-                "{}: `{volume}` cannot be looked for: {message}",
-                reach.cluster_name()
+                "{}: `{volume}` cannot be looked for: {message}{}",
+                reach.cluster_name(),
+                reach.elsewhere(Named::Storage(storage))?
             )));
         }
         Err(error) => return Err(error),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::NAME_MAX_CHARS;
 use crate::charged::Charged;
 use crate::error::Error;
+use crate::fleet::registry::Named;
 use crate::fleet::resource::Sort;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
@@ -197,9 +198,10 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
             [] => "it sees none".to_string(),
             others => format!("it sees: {}", cut(others.to_vec()).join(", ")),
         };
+        let elsewhere = reach.elsewhere(Named::Storage(storage))?;
         return Err(Error::bad(format!(
             "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
-             it; {others}"
+             it; {others}{elsewhere}"
         )));
     }
     if let Some(node) = args.text("node") {
@@ -211,8 +213,9 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
             true => "is not available there now",
             false => "is not there",
         };
+        let elsewhere = reach.elsewhere(Named::Node(node))?;
         return Err(Error::bad(format!(
-            "{cluster}: storage `{storage}` on node `{node}` {there}; its nodes: {known}"
+            "{cluster}: storage `{storage}` on node `{node}` {there}; its nodes: {known}{elsewhere}"
         )));
     }
     match places.up.as_slice() {

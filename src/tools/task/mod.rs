@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fleet::quorum;
 use super::guest::NAME_MAX_CHARS;
 use crate::error::Error;
+use crate::fleet::registry::Named;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
@@ -97,9 +98,10 @@ fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<T
             let names: Vec<&str> = names.collect();
             if !names.contains(&upid.node.as_str()) {
                 return Err(Error::bad(format!(
-                    "{}: nobody knows this task: {}",
+                    "{}: nobody knows this task: {}{}",
                     reach.cluster_name(),
-                    no_such_node(&upid.node, &names)
+                    no_such_node(&upid.node, &names),
+                    reach.elsewhere(Named::Node(&upid.node))?
                 )));
             }
         }

@@ -25,6 +25,7 @@ struct Wish {
     format: Option<String>,
     name: Option<String>,
     description: Option<String>,
+    pool: Option<String>,
 }
 
 fn clone(call: &mut Call) -> Answer {
@@ -55,6 +56,7 @@ fn clone(call: &mut Call) -> Answer {
             },
         ),
         description: given(&params, "description"),
+        pool: given(&params, "pool"),
     };
     check(call.state, &guest, &wish)?;
     if let Some(storage) = &wish.storage {
@@ -81,7 +83,11 @@ fn clone(call: &mut Call) -> Answer {
     let mut stub = Guest::new(newid, kind, &wish.node);
     stub.set("lock", "clone");
     call.state.guests.insert(newid, stub);
-    if let Some(pool) = given(&params, "pool").and_then(|pool| call.state.pools.get_mut(&pool)) {
+    if let Some(pool) = wish
+        .pool
+        .as_ref()
+        .and_then(|pool| call.state.pools.get_mut(pool))
+    {
         pool.vms.insert(newid);
     }
     let plan = Plan::new(&node, kind.task("qmclone", "vzclone"), vmid)
@@ -135,6 +141,13 @@ fn check(state: &State, guest: &Guest, wish: &Wish) -> Result<(), Refusal> {
                 wish.target
             )));
         }
+    }
+    if let Some(pool) = wish
+        .pool
+        .as_ref()
+        .filter(|pool| !state.pools.contains_key(*pool))
+    {
+        return Err(Refusal::forbidden(&format!("pool '{pool}' does not exist")));
     }
     if let Some(text) = taken(state, wish.newid) {
         return Err(Refusal::die(match guest.kind {
