@@ -273,3 +273,23 @@ fn a_lost_race_for_a_vmid_is_run_again() {
     );
     assert_eq!(answer["state"], "ok");
 }
+
+#[test]
+fn a_drive_for_cloud_init_is_told_from_other_drives() {
+    let check = |value: &str, expected: bool| {
+        assert_eq!(property::is_cloud_init(value), expected, "{value}");
+    };
+    check("local-lvm:cloudinit", true);
+    check("local-lvm:cloudinit,format=raw", true);
+    check("file=nas:cloudinit", true);
+    check("local:112/vm-112-cloudinit.qcow2,media=cdrom", true);
+    check("local-lvm:vm-112-cloudinit,media=cdrom,size=4M", true);
+    check("local-lvm:vm-112-disk-0,size=4M", false);
+    check("local:iso/cloudinit.iso,media=cdrom", false);
+    check("local:iso/my-cloudinit.iso,media=cdrom", false);
+    check("local:112/vm-112-cloudinit-old.raw", false);
+    check("local:112/vm-x-cloudinit.raw", false);
+    check("none,media=cdrom", false);
+    check("cloudinit", false);
+    check("", false);
+}

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::no_effect::{self, Reverted};
 use super::place::{self, Problems};
 use super::property::{self, Held, Properties, plain};
 use super::settings::{self, SETTINGS};
@@ -138,31 +139,50 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(namesakes) = namesakes {
         answer.insert("note".into(), namesakes.into());
     }
-    let set = params
-        .iter()
-        .filter(|(key, value)| !is_so(key, config.get(*key), value));
-    let unset = deleted.iter().filter(|key| config.contains_key(*key));
-    let changed = set
-        .map(|(key, _)| key.as_str())
-        .chain(unset.map(String::as_str));
-    let changed: Vec<&str> = changed.filter(|key| *key != "digest").collect();
+    let mut changed = changed(&config, &params, &deleted);
+    let told = no_effect::told(kind, &config, &params, &deleted);
+    if !deleted.is_empty() {
+        params.insert("delete".into(), deleted.join(",").into());
+    }
+    let mut sent = Map::new();
+    if params.is_empty() {
+        sent.insert("state".into(), "ok".into());
+    } else {
+        let request = change::request(reach, Verb::Put, &config, params)?;
+        if args.has("settings") {
+            reach.check(&request)?;
+        }
+        let reverted = Reverted::read(reach, &request.params)?;
+        sent = change::send(reach, &request, &config)?;
+        let notes = told.into_iter();
+        let notes = notes.chain(reverted.as_ref().and_then(Reverted::told));
+        let notes: Vec<String> = notes.collect();
+        if !notes.is_empty() {
+            sent.insert("notes".into(), notes.into());
+        }
+        changed.extend(reverted.into_iter().flat_map(|reverted| reverted.pending));
+    }
     answer.insert("changed".into(), changed.into());
     if let Some(tags) = tags {
         answer.insert("tags".into(), tags.into());
     }
-    if !deleted.is_empty() {
-        params.insert("delete".into(), deleted.join(",").into());
-    }
-    if params.is_empty() {
-        answer.insert("state".into(), "ok".into());
-        return Ok(answer);
-    }
-    let request = change::request(reach, Verb::Put, &config, params)?;
-    if args.has("settings") {
-        reach.check(&request)?;
-    }
-    answer.extend(change::send(reach, &request, &config)?);
+    answer.extend(sent);
     Ok(answer)
+}
+
+/// The options that have another value after it.
+fn changed(
+    config: &Map<String, Value>,
+    params: &Map<String, Value>,
+    deleted: &[String],
+) -> Vec<String> {
+    let is_option = |key: &&String| !matches!(key.as_str(), "digest" | "revert");
+    let set = params
+        .iter()
+        .filter(|(key, value)| !is_so(key, config.get(*key), value));
+    let unset = deleted.iter().filter(|key| config.contains_key(*key));
+    let changed = set.map(|(key, _)| key).chain(unset);
+    changed.filter(is_option).cloned().collect()
 }
 
 /// Whether an option has this value already.
@@ -199,11 +219,8 @@ fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
 /// and so is the drive of cloud-init.
 fn tool_of(kind: GuestKind, key: &str, value: &Value) -> Option<&'static str> {
     let value = plain(value);
-    let medium = property::held(&Properties::parse(&value)) == Held::Cd
-        || value
-            .split(',')
-            .next()
-            .is_some_and(|volume| volume.ends_with("cloudinit"));
+    let medium =
+        property::held(&Properties::parse(&value)) == Held::Cd || property::is_cloud_init(&value);
     if property::is_card(key) {
         Some("guest_network")
     } else if property::is_unused(key) || (property::is_disk(kind, key) && !medium) {
@@ -244,12 +261,7 @@ fn named(args: &Args, kind: GuestKind) -> Map<String, Value> {
 /// Disks and network cards are among them.
 fn deleted(args: &Args, kind: GuestKind) -> Result<Vec<String>, Error> {
     let given = args.texts("delete");
-    let apart = |c: char| c.is_whitespace() || c == ',' || c == ';' || c == '\0';
-    let keys = given.iter().flat_map(|one| one.split(apart));
-    let keys: Vec<String> = keys
-        .filter(|key| !key.is_empty())
-        .map(str::to_string)
-        .collect();
+    let keys: Vec<String> = given.iter().flat_map(|one| property::names(one)).collect();
     let problems = keys.iter().filter_map(|key| {
         if property::is_disk(kind, key) || property::is_unused(key) {
             Some(format!(

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::change;
+use super::no_effect;
 use super::place::{self, Node, Problems, Store};
 use super::property::{self, Held};
 use super::settings::{self, SETTINGS};
@@ -323,6 +324,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     if args.yes("start") {
         params.insert("start".into(), true.into());
     }
+    let told = no_effect::told(kind, &Map::new(), &params, &[]);
     let values = [node.name.as_str(), kind.name()];
     let mut request = Request::new(Verb::Post, "/nodes/{node}/{kind}", &values)?;
     request.params = params;
@@ -346,6 +348,9 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     }
     if let Some(namesakes) = namesakes {
         answer.insert("notes".into(), vec![namesakes].into());
+    }
+    if !told.is_empty() {
+        answer.insert("notes".into(), told.into());
     }
     answer.extend(reach.follow(&reply)?);
     if change::ended(&answer) && args.yes("start") {

@@ -13,6 +13,7 @@ pub mod kept;
 mod list;
 mod migrate;
 pub mod network;
+mod no_effect;
 pub mod place;
 mod power;
 pub mod property;

@@ -177,6 +177,34 @@ pub fn held(properties: &Properties) -> Held {
     }
 }
 
+/// Whether what stands under the key of a disk is a drive for cloud-init: `local-lvm:cloudinit`, as it
+/// is asked for, or `local:112/vm-112-cloudinit.qcow2,media=cdrom`, as it is kept.
+pub fn is_cloud_init(value: &str) -> bool {
+    let properties = Properties::parse(value);
+    let Some((None | Some("file"), volume)) = properties.first() else {
+        return false;
+    };
+    let name = volume.rsplit([':', '/']).next().unwrap_or_default();
+    // A disk's format, and not that of an image that happens to be called so.
+    let name = match name.split_once('.') {
+        Some((name, "raw" | "qcow2" | "vmdk")) => name,
+        _ => name,
+    };
+    let of_guest = || {
+        let rest = name.strip_prefix("vm-")?;
+        let vmid = rest.strip_suffix("-cloudinit")?;
+        vmid.parse::<u32>().ok()
+    };
+    volume.contains(':') && (name == "cloudinit" || of_guest().is_some())
+}
+
+/// The names of options in a list as the API takes it.
+pub fn names(text: &str) -> Vec<String> {
+    let apart = |c: char| c.is_whitespace() || c == ',' || c == ';' || c == '\0';
+    let names = text.split(apart).filter(|name| !name.is_empty());
+    names.map(str::to_string).collect()
+}
+
 /// The tags of a configuration. Proxmox splits at semicolons, commas and blanks.
 pub fn tags(text: &str) -> Vec<&str> {
     let apart = |c: char| c == ';' || c == ',' || c.is_whitespace();
