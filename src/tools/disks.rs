@@ -30,6 +30,11 @@ pub struct Disk {
 /// The disks in a configuration, in the order of their keys. What no storage holds is not among
 /// them: CD drives, devices that are passed through, bind mounts.
 pub fn of(config: &Value, kind: Kind) -> Vec<Disk> {
+    read(config, kind, false)
+}
+
+fn read(config: &Value, kind: Kind, with_devices: bool) -> Vec<Disk> {
+    let with_devices = with_devices && kind == Kind::Qemu;
     let keys = match kind {
         Kind::Qemu => QEMU_KEYS,
         Kind::Lxc => LXC_KEYS,
@@ -38,7 +43,7 @@ pub fn of(config: &Value, kind: Kind) -> Vec<Disk> {
     let mut disks: Vec<((usize, u32), Disk)> = options
         .filter_map(|(key, value)| {
             let place = place_of(key, keys)?;
-            Some((place, disk(key, value.as_str()?)?))
+            Some((place, disk(key, value.as_str()?, with_devices)?))
         })
         .collect();
     disks.sort_by_key(|(place, _)| *place);
@@ -56,6 +61,11 @@ pub fn storages(config: &Value, kind: Kind) -> Vec<String> {
     storages
 }
 
+/// As [`of`], with the devices of the node that a VM is given as disks: their storage is empty.
+pub fn every(config: &Value, kind: Kind) -> Vec<Disk> {
+    read(config, kind, true)
+}
+
 /// Which of `keys` a key is, and its number; `rootfs` has none.
 fn place_of(key: &str, keys: &[&str]) -> Option<(usize, u32)> {
     let (rank, rest) = keys
@@ -67,7 +77,7 @@ fn place_of(key: &str, keys: &[&str]) -> Option<(usize, u32)> {
     Some((rank, number))
 }
 
-fn disk(key: &str, value: &str) -> Option<Disk> {
+fn disk(key: &str, value: &str, with_devices: bool) -> Option<Disk> {
     let mut parts = value.split(',');
     let first = parts.next()?;
     // The option that may go without its name may also bear it.
@@ -80,7 +90,11 @@ fn disk(key: &str, value: &str) -> Option<Disk> {
         let found = options.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| *value)
     };
-    let storage = storage_of(volume)?;
+    let storage = match storage_of(volume) {
+        Some(storage) => storage,
+        None if with_devices && volume.starts_with('/') => "",
+        None => return None,
+    };
     if option("media") == Some("cdrom") {
         return None;
     }
@@ -122,6 +136,7 @@ pub fn gib(bytes: u64) -> f64 {
     thousandths(bytes as f64 / 1024_f64.powi(3))
 }
 
-fn thousandths(number: f64) -> f64 {
+/// A number with three digits behind the point.
+pub fn thousandths(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::backup::archives::{self, Archive};
+use super::backup::archives::Archive;
+use super::backup::of_guest::Backups;
 use super::disks::{self, Disk};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
@@ -17,8 +18,6 @@ use crate::time;
 use crate::tool::rows::{flag, says_something};
 use crate::wait;
 
-/// How long a plan looks for backups, in seconds, all storages together.
-const BACKUPS_LIMIT_S: u64 = 5;
 /// How long a plan looks for linked clones, in seconds, all storages together.
 const CLONES_LIMIT_S: u64 = 5;
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
@@ -155,7 +154,8 @@ fn ha_state(current: &Value) -> Value {
     }
 }
 
-fn disk_row(disk: &Disk) -> Value {
+/// A disk with its size in GiB, where it has one.
+pub fn disk_row(disk: &Disk) -> Value {
     let mut row = Map::new();
     row.insert("disk".into(), disk.key.clone().into());
     row.insert(
@@ -237,8 +237,7 @@ fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
 
 /// The age of the guest's last backup. What could not be read makes it `unknown`, never `none`.
 fn last_backup(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
-    let limit = Duration::from_secs(BACKUPS_LIMIT_S);
-    match wait::within(limit, || backups(reach)) {
+    match Backups::look(reach, |found| newest(reach, found)) {
         Ok(facts) => Ok(facts),
         Err(Error::Cancelled) => Err(Error::Cancelled),
         Err(error) => {
@@ -248,26 +247,19 @@ fn last_backup(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
     }
 }
 
-fn backups(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
-    let guest = reach.guest()?;
-    let places = archives::places(reach, Some(&guest.node))?;
-    let found = archives::ask(reach, &places, Some(guest.vmid))?;
-    // On a storage that several clusters share, the VMID may be a guest's of another kind.
-    let mut of_kind = found.archives.iter();
-    let newest = of_kind.find(|one| one.kind.is_none_or(|kind| kind == guest.kind));
-    let not_read = ("backups_not_read", Value::from(found.silent));
-    let has_silent = says_something(&not_read.1);
-    let last = match newest {
+fn newest(reach: &Reach, found: Backups) -> Result<Vec<(&'static str, Value)>, Error> {
+    let has_silent = !found.silent.is_empty();
+    let last = match found.archives.first() {
         Some(archive) => archive_row(archive),
         None if has_silent => "unknown".into(),
-        None => match archives::hidden(reach, &places, Some(guest.vmid))? {
+        None => match found.hidden(reach)? {
             Some(why) => format!("unknown: {why}").into(),
             None => "none".into(),
         },
     };
     let mut facts = vec![("last_backup", last)];
     if has_silent {
-        facts.push(not_read);
+        facts.push(("backups_not_read", found.silent.into()));
     }
     Ok(facts)
 }

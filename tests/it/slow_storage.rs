@@ -44,3 +44,18 @@ fn who_lists_a_slow_one_beside_others_is_told_how_to_ask_it_alone() {
     let note = listed["note"].as_str().expect("a note");
     assert!(note.contains("`storage`"), "{note}");
 }
+
+#[test]
+fn a_guests_backups_are_unknown_where_a_storage_is_silent() {
+    let world = World::three();
+    let slow = Fault::Latency(SLOW_MS).on("GET", NAS);
+    world.cluster("disaster-recovery").fault(slow);
+    let mut session = Session::start(&world);
+    let asked = json!({"guest": "vault", "include": ["backups", "status"]});
+    let got = session.call("guest_get", &asked).ok();
+    assert_eq!(got.get("backups"), None, "{got:?}");
+    assert_eq!(got["backups_not_read"][0]["storage"], "nas", "{got:?}");
+    assert!(got.contains_key("backups_unknown"), "{got:?}");
+    // The rest of the answer is there all the same.
+    assert_eq!(got["status"], "running");
+}

@@ -20,7 +20,8 @@ impl World {
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
     /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`),
     /// `hangs CLUSTER VMID` (the guest does not obey a shutdown), `busy CLUSTER VMID` (it takes no
-    /// device and gives none back), `maintenance CLUSTER NODE`, `content CLUSTER STORAGE LIST` (what
+    /// device and gives none back), `silent CLUSTER VMID` (its agent does not answer),
+    /// `addresses CLUSTER VMID INTERFACE=ADDRESS...` (it has those), `maintenance CLUSTER NODE`, `content CLUSTER STORAGE LIST` (what
     /// it holds), `half CLUSTER VMID SNAPSHOT STATE` (it was never finished). A value of `config` may
     /// hold blanks and the escapes of JSON; it has stood there for a while.
     ///
@@ -66,6 +67,15 @@ impl World {
             })?,
             ["hangs", name, vmid] => cluster(name)?.of_guest(vmid, |guest| guest.obeys = false)?,
             ["busy", name, vmid] => cluster(name)?.of_guest(vmid, |guest| guest.plugs = false)?,
+            ["silent", name, vmid] => cluster(name)?.of_guest(vmid, |guest| guest.agent = false)?,
+            ["addresses", name, vmid, addresses @ ..] => {
+                cluster(name)?.of_guest(vmid, |guest| {
+                    let pairs = addresses.iter().filter_map(|one| one.split_once('='));
+                    let pairs =
+                        pairs.map(|(name, address)| (name.to_string(), address.to_string()));
+                    guest.addresses = pairs.collect();
+                })?
+            }
             ["maintenance", name, node] => cluster(name)?.edit(|state| {
                 state.maintenance.insert((*node).into());
             }),

@@ -6,6 +6,7 @@ pub mod source;
 pub mod stores;
 
 mod list;
+pub mod of_guest;
 mod over;
 mod restore;
 

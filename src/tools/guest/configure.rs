@@ -136,9 +136,6 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(name) = args.text("name") {
         answer.insert("name".into(), name.into());
     }
-    if let Some(namesakes) = namesakes {
-        answer.insert("note".into(), namesakes.into());
-    }
     let mut changed = changed(&config, &params, &deleted);
     let told = no_effect::told(kind, &config, &params, &deleted);
     if !deleted.is_empty() {
@@ -154,7 +151,7 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         }
         let reverted = Reverted::read(reach, &request.params)?;
         sent = change::send(reach, &request, &config)?;
-        let notes = told.into_iter();
+        let notes = namesakes.into_iter().chain(told);
         let notes = notes.chain(reverted.as_ref().and_then(Reverted::told));
         let notes: Vec<String> = notes.collect();
         if !notes.is_empty() {

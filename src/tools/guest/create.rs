@@ -346,11 +346,9 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
         answer.insert("storage".into(), store.name.into());
         answer.insert("storage_chosen_by".into(), store.chosen_by.into());
     }
-    if let Some(namesakes) = namesakes {
-        answer.insert("notes".into(), vec![namesakes].into());
-    }
-    if !told.is_empty() {
-        answer.insert("notes".into(), told.into());
+    let notes: Vec<String> = namesakes.into_iter().chain(told).collect();
+    if !notes.is_empty() {
+        answer.insert("notes".into(), notes.into());
     }
     answer.extend(reach.follow(&reply)?);
     if change::ended(&answer) && args.yes("start") {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{GUEST, answer_for, encoded};
+use super::{GUEST, addresses, answer_for, encoded};
+use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
@@ -12,7 +13,10 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{flag, gib, mib, number, says_something};
 use crate::tool::{Marks, Run, Subject, Tool};
-use crate::tools::plan;
+use crate::tools::backup::archives::Archive;
+use crate::tools::backup::of_guest::Backups;
+use crate::tools::snapshot::tree::{self, Snapshots};
+use crate::tools::{disks, plan};
 
 /// The longest value of an option that is shown, in characters.
 const VALUE_MAX_CHARS: usize = 500;
@@ -20,21 +24,36 @@ const VALUE_MAX_CHARS: usize = 500;
 const LINE_MAX_CHARS: usize = 8192;
 /// The longest notes that are shown, in characters.
 const NOTES_MAX_CHARS: usize = 4000;
+/// So many of each are shown; of more, the number and the tool that lists them.
+const SNAPSHOTS_SHOWN_MAX: usize = 20;
+const BACKUPS_SHOWN_MAX: usize = 10;
+/// Where a guest's state is read.
+const CURRENT: &str = "/status/current";
+/// The parts that show all disks.
+const DISKS_IN: &[&str] = &["config", "disks"];
 /// The option that holds the notes, a stranger's text.
 const NOTES: &str = "description";
 
 pub(super) const GET: Tool = Tool {
     name: "guest_get",
     title: "Show a guest",
-    about: "Shows a guest: state and configuration, or what `include` names.",
+    about: "Shows a guest: state, configuration and disks with their sum, or what `include` names.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::Guest,
     params: &[
         GUEST,
         Param::new(
             "include",
-            Kind::SomeOf(&["status", "config", "addresses", "snapshots", "pending"]),
-            "status and config at first",
+            Kind::SomeOf(&[
+                "status",
+                "config",
+                "disks",
+                "addresses",
+                "snapshots",
+                "backups",
+                "pending",
+            ]),
+            "status and config (with disks) at first; `backups` may take 5 s",
         )
         .optional(),
     ],
@@ -49,23 +68,32 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if include.is_empty() {
         include = vec!["status", "config"];
     }
+    let mut read = Read::default();
     let mut answer = answer_for(reach)?;
+    let has_disks = include.iter().any(|part| DISKS_IN.contains(part));
     for part in include {
         match part {
-            "status" => answer.extend(status(&*reach.get_of_guest("/status/current")?)),
+            "status" => {
+                let kind = reach.guest()?.kind;
+                let current = read.current(reach)?;
+                answer.extend(status(current, first_disk(kind).filter(|_| !has_disks)));
+            }
             "config" => {
-                config(&*reach.get_of_guest("/config")?, &mut answer);
+                let whole = read.config(reach)?;
+                answer.extend(disks(reach.guest()?.kind, whole));
+                config(whole, &mut answer);
                 marked(reach, &mut answer)?;
             }
-            "addresses" => addresses(reach, &mut answer)?,
-            "snapshots" => {
-                let snapshots = reach.rows_of_guest("/snapshot", "name")?;
-                let [whole, half] = plan::snapshots_shown(&snapshots);
-                answer.insert(whole.0.into(), whole.1);
-                if says_something(&half.1) {
-                    answer.insert(half.0.into(), half.1);
-                }
+            "disks" => answer.extend(disks(reach.guest()?.kind, read.config(reach)?)),
+            "addresses" => {
+                read.config(reach)?;
+                let Read { config, current } = &mut read;
+                let config = config.as_deref().unwrap_or(&Value::Null);
+                let status = || Ok(state(once(current, reach, CURRENT)?));
+                addresses::told(reach, config, status, &mut answer)?;
             }
+            "snapshots" => answer.extend(snapshots(&Snapshots::read(reach)?)),
+            "backups" => answer.extend(backups(reach)?),
             "pending" => {
                 let pending = pending(&reach.rows_of_guest("/pending", "key")?);
                 answer.insert("pending".into(), pending);
@@ -76,14 +104,56 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-fn status(current: &Value) -> Map<String, Value> {
+/// What was read of the guest, once for all parts that need it.
+#[derive(Default)]
+struct Read {
+    config: Option<Charged<Value>>,
+    current: Option<Charged<Value>>,
+}
+
+impl Read {
+    fn config(&mut self, reach: &Reach) -> Result<&Value, Error> {
+        once(&mut self.config, reach, "/config")
+    }
+
+    fn current(&mut self, reach: &Reach) -> Result<&Value, Error> {
+        once(&mut self.current, reach, CURRENT)
+    }
+}
+
+fn once<'s>(
+    kept: &'s mut Option<Charged<Value>>,
+    reach: &Reach,
+    path: &str,
+) -> Result<&'s Value, Error> {
+    if kept.is_none() {
+        *kept = Some(reach.get_of_guest(path)?);
+    }
+    Ok(kept.as_deref().unwrap_or(&Value::Null))
+}
+
+/// A paused VM is `running` for the one word and `paused` for the other.
+fn state(current: &Value) -> String {
     let text = |key: &str| current.get(key).and_then(Value::as_str).unwrap_or_default();
-    let amount = |key: &str| number(current.get(key));
-    // A paused VM is `running` for the one word and `paused` for the other.
     let state = match text("qmpstatus") {
         "" => text("status"),
         exact => exact,
     };
+    printable(state, VALUE_MAX_CHARS)
+}
+
+/// The only disk of which the status knows the size.
+fn first_disk(kind: GuestKind) -> Option<&'static str> {
+    Some(match kind {
+        GuestKind::Qemu => "boot_disk_gib",
+        GuestKind::Lxc => "rootfs_gib",
+    })
+}
+
+/// `first_disk` is what the size of the first disk is called, where it is to be shown.
+fn status(current: &Value, first_disk: Option<&'static str>) -> Map<String, Value> {
+    let text = |key: &str| current.get(key).and_then(Value::as_str).unwrap_or_default();
+    let amount = |key: &str| number(current.get(key));
     let ha = current.get("ha");
     let ha_state = ha.filter(|ha| flag(ha.get("managed"))).map(|ha| {
         let state = ha.get("state").and_then(Value::as_str);
@@ -94,8 +164,8 @@ fn status(current: &Value) -> Map<String, Value> {
         number => number.and_then(Value::as_f64).unwrap_or_default(),
     };
     let mut status = Map::new();
-    status.insert("status".into(), printable(state, VALUE_MAX_CHARS).into());
-    let facts = [
+    status.insert("status".into(), state(current).into());
+    let mut facts = vec![
         ("lock", printable(text("lock"), VALUE_MAX_CHARS).into()),
         ("ha", ha_state.into()),
         ("uptime_s", amount("uptime").into()),
@@ -103,11 +173,101 @@ fn status(current: &Value) -> Map<String, Value> {
         ("cpu_percent", json!((cpu * 1000.0).round() / 10.0)),
         ("memory_mib", mib(amount("maxmem")).into()),
         ("memory_used_mib", mib(amount("mem")).into()),
-        ("disk_gib", gib(amount("maxdisk")).into()),
     ];
+    facts.extend(first_disk.map(|name| (name, gib(amount("maxdisk")).into())));
     let facts = facts.into_iter().filter(|(_, value)| says_something(value));
     status.extend(facts.map(|(key, value)| (key.to_string(), value)));
     status
+}
+
+/// Every disk with its size, and the sum of them (`disk_gib`); what has no size is named beside it.
+fn disks(kind: GuestKind, config: &Value) -> Map<String, Value> {
+    let mut rows: Vec<Value> = Vec::new();
+    let mut without: Vec<Value> = Vec::new();
+    let mut sum = 0.0;
+    for disk in disks::every(config, kind) {
+        match disk.size_gib {
+            Some(size_gib) => sum += size_gib,
+            None => without.push(disk.key.clone().into()),
+        }
+        rows.push(plan::disk_row(&disk));
+    }
+    let mut shown = Map::new();
+    shown.insert("disk_gib".into(), json!(disks::thousandths(sum)));
+    shown.insert("disks".into(), rows.into());
+    if !without.is_empty() {
+        shown.insert("disk_gib_without".into(), without.into());
+    }
+    shown
+}
+
+/// The newest with their times; those that were never finished bear `unfinished`.
+fn snapshots(found: &Snapshots) -> Map<String, Value> {
+    let newest = found.all.iter().take(SNAPSHOTS_SHOWN_MAX);
+    let rows = newest.map(|one| {
+        let mut row = tree::row(one);
+        row.insert("current", (one.name == found.current).into());
+        Value::Object(row.into_object())
+    });
+    let mut shown = Map::new();
+    shown.insert("snapshots".into(), rows.collect());
+    if found.all.len() > SNAPSHOTS_SHOWN_MAX {
+        let all = format!("{} in all: snapshot_list", found.all.len());
+        shown.insert("snapshots_more".into(), all.into());
+    }
+    shown
+}
+
+/// The newest backups. There are none only where every storage said so, and nothing is hidden.
+fn backups(reach: &Reach) -> Result<Map<String, Value>, Error> {
+    let looked = Backups::look(reach, |found| {
+        let hidden = found.hidden(reach)?;
+        Ok((found, hidden))
+    });
+    let mut shown = Map::new();
+    let (found, hidden) = match looked {
+        Ok(looked) => looked,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) => {
+            let why = printable(&error.to_string(), VALUE_MAX_CHARS);
+            shown.insert("backups_unknown".into(), why.into());
+            return Ok(shown);
+        }
+    };
+    let is_whole = found.silent.is_empty() && hidden.is_none();
+    if is_whole || !found.archives.is_empty() {
+        let newest = found.archives.iter().take(BACKUPS_SHOWN_MAX);
+        let rows: Vec<Value> = newest.map(backup).collect();
+        shown.insert("backups".into(), rows.into());
+    }
+    if found.archives.len() > BACKUPS_SHOWN_MAX {
+        let all = format!("{} in all: backup_list", found.archives.len());
+        shown.insert("backups_more".into(), all.into());
+    }
+    let silent = match found.silent.len() {
+        0 => None,
+        1 => Some("a storage did not answer".to_string()),
+        count => Some(format!("{count} storages did not answer")),
+    };
+    let why: Vec<String> = silent.into_iter().chain(hidden).collect();
+    if !why.is_empty() {
+        shown.insert("backups_unknown".into(), why.join("; ").into());
+    }
+    if !found.silent.is_empty() {
+        shown.insert("backups_not_read".into(), found.silent.into());
+    }
+    Ok(shown)
+}
+
+fn backup(archive: &Archive) -> Value {
+    let mut row = plan::archive_row(archive);
+    if let Some(row) = row.as_object_mut() {
+        row.insert("size_gib".into(), json!(disks::gib(archive.bytes)));
+        if archive.protected {
+            row.insert("protected".into(), true.into());
+        }
+    }
+    row
 }
 
 /// The options as Proxmox has them; the notes are a stranger's text and stand apart.
@@ -152,55 +312,6 @@ fn marked(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A guest whose agent is silent is shown all the same, with the reason.
-fn addresses(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
-    let path = match reach.guest()?.kind {
-        GuestKind::Qemu => "/agent/network-get-interfaces",
-        GuestKind::Lxc => "/interfaces",
-    };
-    match reach.get_of_guest(path) {
-        Ok(reply) => {
-            let listed = reply.get("result").unwrap_or(&reply);
-            let Some(interfaces) = listed.as_array() else {
-                let why = "the reply is no list of interfaces";
-                answer.insert("addresses_unknown".into(), why.into());
-                return Ok(());
-            };
-            let interfaces: Vec<Value> = interfaces.iter().filter_map(interface).collect();
-            answer.insert("addresses".into(), interfaces.into());
-        }
-        Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => {
-            answer.insert("addresses_unknown".into(), error.to_string().into());
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
-/// One interface with its addresses; the loopback says nothing.
-fn interface(interface: &Value) -> Option<Value> {
-    let text = |key: &str| interface.get(key).and_then(Value::as_str);
-    let name = text("name").filter(|name| *name != "lo")?;
-    let listed = interface.get("ip-addresses").and_then(Value::as_array);
-    let mut addresses: Vec<String> = Vec::new();
-    for address in listed.into_iter().flatten() {
-        let ip = address.get("ip-address").and_then(Value::as_str)?;
-        let prefix = number(address.get("prefix"));
-        addresses.push(printable(&format!("{ip}/{prefix}"), VALUE_MAX_CHARS));
-    }
-    // Containers of releases before the list had one address of each family.
-    if addresses.is_empty() {
-        let single = ["inet", "inet6"].into_iter().filter_map(text);
-        addresses.extend(single.map(|address| printable(address, VALUE_MAX_CHARS)));
-    }
-    let mac = text("hardware-address").or_else(|| text("hwaddr"));
-    Some(json!({
-        "interface": printable(name, VALUE_MAX_CHARS),
-        "mac": printable(mac.unwrap_or_default(), VALUE_MAX_CHARS),
-        "addresses": addresses,
-    }))
 }
 
 /// What a restart, or a plugged change, would still have to bring.

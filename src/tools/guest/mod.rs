@@ -1,5 +1,6 @@
 //! Guests: virtual machines (qemu) and containers (lxc), one family with a kind.
 
+mod addresses;
 pub mod change;
 mod clone;
 mod configure;
