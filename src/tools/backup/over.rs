@@ -10,7 +10,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tools::current::Current;
-use crate::tools::guest::{NAME_MAX_CHARS, answer_for};
+use crate::tools::guest::{NAME_MAX_CHARS, answer_for, place};
 use crate::tools::state::At;
 use crate::tools::{disks, plan};
 
@@ -99,6 +99,13 @@ pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, 
     }
     answer.insert("storage".into(), target.shown.into());
     answer.insert("storage_chosen_by".into(), target.chosen_by.into());
+    // Of a backup of itself it keeps what is its own.
+    let of = bound.and_then(|bound| bound.get("of")?.as_u64());
+    let is_copy = of != Some(u64::from(guest.vmid));
+    let namesakes = match said("name").filter(|_| is_copy) {
+        Some(name) => place::namesakes(reach, name, Some(guest.vmid))?,
+        None => None,
+    };
     let reply = reach.send(&request)?;
     let followed = reach.follow(&reply).map_err(|error| {
         let vmid = guest.vmid;
@@ -108,13 +115,10 @@ pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, 
         )
     })?;
     answer.extend(followed);
-    let of = bound.and_then(|bound| bound.get("of")?.as_u64());
-    // Of a backup of itself it keeps what is its own.
-    let is_copy = of != Some(u64::from(guest.vmid));
     let keeps = is_copy.then(|| Keeps {
         cards: !unique,
         archived: Value::Null,
-        notes: Vec::new(),
+        notes: namesakes.into_iter().collect(),
     });
     restored(reach, args, &At::of(guest), keeps, answer)
 }
