@@ -102,6 +102,7 @@ mod talkative;
 mod times;
 mod tls;
 mod tokens;
+mod tools_list;
 mod transcripts;
 mod transport;
 mod upid;
