@@ -81,7 +81,7 @@ check: tools ## Check form and lints, without running anything
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
-accept: tools python ## Drive the program with the official Python SDK
+accept: tools python ## Drive the program with real clients: the Python SDK, mcpo
 	$(CARGO) build --locked --bin proxmox-mcp --example sim
 	@$(PYTHON) tests/clients/accept.py $(TARGET)/debug
 

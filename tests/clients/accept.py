@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The real client: drives the built program through the official Python SDK, in both eras of the
-protocol, against the simulated clusters. `make accept` runs it.
+"""Real clients: drives the built program through the official Python SDK, in both eras of the protocol,
+over pipes and over a socket pair, with arguments in odd forms, and through mcpo, against the simulated
+clusters. `make accept` runs it.
 
 usage: accept.py FOLDER_OF_THE_BUILD (target/debug)"""
+import contextlib
 import json
 import os
 import pathlib
@@ -13,6 +15,8 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 NEEDS = ["mcp==2.3.0", "jsonschema"]
+# It asks for an SDK of its own, and says nothing of the versions that it works with.
+MCPO_NEEDS = ["mcpo==0.0.20", "mcp==1.30.0", "fastapi==0.115.14"]
 MODES = ["auto", "legacy", "2026-07-28"]
 PATIENCE_S = 120
 
@@ -46,28 +50,54 @@ CALLS = [
 ]
 
 
-def environment(folder: pathlib.Path) -> pathlib.Path:
-    """Makes a throw-away Python with the SDK in it; gives its interpreter."""
+def environment(folder: pathlib.Path, needs: list) -> pathlib.Path:
+    """Makes a throw-away Python with these packages in it; gives its interpreter."""
     made = subprocess.run([sys.executable, "-m", "venv", folder], capture_output=True, text=True)
     if made.returncode != 0:
         sys.exit(f"{made.stdout}{made.stderr}\nPython cannot make an environment; as by\n  apt install python3-venv")
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *NEEDS], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *needs], check=True)
     return python
 
 
-def clusters(build: pathlib.Path, env_file: pathlib.Path) -> subprocess.Popen:
+@contextlib.contextmanager
+def clusters(build: pathlib.Path, env_file: pathlib.Path):
     """Starts the simulated clusters; they end with their standard input."""
     command = [build / "examples" / "sim", "--env-file", env_file, "--until-eof"]
     sim = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if "are up" not in sim.stderr.readline():
         sys.exit("the simulated clusters do not start")
-    return sim
+    try:
+        yield
+    finally:
+        sim.stdin.close()
+        sim.wait(PATIENCE_S)
 
 
-def drive(python: pathlib.Path, server: list, mode: str, call: list) -> bool:
+def asked(call: tuple) -> list:
+    """A call as `py_client.py` is given it."""
+    tool, arguments, expect, contains, *user = call
+    given = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
+    for text in contains:
+        given += ["--contains", text]
+    for text in user[0] if user else []:
+        given += ["--asked", text]
+    if user:
+        given += ["--fill", json.dumps(user[1])] if user[1:] else ["--caps"]
+    return given
+
+
+def told(call: tuple) -> str:
+    """A call as it is printed."""
+    tool, arguments, expect, contains, *user = call
+    what = f"{tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
+    if user:
+        what += f", asked for {', '.join(user[0])}: {json.dumps(user[1]) if user[1:] else 'declined'}"
+    return what
+
+
+def run_well(client: list) -> bool:
     """One server with one client; whether all was well."""
-    client = [python, HERE / "py_client.py", "--mode", mode, *call, "--", *server]
     run = subprocess.run(client, capture_output=True, text=True, timeout=PATIENCE_S)
     if run.returncode != 0:
         print(run.stdout + run.stderr)
@@ -84,34 +114,41 @@ def main() -> int:
         print(f"{'ok    ' if well else 'FAILED'} {time.monotonic() - since:5.1f} s  {what}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
         began = time.monotonic()
-        python = environment(pathlib.Path(folder) / "python")
+        python = environment(folder / "python", NEEDS)
         report(f"an environment with {', '.join(NEEDS)}", True, began)
-        for mode in MODES:
-            env_file = pathlib.Path(folder) / f"{mode}.env"
-            server = [build / "proxmox-mcp", "--env-file", env_file]
-            sim = clusters(build, env_file)
-            try:
-                began = time.monotonic()
-                report(f"{mode}: the list of tools, pings, errors", drive(python, server, mode, []), began)
-                for tool, arguments, expect, contains, *user in CALLS:
-                    began = time.monotonic()
-                    call = ["--call", tool, "--args", json.dumps(arguments), "--expect", expect, "--repeat", "1"]
-                    for text in contains:
-                        call += ["--contains", text]
-                    asked, *filled = user or [[]]
-                    for text in asked:
-                        call += ["--asked", text]
-                    if user:
-                        call += ["--fill", json.dumps(filled[0])] if filled else ["--caps"]
-                    what = f"{mode}: {tool} {json.dumps(arguments)}: {expect} with {', '.join(contains)}"
-                    what += f", asked for {', '.join(asked)}: {json.dumps(filled[0]) if filled else 'declined'}" if user else ""
-                    report(what, drive(python, server, mode, call), began)
-            finally:
-                sim.stdin.close()
-                sim.wait(PATIENCE_S)
-    sessions = len(MODES) * (1 + len(CALLS))
-    print(f"{sessions - failed} sessions with the SDK were as expected, {failed} were not")
+        began = time.monotonic()
+        mcpo_python = environment(folder / "mcpo", MCPO_NEEDS)
+        report(f"an environment with {', '.join(MCPO_NEEDS)}", True, began)
+        sessions = 0
+
+        def session(what: str, client: list) -> None:
+            nonlocal sessions
+            sessions += 1
+            began = time.monotonic()
+            report(what, run_well(client), began)
+
+        # As most hosts start a server, and as those on Node do.
+        pair = [sys.executable, HERE / "socket_pair.py"]
+        ways = [(mode, mode, []) for mode in MODES] + [("over a socket pair", "auto", pair)]
+        for number, (way, mode, before) in enumerate(ways):
+            env_file = folder / f"{number}.env"
+            server = [*before, build / "proxmox-mcp", "--env-file", env_file]
+            client = [python, HERE / "py_client.py", "--mode", mode]
+            with clusters(build, env_file):
+                session(f"{way}: the list of tools, pings, errors", [*client, "--", *server])
+                for call in CALLS:
+                    session(f"{way}: {told(call)}", [*client, *asked(call), "--", *server])
+        for what, client in [
+            ("every tool with arguments in odd forms", [python, HERE / "odd_forms.py"]),
+            ("odd forms over a socket pair", [python, HERE / "odd_forms.py", *pair]),
+            ("a plan and its code through mcpo", [mcpo_python, HERE / "through_mcpo.py"]),
+        ]:
+            env_file = folder / "others.env"
+            with clusters(build, env_file):
+                session(what, [*client, build / "proxmox-mcp", "--env-file", env_file])
+    print(f"{sessions - failed} sessions with real clients were as expected, {failed} were not")
     return 1 if failed else 0
 
 
