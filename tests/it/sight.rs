@@ -1,5 +1,6 @@
 //! What a token sees, read off its rights.
 
+use proxmox_mcp::fleet::resource::Sort;
 use proxmox_mcp::fleet::rights::Rights;
 use proxmox_mcp::fleet::sight::Sight;
 use serde_json::{Value, json};
@@ -47,9 +48,15 @@ fn only_what_was_asked_for_can_be_missing() {
     let nothing = Sight::of(&Rights::default());
     assert_eq!(nothing.gaps(|_| false), [""; 0]);
     assert_eq!(nothing.gaps(|_| true).len(), 4);
-    let gaps = nothing.gaps(|sort| sort.is_guest());
-    assert_eq!(
-        gaps,
-        ["guests: the token lacks `VM.Audit` on all of `/vms`"]
-    );
+    let several: [fn(Sort) -> bool; 3] = [
+        Sort::is_guest,
+        |sort| sort == Sort::Vm,
+        |sort| sort == Sort::Container,
+    ];
+    for guests in several {
+        assert_eq!(
+            nothing.gaps(guests),
+            ["guests: the token lacks `VM.Audit` on all of `/vms`"]
+        );
+    }
 }
