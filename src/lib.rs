@@ -24,7 +24,7 @@
 //! | `gate` | the weighing table, levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, what became of a write, the API's own description and its permissions | how does Proxmox want it said |
-//! | `files`, `wait`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `time`, `size`, `error` | files and children, listening while waiting, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, times and sizes as text, why a call failed | |
+//! | `files`, `wait`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -68,8 +68,8 @@
 //!    fleet-wide read, whose threads are joined before the answer.
 //! 3. Only `proxmox` touches the network; only `files` opens files and starts children; only `main`
 //!    reads the environment.
-//! 4. A tool is declared once. No other file names it. A handler reaches a cluster through its
-//!    `Reach` only.
+//! 4. A tool is declared once. No other file names it, but the table of words in [`meant`]. A handler
+//!    reaches a cluster through its `Reach` only.
 //! 5. A call is refused as a whole: all problems at once, before anything is sent.
 //! 6. Every error says whether something may have happened.
 //! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth.
@@ -117,6 +117,7 @@ pub mod counted;
 pub mod error;
 pub mod files;
 pub mod log;
+pub mod meant;
 pub mod room;
 pub mod secrets;
 pub mod shown;

@@ -2,9 +2,8 @@
 //! is a problem wherever it stands.
 
 use super::spelling::shell_safe;
-use super::variables::{
-    CLUSTER_PREFIX, PREFIX, Variable, edits, fields, of_registry, of_single_cluster,
-};
+use super::variables::{CLUSTER_PREFIX, PREFIX, Variable, fields, of_registry, of_single_cluster};
+use crate::meant::edits;
 
 /// As many edits away from a name that keeps things safe is a slip, not another name.
 const SLIP_MAX_EDITS: usize = 2;

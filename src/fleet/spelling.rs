@@ -7,6 +7,7 @@ use super::config::{NOT_BUILT_YET, Report};
 use super::env_file::EnvFile;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES};
 use super::{foreign, slip};
+use crate::meant::edits;
 
 /// Of a name that means to keep things safe.
 const SOUNDS_SAFE: &str = "is unknown and would keep nothing safe, as its name says; what does is \
@@ -196,7 +197,7 @@ fn could_be_ours(name: &str) -> bool {
 fn not_used(variable: &str, left_out: bool, known: &[(String, bool)]) -> String {
     let nearest = known
         .iter()
-        .min_by_key(|(name, _)| variables::edits(name, variable))
+        .min_by_key(|(name, _)| edits(name, variable))
         .map_or("", |(name, _)| name.as_str());
     let why = match left_out {
         true => "belongs to no cluster of PROXMOX_CLUSTERS",

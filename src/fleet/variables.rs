@@ -264,22 +264,3 @@ pub fn of_single_cluster(name: &str) -> Option<&'static Variable> {
 pub fn is_known(name: &str) -> bool {
     of_registry(name).is_some() || of_single_cluster(name).is_some()
 }
-
-/// How many letters must be put in, left out or replaced to make `one` of `other`, whatever the case.
-pub fn edits(one: &str, other: &str) -> usize {
-    let (one, other) = (one.to_ascii_uppercase(), other.to_ascii_uppercase());
-    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for (place, letter) in one.chars().enumerate() {
-        let (mut diagonal, mut left) = (place, place + 1);
-        for (cell, opposite) in row.iter_mut().skip(1).zip(other.chars()) {
-            let replaced = diagonal + usize::from(letter != opposite);
-            diagonal = *cell;
-            left = replaced.min(*cell + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = place + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}

@@ -8,6 +8,7 @@ use super::param::{Kind, Param, Unit, Word};
 use super::taken;
 use crate::error::Error;
 use crate::gate::confirm::canonical;
+use crate::meant;
 use crate::text::{LONG_NAME_MAX_CHARS, NAME_MAX_CHARS, repeated};
 use crate::time;
 
@@ -234,8 +235,17 @@ fn size(value: &Value, unit: Unit, least: i64, most: i64) -> Result<Value, Strin
     match taken::size(value, unit) {
         Some(number) if (least..=most).contains(&number) => Ok(number.into()),
         _ => Err(format!(
-            "must be a whole number of {unit} from {least} to {most}, or a size as `8G`"
+            "may not be {}: a whole number of {unit} from {least} to {most}, or a size as `8G` (K, M, G, T)",
+            shown(value)
         )),
+    }
+}
+
+/// A wrong value, as a sentence about it repeats it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{}`", repeated(text)),
+        other => format!("`{}`", repeated(&other.to_string())),
     }
 }
 
@@ -266,9 +276,10 @@ fn one_of(words: &[&str], value: &Value) -> Result<Value, String> {
         "lxc" | "ct" => words.iter().find(|word| **word == "container"),
         _ => None,
     });
-    found
-        .map(|word| Value::from(*word))
-        .ok_or_else(|| format!("must be one of: {}", words.join(", ")))
+    found.map(|word| Value::from(*word)).ok_or_else(|| {
+        let hint = meant::hint(text, words).map_or(String::new(), |hint| format!("; {hint}"));
+        format!("must be one of: {}{hint}", words.join(", "))
+    })
 }
 
 fn list(

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Tool;
+use crate::meant;
 use crate::text::repeated;
 
 /// Keys that hosts put beside the arguments of every call, with the host that does it and why. They
@@ -22,68 +23,6 @@ const OF_HOSTS: &[(&str, &str)] = &[
         "_meta",
         "LangChain and others: meant for the request, not for its arguments",
     ),
-];
-
-/// Words that models use, and what they may stand for here; the first that the tool takes.
-const MEANT: &[(&str, &[&str])] = &[
-    ("address", &["ip", "query"]),
-    ("backup", &["archive"]),
-    ("comment", &["description", "notes"]),
-    ("cpu", &["cores"]),
-    ("cpus", &["cores"]),
-    ("dest", &["target"]),
-    ("destination", &["target"]),
-    ("disk_size", &["size", "disk_gib"]),
-    ("filter", &["query"]),
-    ("from", &["since"]),
-    ("gateway", &["gw"]),
-    ("host", &["node"]),
-    ("hostname", &["name", "guest"]),
-    ("id", &["guest", "vmid", "task"]),
-    ("image", &["iso", "ostemplate"]),
-    ("interface", &["net"]),
-    ("ip", &["address", "query"]),
-    ("ip_address", &["ip"]),
-    ("ipaddress", &["ip"]),
-    ("kind", &["type"]),
-    ("mac", &["macaddr"]),
-    ("max", &["limit"]),
-    ("mem", &["memory"]),
-    ("mountpoint", &["mp"]),
-    ("name", &["guest", "snapname", "query"]),
-    ("new_name", &["name"]),
-    ("newid", &["vmid"]),
-    ("note", &["notes", "description"]),
-    ("operation", &["action"]),
-    ("order_by", &["sort"]),
-    ("page", &["cursor"]),
-    ("page_size", &["limit"]),
-    ("path", &["mp"]),
-    ("pubkey", &["ssh_public_keys"]),
-    ("q", &["query"]),
-    ("ram", &["memory"]),
-    ("search", &["query"]),
-    ("server", &["node", "guest"]),
-    ("size_gb", &["disk_gib", "size"]),
-    ("snapshot", &["snapname"]),
-    ("snapshot_name", &["snapname"]),
-    ("ssh_key", &["ssh_public_keys"]),
-    ("ssh_keys", &["ssh_public_keys"]),
-    ("sshkeys", &["ssh_public_keys"]),
-    ("state", &["status", "vmstate"]),
-    ("start_time", &["since"]),
-    ("tags", &["tag", "tags_add"]),
-    ("target_node", &["target", "node"]),
-    ("target_storage", &["targetstorage", "storage"]),
-    ("template", &["ostemplate", "guest"]),
-    ("upid", &["task"]),
-    ("vlan", &["tag"]),
-    ("vm", &["guest"]),
-    ("vm_id", &["guest", "vmid"]),
-    ("vm_name", &["guest", "name"]),
-    ("vmid", &["guest"]),
-    ("volid", &["archive", "volume"]),
-    ("volume", &["archive", "disk"]),
 ];
 
 /// What a call was given for the parameters of its tool.
@@ -148,16 +87,8 @@ fn is_spelling(name: &str, key: &str) -> bool {
     name.bytes().map(plain).eq(key.bytes().map(plain))
 }
 
-/// Which of the `known` names a word that is none of them stands for here.
-pub(super) fn meant_by(word: &str, known: &[&str]) -> Option<&'static str> {
-    let (_, names) = MEANT.iter().find(|(other, _)| is_spelling(other, word))?;
-    names.iter().find(|name| known.contains(name)).copied()
-}
-
 fn unknown(tool: &Tool, known: &[&str], key: &str) -> String {
-    let meant = meant_by(key, known).map_or(String::new(), |name| {
-        format!("; `{name}` is meant by it here")
-    });
+    let meant = meant::hint(key, known).map_or(String::new(), |hint| format!("; {hint}"));
     format!(
         "`{}` is no argument of `{}`, which takes: {}{meant}",
         repeated(key),

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::fleet::config::Config;
 use crate::fleet::effect::Effect;
 use crate::fleet::safety::{ALL_SETS, DEFAULT_SETS, Switches};
-use crate::fleet::variables::edits;
 use crate::gate::mark::Mark;
+use crate::meant::edits;
 use crate::text::repeated;
 
 /// No name is that far from what was meant.

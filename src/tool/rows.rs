@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::args::Args;
-use super::given::meant_by;
 use super::param::{Kind, Param};
 use crate::error::Error;
+use crate::meant;
 use crate::text::repeated;
 
 /// Rows of a page where `limit` does not say.
@@ -134,10 +134,14 @@ impl Extend<(&'static str, Value)> for Row {
 pub fn check(args: &Args, columns: &[&str]) -> Result<(), Error> {
     let mut problems = Vec::new();
     let is_none_of = |name: &str, wrong: &[&str]| {
-        let meant = wrong.iter().filter_map(|word| meant_by(word, columns));
-        let meant: String = meant
-            .map(|column| format!("; `{column}` is meant by it here"))
-            .collect();
+        let hint = |word: &&str| {
+            let hint = meant::hint(word, columns)?;
+            Some(match wrong.len() {
+                1 => format!("; {hint}"),
+                _ => format!("; `{}`: {hint}", repeated(word)),
+            })
+        };
+        let meant: String = wrong.iter().filter_map(hint).collect();
         format!(
             "`{name}` has {}, which is none of: {}{meant}",
             repeated(&wrong.join(", ")),

@@ -282,6 +282,7 @@ fn what_is_not_known_says_what_is() {
         ("ip-address", "; `ip` is meant by it here"),
         ("vlan", "; `tag` is meant by it here"),
         ("mac", "; `macaddr` is meant by it here"),
+        ("brdige", "; did you mean `bridge`?"),
         ("dest", ""),
         ("colour", ""),
     ];
@@ -348,7 +349,17 @@ fn what_could_mean_two_things_stays_an_error() {
     check_problem(
         "guest_configure",
         json!({"guest": 100, "memory": "100K"}),
-        "`memory` must be a whole number of MiB from 16 to 16777216, or a size as `8G`",
+        "`memory` may not be `100K`: a whole number of MiB from 16 to 16777216, or a size as `8G` (K, M, G, T)",
+    );
+    check_problem(
+        "guest_create_vm",
+        json!({"name": "a", "memory": "8Q"}),
+        "`memory` may not be `8Q`: a whole number of MiB from 16 to 16777216, or a size as `8G` (K, M, G, T)",
+    );
+    check_problem(
+        "fleet_search",
+        json!({"group_by": "host"}),
+        "`group_by` must be one of: cluster, node, status, type, pool, tag; `node` is meant by it here",
     );
     check_problem(
         "guest_configure",

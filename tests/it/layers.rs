@@ -191,7 +191,8 @@ fn a_tool_is_declared_once_and_named_nowhere_else() {
         }
         let elsewhere = sources
             .iter()
-            .filter(|(path, _)| !path.starts_with("tools/"));
+            // The table of words says which tool tells what no list does.
+            .filter(|(path, _)| !path.starts_with("tools/") && path != "meant.rs");
         for (path, _) in elsewhere.filter(|(_, code)| code.contains(tool.name)) {
             problems.push(format!("{path} names {}", tool.name));
         }

@@ -187,6 +187,17 @@ fn arguments_are_checked() {
             json!({"core": 2}),
             vec!["`core` is not known here; did you mean `cores`?"],
         ),
+        // A word that stands for another, or that is near to nothing.
+        (
+            json!({"ip": "10.0.0.5/24"}),
+            vec!["`ip` is not known here; `ipconfig0` is meant by it here"],
+        ),
+        (
+            json!({"cpus": 4}),
+            vec!["`cpus` is not known here; `cores` is meant by it here"],
+        ),
+        (json!({"xyz": 4}), vec!["`xyz` is not known here"]),
+        (json!({"cp": 4}), vec!["`cp` is not known here"]),
         (
             json!({"descripton": "x"}),
             vec!["`descripton` is not known here; did you mean `description`?"],

@@ -3,14 +3,51 @@
 
 use super::pattern::Pattern;
 use super::{Ids, Measure, Order, Property, Query, Sort, Term, Test};
+use crate::meant;
 use crate::text::repeated;
 
-/// The terms, for whoever wrote one that is not understood.
-pub const GRAMMAR: &str = "terms are separated by blanks and must all hold: a bare word (part of a \
-    name, node or tag, or a VMID); type:guest|vm|container|node|storage|pool, name:, id:100-199, \
-    status:, cluster:, node:, tag:, pool: (whole values; `*` is a wildcard, `,` separates \
-    alternatives, `\"` holds blanks); template:yes|no; cpu>80%, cpus>=4, mem>90%, memory>=8G, \
-    disk>85%, disk>=100G, uptime<1h with <, <=, =, >= or >; `-` in front negates";
+/// The terms, for whoever wrote one that nobody can make anything of.
+pub const GRAMMAR: &str = "terms, which must all hold: a word (part of a name, node or tag, or a \
+    VMID); type:guest|vm|container|node|storage|pool; name:, status:, cluster:, node:, tag:, pool: \
+    (whole values; `*` for anything, `,` for or, `\"` around blanks); id:100-199; template:yes|no; \
+    cpu>80%, cpus>=4, mem>90%, memory>=8G, disk>85%, disk>=100G, uptime<1h; `-` in front negates";
+
+/// What stands before a `:`.
+const KEYS: &[&str] = &[
+    "type", "id", "vmid", "template", "name", "status", "cluster", "node", "tag", "tags", "pool",
+];
+/// What is compared, with what.
+const MEASURES: &[(&str, &str)] = &[
+    ("cpu", "a percentage, as `cpu>80%`"),
+    ("cpus", "a number, as `cpus>=4`"),
+    (
+        "mem",
+        "a percentage or a size (K, M, G, T), as `mem>90%` or `memory>=8G`",
+    ),
+    (
+        "memory",
+        "a percentage or a size (K, M, G, T), as `memory>90%` or `memory>=8G`",
+    ),
+    (
+        "disk",
+        "a percentage or a size (K, M, G, T), as `disk>85%` or `disk>=100G`",
+    ),
+    ("uptime", "a time (s, m, h, d, w), as `uptime<1h`"),
+];
+
+/// What is wrong with a term.
+enum Wrong {
+    /// Whoever wrote it is told all of it.
+    Said(String),
+    /// Nobody knows what is meant, so that the grammar is shown.
+    Unknown(String),
+}
+
+impl From<String> for Wrong {
+    fn from(problem: String) -> Wrong {
+        Wrong::Said(problem)
+    }
+}
 
 const TERMS_MAX: usize = 40;
 const KIB: f64 = 1024.0;
@@ -18,18 +55,25 @@ const KIB: f64 = 1024.0;
 /// Reads a search.
 ///
 /// # Errors
-/// Every term that is not understood, and last the grammar.
+/// Every term that is not understood; last the grammar, where one is beyond a hint.
 pub fn parse(text: &str) -> Result<Query, Vec<String>> {
     let mut problems = Vec::new();
     let mut terms = Vec::new();
+    let mut is_unknown = false;
     for word in words(text) {
-        match term(&word) {
-            Ok(term) => terms.push(term),
-            Err(problem) => {
-                let word = repeated(&word);
-                problems.push(format!("`{word}` is not understood: {problem}"));
+        let problem = match term(&word) {
+            Ok(term) => {
+                terms.push(term);
+                continue;
             }
-        }
+            Err(Wrong::Said(problem)) => problem,
+            Err(Wrong::Unknown(problem)) => {
+                is_unknown = true;
+                problem
+            }
+        };
+        let word = repeated(&word);
+        problems.push(format!("`{word}` is not understood: {problem}"));
     }
     if terms.len() + problems.len() > TERMS_MAX {
         problems = vec![format!("there are more than {TERMS_MAX} terms")];
@@ -37,7 +81,9 @@ pub fn parse(text: &str) -> Result<Query, Vec<String>> {
     if problems.is_empty() {
         return Ok(Query { terms });
     }
-    problems.push(GRAMMAR.to_string());
+    if is_unknown {
+        problems.push(GRAMMAR.to_string());
+    }
     Err(problems)
 }
 
@@ -56,9 +102,9 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn term(word: &str) -> Result<Term, String> {
+fn term(word: &str) -> Result<Term, Wrong> {
     if word.matches('"').count() % 2 == 1 {
-        return Err("a quotation mark is not closed".into());
+        return Err("a quotation mark is not closed".to_string().into());
     }
     let (negated, rest) = match word.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -67,9 +113,10 @@ fn term(word: &str) -> Result<Term, String> {
     test(rest).map(|test| Term { negated, test })
 }
 
-fn test(word: &str) -> Result<Test, String> {
+fn test(word: &str) -> Result<Test, Wrong> {
     if matches!(word, "AND" | "OR" | "NOT") || word.starts_with(['(', ')']) {
-        return Err("terms cannot be joined; alternatives are written `tag:web,db`".into());
+        let problem = "terms cannot be joined; alternatives are written `tag:web,db`";
+        return Err(problem.to_string().into());
     }
     let at = word.find([':', '<', '>', '=']);
     // In quotation marks a word means itself.
@@ -79,7 +126,7 @@ fn test(word: &str) -> Result<Test, String> {
         .and_then(|at| word.split_at_checked(at))
     else {
         return match word.replace('"', "") {
-            bare if bare.is_empty() => Err("it is empty".into()),
+            bare if bare.is_empty() => Err("it is empty".to_string().into()),
             bare => Ok(Test::Word(Pattern::new(&bare))),
         };
     };
@@ -90,22 +137,45 @@ fn test(word: &str) -> Result<Test, String> {
     }
 }
 
-fn keyed(key: &str, value: &str) -> Result<Test, String> {
+fn keyed(key: &str, value: &str) -> Result<Test, Wrong> {
     let property = match key {
-        "type" => return several(value, sorts).map(|found| Test::Type(found.concat())),
-        "id" | "vmid" => return several(value, ids).map(Test::Id),
-        "template" => return template(value),
+        "type" => return Ok(Test::Type(several(value, sorts)?.concat())),
+        "id" | "vmid" => return Ok(Test::Id(several(value, ids)?)),
+        "template" => return Ok(template(value)?),
         "name" => Property::Name,
         "status" => Property::Status,
         "cluster" => Property::Cluster,
         "node" => Property::Node,
         "tag" | "tags" => Property::Tag,
         "pool" => Property::Pool,
-        "kind" => return Err("`type:` is meant by it here".into()),
-        _ => return Err(format!("there is no `{}:`", repeated(key))),
+        _ => return Err(unknown(key, &format!("there is no `{}:`", repeated(key)))),
     };
     let values = several(value, |one| Ok(Pattern::new(one)))?;
     Ok(Test::Is(property, values))
+}
+
+/// What is said of a term whose key is none of those that it could be.
+fn unknown(key: &str, problem: &str) -> Wrong {
+    let measure = |key: &str| MEASURES.iter().find(|(name, _)| *name == key);
+    let known: Vec<&str> = KEYS
+        .iter()
+        .copied()
+        .chain(MEASURES.iter().map(|(name, _)| *name))
+        .collect();
+    let meant = match known.contains(&key) {
+        true => Some(key),
+        false => meant::by(key, &known).or_else(|| meant::near(key, &known)),
+    };
+    match meant {
+        Some(meant) => match measure(meant) {
+            Some((name, values)) => Wrong::Said(format!("`{name}` is compared with {values}")),
+            None => Wrong::Said(format!("`{meant}:` is meant by it here")),
+        },
+        None => match meant::elsewhere(key) {
+            Some(sentence) => Wrong::Said(format!("{problem}; {sentence}")),
+            None => Wrong::Unknown(problem.to_string()),
+        },
+    }
 }
 
 /// Reads the alternatives between the commas.
@@ -161,7 +231,10 @@ fn template(value: &str) -> Result<Test, String> {
 }
 
 /// A comparison; `rest` begins with its sign.
-fn number(key: &str, rest: &str) -> Result<Test, String> {
+fn number(key: &str, rest: &str) -> Result<Test, Wrong> {
+    let Some((_, values)) = MEASURES.iter().find(|(name, _)| *name == key) else {
+        return Err(unknown(key, &format!("`{}` is no number", repeated(key))));
+    };
     let signs = [
         ("<=", Order::AtMost),
         (">=", Order::AtLeast),
@@ -170,28 +243,25 @@ fn number(key: &str, rest: &str) -> Result<Test, String> {
         ("=", Order::Equal),
     ];
     let signs = signs.into_iter();
-    let Some((order, text)) = signs
-        .filter_map(|(sign, order)| Some((order, rest.strip_prefix(sign)?)))
-        .next()
-    else {
-        return Err("the comparison is not known".into());
+    let mut sign = signs.filter_map(|(sign, order)| Some((order, rest.strip_prefix(sign)?)));
+    let (order, text) = sign.next().unwrap_or((Order::Equal, rest));
+    let wrong = || {
+        let given = match text {
+            "" => String::new(),
+            text => format!("`{}` is none: ", repeated(text)),
+        };
+        Wrong::Said(format!("{given}`{key}` is compared with {values}"))
     };
-    let (amount, unit) = amount(key, text)?;
-    let wrong = |known: &str| Err(format!("`{key}` is compared with {known}"));
+    let (amount, unit) = amount(key, text).ok_or_else(wrong)?;
     let measure = match (key, unit) {
         ("cpu", Unit::Percent | Unit::None) => Measure::CpuPercent,
-        ("cpu", _) => return wrong("a percentage, as `cpu>80%`"),
         ("cpus", Unit::None) => Measure::Cpus,
-        ("cpus", _) => return wrong("a number, as `cpus>=4`"),
         ("mem" | "memory", Unit::Percent) => Measure::MemoryPercent,
         ("mem" | "memory", Unit::Bytes) => Measure::Memory,
-        ("mem" | "memory", _) => return wrong("a percentage or a size: `mem>90%`, `memory>=8G`"),
         ("disk", Unit::Percent) => Measure::DiskPercent,
         ("disk", Unit::Bytes) => Measure::Disk,
-        ("disk", _) => return wrong("a percentage or a size: `disk>85%`, `disk>=100G`"),
         ("uptime", Unit::Seconds) => Measure::Uptime,
-        ("uptime", _) => return wrong("a time, as `uptime<1h`"),
-        _ => return Err(format!("`{}` is no number", repeated(key))),
+        _ => return Err(wrong()),
     };
     Ok(Test::Number(measure, order, amount))
 }
@@ -204,15 +274,13 @@ enum Unit {
     Seconds,
 }
 
-/// A number and its unit; sizes become bytes, times seconds.
-fn amount(key: &str, text: &str) -> Result<(f64, Unit), String> {
+/// A number and its unit; sizes become bytes, times seconds. `None` where it is none.
+fn amount(key: &str, text: &str) -> Option<(f64, Unit)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (digits, unit) = text
         .split_at_checked(end.unwrap_or(text.len()))
         .unwrap_or_default();
-    let Ok(number) = digits.parse::<f64>() else {
-        return Err("a number is missing".into());
-    };
+    let number = digits.parse::<f64>().ok()?;
     let (scale, unit) = match (unit.trim().to_ascii_lowercase().as_str(), key) {
         ("", _) => (1.0, Unit::None),
         ("%", _) => (1.0, Unit::Percent),
@@ -225,7 +293,7 @@ fn amount(key: &str, text: &str) -> Result<(f64, Unit), String> {
         ("m" | "mb" | "mib", _) => (KIB.powi(2), Unit::Bytes),
         ("g" | "gb" | "gib", _) => (KIB.powi(3), Unit::Bytes),
         ("t" | "tb" | "tib", _) => (KIB.powi(4), Unit::Bytes),
-        _ => return Err("the units are %; K, M, G, T; s, m, h, d, w".into()),
+        _ => return None,
     };
-    Ok((number * scale, unit))
+    Some((number * scale, unit))
 }

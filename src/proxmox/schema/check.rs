@@ -4,12 +4,9 @@
 use serde_json::{Map, Value};
 
 use super::{Kind, Limits, Method, Param};
+use crate::meant;
 use crate::text::printable;
 
-/// A name that is further away than this from every known one gets no suggestion.
-const NEAREST_MAX_EDITS: usize = 2;
-/// Longer names are not compared.
-const NEAREST_MAX_CHARS: usize = 60;
 const SHOWN_MAX_CHARS: usize = 80;
 const PROBLEM_MAX_CHARS: usize = 2_000;
 /// Above this many choices they are not all listed.
@@ -72,15 +69,11 @@ impl Method {
 
     fn unknown(&self, name: &str) -> String {
         let shown = printable(name, SHOWN_MAX_CHARS);
-        let slots = self.params.iter().filter(|p| !self.has_slot(&p.name));
-        let nearest = slots
-            .map(|param| (edits(name, &param.name), &param.name))
-            .min();
-        match nearest {
-            Some((distance, nearest)) if distance <= NEAREST_MAX_EDITS => {
-                format!("`{shown}` is not known here; did you mean `{nearest}`?")
-            }
-            _ => format!("`{shown}` is not known here"),
+        let mut known: Vec<&str> = self.params.iter().map(|param| &*param.name).collect();
+        known.retain(|name| !self.has_slot(name));
+        match meant::hint(name, &known) {
+            Some(hint) => format!("`{shown}` is not known here; {hint}"),
+            None => format!("`{shown}` is not known here"),
         }
     }
 }
@@ -192,22 +185,4 @@ impl Limits {
             _ => None,
         }
     }
-}
-
-/// How many characters must be put in, taken out or changed to make one of the other.
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(NEAREST_MAX_CHARS).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(NEAREST_MAX_CHARS).enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (b, pair) in other.iter().zip(row.windows(2)) {
-            let [above_left, above] = *pair else { continue };
-            let changed = above_left + usize::from(a != *b);
-            left = changed.min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

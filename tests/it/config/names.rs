@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proxmox_mcp::fleet::{config, env_file, variables};
+use proxmox_mcp::fleet::{config, env_file};
 
 use super::{
     SINGLE, check, check_both, check_line, check_warnings, cluster, clusters, good, pairs, read,
@@ -476,6 +476,10 @@ fn edits_between_names() {
         ("ab", "ba", 2),
         ("kitten", "sitting", 3),
     ] {
-        assert_eq!(variables::edits(one, other), edits, "{one} {other}");
+        assert_eq!(
+            proxmox_mcp::meant::edits(one, other),
+            edits,
+            "{one} {other}"
+        );
     }
 }
