@@ -97,6 +97,7 @@ mod sim;
 mod sim_remote;
 mod sim_wire;
 mod slow_storage;
+mod storages;
 mod table;
 mod talkative;
 mod times;

@@ -150,6 +150,7 @@ impl ClusterSpec {
     fn storage(&self, spec: &StorageSpec, now: i64) -> Storage {
         let mut storage = Storage::new(&spec.id, &spec.kind, &spec.content, spec.shared);
         (storage.total, storage.used) = (spec.total_gib << 30, spec.used_gib << 30);
+        storage.options = defined(&spec.id, &spec.kind);
         for (file, size) in &spec.files {
             let (content, name) = file.split_once('/').unwrap_or(("iso", file));
             let format = if content == "iso" {
@@ -280,4 +281,19 @@ fn interfaces(id: u32) -> BTreeMap<String, Map<String, Value>> {
         )
     };
     BTreeMap::from([named("eth0", eth), named("vmbr0", bridge)])
+}
+
+/// What a definition of this type has beside its content, as it is given when it is made.
+fn defined(id: &str, kind: &str) -> BTreeMap<String, String> {
+    let export = format!("/export/{id}");
+    let options: &[(&str, &str)] = match kind {
+        "nfs" => &[("server", "192.168.10.5"), ("export", &export)],
+        "rbd" => &[("pool", id)],
+        "lvmthin" => &[("vgname", "pve"), ("thinpool", "data")],
+        _ => &[],
+    };
+    let options = options.iter();
+    options
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
 }

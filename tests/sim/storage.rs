@@ -22,6 +22,8 @@ pub struct Storage {
     pub options: BTreeMap<String, String>,
     pub total: u64,
     pub used: u64,
+    /// What is used on nodes that are not as the others.
+    pub used_on: BTreeMap<String, u64>,
     pub volumes: Vec<Volume>,
 }
 
@@ -62,6 +64,7 @@ impl Storage {
             options: BTreeMap::new(),
             total: 100 << 30,
             used: 20 << 30,
+            used_on: BTreeMap::new(),
             volumes: Vec::new(),
         }
     }
@@ -73,6 +76,11 @@ impl Storage {
     /// Whether a node that has it reaches it.
     pub fn active(&self, node: &str) -> bool {
         !self.disabled && !self.down.iter().any(|down| down == node)
+    }
+
+    /// How much of it is used, as this node tells.
+    pub fn used(&self, node: &str) -> u64 {
+        self.used_on.get(node).copied().unwrap_or(self.used)
     }
 
     pub fn holds(&self, content: &str) -> bool {

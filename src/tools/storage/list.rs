@@ -1,10 +1,12 @@
-//! `storage_list`: definition and use of the storages of one cluster or of all.
+//! `storage_list`: definition and use of the storages of one cluster or of all, each storage once: what
+//! its nodes have in common is not said for each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use super::source::source;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
@@ -18,7 +20,9 @@ use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row,
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, cut, in_order, percent, unseen};
 
-const SOURCE_MAX_CHARS: usize = 200;
+const CONTENT_MAX_CHARS: usize = 200;
+const NODES: &str = "nodes";
+const BY_NODE: &str = "by_node";
 
 const COLUMNS: &[&str] = &[
     "cluster",
@@ -27,19 +31,22 @@ const COLUMNS: &[&str] = &[
     "status",
     "disabled",
     "shared",
-    "nodes",
+    NODES,
     "unreachable_from",
     "content",
     "total_gib",
     "used_gib",
     "used_percent",
+    BY_NODE,
     "source",
 ];
 
 pub(super) const LIST: Tool = Tool {
     name: "storage_list",
     title: "List storages",
-    about: "Lists the storages of one cluster or `all`: type, content, nodes, size and use.",
+    about: "Lists the storages of one cluster or `all`, each once: type, content, nodes, size, use, \
+            source. Of one that is another on each node `by_node` has each one's [used %, total \
+            GiB], `used_percent` is the fullest's, and the other sizes are sums.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
@@ -48,6 +55,9 @@ pub(super) const LIST: Tool = Tool {
     plan: None,
     run: Run::Fleet(list),
 };
+
+/// What a further node of a storage takes: its name, and what is told of it.
+const NODE_BYTES: usize = 2 * NAME_BYTES;
 
 struct Storages {
     rows: Vec<Row>,
@@ -70,6 +80,14 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(order) = Order::of(args) {
         found.sort_by_cached_key(|row| order.rank(row));
     }
+    if !args.has("fields") {
+        // The keys there are the nodes.
+        let has_both = |row: &&mut Row| row.get(BY_NODE).is_some_and(Value::is_object);
+        found
+            .iter_mut()
+            .filter(has_both)
+            .for_each(|row| row.remove(NODES));
+    }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
     if !offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(offline).into());
@@ -81,31 +99,26 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// Two requests: the use from the resource list, where disabled storages do not stand, and the
 /// definitions.
 fn storages(reach: &Reach) -> Result<Storages, Error> {
-    let mut uses: BTreeMap<(String, String), Use> = BTreeMap::new();
+    let mut uses: BTreeMap<String, Use> = BTreeMap::new();
     let mut offline: Vec<String> = Vec::new();
     reach.resources(&mut |resource| {
         if resource.sort() == Sort::Node && !resource.is_up() {
             offline.push(printable(resource.name(), NAME_MAX_CHARS));
         }
         if resource.sort() == Sort::Storage {
-            let node = printable(&resource.node, NAME_MAX_CHARS);
-            let name = printable(resource.name(), NAME_MAX_CHARS);
-            // A shared storage is one, whichever node tells of it.
-            let place = if resource.is_shared() { "" } else { &node };
-            let key = (name, place.to_string());
-            let used = uses.entry(key).or_default();
-            room::note(if used.nodes.is_empty() {
-                ROW_BYTES
-            } else {
-                NAME_BYTES
+            let used = uses
+                .entry(printable(resource.name(), NAME_MAX_CHARS))
+                .or_default();
+            room::note(match used.nodes.is_empty() {
+                true => ROW_BYTES,
+                false => NODE_BYTES,
             });
-            used.add(node, resource);
+            used.add(printable(&resource.node, NAME_MAX_CHARS), resource);
         }
     })?;
     // The storages of a lost node are unknown with it.
     for used in uses.values_mut() {
         used.silent.retain(|node| !offline.contains(node));
-        used.silent.sort();
     }
     let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
     let definitions = match reach.rows_at("/storage", &[], "storage") {
@@ -117,18 +130,17 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         }
     };
     let mut rows: Vec<Row> = Vec::new();
-    for ((name, _), used) in &uses {
+    for (name, used) in &uses {
         let is_it = |one: &&Value| one.get("storage").and_then(Value::as_str) == Some(name);
         let definition = definitions.iter().find(is_it);
         rows.push(row(reach.cluster_name(), name, Some(used), definition));
     }
-    let names: BTreeSet<&str> = uses.keys().map(|(name, _)| name.as_str()).collect();
     for definition in &definitions {
         let name = definition.get("storage").and_then(Value::as_str);
         let Some(name) = name.map(|name| printable(name, NAME_MAX_CHARS)) else {
             continue;
         };
-        if !names.contains(name.as_str()) {
+        if !uses.contains_key(&name) {
             room::note(ROW_BYTES);
             rows.push(row(reach.cluster_name(), &name, None, Some(definition)));
         }
@@ -144,14 +156,24 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
 /// What the nodes that have a storage tell of it.
 #[derive(Default)]
 struct Use {
-    nodes: Vec<String>,
+    /// By node, how much of it is in use there; nothing where it is not up.
+    nodes: BTreeMap<String, Option<Space>>,
     /// Those of them that do not reach it.
-    silent: Vec<String>,
+    silent: BTreeSet<String>,
     up: bool,
     status: String,
+    /// What a node says where it is not up.
+    down: String,
     kind: String,
     content: String,
     shared: bool,
+    /// What was told first: of a shared one that is all, of another what is left to tell where it is up
+    /// nowhere.
+    first: Space,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Space {
     total: u64,
     used: u64,
     percent: Option<f64>,
@@ -160,80 +182,109 @@ struct Use {
 impl Use {
     /// A node where it is up tells more than one that is lost.
     fn add(&mut self, node: String, resource: &Resource) {
-        if !resource.is_up() {
-            self.silent.push(node.clone());
+        let space = Space {
+            total: resource.maxdisk.whole(),
+            used: resource.disk.whole(),
+            percent: resource.disk_percent(),
+        };
+        let is_up = resource.is_up();
+        if !is_up {
+            self.silent.insert(node.clone());
+            self.down = printable(&resource.status, NAME_MAX_CHARS);
         }
-        self.nodes.push(node);
-        self.nodes.sort();
+        self.nodes.insert(node, is_up.then_some(space));
         if self.up {
             return;
         }
-        self.up = resource.is_up();
+        self.up = is_up;
         self.status = printable(&resource.status, NAME_MAX_CHARS);
         self.kind = printable(&resource.plugintype, NAME_MAX_CHARS);
-        self.content = in_order(&printable(&resource.content, SOURCE_MAX_CHARS));
+        self.content = in_order(&printable(&resource.content, CONTENT_MAX_CHARS));
         self.shared = resource.is_shared();
-        self.total = resource.maxdisk.whole();
-        self.used = resource.disk.whole();
-        self.percent = resource.disk_percent();
+        self.first = space;
+    }
+
+    /// As far as a definition tells, where no node does.
+    fn defined(definition: Option<&Value>) -> Use {
+        let nodes = text(definition, "nodes").split(',');
+        let nodes = nodes.filter(|node| !node.is_empty());
+        Use {
+            nodes: nodes
+                .map(|node| (printable(node, NAME_MAX_CHARS), None))
+                .collect(),
+            kind: printable(text(definition, "type"), NAME_MAX_CHARS),
+            content: in_order(&printable(text(definition, "content"), CONTENT_MAX_CHARS)),
+            shared: is_set(definition, "shared"),
+            ..Use::default()
+        }
+    }
+
+    /// Whether it is another storage on each of several nodes.
+    fn is_several(&self) -> bool {
+        !self.shared && self.nodes.len() > 1
+    }
+
+    /// All of it: the sums over the nodes, and how full the fullest of them is.
+    fn whole(&self) -> Space {
+        let mut told = self.nodes.values().flatten().peekable();
+        if !self.is_several() || told.peek().is_none() {
+            return self.first;
+        }
+        told.fold(Space::default(), |sum, one| Space {
+            total: sum.total.saturating_add(one.total),
+            used: sum.used.saturating_add(one.used),
+            percent: sum.percent.into_iter().chain(one.percent).reduce(f64::max),
+        })
+    }
+
+    /// That of the nodes; where it is up on some of them only, on how many it is not.
+    fn status(&self) -> String {
+        let down = self.nodes.values().filter(|space| space.is_none()).count();
+        match self.is_several() && self.up && down > 0 {
+            true => format!("{} on {down} of {}", self.down, self.nodes.len()),
+            false => self.status.clone(),
+        }
+    }
+
+    /// Percent in use and the size of each of several; null where it is not reached.
+    fn by_node(&self) -> Value {
+        if !self.is_several() || !self.up {
+            return Value::Null;
+        }
+        let each = |space: &Space| json!([percent(space.percent), gib(space.total)]);
+        let nodes = self.nodes.iter();
+        let nodes = nodes.map(|(node, space)| (node.clone(), space.as_ref().map(each).into()));
+        Value::Object(nodes.collect())
     }
 }
 
+fn text<'d>(definition: Option<&'d Value>, key: &str) -> &'d str {
+    let value = definition.and_then(|definition| definition.get(key));
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_set(definition: Option<&Value>, key: &str) -> bool {
+    flag(definition.and_then(|definition| definition.get(key)))
+}
+
 fn row(cluster: &str, name: &str, used: Option<&Use>, definition: Option<&Value>) -> Row {
-    let defined = |key: &str| {
-        let value = definition.and_then(|definition| definition.get(key));
-        value.and_then(Value::as_str).unwrap_or_default()
-    };
-    let set = |key: &str| flag(definition.and_then(|definition| definition.get(key)));
-    let from_definition = Use {
-        nodes: defined("nodes")
-            .split(',')
-            .filter(|node| !node.is_empty())
-            .map(|node| printable(node, NAME_MAX_CHARS))
-            .collect(),
-        kind: printable(defined("type"), NAME_MAX_CHARS),
-        content: in_order(&printable(defined("content"), SOURCE_MAX_CHARS)),
-        shared: set("shared"),
-        ..Use::default()
-    };
+    let from_definition = Use::defined(definition);
     let used = used.unwrap_or(&from_definition);
+    let whole = used.whole();
     Row::from([
         ("cluster", cluster.into()),
         ("storage", name.into()),
         ("type", used.kind.clone().into()),
-        ("status", used.status.clone().into()),
-        ("disabled", set("disable").into()),
+        ("status", used.status().into()),
+        ("disabled", is_set(definition, "disable").into()),
         ("shared", used.shared.into()),
-        ("nodes", used.nodes.clone().into()),
-        ("unreachable_from", used.silent.clone().into()),
+        (NODES, used.nodes.keys().cloned().collect()),
+        ("unreachable_from", used.silent.iter().cloned().collect()),
         ("content", used.content.clone().into()),
-        ("total_gib", json!(gib(used.total))),
-        ("used_gib", json!(gib(used.used))),
-        ("used_percent", percent(used.percent)),
-        ("source", source(&defined).into()),
+        ("total_gib", json!(gib(whole.total))),
+        ("used_gib", json!(gib(whole.used))),
+        ("used_percent", percent(whole.percent)),
+        (BY_NODE, used.by_node()),
+        ("source", source(|key| text(definition, key)).into()),
     ])
-}
-
-/// Where the space comes from: a folder, a server's export, a volume group, a pool.
-fn source<'d>(defined: &impl Fn(&str) -> &'d str) -> String {
-    let server = defined("server");
-    let parts = ["export", "share", "datastore", "volume", "target"];
-    let remote = parts.iter().map(|key| defined(key));
-    let remote = remote.into_iter().find(|part| !part.is_empty());
-    let local = match (defined("vgname"), defined("thinpool")) {
-        ("", _) => ["pool", "path", "monhost", "portal"]
-            .iter()
-            .map(|key| defined(key))
-            .find(|part| !part.is_empty())
-            .unwrap_or_default()
-            .to_string(),
-        (group, "") => group.to_string(),
-        (group, thin) => format!("{group}/{thin}"),
-    };
-    let source = match (server, remote) {
-        ("", Some(remote)) => remote.to_string(),
-        ("", None) => local,
-        (server, remote) => format!("{server}:{}", remote.unwrap_or_default()),
-    };
-    printable(&source, SOURCE_MAX_CHARS)
 }

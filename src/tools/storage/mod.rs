@@ -2,6 +2,7 @@
 
 mod content;
 mod list;
+mod source;
 
 use crate::tool::Tool;
 

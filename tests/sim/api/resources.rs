@@ -164,7 +164,7 @@ impl State {
             "status": if online { "available" } else { "unknown" },
         }));
         if online {
-            all.insert("disk".into(), storage.used.into());
+            all.insert("disk".into(), storage.used(node).into());
             all.insert("maxdisk".into(), storage.total.into());
         }
         all

@@ -184,7 +184,7 @@ fn undefine(call: &mut Call) -> Answer {
 fn usage(storage: &Storage, node: &str, row: &mut Map<String, Value>) {
     let active = storage.active(node);
     let (total, used) = match active || storage.disabled {
-        true => (storage.total, storage.used),
+        true => (storage.total, storage.used(node)),
         false => (0, 0),
     };
     let all = json!({
@@ -223,7 +223,7 @@ fn here(call: &mut Call) -> Answer {
         usage(storage, &call.node, &mut row);
         row.insert(
             "used_fraction".into(),
-            (storage.used as f64 / storage.total.max(1) as f64).into(),
+            (storage.used(&call.node) as f64 / storage.total.max(1) as f64).into(),
         );
         rows.push(row.into());
     }
