@@ -301,6 +301,25 @@ impl Fleet {
         self.guest_by(cluster, &ask, Instant::now())
     }
 
+    /// The guest that has a VMID; where that may be another than a moment ago, it is asked for its name.
+    pub(crate) fn bearer(
+        &self,
+        cluster: usize,
+        vmid: u32,
+        is_fresh: bool,
+    ) -> Result<Option<Guest>, Error> {
+        let found = self.guest_on(cluster, Named::Vmid(vmid))?;
+        if !is_fresh || self.names(cluster).of(vmid).is_some() {
+            return Ok(found);
+        }
+        match found {
+            Some(guest) if self.ask_name(cluster, &guest)? => {
+                self.guest_on(cluster, Named::Vmid(vmid))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The guest of this VMID as the cluster says now.
     pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
         self.forget(cluster);

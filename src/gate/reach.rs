@@ -383,6 +383,15 @@ impl<'a> Reach<'a> {
         self.fleet.elsewhere_than(self.cluster, named)
     }
 
+    /// Who has a VMID, as far as the token sees. `is_fresh` where it may have become another's a moment
+    /// ago: lists tell that late, so that the guest itself is asked unless its name is known.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn bearer(&self, vmid: u32, is_fresh: bool) -> Result<Option<Guest>, Error> {
+        self.fleet.bearer(self.cluster, vmid, is_fresh)
+    }
+
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
     /// contradict.
     ///

@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
+use super::bearer::{self, Turns};
+use super::entry::Task;
 use super::{no_such_node, word};
 use crate::error::Error;
 use crate::gate::mark::Mark;
@@ -18,7 +20,7 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, SINCE, number};
+use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, SINCE};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::none_named;
 use crate::wait;
@@ -26,22 +28,25 @@ use crate::wait;
 const WORD_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const EXIT_MAX_CHARS: usize = 200;
 const UPID_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
+const AT_ONCE_NOTE: &str =
+    "what Proxmox does at once makes no task: settings, network cards, pools";
 /// So many tasks are read of a node at most.
 const ROWS_MAX: usize = 2000;
 /// A node without rights of its own inherits, as any other does.
 const ANY_NODE: &str = "/nodes/any";
 
 const COLUMNS: &[&str] = &[
-    "cluster", "task", "state", "type", "id", "node", "user", "start", "end", "exit",
+    "cluster", "task", "state", "type", "id", "name", "node", "user", "start", "end", "exit",
 ];
 const USUAL: &[&str] = &[
-    "task", "state", "type", "id", "user", "start", "end", "exit",
+    "task", "state", "type", "id", "name", "user", "start", "end", "exit",
 ];
 
 pub(super) const LIST: Tool = Tool {
     name: "task_list",
     title: "List tasks",
-    about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`.",
+    about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`. \
+            `name` is that of the guest that has the VMID now.",
     marks: Marks::Always(Mark::READ),
     subject: Subject::List,
     params: &[
@@ -103,8 +108,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn fits(&self, task: &Task, vmid: Option<u32>) -> bool {
-        // A volume's task has its storage behind the VMID: `100@local`.
-        let is_of = |vmid: u32| task.id.split('@').next() == Some(vmid.to_string().as_str());
+        let is_of = |vmid: u32| task.subject() == vmid.to_string();
         let is_since = |since: u64| task.end.is_none_or(|end| end >= since);
         (!self.running || task.state == State::Running)
             && (!self.failed || task.state == State::Failed)
@@ -115,23 +119,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// One row of a list of tasks.
-struct Task {
-    upid: String,
-    kind: String,
-    id: String,
-    node: String,
-    user: String,
-    start: u64,
-    end: Option<u64>,
-    state: State,
-    exit: String,
-}
-
 /// What one cluster said.
 #[derive(Default)]
 struct Listed {
     tasks: Vec<Task>,
+    turns: Turns,
     /// How many there are beyond those that were read.
     more: usize,
     not_read: Vec<Value>,
@@ -141,9 +133,15 @@ struct Listed {
 }
 
 impl Listed {
-    fn add(&mut self, tasks: impl Iterator<Item = Task>) {
+    /// Takes of these rows what fits.
+    fn add(&mut self, rows: &[Value], wanted: &Wanted, vmid: Option<u32>) {
         let before = self.tasks.len();
-        self.tasks.extend(tasks);
+        for task in rows.iter().map(Task::read) {
+            self.turns.note(&task);
+            if wanted.fits(&task, vmid) {
+                self.tasks.push(task);
+            }
+        }
         // Each becomes a row.
         room::note((self.tasks.len() - before) * ROW_BYTES);
     }
@@ -186,6 +184,10 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
             "only the latest tasks of each node; `since` looks back further".into(),
         );
     }
+    // Whoever looks for what was done may look for what no task tells.
+    if wanted.guest.is_some() || wanted.since.is_some() {
+        answer.insert("note".into(), AT_ONCE_NOTE.into());
+    }
     if !not_read.is_empty() {
         answer.insert("not_read".into(), not_read.into());
     }
@@ -216,8 +218,8 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
     };
     if wanted.is_recent() {
         let listed = reach.rows_at("/cluster/tasks", &[], "upid")?;
-        let tasks = listed.iter().map(task);
-        found.add(tasks.filter(|task| wanted.fits(task, vmid)));
+        found.add(&listed, wanted, vmid);
+        bearer::name(reach, &mut found.tasks, &found.turns)?;
         return Ok(found);
     }
     let nodes = reach.rows_at("/nodes", &[], "node")?;
@@ -235,6 +237,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
             of_node(reach, node, *online, wanted, vmid, &mut found)?;
         }
     }
+    bearer::name(reach, &mut found.tasks, &found.turns)?;
     Ok(found)
 }
 
@@ -292,46 +295,13 @@ fn of_node(
         }
     };
     found.more += total.unwrap_or_default().saturating_sub(rows.len());
-    let tasks = rows.iter().map(task);
-    found.add(tasks.filter(|task| wanted.fits(task, vmid)));
+    found.add(&rows, wanted, vmid);
     Ok(())
 }
 
 fn text(row: &Value, key: &str) -> String {
     let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
     text.to_string()
-}
-
-fn task(row: &Value) -> Task {
-    let status = text(row, "status");
-    let end = Some(number(row.get("endtime"))).filter(|end| *end > 0);
-    let state = match status.as_str() {
-        "RUNNING" => State::Running,
-        "" if end.is_none() => State::Running,
-        "OK" => State::Ok,
-        warned if warned.starts_with("WARNINGS: ") => State::Warnings,
-        _ => State::Failed,
-    };
-    // A finished row has user and token apart, a running one may have them joined.
-    let token = text(row, "tokenid");
-    let user = text(row, "user");
-    let joined = token.is_empty() || user.contains('!');
-    let is_running = state == State::Running;
-    Task {
-        upid: text(row, "upid"),
-        kind: text(row, "type"),
-        id: text(row, "id"),
-        node: text(row, "node"),
-        user: if joined {
-            user
-        } else {
-            format!("{user}!{token}")
-        },
-        start: number(row.get("starttime")),
-        end: end.filter(|_| !is_running),
-        state,
-        exit: if is_running { String::new() } else { status },
-    }
 }
 
 fn row(cluster: &str, task: &Task) -> Row {
@@ -349,6 +319,7 @@ fn row(cluster: &str, task: &Task) -> Row {
     row.insert("state", word(task.state).into());
     row.insert("type", short(&task.kind));
     row.insert("id", short(&task.id));
+    row.insert("name", task.name.as_deref().map(short).into());
     row.insert("node", short(&task.node));
     row.insert("user", short(&task.user));
     row.insert("start", time::iso(task.start).into());

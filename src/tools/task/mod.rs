@@ -19,6 +19,8 @@ use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
 
+mod bearer;
+mod entry;
 mod list;
 
 const LINES_DEFAULT: i64 = 20;
