@@ -2,8 +2,8 @@
 
 use proxmox_mcp::fleet::index::Kind;
 use proxmox_mcp::size;
+use proxmox_mcp::tools::guest::image::nearest;
 use proxmox_mcp::tools::guest::network::Wish;
-use proxmox_mcp::tools::guest::place::nearest;
 use proxmox_mcp::tools::guest::property::{self, Held, Properties};
 use serde_json::{Map, Value, json};
 

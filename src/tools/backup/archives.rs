@@ -121,6 +121,17 @@ pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec
     places
 }
 
+/// The storages of these places, for a sentence about one that is none of them.
+pub fn storages(places: &[Place]) -> String {
+    let mut names: Vec<&str> = places.iter().map(|place| place.storage.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    match names.join(", ") {
+        none if none.is_empty() => "none does".into(),
+        names => format!("these do: {names}"),
+    }
+}
+
 /// Asks each place for its backups, those of one guest with `vmid`, newest first. One of several gets
 /// at most half of the time that is left, so that a slow one does not silence the others; what is
 /// left when those are done is for the slow ones.

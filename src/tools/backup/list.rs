@@ -136,7 +136,7 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
     };
     let (storage, node) = (args.text("storage"), args.text("node"));
     let mut places = archives::places(reach, node)?;
-    let there: Vec<String> = places.iter().map(|place| place.storage.clone()).collect();
+    let there = archives::storages(&places);
     places.retain(|place| {
         storage.is_none_or(|storage| place.storage == storage)
             && node.is_none_or(|node| place.node == node)
@@ -144,10 +144,6 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
     if places.is_empty() {
         let on_node = node.map_or(String::new(), |node| format!(" on node `{node}`"));
         let named = storage.map_or("no storage".into(), |name| format!("no storage `{name}`"));
-        let there = match distinct(there).join(", ") {
-            there if there.is_empty() => "none does".into(),
-            there => format!("these do: {there}"),
-        };
         return Ok(nothing(format!("{named}{on_node} takes backups; {there}")));
     }
     let mut found = archives::ask(reach, &places, vmid)?;
@@ -161,12 +157,6 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
         slow: found.slow,
         nothing: None,
     })
-}
-
-fn distinct(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names.dedup();
-    names
 }
 
 fn row(archive: &Archive) -> Row {

@@ -41,11 +41,12 @@ impl Source {
         let cluster = reach.cluster_name();
         let storage = disks::storage_of(volume).unwrap_or_default();
         let mut places = archives::places(reach, near)?;
+        let there = archives::storages(&places);
         places.retain(|place| place.storage == storage);
         if places.is_empty() {
             let elsewhere = reach.elsewhere(Named::Storage(storage))?;
             return Err(Error::bad(format!(
-                "{cluster}: no storage `{storage}` takes backups{elsewhere}"
+                "{cluster}: no storage `{storage}` takes backups; {there}{elsewhere}"
             )));
         }
         places.retain(|place| node.is_none_or(|node| place.node == node));

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::change;
+use super::image;
 use super::no_effect;
 use super::place::{self, Node, Problems, Store};
 use super::property::{self, Held};
@@ -14,7 +15,7 @@ use crate::fleet::index::Kind as GuestKind;
 use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::request::{Request, Verb};
-use crate::text::repeated;
+use crate::text::{LONG_NAME_MAX_CHARS, repeated};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Unit, Word};
 use crate::tool::{Marks, Run, Subject, Tool};
@@ -84,7 +85,7 @@ pub(super) const VM: Tool = Tool {
         BRIDGE,
         Param::new(
             "iso",
-            Kind::Word(Word::Volume),
+            Kind::Text(LONG_NAME_MAX_CHARS),
             "volume, as `local:iso/x.iso`",
         )
         .optional(),
@@ -107,7 +108,7 @@ pub(super) const CONTAINER: Tool = Tool {
         NEW_NAME,
         Param::new(
             "ostemplate",
-            Kind::Word(Word::Volume),
+            Kind::Text(LONG_NAME_MAX_CHARS),
             "volume, as `local:vztmpl/x.tar.zst`",
         ),
         NEW_VMID,
@@ -219,7 +220,7 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
         params.insert("net0".into(), format!("virtio,bridge={bridge}").into());
     }
     if let Some(iso) = args.text("iso") {
-        problems.take(place::volume(reach, &node.name, iso, "iso"))?;
+        problems.take(image::check(reach, &node.name, iso, "iso"))?;
         if iso.contains([',', '=']) {
             problems.add(format!(
                 "`{}` cannot be inserted: Proxmox takes a `,` or `=` in its name for settings of the drive",
@@ -254,7 +255,7 @@ fn container_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
         .unwrap_or_default();
     let node = problems.must(place::node(reach, args.text("node")))?;
     let template = args.need("ostemplate")?;
-    problems.take(place::volume(reach, &node.name, template, "vztmpl"))?;
+    problems.take(image::check(reach, &node.name, template, "vztmpl"))?;
     let mut params = Map::new();
     params.insert("hostname".into(), args.need("name")?.into());
     params.insert("ostemplate".into(), template.into());

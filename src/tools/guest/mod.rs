@@ -10,6 +10,7 @@ mod disk;
 mod encoded;
 mod get;
 mod half;
+pub mod image;
 pub mod kept;
 mod list;
 mod migrate;

@@ -13,7 +13,6 @@ use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::settings::Settings;
 use crate::text::printable;
 use crate::tool::rows::{flag, number};
-use crate::tools::disks;
 
 /// Where neither the call nor the configuration names one (the Python package's).
 const STORAGE_FALLBACK: &str = "local-lvm";
@@ -342,63 +341,20 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
     )))
 }
 
-/// Holds a volume to be there: an ISO image (`iso`) or a container template (`vztmpl`).
-///
-/// # Errors
-/// It is not; with those that are most like it.
-pub fn volume(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<(), Error> {
-    let storage = disks::storage_of(volume).unwrap_or(volume);
-    let path = "/nodes/{node}/storage/{storage}/content";
-    let request = Request::new(Verb::Get, path, &[node, storage])?;
-    let rows = match reach.rows(&request.with("content", content), "volid") {
-        Ok(rows) => rows,
-        Err(Error::Refused { message, .. }) => {
-            return Err(Error::bad(format!(
-                "{}: `{volume}` cannot be looked for: {message}{}",
-                reach.cluster_name(),
-                reach.elsewhere(Named::Storage(storage))?
-            )));
-        }
-        Err(error) => return Err(error),
-    };
-    let there: Vec<&str> = rows.iter().map(|row| text(row, "volid")).collect();
-    if there.contains(&volume) {
-        return Ok(());
-    }
-    Err(Error::bad(format!(
-        "{}: `{volume}` is not on node `{node}`; `{content}` there: {}",
-        reach.cluster_name(),
-        names(nearest(volume, there).into_iter())
-    )))
-}
-
-/// The names with those first that share the most words with `wanted`.
-pub fn nearest<'a>(wanted: &str, mut names: Vec<&'a str>) -> Vec<&'a str> {
-    let words = |name: &str| -> Vec<String> {
-        let file = name.rsplit(['/', ':']).next().unwrap_or(name);
-        let words = file.split(|c: char| !c.is_ascii_alphanumeric());
-        words.map(str::to_ascii_lowercase).collect()
-    };
-    let wanted = words(wanted);
-    names.sort_by_key(|name| {
-        let shared = words(name)
-            .iter()
-            .filter(|word| wanted.contains(word))
-            .count();
-        (std::cmp::Reverse(shared), *name)
-    });
-    names
-}
-
 fn text<'r>(row: &'r Value, key: &str) -> &'r str {
     row.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Names for a sentence.
 pub fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    few(names, NAMES_MAX)
+}
+
+/// So many names for a sentence, and how many more there are.
+pub fn few<'n>(names: impl Iterator<Item = &'n str>, max: usize) -> String {
     let mut shown: Vec<String> = names.map(|name| printable(name, NAME_MAX_CHARS)).collect();
-    let more = shown.len().saturating_sub(NAMES_MAX);
-    shown.truncate(NAMES_MAX);
+    let more = shown.len().saturating_sub(max);
+    shown.truncate(max);
     if shown.is_empty() {
         return "none".into();
     }

@@ -115,7 +115,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             Err(error @ Error::Refused { .. }) if nodes.len() > 1 => {
                 not_read.insert(node.clone(), error.to_string().into());
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(seen(error, &places)),
         }
     }
     let untimed = match args.moment("since") {
@@ -123,8 +123,8 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         None => 0,
     };
     if args.text("node").is_none() && !places.shared {
-        for node in places.down {
-            not_read.insert(node, "not available there now".into());
+        for node in &places.down {
+            not_read.insert(node.clone(), "not available there now".into());
         }
     }
     match Order::of(args) {
@@ -156,6 +156,19 @@ fn retain_since(found: &mut Vec<Row>, since: u64) -> usize {
     let untimed = untimed.count();
     found.retain(|row| row.text("ctime") >= since.as_str());
     untimed
+}
+
+/// A refusal of a storage that is not among those that the token sees, with those.
+fn seen(mut error: Error, places: &Places) -> Error {
+    let is_seen = !places.up.is_empty() || !places.down.is_empty();
+    if let Error::Refused { hint, .. } = &mut error
+        && !is_seen
+        && !places.others.is_empty()
+    {
+        let others = cut(places.others.clone()).join(", ");
+        hint.get_or_insert_with(|| format!("the token sees the storages {others}"));
+    }
+    error
 }
 
 fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
