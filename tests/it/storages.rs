@@ -10,6 +10,9 @@ use crate::sim::storage::Storage;
 
 const GIB: u64 = 1 << 30;
 
+/// Options of a definition.
+type Options = &'static [(&'static str, &'static str)];
+
 fn list(session: &mut Session, arguments: Value) -> Value {
     Value::Object(session.call("storage_list", &arguments).ok())
 }
@@ -23,7 +26,7 @@ fn row<'a>(answer: &'a Value, storage: &str) -> &'a Value {
 
 #[test]
 fn where_the_space_comes_from_is_told_by_its_type() {
-    let rows: [(&str, &[(&str, &str)], &str); 16] = [
+    let rows: [(&str, Options, &str); 16] = [
         (
             "nfs",
             &[("server", "10.0.0.5"), ("export", "/tank/pve")],

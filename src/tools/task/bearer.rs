@@ -3,6 +3,7 @@
 //! VMID now.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::entry::{Task, Turn};
 use crate::error::Error;
@@ -18,7 +19,7 @@ pub(super) struct Turns(BTreeMap<u32, Vec<(u64, Turn)>>);
 
 impl Turns {
     /// Keeps what a task tells of it; every task that was read is looked at, shown or not.
-    pub fn note(&mut self, task: &Task) {
+    pub(super) fn note(&mut self, task: &Task) {
         if let (Some(vmid), Some(turn)) = (task.vmid(), task.turn()) {
             self.0.entry(vmid).or_default().push((task.start, turn));
         }
@@ -53,20 +54,23 @@ pub(super) fn name(reach: &Reach, tasks: &mut [Task], turns: &Turns) -> Result<(
         let Some(vmid) = task.vmid().filter(|vmid| turns.is_still(*vmid, task.start)) else {
             continue;
         };
-        if !bearers.contains_key(&vmid) {
-            let ask = || reach.bearer(vmid, turns.is_fresh(vmid));
-            let found = match wait::remaining() {
-                Some(left) => wait::within(left / 2, ask),
-                None => ask(),
-            };
-            match found {
-                Ok(found) => bearers.insert(vmid, found),
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
-                // The others would cost as much time.
-                Err(_) => return Ok(()),
-            };
-        }
-        let bearer = bearers.get(&vmid).and_then(Option::as_ref);
+        let bearer = match bearers.entry(vmid) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let ask = || reach.bearer(vmid, turns.is_fresh(vmid));
+                let found = match wait::remaining() {
+                    Some(left) => wait::within(left / 2, ask),
+                    None => ask(),
+                };
+                match found {
+                    Ok(found) => place.insert(found),
+                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    // The others would cost as much time.
+                    Err(_) => return Ok(()),
+                }
+            }
+        };
+        let bearer = bearer.as_ref();
         let bearer = bearer.filter(|guest| task.guest_kind().is_none_or(|kind| kind == guest.kind));
         task.name = bearer.and_then(|guest| guest.name.clone());
     }

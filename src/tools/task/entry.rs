@@ -52,7 +52,7 @@ pub(super) enum Turn {
 }
 
 impl Task {
-    pub fn read(row: &Value) -> Task {
+    pub(super) fn read(row: &Value) -> Task {
         let text = |key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
             text.to_string()
@@ -90,12 +90,12 @@ impl Task {
     }
 
     /// What stands in `id` before a storage: a volume's task has `100@local`.
-    pub fn subject(&self) -> &str {
+    pub(super) fn subject(&self) -> &str {
         self.id.split('@').next().unwrap_or_default()
     }
 
     /// The VMID of the guest that it is about.
-    pub fn vmid(&self) -> Option<u32> {
+    pub(super) fn vmid(&self) -> Option<u32> {
         let mut types = OF_GUESTS.iter();
         let is_of_guest = types.any(|begins| self.kind.starts_with(begins));
         let vmid = self.subject().parse().ok();
@@ -103,7 +103,7 @@ impl Task {
     }
 
     /// The kind of its guest, where its type tells.
-    pub fn guest_kind(&self) -> Option<Kind> {
+    pub(super) fn guest_kind(&self) -> Option<Kind> {
         match self.kind.get(..2)? {
             "qm" => Some(Kind::Qemu),
             "vz" if self.kind != "vzdump" => Some(Kind::Lxc),
@@ -112,7 +112,7 @@ impl Task {
     }
 
     /// Whether it makes the VMID somebody else's; one that failed does not.
-    pub fn turn(&self) -> Option<Turn> {
+    pub(super) fn turn(&self) -> Option<Turn> {
         let is_one = |types: &[&str]| types.contains(&self.kind.as_str());
         match self.state {
             State::Ok | State::Warnings if is_one(TAKES) => Some(Turn::Takes),
