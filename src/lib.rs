@@ -24,7 +24,7 @@
 //! | `gate` | the weighing table, levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
 //! | `proxmox` | requests, TLS, endpoints, replies, tasks, what became of a write, the API's own description and its permissions | how does Proxmox want it said |
-//! | `files`, `wait`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
+//! | `files`, `wait`, `heard`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, what a read of several clusters has heard so far, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -64,8 +64,9 @@
 //! # Invariants
 //!
 //! 1. Standard output carries one JSON value a line, and is written in one function.
-//! 2. One loop, one thread; a call is answered before the next is begun. The one exception is a
-//!    fleet-wide read, whose threads are joined before the answer.
+//! 2. One loop, one thread; a call is answered before the next is begun. The exceptions are a
+//!    fleet-wide read, whose threads are joined before the answer, and the look-up of a name, which is
+//!    left behind when the call's time is over.
 //! 3. Only `proxmox` touches the network; only `files` opens files and starts children; only `main`
 //!    reads the environment.
 //! 4. A tool is declared once. No other file names it, but the table of words in [`meant`]. A handler
@@ -116,6 +117,7 @@ pub mod charged;
 pub mod counted;
 pub mod error;
 pub mod files;
+pub mod heard;
 pub mod log;
 pub mod meant;
 pub mod room;

@@ -21,8 +21,8 @@ use crate::wait::{self, SLICE_MS, Wake};
 pub const SHARE_MAX_BYTES: usize = 14 * 1024 * 1024;
 /// What all threads may hold together beside the first one's share.
 const COMMON_MAX_BYTES: usize = 4 * 1024 * 1024;
-/// What a thread may hold without asking.
-const FREE_BYTES: usize = 64 * 1024;
+/// What a thread may hold without asking. There are up to 128 of them.
+const FREE_BYTES: usize = 32 * 1024;
 /// The longest that room is waited for, in seconds, where a call has no end of its own.
 const WAIT_MAX_S: u64 = 25;
 

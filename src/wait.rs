@@ -5,7 +5,10 @@
 //! since ureq's connectors must be `'static` and cannot borrow it.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::heard::Heard;
 
 /// The longest time, in milliseconds, that anybody waits without listening.
 pub const SLICE_MS: u64 = 50;
@@ -39,6 +42,10 @@ pub struct Call {
     started: Instant,
     deadline: Option<Instant>,
     shared: bool,
+    /// What the others have answered, where those that take no connection need not be waited for.
+    heard: Option<Arc<Heard>>,
+    /// An answer came: of this cluster, where the read is one of several.
+    answered: bool,
 }
 
 impl Call {
@@ -52,6 +59,8 @@ impl Call {
             started: Instant::now(),
             deadline,
             shared: false,
+            heard: None,
+            answered: false,
         }
     }
 
@@ -117,19 +126,51 @@ pub fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
 /// [`within`], where the time is one cluster's share of a read of several.
 pub fn sharing<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
     within(limit, || {
-        let before = set_shared(true);
+        let before = with(|call| {
+            call.answered = false;
+            std::mem::replace(&mut call.shared, true)
+        });
         let result = work();
-        set_shared(before);
+        with(|call| call.shared = before.unwrap_or_default());
         result
     })
 }
 
-fn set_shared(shared: bool) -> bool {
-    CALL.with(|slot| {
-        let mut slot = slot.borrow_mut();
-        slot.as_mut()
-            .is_some_and(|call| std::mem::replace(&mut call.shared, shared))
-    })
+/// Runs `work`, one cluster's part of a read of several, which may leave what takes no connection once
+/// the others, as they were `heard`, have answered. Also gives whether an answer came.
+pub fn hearing<T>(heard: &Arc<Heard>, work: impl FnOnce() -> T) -> (T, bool) {
+    with(|call| {
+        call.heard = Some(Arc::clone(heard));
+        call.answered = false;
+    });
+    let result = work();
+    with(|call| call.heard = None);
+    (result, has_answered())
+}
+
+/// Whether what runs on this thread may leave what takes no connection.
+pub fn is_hurried() -> bool {
+    with(|call| call.heard.is_some()).unwrap_or_default()
+}
+
+/// Whether a read of several clusters has heard enough to leave one that takes no connection.
+pub fn is_enough_heard() -> bool {
+    let heard = with(|call| call.heard.clone()).flatten();
+    heard.is_some_and(|heard| heard.is_enough())
+}
+
+/// An answer came.
+pub fn answered() {
+    with(|call| call.answered = true);
+}
+
+/// Whether an answer came; of this cluster, where the read is one of several.
+pub fn has_answered() -> bool {
+    with(|call| call.answered).unwrap_or_default()
+}
+
+fn with<T>(read: impl FnOnce(&mut Call) -> T) -> Option<T> {
+    CALL.with(|slot| slot.borrow_mut().as_mut().map(read))
 }
 
 /// Whether what runs on this thread is one of several clusters that are read: then nobody asked for

@@ -23,8 +23,8 @@ use crate::proxmox::settings::Settings;
 pub const SINGLE_CLUSTER: &str = "default";
 
 const CACHE_TTL_DEFAULT_S: u64 = 3600;
-const FANOUT_DEFAULT: u32 = 8;
-const FANOUT_MAX: u32 = 64;
+/// The most clusters that a fleet-wide read asks at a time, which is also what holds unless set.
+const FANOUT_MAX: u32 = 128;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 
 pub use super::report::Report;
@@ -161,7 +161,7 @@ pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, 
         clusters: clusters.into_iter().flatten().collect(),
         patterns,
         default,
-        fanout: fanout.unwrap_or(FANOUT_DEFAULT) as usize,
+        fanout: fanout.unwrap_or(FANOUT_MAX) as usize,
         log: log.unwrap_or(Level::Warn),
         safety,
         expanded: file.expanded.clone(),

@@ -15,6 +15,10 @@ pub const CLUSTER_TIMEOUT_S: u64 = 5;
 /// has answered by then is returned.
 pub const CALL_TIMEOUT_S: u64 = 25;
 
+/// The stack of a thread that asks a cluster, in bytes. The deepest that a reply is read (128 levels)
+/// takes a third of it.
+const STACK_BYTES: usize = 512 * 1024;
+
 /// How much time there is.
 #[derive(Clone, Copy)]
 struct Limits {
@@ -122,7 +126,8 @@ fn in_threads<T: Send>(
         let mut made = 0;
         for _ in 0..workers {
             let done = done.clone();
-            let thread = thread::Builder::new().spawn_scoped(scope, || worker(done));
+            let thread = thread::Builder::new().stack_size(STACK_BYTES);
+            let thread = thread.spawn_scoped(scope, || worker(done));
             made += usize::from(thread.is_ok());
         }
         if made == 0 {

@@ -49,11 +49,13 @@ impl Fleet {
 
     fn locate_by_place(&self, ask: &Ask, since: Instant) -> Result<Decision, Error> {
         let all: Vec<usize> = self.config.settled().collect();
-        if let Some(decision) = self.look_for(&all, ask, since)? {
+        // What is changed is looked for to the end.
+        let hurried = ask.reading;
+        if let Some(decision) = self.look_for(&all, ask, since, hurried)? {
             return Ok(decision);
         }
         all.iter().for_each(|cluster| self.forget(*cluster));
-        if let Some(decision) = self.look_for(&all, ask, since)? {
+        if let Some(decision) = self.look_for(&all, ask, since, hurried)? {
             return Ok(decision);
         }
         let subject = registry::subject_text(ask.named);
@@ -76,10 +78,11 @@ impl Fleet {
         clusters: &[usize],
         ask: &Ask,
         since: Instant,
+        hurried: bool,
     ) -> Result<Option<Decision>, Error> {
         let is_guest = matches!(ask.named, Named::Vmid(_) | Named::Guest(_));
         let needs_rights = is_guest && !ask.reading;
-        let looked = self.fan_out(clusters, |cluster| {
+        let look = |cluster| {
             let (sighting, names) = self.look_named(cluster, ask, since)?;
             let sees_all = !needs_rights || self.sight(cluster)?.guests;
             Ok(Looked {
@@ -87,7 +90,11 @@ impl Fleet {
                 names,
                 sees_all,
             })
-        });
+        };
+        let looked = match hurried {
+            true => self.fan_out_hurried(clusters, look),
+            false => self.fan_out(clusters, look),
+        };
         let mut seen: Vec<Option<Looked>> = Vec::new();
         for result in looked {
             match result {
@@ -249,7 +256,7 @@ impl Fleet {
             reading: true,
             ..*ask
         };
-        match self.look_for(&all, &reading, Instant::now()) {
+        match self.look_for(&all, &reading, Instant::now(), ask.reading) {
             Ok(found) => Ok(found.map(|found| self.cluster_name(found.cluster).to_string())),
             Err(Error::AmbiguousCluster { candidates, .. }) => {
                 Ok((!candidates.is_empty()).then(|| candidates.join(", ")))

@@ -29,15 +29,18 @@ mod report;
 mod spelling;
 mod value;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::heard::Heard;
 use crate::proxmox::client::{Client, Standing};
 use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::schema::{Schema, Schemas};
 use crate::proxmox::secret::Secret;
 use crate::room::{self, Kept, NoRoom};
+use crate::wait;
 use config::{Cluster, Config};
 use index::{Rows, Sighting};
 use names::Names;
@@ -65,6 +68,8 @@ struct Member {
     sighting: Mutex<Option<Arc<Sighting>>>,
     names: Mutex<Names>,
     rights: Mutex<Option<Arc<rights::Known>>>,
+    /// Whether it answered when it was last asked with others.
+    answers: AtomicBool,
 }
 
 impl Member {
@@ -74,6 +79,7 @@ impl Member {
             sighting: Mutex::new(None),
             names: Mutex::default(),
             rights: Mutex::new(None),
+            answers: AtomicBool::new(false),
         }
     }
 }
@@ -155,7 +161,7 @@ impl Fleet {
         Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
-    /// The cluster's own API description where it is known already; asks nobody.
+    /// The cluster's own API description where it is known already.
     pub(crate) fn schema_at_hand(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
         Ok(self.schemas.at_hand(self.client(cluster)?))
     }
@@ -187,6 +193,34 @@ impl Fleet {
             .collect();
         results.sort_by_key(|(place, _)| *place);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// [`Fleet::fan_out`] for what may miss a cluster: once enough have answered, one that takes no
+    /// connection is not waited for to the end of its time; see [`Heard`].
+    pub(crate) fn fan_out_hurried<T: Send>(
+        &self,
+        clusters: &[usize],
+        work: impl Fn(usize) -> Result<T, Error> + Sync,
+    ) -> Vec<Option<Result<T, Error>>> {
+        let answers = |cluster: usize| self.members.get(cluster).map(|member| &member.answers);
+        let is_usual = |cluster: usize| answers(cluster).is_some_and(|is| is.load(Relaxed));
+        let usual = clusters.iter().filter(|cluster| is_usual(**cluster));
+        let heard = Arc::new(Heard::new(clusters.len(), usual.count()));
+        self.fan_out(clusters, |cluster| {
+            let (result, answered) = wait::hearing(&heard, || work(cluster));
+            if matches!(result, Err(Error::Cancelled)) {
+                return result;
+            }
+            // What is known of a cluster may do without asking it.
+            let answered = answered || result.is_ok();
+            if answered {
+                heard.add(is_usual(cluster));
+            }
+            if let Some(answers) = answers(cluster) {
+                answers.store(answered, Relaxed);
+            }
+            result
+        })
     }
 
     /// Forgets what is where on a cluster, since something was written there.

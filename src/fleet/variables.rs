@@ -114,8 +114,8 @@ pub const VARIABLES: &[Variable] = &[
     )),
     registry(
         "PROXMOX_FANOUT",
-        "8",
-        "how many clusters one fleet-wide read asks at a time; 1: one after another",
+        "",
+        "how many clusters one fleet-wide read asks at a time, at most 128; unset: all of them; 1: one after another",
     ),
     registry(
         "PROXMOX_LOG",

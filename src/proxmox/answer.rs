@@ -78,6 +78,11 @@ impl Answer {
         }
     }
 
+    /// Whether it is what was asked for, so that the token is accepted.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
     /// Whether Proxmox could start no process, and says so: nothing was begun, and the next moment it
     /// can (measured on 9.2).
     pub fn may_be_repeated(&self) -> bool {

@@ -15,7 +15,7 @@ const INPUT_BYTES: usize = 64 * 1024;
 const OUTPUT_BYTES: usize = 16 * 1024;
 
 /// A longer body is not kept for the next one to be read into.
-const BODY_KEPT_MAX_BYTES: usize = 64 * 1024;
+const BODY_KEPT_MAX_BYTES: usize = 32 * 1024;
 /// So much of a body is read before there is known to be room for more.
 const STEP_BYTES: usize = 64 * 1024;
 
@@ -49,10 +49,9 @@ impl Body {
         // No more room is made before more has come. Without a length it is made by copying to twice
         // as much each time.
         bytes.reserve(length.min(BODY_KEPT_MAX_BYTES));
-        let step_takes = if length == 0 {
-            2 * STEP_BYTES
-        } else {
-            STEP_BYTES
+        let step_takes = match length {
+            0 => 2 * STEP_BYTES,
+            length => length.min(STEP_BYTES),
         };
         loop {
             charge.grow(step_takes, end).map_err(io::Error::other)?;

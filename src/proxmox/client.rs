@@ -55,6 +55,8 @@ struct State {
     /// A token that was not accepted, and since when.
     refused: Option<(Instant, Error)>,
     health: Health,
+    /// The call in whose read of several clusters it was left before its time, and why.
+    left: Option<(Instant, String)>,
     /// What the cluster's clock said last, and what ours said then.
     clock: Option<(u64, SystemTime)>,
     /// The tasks whose UPID was told.
@@ -96,10 +98,22 @@ impl Client {
     pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Error> {
         let body = self.send_raw_within(request, time)?;
         let reply = answer::parse(&self.settings, request, &body)?;
+        if request.path == ["version"] {
+            self.name_version(&reply);
+        }
         if let Some(upid) = reply.data.as_str().filter(|text| text.starts_with("UPID:")) {
             self.remember_task(upid);
         }
         Ok(reply)
+    }
+
+    /// Keeps the version, for which somebody else asked.
+    fn name_version(&self, reply: &Reply) {
+        let session = self.state().session.clone();
+        let version = reply.data.get("version").and_then(|v| v.as_str());
+        if let (Some(session), Some(version)) = (session, version) {
+            session.name_version(version);
+        }
     }
 
     /// Keeps in mind that this task is known: it is not another request's.
@@ -127,7 +141,11 @@ impl Client {
         check_size(request)?;
         let end = self.end(request.verb, time);
         self.may_begin(request)?;
-        let mut session = self.validated(end)?;
+        let mut session = match request.verb {
+            // Its own answer tells as much as a validation, and nothing is done by it.
+            Verb::Get => self.session()?,
+            _ => self.validated(end)?,
+        };
         // Validation may have taken its time.
         self.may_begin(request)?;
         let mut pause = Duration::from_millis(REPEAT_PAUSE_MS);
@@ -158,8 +176,7 @@ impl Client {
         }
     }
 
-    /// The cluster's version, as `GET /version` told it when it was last validated; asked for now
-    /// where it was not.
+    /// The cluster's version, as `GET /version` told it; asked for now where it was not.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -273,7 +290,8 @@ impl Client {
         Ok(session)
     }
 
-    /// A session whose token is known to be accepted, where the settings ask for that.
+    /// A session of a cluster that has named its version, and so accepted the token, where the settings
+    /// ask for that: before anything is changed.
     fn validated(&self, end: Instant) -> Result<Arc<Session>, Error> {
         let mut session = self.session()?;
         if self.settings.validate && session.version().is_none() {
@@ -293,7 +311,7 @@ impl Client {
             let cause = "it names no version".to_string();
             return Err(answer::not_an_answer(&self.settings, &request, cause));
         };
-        session.validate(version);
+        session.name_version(version);
         Ok(())
     }
 
@@ -314,6 +332,9 @@ impl Client {
             answer = self.exchange(session, request, end)?;
         }
         if !is_token_refusal(&answer) {
+            if answer.is_success() {
+                session.accept();
+            }
             return Ok(answer);
         }
         let error = answer.not_accepted(&self.settings);

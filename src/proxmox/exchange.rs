@@ -16,6 +16,9 @@ use crate::wait::{self, Wake};
 
 /// How long, in milliseconds, the answer to a write is still waited for after standard input ended.
 pub const CLOSED_WRITE_MS: u64 = 1000;
+/// How long an endpoint that takes no connection is waited for at least, in milliseconds, also where
+/// all others have answered: the system sends once more what was lost after 1 s.
+pub const CONNECT_KEPT_MS: u64 = 1300;
 /// A status line longer than this is not kept; its reason phrase is then unknown.
 const STATUS_LINE_MAX_BYTES: usize = 4096;
 
@@ -26,6 +29,8 @@ pub enum Stop {
     Closed,
     /// The time of the request, or of connecting, is over.
     OutOfTime,
+    /// No connection stood after so long, and enough other clusters had answered.
+    Left(Duration),
     /// A write whose time to begin had passed when the connection stood.
     TooLate,
     /// No memory is left for the answer; how long it says to be.
@@ -64,6 +69,13 @@ pub struct Exchange {
     /// The first byte of the answer must have come by then.
     answer_by: Option<Instant>,
     connect_end: Option<Instant>,
+    /// How long an endpoint that takes no connection is waited for, where the others have answered.
+    patience: Duration,
+    connecting_since: Option<Instant>,
+    /// The other end took a connection, whether or not its handshake is done.
+    accepted: bool,
+    /// The addresses of its name are waited for.
+    pub looking_up: bool,
     pub connected: bool,
     /// On a connection that has carried an exchange before.
     pub reused: bool,
@@ -88,6 +100,10 @@ impl Exchange {
             begin_by: timing.begin_by,
             answer_by: timing.answer_by,
             connect_end: None,
+            patience: timing.patience,
+            connecting_since: None,
+            accepted: false,
+            looking_up: false,
             connected: false,
             reused: false,
             sent: 0,
@@ -109,6 +125,12 @@ impl Exchange {
             .unwrap_or_default()
             .trim()
             .to_string()
+    }
+
+    /// How long it was waited for, where that is long enough for one that takes no connection.
+    fn patience_over(&self, now: Instant) -> Option<Duration> {
+        let since = self.connecting_since.filter(|_| !self.accepted)?;
+        (now.saturating_duration_since(since) >= self.patience).then_some(self.patience)
     }
 
     fn status_refuses(&self) -> bool {
@@ -145,6 +167,7 @@ fn give_up(stop: Stop) -> io::Error {
         Stop::Cancelled => (io::ErrorKind::Other, "cancelled"),
         Stop::Closed => (io::ErrorKind::Other, "standard input ended"),
         Stop::OutOfTime => (io::ErrorKind::TimedOut, "out of time"),
+        Stop::Left(_) => (io::ErrorKind::TimedOut, "left, as the others had answered"),
         Stop::TooLate => (io::ErrorKind::TimedOut, "too late to begin a write"),
         Stop::NoRoom(..) => (io::ErrorKind::OutOfMemory, "no room"),
     };
@@ -197,7 +220,10 @@ pub fn tick() -> io::Result<()> {
     if now >= end {
         return Err(give_up(Stop::OutOfTime));
     }
-    Ok(())
+    match with(|exchange| exchange.patience_over(now)).flatten() {
+        Some(patience) if wait::is_enough_heard() => Err(give_up(Stop::Left(patience))),
+        _ => Ok(()),
+    }
 }
 
 /// [`tick`], but only when a slice has passed since the last one: for what never waits.
@@ -211,7 +237,10 @@ pub fn tick_when_due() -> io::Result<()> {
 /// Connecting begins. What is left of its time is in [`connect_left`].
 pub fn connecting() {
     with(|exchange| {
-        let end = Instant::now() + exchange.connect_time;
+        let now = Instant::now();
+        let end = now + exchange.connect_time;
+        exchange.connecting_since = Some(now);
+        exchange.accepted = false;
         exchange.connect_end = Some(end.min(exchange.end));
     });
 }
@@ -220,6 +249,22 @@ pub fn connect_left() -> Duration {
     with(|exchange| exchange.connect_end.unwrap_or(exchange.end))
         .map(|end| end.saturating_duration_since(Instant::now()))
         .unwrap_or_default()
+}
+
+/// How long connecting has taken so far.
+pub fn connecting_for() -> Duration {
+    let since = with(|exchange| exchange.connecting_since).flatten();
+    since.map_or(Duration::ZERO, |since| since.elapsed())
+}
+
+/// The addresses of a name are waited for now, or no longer.
+pub fn looking_up(begins: bool) {
+    with(|exchange| exchange.looking_up = begins);
+}
+
+/// The other end took a connection, though its handshake is yet to come.
+pub fn accepted() {
+    with(|exchange| exchange.accepted = true);
 }
 
 /// The connection stands, its handshake done.

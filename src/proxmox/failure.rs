@@ -28,6 +28,8 @@ pub enum Failure {
         cause: String,
         untrusted: Option<(Remedy, String)>,
     },
+    /// No connection stood yet when enough other clusters had answered: it tells little of the node.
+    Left(String),
     /// The connection came from the pool and had died: nothing of an answer to a read came, or
     /// nothing of a write was sent.
     Stale,
@@ -62,7 +64,9 @@ impl Failure {
         let write = request.verb != Verb::Get;
         match self {
             Failure::Cancelled => Error::Cancelled,
-            Failure::NotConnected { cause, .. } | Failure::NotBegun(cause) => Error::Unreachable {
+            Failure::NotConnected { cause, .. }
+            | Failure::Left(cause)
+            | Failure::NotBegun(cause) => Error::Unreachable {
                 cluster,
                 cause: format!("{endpoint}: {cause}"),
                 hint: None,
@@ -110,9 +114,11 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
             return Failure::NotBegun("connecting left too little time to begin a write".into());
         }
         Some(Stop::Closed) => "given up, as standard input ended".to_string(),
-        Some(Stop::OutOfTime) if !after.connected => {
-            format!("no connection within {:.1} s", connect.as_secs_f64())
+        Some(Stop::Left(time)) => {
+            let others = ", when the others had answered";
+            return Failure::Left(no_connection(time, after.looking_up) + others);
         }
+        Some(Stop::OutOfTime) if !after.connected => no_connection(connect, after.looking_up),
         Some(Stop::OutOfTime) => "no answer in time".to_string(),
         Some(Stop::NoRoom(why, length)) => return Failure::NotAnAnswer(no_room(why, length)),
         None => error_text(error),
@@ -146,6 +152,14 @@ pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timi
             _ => Failure::NotAnAnswer(cause),
         },
     }
+}
+
+fn no_connection(time: Duration, looking_up: bool) -> String {
+    let name = match looking_up {
+        true => " (its name is still being looked up)",
+        false => "",
+    };
+    format!("no connection within {:.1} s{name}", time.as_secs_f64())
 }
 
 fn no_room(why: NoRoom, length: Option<u64>) -> String {

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::broken;
-use super::dial::Names;
 use super::exchange::{self, Exchange, Remedy, Stop};
 use super::session::Timing;
 use super::settings::{Endpoint, Proxy};
@@ -86,7 +85,8 @@ fn steps(
     proxy: Option<&Proxy>,
     look: &mut Look,
 ) -> io::Result<()> {
-    let addresses = Names::new(proxy.cloned()).of(endpoint)?;
+    let (host, port) = transport::dialled(endpoint, proxy);
+    let addresses = transport::addresses(host, port)?;
     look.addresses = Some(Ok(addresses.clone()));
     exchange::connecting();
     let begun = Instant::now();

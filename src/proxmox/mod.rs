@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod holder;
 pub mod key;
 pub mod look;
+pub mod lookup;
 pub mod permission;
 pub mod probe;
 pub mod request;

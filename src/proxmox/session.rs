@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,16 +12,15 @@ use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer};
 use super::buffers::Body;
-use super::dial::Names;
 use super::encode::{body_of, target_of};
-use super::exchange::{self, Exchange, Stop};
+use super::exchange::{self, CONNECT_KEPT_MS, Exchange, Stop};
 use super::failure::{self, Failure};
 use super::gateway::Signs;
 use super::request::{Request, Verb};
 use super::secret::{Secret, SecretSource};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
-use super::transport::{self, ClusterConnector};
+use super::transport::{self, ClusterConnector, Unresolved};
 use crate::room::{NoRoom, SHARE_MAX_BYTES};
 use crate::text::printable;
 use crate::{files, log, wait};
@@ -44,6 +44,8 @@ pub struct Timing {
     pub begin_by: Option<Instant>,
     /// When the first byte of the answer must have come, where that is before the end.
     pub answer_by: Option<Instant>,
+    /// How long an endpoint that takes no connection is waited for, where the others have answered.
+    pub patience: Duration,
     /// Not on a connection from the pool.
     pub fresh: bool,
 }
@@ -58,8 +60,13 @@ impl Timing {
             end,
             begin_by,
             answer_by: None,
+            patience: Duration::from_millis(CONNECT_KEPT_MS),
             fresh: false,
         }
+    }
+
+    pub fn patience(self, patience: Duration) -> Timing {
+        Timing { patience, ..self }
     }
 
     pub fn answer_by(self, answer_by: Option<Instant>) -> Timing {
@@ -91,7 +98,9 @@ pub struct Session {
     /// The one place where a secret is text.
     authorization: HeaderValue,
     made: Instant,
-    /// Known once a request was answered: then the token is valid.
+    /// Whether a request was answered with what it asked for: then the token is valid.
+    accepted: AtomicBool,
+    /// As the cluster named it, once it was asked, which it is before anything is changed.
     version: Mutex<Option<String>>,
 }
 
@@ -128,7 +137,7 @@ impl Session {
             .max_idle_connections_per_host(IDLE_MAX_CONNECTIONS)
             .max_idle_age(transport::idle_max())
             .build();
-        let agent = Agent::with_parts(config, connector, Names::new(settings.proxy.clone()));
+        let agent = Agent::with_parts(config, connector, Unresolved);
         Session::with_agent(agent, secret, &settings.token_id)
     }
 
@@ -142,6 +151,7 @@ impl Session {
             secret,
             authorization,
             made: Instant::now(),
+            accepted: AtomicBool::new(false),
             version: Mutex::default(),
         })
     }
@@ -173,7 +183,15 @@ impl Session {
         version.clone()
     }
 
-    pub fn validate(&self, version: &str) {
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    pub fn accept(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    pub fn name_version(&self, version: &str) {
         let mut known = self.version.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some(printable(version, VERSION_MAX_CHARS));
     }

@@ -9,11 +9,15 @@ use std::time::Duration;
 
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
 use super::buffers::Kept;
 use super::dial;
 use super::exchange;
+use super::lookup;
 use super::settings::{Endpoint, Proxy};
 use super::tls::Trusted;
 
@@ -45,9 +49,7 @@ impl Connector<()> for ClusterConnector {
         _: Option<()>,
     ) -> Result<Option<TlsTransport>, ureq::Error> {
         exchange::connecting();
-        let target = endpoint_of(details)?;
-        let mut stream = reach(&details.addrs, &target, self.proxy.is_some())?;
-        let tls = shake_hands(&mut stream, &target, &self.trusted, self.proxy.is_some())?;
+        let (stream, tls) = self.connection(&endpoint_of(details)?)?;
         exchange::connected();
         Ok(Some(TlsTransport {
             stream,
@@ -59,6 +61,58 @@ impl Connector<()> for ClusterConnector {
     }
 }
 
+impl ClusterConnector {
+    fn connection(&self, target: &Endpoint) -> io::Result<(Sliced, ClientConnection)> {
+        let proxied = self.proxy.is_some();
+        let (host, port) = dialled(target, self.proxy.as_ref());
+        let addresses = addresses(host, port)?;
+        let made = reach(&addresses, target, proxied).and_then(|mut stream| {
+            let tls = shake_hands(&mut stream, target, &self.trusted, proxied)?;
+            Ok((stream, tls))
+        });
+        match &made {
+            Ok((stream, _)) => lookup::system().connected(host, stream.0.peer_addr()?.ip()),
+            Err(_) => lookup::system().failed(host),
+        }
+        made
+    }
+}
+
+/// Who is dialled for `target`: the proxy, where there is one, which then looks up the target.
+pub fn dialled<'a>(target: &'a Endpoint, proxy: Option<&'a Proxy>) -> (&'a str, u16) {
+    match proxy {
+        Some(proxy) => (&proxy.host, proxy.port),
+        None => (&target.host, target.port),
+    }
+}
+
+/// The addresses of a host, looked up within the time of the exchange where they are not known.
+///
+/// # Errors
+/// There are none, or none in time.
+pub fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    exchange::looking_up(true);
+    let found = lookup::system().of(host, port, &mut exchange::tick)?;
+    exchange::looking_up(false);
+    Ok(found)
+}
+
+/// In the place of a resolver: names are looked up where a connection is made, which ureq would do for
+/// each request, also on one that stands.
+#[derive(Debug)]
+pub struct Unresolved;
+
+impl Resolver for Unresolved {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}
+
 /// A TCP connection to the first of `addresses` that takes one; through a proxy, those are the
 /// proxy's and it is asked for a tunnel.
 ///
@@ -66,6 +120,7 @@ impl Connector<()> for ClusterConnector {
 /// None takes one, or the proxy refuses.
 pub fn reach(addresses: &[SocketAddr], target: &Endpoint, proxied: bool) -> io::Result<Sliced> {
     let mut stream = Sliced(dial::dial(addresses)?);
+    exchange::accepted();
     stream.prepare()?;
     if proxied {
         dial::ask_proxy(&mut stream, target)?;

@@ -1,6 +1,7 @@
 //! The configuration file as it is watched: a change is noticed at the next call, read whole, and
 //! taken over as far as it may be while the program runs.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use crate::files::{self, Stamp};
 use crate::fleet::config::{Config, Report};
 use crate::fleet::reload::{self, Around};
 use crate::log;
-use crate::proxmox::dial::{self, Names};
+use crate::proxmox::dial;
+use crate::proxmox::lookup::{self, LookUps};
 
 /// So many problems of a broken file are told in an answer; all stand on standard error.
 const PROBLEMS_SHOWN_MAX: usize = 3;
@@ -70,11 +72,15 @@ impl Desk {
     fn take_over(&mut self, new: Config) -> Option<Value> {
         new.warnings.iter().for_each(|line| log::warn(line));
         let (fewer, more) = self.switched(&new);
-        let (begun, names) = (Instant::now(), Names::new(None));
+        // Anew: not by what led to a cluster once.
+        let (begun, names) = (Instant::now(), LookUps::new(lookup::ask_system));
+        let in_time = || match begun.elapsed() < Duration::from_millis(LOOK_UP_MAX_MS) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::TimedOut.into()),
+        };
         let addresses = |host: &str| {
-            let in_time = || begun.elapsed() < Duration::from_millis(LOOK_UP_MAX_MS);
-            let found = in_time().then(|| names.addresses(host))?.ok()?;
-            in_time().then_some(found)
+            in_time().ok()?;
+            names.plain(host, &mut || in_time()).ok()
         };
         let around = Around {
             addresses: &addresses,

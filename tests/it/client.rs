@@ -169,7 +169,7 @@ fn an_unreadable_secret_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn validation_comes_first_and_once() {
+fn validation_comes_once_and_before_what_changes_something() {
     let node = Node::start(|hit| match hit.target.as_str() {
         "/api2/json/version" => ok(VERSION),
         _ => ok(r#"{"data":1}"#),
@@ -177,10 +177,17 @@ fn validation_comes_first_and_once() {
     let mut settings = node.settings();
     settings.validate = true;
     let client = Client::new(settings);
+    // A read is validated by its own answer.
+    client.send(&get("/w")).unwrap();
+    assert!(client.standing().accepted);
     client.send(&post("/x")).unwrap();
     client.send(&get("/y")).unwrap();
+    client.send(&post("/z")).unwrap();
     assert_eq!(client.version().unwrap(), "9.2.11");
-    assert_eq!(node.lines(), ["GET /version", "POST /x", "GET /y"]);
+    assert_eq!(
+        node.lines(),
+        ["GET /w", "GET /version", "POST /x", "GET /y", "POST /z"]
+    );
 }
 
 #[test]
@@ -225,10 +232,12 @@ fn a_session_is_made_anew_by_its_age_once_a_call() {
     for _ in 0..2 {
         call(None, || {
             client.send(&get("/x")).unwrap();
-            client.send(&get("/y")).unwrap();
+            client.send(&post("/y")).unwrap();
+            client.send(&post("/z")).unwrap();
         });
     }
-    let once = ["GET /version", "GET /x", "GET /y"];
+    // Made anew: the next write asks again, and the one after it does not.
+    let once = ["GET /x", "GET /version", "POST /y", "POST /z"];
     assert_eq!(node.lines(), [once, once].concat());
 }
 
@@ -269,8 +278,8 @@ fn a_reverse_proxys_prefix_stands_before_every_request() {
     assert_eq!(
         targets,
         [
-            "/gate/pve/api2/json/version",
             "/gate/pve/api2/json/nodes",
+            "/gate/pve/api2/json/version",
             "/gate/pve/api2/json/nodes/pve1/qemu",
             "/gate/pve/pve-docs/api-viewer/apidoc.js",
         ]

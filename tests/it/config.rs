@@ -103,7 +103,7 @@ fn several_clusters_are_read_in_their_order() {
     let names: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     assert_eq!(names, ["production", "staging", "disaster-recovery"]);
     assert_eq!(config.default, Some(0));
-    assert_eq!(config.fanout, 8);
+    assert_eq!(config.fanout, 128);
     assert_eq!(config.log, Level::Warn);
     assert_eq!(config.safety.confirm.way, Way::Auto);
     assert_eq!(config.safety.access, Effect::Full);

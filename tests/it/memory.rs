@@ -43,7 +43,7 @@ fn started(flood: &Flood, more: &str) -> Client {
 #[test]
 fn a_hundred_hostile_clusters_take_no_more_than_one() {
     let flood = Flood::start(CLUSTERS);
-    let mut client = started(&flood, "PROXMOX_FANOUT=64");
+    let mut client = started(&flood, "PROXMOX_FANOUT=128");
     for kind in KINDS {
         flood.say(kind.body(BODY_BYTES));
         for tool in kind.tools {

@@ -53,7 +53,19 @@ impl<'a> FleetReach<'a> {
         self.ask_where(|_| true, work)
     }
 
-    /// The same on those clusters only whose name `wanted` takes.
+    /// [`FleetReach::ask`], and whoever takes no connection is waited for to the end of its time, also
+    /// where all others have answered.
+    ///
+    /// # Errors
+    /// As [`FleetReach::ask`].
+    pub fn ask_patiently<T: Send>(
+        &self,
+        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<(&str, T)>, Error> {
+        self.gather(self.clusters.clone(), false, work)
+    }
+
+    /// [`FleetReach::ask`] on those clusters only whose name `wanted` takes.
     ///
     /// # Errors
     /// As [`FleetReach::ask`].
@@ -62,9 +74,18 @@ impl<'a> FleetReach<'a> {
         wanted: impl Fn(&str) -> bool,
         work: impl Fn(&Reach) -> Result<T, Error> + Sync,
     ) -> Result<Vec<(&str, T)>, Error> {
-        let fleet = self.fleet;
         let mut clusters = self.clusters.clone();
-        clusters.retain(|cluster| wanted(fleet.cluster_name(*cluster)));
+        clusters.retain(|cluster| wanted(self.fleet.cluster_name(*cluster)));
+        self.gather(clusters, true, work)
+    }
+
+    fn gather<T: Send>(
+        &self,
+        clusters: Vec<usize>,
+        hurried: bool,
+        work: impl Fn(&Reach) -> Result<T, Error> + Sync,
+    ) -> Result<Vec<(&str, T)>, Error> {
+        let fleet = self.fleet;
         self.asked.borrow_mut().extend(&clusters);
         let ask = |cluster| {
             let (found, bytes) =
@@ -75,6 +96,7 @@ impl<'a> FleetReach<'a> {
         let results = match clusters.as_slice() {
             // The share of the time that a fleet leaves to each cluster is not for a single one.
             [only] => vec![Some(ask(*only))],
+            several if hurried => fleet.fan_out_hurried(several, ask),
             several => fleet.fan_out(several, ask),
         };
         let mut answered = Vec::new();

@@ -41,6 +41,8 @@ struct Round {
     /// The nodes that took no connection, and why.
     not_reached: Vec<String>,
     hint: Option<String>,
+    /// The nodes that were left, as the other clusters had answered.
+    left: Vec<usize>,
     /// A connection stood, and no answer came in time.
     silent: Option<String>,
 }
@@ -72,12 +74,15 @@ impl Client {
             }
             let next = order.get(tried.saturating_add(1));
             let others = first.is_none() && next.is_some_and(|next| !self.is_last(*next));
-            let timing = Timing::new(round.write, round.end).answer_by(round.patience(others));
+            let timing = Timing::new(round.write, round.end)
+                .answer_by(round.patience(others))
+                .patience(self.state().health.patience(*index));
+            let begun = Instant::now();
             let mut outcome = attempt(endpoint, connect, timing);
             if matches!(outcome, Err(Failure::Stale)) {
                 outcome = attempt(endpoint, connect, timing.on_fresh_connection());
             }
-            self.note(*index, &outcome);
+            self.note(&mut round, *index, &outcome, begun.elapsed());
             // A gateway says at once that it is of no use: then a node will do that was of none before.
             let wanted = match &outcome {
                 Err(Failure::Gateway(_)) => first.is_none() && next.is_some(),
@@ -91,6 +96,7 @@ impl Client {
                         .and_then(|(remedy, pin)| advice::untrusted(&self.settings, remedy, &pin));
                     round.hint = round.hint.or(mended);
                 }
+                Err(Failure::Left(cause)) => round.add(endpoint, &cause),
                 Ok(answer) if wanted && elsewhere(&answer) => first = Some(Ok(answer)),
                 Err(failure) if wanted && !round.write && failure.is_cut() => {
                     round.hear(&failure);
@@ -122,6 +128,10 @@ impl Client {
     fn round(&self, request: &Request, end: Instant) -> Result<Round, Error> {
         let shared = wait::is_shared();
         let state = self.state();
+        let (call, left) = (wait::started(), state.left.as_ref());
+        if let Some((_, cause)) = left.filter(|(of, _)| wait::is_hurried() && Some(*of) == call) {
+            return Err(self.unreachable(cause.clone()));
+        }
         if let Some(outage) = state.health.outage()
             && !outage.pause_left(shared).is_zero()
         {
@@ -141,6 +151,7 @@ impl Client {
             again: state.health.outage().and_then(Outage::doubt),
             not_reached: Vec::new(),
             hint: None,
+            left: Vec::new(),
             silent: None,
         })
     }
@@ -177,10 +188,23 @@ impl Client {
         self.state().health.is_last(index)
     }
 
-    fn note<T>(&self, index: usize, outcome: &Result<T, Failure>) {
+    fn note<T>(
+        &self,
+        round: &mut Round,
+        index: usize,
+        outcome: &Result<T, Failure>,
+        took: Duration,
+    ) {
         let mut state = self.state();
         match outcome {
-            Ok(_) | Err(Failure::NotAnAnswer(_)) => state.health.answered(index),
+            Ok(_) | Err(Failure::NotAnAnswer(_)) => {
+                wait::answered();
+                state.health.answered(index, took);
+                // Another answers: they are asked after it.
+                let left = std::mem::take(&mut round.left);
+                left.into_iter().for_each(|left| state.health.failed(left));
+            }
+            Err(Failure::Left(_)) => round.left.push(index),
             Err(
                 Failure::NotConnected { .. }
                 | Failure::Cut { late: true, .. }
@@ -191,15 +215,21 @@ impl Client {
         }
     }
 
-    /// Keeps in mind that no endpoint was of any use; `stood`: a connection stood. That there was no answer in time counts in a
-    /// read of several clusters only: elsewhere it may be the request that takes long.
+    /// Keeps in mind that no endpoint was of any use; `stood`: a connection stood. That there was no
+    /// answer in time counts in a read of several clusters only, and where none came before: elsewhere
+    /// it may be the request that takes long. What was left early is no more than left, for this read.
     fn remember(&self, round: &Round, stood: bool) {
+        if !round.left.is_empty() {
+            let cause = round.not_reached.join("; ");
+            self.state().left = wait::started().map(|call| (call, cause));
+            return;
+        }
         let time = round.end.saturating_duration_since(round.begun);
         if time < Duration::from_millis(NEXT_TRY_MS) {
             return;
         }
         let (grade, cause) = match &round.silent {
-            Some(cause) if round.shared => (Grade::Silent, cause.clone()),
+            Some(cause) if round.shared && !wait::has_answered() => (Grade::Silent, cause.clone()),
             _ if stood => return,
             _ => (Grade::Unreached, round.not_reached.join("; ")),
         };

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::proxmox::exchange::CONNECT_KEPT_MS;
+
 /// How long an endpoint that failed is asked last, in seconds: at first, and at most.
 const LAST_FIRST_S: u64 = 30;
 const LAST_MAX_S: u64 = 300;
@@ -15,6 +17,9 @@ const PAUSE_FIRST_S: u64 = 5;
 const PAUSE_MAX_S: u64 = 60;
 /// How long by a call that is about this cluster alone: somebody may just have mended it. In seconds.
 const PAUSE_ALONE_S: u64 = 2;
+/// Where others have answered, an endpoint is waited for as long as its slowest answer took so many
+/// times.
+const SLOWEST_TIMES: u32 = 3;
 /// A try that took less, in milliseconds, may be repeated at once.
 const CHEAP_MS: u64 = 500;
 
@@ -101,6 +106,8 @@ impl Outage {
 pub(super) struct Health {
     /// By endpoint.
     down: Vec<Option<Down>>,
+    /// The slowest answer of each endpoint so far.
+    slowest: Vec<Duration>,
     outage: Option<Outage>,
 }
 
@@ -145,8 +152,20 @@ impl Health {
         }
     }
 
-    /// An endpoint answered: nothing is left of what was held against it, or the cluster.
-    pub(super) fn answered(&mut self, index: usize) {
+    /// How long an endpoint that takes no connection is waited for, where the others have answered.
+    pub(super) fn patience(&self, index: usize) -> Duration {
+        let slowest = self.slowest.get(index).copied().unwrap_or_default();
+        (slowest * SLOWEST_TIMES).max(Duration::from_millis(CONNECT_KEPT_MS))
+    }
+
+    /// An endpoint answered, after so long: nothing is left of what was held against it, or the cluster.
+    pub(super) fn answered(&mut self, index: usize, took: Duration) {
+        if self.slowest.len() <= index {
+            self.slowest.resize(index.saturating_add(1), Duration::ZERO);
+        }
+        if let Some(slowest) = self.slowest.get_mut(index) {
+            *slowest = took.max(*slowest);
+        }
         if let Some(slot) = self.down.get_mut(index) {
             *slot = None;
         }

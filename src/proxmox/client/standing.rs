@@ -8,7 +8,9 @@ use crate::proxmox::upid::Upid;
 /// How things stand, as far as earlier requests told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The version that the cluster named when it last accepted the token.
+    /// Whether the cluster answered, and accepted the token.
+    pub accepted: bool,
+    /// The version that the cluster named, where it was asked for it.
     pub version: Option<String>,
     /// Whether the token was refused a moment ago.
     pub refused: bool,
@@ -27,6 +29,7 @@ impl Client {
         let down = endpoints.filter(|(index, _)| state.health.is_last(*index));
         let outage = state.health.outage();
         Standing {
+            accepted: session.is_some_and(|session| session.is_accepted()),
             version: session.and_then(|session| session.version()),
             refused: state
                 .refused

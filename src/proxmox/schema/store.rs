@@ -55,9 +55,13 @@ impl Schemas {
         self.fetch(client, &version, None)
     }
 
-    /// The description of the cluster's version where it is known already. Asks nobody.
+    /// The description of the cluster's version where it is known already. Asks for nothing but the
+    /// version, and only where a description is known.
     pub fn at_hand(&self, client: &Client) -> Option<Arc<Schema>> {
-        let version = client.standing().version?;
+        if self.lock().by_version.is_empty() {
+            return None;
+        }
+        let version = client.version().ok()?;
         self.known(&version).flatten()
     }
 

@@ -54,7 +54,7 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let check = args.yes("check");
     let mut checked: Vec<(&str, Checked)> = match check {
-        true => reach.ask(check::check)?,
+        true => reach.ask_patiently(check::check)?,
         false => Vec::new(),
     };
     let mut found = Vec::new();
@@ -78,7 +78,9 @@ fn known(standing: &Standing) -> Row {
         Standing {
             outage: Some(_), ..
         } => "not reached",
-        Standing { version: None, .. } => "not asked yet",
+        Standing {
+            accepted: false, ..
+        } => "not asked yet",
         Standing { .. } => "answered",
     };
     row.insert("state", state.into());

@@ -44,7 +44,7 @@ fn values() {
     );
     check_line(
         "PROXMOX_FANOUT=0",
-        &["PROXMOX_FANOUT: is not a whole number from 1 to 64"],
+        &["PROXMOX_FANOUT: is not a whole number from 1 to 128"],
     );
     check_line(
         "PROXMOX_LOG=verbose",
