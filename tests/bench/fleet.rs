@@ -1,20 +1,28 @@
 //! Fleet-wide reads: over more clusters, over more guests, with dead clusters among them.
 
+use std::net::UdpSocket;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::fleet::index::Rows;
 use serde_json::json;
 
-use super::demo::client::Client;
+use super::demo::client::{Client, Way};
 use super::light::Plan;
 use super::one::called;
 use super::process;
 use super::table::{Row, Table};
-use super::{Ground, ended, started};
+use super::{CLUSTERS as CLUSTERS_MOST, Ground, OTHERS, REVISION, ended, started};
 
 const CLUSTERS: [usize; 5] = [1, 3, 10, 30, 100];
 const LATENCIES_MS: [u64; 3] = [0, 20, 200];
-const FANOUT: usize = 8;
+/// What a hundred clusters take at most in memory, in MB, the first call too.
+const FLEET_PEAK_MOST_MB: f64 = 16.0;
+/// What is asked for of a hundred clusters whose answers take 20 ms, and of their first call.
+const WARM_MOST_MS: f64 = 70.0;
+const ANSWERS_MOST: f64 = 2.0;
+/// Nobody answers there.
+const NAME_SERVER: &str = "127.7.7.7";
 /// Warm calls, of which the quickest counts.
 const WARM_CALLS: usize = 6;
 const SEARCH: &str = r#"{"query":"type:guest"}"#;
@@ -44,7 +52,10 @@ pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
                 ..Plan::default()
             };
             let mut client = started(ground.program, &light.env_file("fleet.env", plan)?)?;
+            let before = light.answered();
             let first = search(&mut client)?;
+            let answers = light.answered() - before;
+            let peak = process::figures(client.id())?.peak;
             let mut warm = Duration::MAX;
             for _ in 0..WARM_CALLS {
                 warm = warm.min(search(&mut client)?);
@@ -54,9 +65,19 @@ pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
             table.add(Row::ms(format!("{of}, first call"), first));
             let mut row = Row::ms(format!("{of}, warm"), warm);
             if (clusters, latency_ms) == (100, 20) {
-                row = row.most(2.0 * 100.0 / FANOUT as f64 * 20.0);
+                row = row.most(WARM_MOST_MS);
             }
             table.add(row);
+            if clusters == 100 {
+                #[allow(clippy::cast_precision_loss)]
+                let each = answers as f64 / clusters as f64;
+                let row = Row::new(format!("{of}, first call, of each"), each, "answers");
+                table.add(row.most(ANSWERS_MOST).counted());
+                table.add(
+                    Row::mb(format!("peak memory of it, {latency_ms} ms latency"), peak)
+                        .most(FLEET_PEAK_MOST_MB),
+                );
+            }
             warm_times.push(warm);
         }
         for (few, many) in [(0, 2), (1, 3), (2, 4)] {
@@ -139,30 +160,124 @@ pub fn guests(ground: &Ground, table: &mut Table) -> Result<(), String> {
 pub fn dead(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let light = &ground.light;
     light.latency(Duration::ZERO);
-    for (fanout, first_s, second_s) in [(8, 20.0, 4.0), (32, 6.0, 2.0)] {
+    for (endpoints, more, fanout, first_s) in [
+        (1, "", "all at once", 2.0),
+        (3, "", "all at once", 5.5),
+        (1, "PROXMOX_FANOUT=8", "8 at a time", 20.0),
+    ] {
         for dead in [1, 3, 20] {
-            let more = format!("PROXMOX_FANOUT={fanout}");
             let plan = Plan {
                 clusters: 100,
                 dead,
-                more: &more,
+                endpoints,
+                more,
+                ..Plan::default()
             };
             let mut client = started(ground.program, &light.env_file("dead.env", plan)?)?;
-            for (which, most) in [("first", first_s), ("second", second_s)] {
-                let begun = Instant::now();
-                let answer = called(&mut client, "fleet_search", SEARCH)?;
-                let took = begun.elapsed();
-                let said = &answer["structuredContent"];
-                let errors = said["errors"].as_array().map_or(0, Vec::len);
-                let of = format!("{dead} of 100 clusters dead, fan-out {fanout}, {which} call");
-                let row = Row::new(of.clone(), took.as_secs_f64(), "s");
+            for (which, most) in [("first", first_s), ("second", first_s)] {
+                let of = format!(
+                    "{dead} of 100 clusters dead, endpoints {endpoints}, {fanout}, {which} call"
+                );
+                let took = missing(&mut client, &of, dead, 100)?;
+                let row = Row::new(of, took.as_secs_f64(), "s");
                 table.add(if dead == 20 { row.most(most) } else { row });
-                if errors != dead || said["total"] != json!((100 - dead) * 10) {
-                    return Err(format!("{of}: {errors} were named: {answer}"));
-                }
+            }
+            if dead == 20 {
+                let peak = process::figures(client.id())?.peak;
+                let of = format!("peak memory of it, endpoints {endpoints}, {fanout}");
+                table.add(Row::mb(of, peak).most(FLEET_PEAK_MOST_MB));
             }
             ended(client)?;
         }
     }
+    Ok(())
+}
+
+/// A search that must miss so many of `all` clusters, and no more.
+fn missing(client: &mut Client, of: &str, missed: usize, all: usize) -> Result<Duration, String> {
+    let begun = Instant::now();
+    let answer = called(client, "fleet_search", SEARCH)?;
+    let took = begun.elapsed();
+    let said = &answer["structuredContent"];
+    let errors = said["errors"].as_array().map_or(0, Vec::len);
+    if errors == missed && said["total"] == json!((all - missed) * 10) {
+        return Ok(took);
+    }
+    Err(format!("{of}: {errors} were named: {answer}"))
+}
+
+/// Twenty of a hundred clusters are known by a name, and the name server is silent: which takes a
+/// place for it on port 53, and a look at another `/etc/resolv.conf`.
+pub fn names(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    const NAMED: usize = 20;
+    let light = &ground.light;
+    light.latency(Duration::ZERO);
+    let Ok(_silent) = UdpSocket::bind((NAME_SERVER, 53)) else {
+        eprintln!("  not measured: port 53 of {NAME_SERVER} is not for this user to listen on");
+        return Ok(());
+    };
+    let plan = Plan {
+        clusters: 100,
+        named: NAMED,
+        ..Plan::default()
+    };
+    let env_file = light.env_file("names.env", plan)?;
+    let resolv = light.folder().join("resolv.conf");
+    let written = std::fs::write(&resolv, format!("nameserver {NAME_SERVER}\n"));
+    written.map_err(|cause| cause.to_string())?;
+    let mut command = Command::new("/usr/bin/unshare");
+    command
+        .args(["--mount", "--map-root-user", "/bin/sh", "-c"])
+        .arg("/bin/mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"")
+        .args([&resolv, ground.program]);
+    let mut client = Client::start_as(command, &env_file, Way::Pipe)?;
+    client.initialize(REVISION)?;
+    for which in ["first", "second"] {
+        let of = format!("{NAMED} of 100 names are not looked up, {which} call");
+        let took = missing(&mut client, &of, NAMED, 100)?;
+        table.add(Row::new(of, took.as_secs_f64(), "s").most(2.0));
+    }
+    let figures = process::figures(client.id())?;
+    table.add(Row::mb("peak memory of it", figures.peak).most(FLEET_PEAK_MOST_MB));
+    ended(client)
+}
+
+/// Ninety-nine clusters that are near, one that is slow to connect, one whose answers take 3 s, and one
+/// that refuses the token: each answers as itself.
+pub fn mixed(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    let light = &ground.light;
+    let all = CLUSTERS_MOST + OTHERS;
+    light.latency(Duration::from_millis(5));
+    let [cold, slow, refusing] = [0, 1, 2].map(|place| light.cluster(place));
+    cold.cold(Duration::from_millis(400));
+    slow.latency(Duration::from_secs(3));
+    refusing.refuses(true);
+    let plan = Plan {
+        clusters: all,
+        ..Plan::default()
+    };
+    let mut client = started(ground.program, &light.env_file("mixed.env", plan)?)?;
+    for which in ["first", "second"] {
+        let begun = Instant::now();
+        let answer = called(&mut client, "fleet_search", SEARCH)?;
+        let took = begun.elapsed();
+        let said = &answer["structuredContent"];
+        let refused = said["errors"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_it = |row: &serde_json::Value| {
+            row["cluster"] == json!(refusing.name) && row["code"] == json!("PermissionError")
+        };
+        if refused.len() != 1
+            || !refused.iter().all(is_it)
+            || said["total"] != json!((all - 1) * 10)
+        {
+            return Err(format!("mixed, {which} call: {answer}"));
+        }
+        let of = format!("99 clusters near, one cold, one slow, one refusing, {which} call");
+        table.add(Row::new(of, took.as_secs_f64(), "s").most(5.5));
+    }
+    ended(client)?;
+    cold.cold(Duration::ZERO);
+    refusing.refuses(false);
+    light.latency(Duration::ZERO);
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::sim::flood::{Flood, KINDS, PEAK_MAX_BYTES};
 use super::table::{Row, Table};
 use super::{CLUSTERS, Ground, started};
 
-const FANOUTS: [usize; 2] = [8, 64];
+const FANOUTS: [usize; 2] = [8, 128];
 /// Of a body that is no larger than what is taken.
 const BODY_BYTES: usize = 13 << 20;
 const LINE_BYTES: usize = 1_000_000;

@@ -19,10 +19,12 @@ use super::sim::authority::Authority;
 
 pub const TOKEN_ID: &str = "bench@pve!mcp";
 pub const TOKEN_SECRET: &str = "00000000-0000-0000-0000-000000000000";
-/// Endpoints of a dead cluster.
+/// Endpoints of a dead cluster, at most.
 const ENDPOINTS: usize = 3;
 const NODES: usize = 4;
 const STACK_BYTES: usize = 256 << 10;
+/// How late a token is refused, in milliseconds.
+const REFUSED_MS: u64 = 3000;
 const REQUEST_MAX_BYTES: usize = 16 << 10;
 
 /// The clusters, up until the program ends.
@@ -38,6 +40,12 @@ pub struct Cluster {
     pub port: u16,
     /// How late every answer is, in milliseconds.
     latency_ms: AtomicU64,
+    /// How late the handshake of a connection begins, in milliseconds.
+    cold_ms: AtomicU64,
+    /// The token is refused, as late as Proxmox does it.
+    refuses: AtomicBool,
+    /// Requests that were answered.
+    answered: AtomicU64,
     /// Requests are read and never answered.
     silent: AtomicBool,
     resources: Mutex<Arc<Vec<u8>>>,
@@ -56,6 +64,10 @@ pub struct Plan<'a> {
     pub clusters: usize,
     /// So many of them, the first ones, are dead.
     pub dead: usize,
+    /// They have so many endpoints each; 0: as many as there are for each.
+    pub endpoints: usize,
+    /// So many of them, the first ones, are known by a name only.
+    pub named: usize,
     /// Further lines of `.env`.
     pub more: &'a str,
 }
@@ -82,10 +94,17 @@ impl Light {
     }
 
     pub fn latency(&self, time: Duration) {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         for cluster in &self.clusters {
-            cluster.latency_ms.store(ms, Ordering::Relaxed);
+            cluster.latency(time);
         }
+    }
+
+    /// The requests that all of them have answered so far.
+    pub fn answered(&self) -> u64 {
+        let answered = self.clusters.iter().map(|one| &one.answered);
+        answered
+            .map(|answered| answered.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Each cluster has so many guests from now on.
@@ -112,12 +131,22 @@ impl Light {
         let ca = self.folder.path().join("ca.pem");
         for (place, cluster) in clusters.iter().enumerate() {
             let ports: Vec<u16> = if place < plan.dead {
-                let own = self.dead.chunks(ENDPOINTS).nth(place);
-                own.unwrap_or_default().iter().map(|one| one.port).collect()
+                let own = self.dead.chunks(ENDPOINTS).nth(place).unwrap_or_default();
+                let most = if plan.endpoints == 0 {
+                    ENDPOINTS
+                } else {
+                    plan.endpoints
+                };
+                own.iter().take(most).map(|one| one.port).collect()
             } else {
                 vec![cluster.port]
             };
-            let urls = ports.iter().map(|port| format!("https://127.0.0.1:{port}"));
+            let host = if place < plan.named {
+                format!("{}.example.com", cluster.name)
+            } else {
+                "127.0.0.1".into()
+            };
+            let urls = ports.iter().map(|port| format!("https://{host}:{port}"));
             let urls: Vec<String> = urls.collect();
             for (field, value) in [
                 ("API_URL", urls.join(",").as_str()),
@@ -137,6 +166,20 @@ impl Light {
 }
 
 impl Cluster {
+    pub fn latency(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.latency_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub fn cold(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.cold_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub fn refuses(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
     pub fn silent(&self, silent: bool) {
         self.silent.store(silent, Ordering::SeqCst);
     }
@@ -194,6 +237,9 @@ fn cluster(number: usize, config: &Arc<ServerConfig>) -> Result<Arc<Cluster>, St
         name: format!("c{number:03}"),
         port: address.port(),
         latency_ms: AtomicU64::new(0),
+        cold_ms: AtomicU64::new(0),
+        refuses: AtomicBool::new(false),
+        answered: AtomicU64::new(0),
         silent: AtomicBool::new(false),
         resources: Mutex::default(),
     });
@@ -212,6 +258,9 @@ fn cluster(number: usize, config: &Arc<ServerConfig>) -> Result<Arc<Cluster>, St
 
 fn serve(cluster: &Cluster, stream: TcpStream, config: Arc<ServerConfig>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
+    thread::sleep(Duration::from_millis(
+        cluster.cold_ms.load(Ordering::Relaxed),
+    ));
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut tls = StreamOwned::new(connection, stream);
     let mut buffer = [0; REQUEST_MAX_BYTES];
@@ -243,7 +292,12 @@ fn answer(cluster: &Cluster, target: &[u8], to: &mut impl Write) -> std::io::Res
     let everything = json!({"data": {
         "/": {"Sys.Audit": 1}, "/vms": {"VM.Audit": 1}, "/nodes": {"Sys.Audit": 1},
         "/storage": {"Datastore.Audit": 1}, "/pool": {"Pool.Audit": 1}}});
+    cluster.answered.fetch_add(1, Ordering::Relaxed);
     let (status, body) = match target {
+        _ if cluster.refuses.load(Ordering::Relaxed) => {
+            thread::sleep(Duration::from_millis(REFUSED_MS));
+            ("401 Authentication failed!", Arc::default())
+        }
         b"/api2/json/version" => {
             let version = json!({"data": {"version": "9.2.1", "release": "9.2", "repoid": "0"}});
             ("200 OK", Arc::new(version.to_string().into_bytes()))

@@ -30,6 +30,8 @@ use table::Table;
 
 const REVISION: &str = "2025-11-25";
 const CLUSTERS: usize = 100;
+/// Beside them: one that is slow at first, one that is slow, one that refuses the token.
+const OTHERS: usize = 2;
 const DEAD: usize = 20;
 
 /// What is measured, and the clusters to measure it with.
@@ -95,7 +97,7 @@ fn run() -> Result<bool, String> {
 
 type Part = fn(&Ground, &mut Table) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 10] = [
+const PARTS: [(&str, Part); 12] = [
     ("program", one::program),
     ("warm", one::warm),
     ("listed", one::listed),
@@ -104,6 +106,8 @@ const PARTS: [(&str, Part); 10] = [
     ("clusters", fleet::clusters),
     ("guests", fleet::guests),
     ("dead", fleet::dead),
+    ("names", fleet::names),
+    ("mixed", fleet::mixed),
     ("hostile", hostile::clusters),
     ("messages", hostile::client),
 ];
@@ -117,7 +121,7 @@ fn measure(options: &Options, table: &mut Table) -> Result<(), String> {
     let ground = Ground {
         program: &options.program,
         world: World::three(),
-        light: Light::start(CLUSTERS, DEAD)?,
+        light: Light::start(CLUSTERS + OTHERS, DEAD)?,
     };
     let three = ground.three();
     demo::write_private(&three, &ground.world.env()).map_err(|cause| cause.to_string())?;
