@@ -12,7 +12,7 @@ from _check import check_tools
 # Values of parameters that a type alone does not give; the guest is nowhere.
 KNOWN = {"guest": "nobody-here", "cluster": "production", "node": "prod-pve1", "storage": "nas", "task": "production!UPID:prod-pve1:0000C0DE:00001234:67000000:qmstart:100:root@pam:",
          "name": "nobody-new", "archive": "nas:backup/vzdump-qemu-7-2026_01_01-00_00_00.vma.zst", "ostemplate": "nas:vztmpl/none.tar.zst", "snapname": "none", "disk": "scsi7",
-         "net": "net7", "target": "prod-pve9", "query": "name:nobody-here", "size": "9G", "since": "2d", "confirm": "none", "cursor": None, "wait": 0, "vmid": 100}
+         "net": "net7", "target": "prod-pve9", "query": "name:nobody-here", "size": "9G", "since": "2d", "confirm": "none", "cursor": None, "wait": 0, "vmid": 100, "memory": 512}
 # What hosts add to the arguments of every call.
 OF_HOSTS = {"toolCallId": "call_1", "sessionId": "chat", "chatInput": "please", "_meta": {"progressToken": 1}}
 CHANGING = re.compile(r"UPID:[^\s\"\\]*|\d{4}-\d\d-\d\dT[\d:]+Z?|\d+(\.\d+)? (ms|s|min|h|d)\b|\b\d+\.\d+\b|\"(uptime|cpu|mem\w*|used\w*|free\w*|disk\w*|latency\w*|age\w*)\":[^,}]*")
