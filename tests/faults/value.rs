@@ -17,10 +17,7 @@ const BY_NAME: &[(&str, &[&str])] = &[
     ("model", &["virtio"]),
     ("mp", &["/mnt/more"]),
     ("net", &["net1", "net0"]),
-    (
-        "ostemplate",
-        &["local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst"],
-    ),
+    ("ostemplate", &["local:vztmpl/debian-12.tar.zst"]),
     ("pool", &["shop"]),
     ("query", &["type:guest"]),
     ("since", &["30d"]),

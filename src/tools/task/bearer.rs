@@ -45,10 +45,15 @@ impl Turns {
 
 /// Gives each task about a guest the guest's name, by what is known of where things are.
 ///
+/// Whatever goes wrong leaves names out and is given: the list of tasks is what was asked for.
+///
 /// # Errors
-/// The call was withdrawn. Whatever else goes wrong leaves names out: the list of tasks is what was
-/// asked for.
-pub(super) fn name(reach: &Reach, tasks: &mut [Task], turns: &Turns) -> Result<(), Error> {
+/// The call was withdrawn.
+pub(super) fn name(
+    reach: &Reach,
+    tasks: &mut [Task],
+    turns: &Turns,
+) -> Result<Option<Error>, Error> {
     let mut bearers: BTreeMap<u32, Option<Guest>> = BTreeMap::new();
     for task in tasks {
         let Some(vmid) = task.vmid().filter(|vmid| turns.is_still(*vmid, task.start)) else {
@@ -66,7 +71,7 @@ pub(super) fn name(reach: &Reach, tasks: &mut [Task], turns: &Turns) -> Result<(
                     Ok(found) => place.insert(found),
                     Err(Error::Cancelled) => return Err(Error::Cancelled),
                     // The others would cost as much time.
-                    Err(_) => return Ok(()),
+                    Err(error) => return Ok(Some(error)),
                 }
             }
         };
@@ -74,5 +79,5 @@ pub(super) fn name(reach: &Reach, tasks: &mut [Task], turns: &Turns) -> Result<(
         let bearer = bearer.filter(|guest| task.guest_kind().is_none_or(|kind| kind == guest.kind));
         task.name = bearer.and_then(|guest| guest.name.clone());
     }
-    Ok(())
+    Ok(None)
 }

@@ -145,6 +145,18 @@ impl Listed {
         // Each becomes a row.
         room::note((self.tasks.len() - before) * ROW_BYTES);
     }
+
+    fn name(&mut self, reach: &Reach) -> Result<(), Error> {
+        if let Some(error) = bearer::name(reach, &mut self.tasks, &self.turns)? {
+            let why = format!("{}: {error}", error.code());
+            let row = Row::from([
+                ("what", "names of guests".into()),
+                ("why", printable(&why, EXIT_MAX_CHARS).into()),
+            ]);
+            self.not_read.push(Value::Object(row.into_object()));
+        }
+        Ok(())
+    }
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -219,7 +231,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
     if wanted.is_recent() {
         let listed = reach.rows_at("/cluster/tasks", &[], "upid")?;
         found.add(&listed, wanted, vmid);
-        bearer::name(reach, &mut found.tasks, &found.turns)?;
+        found.name(reach)?;
         return Ok(found);
     }
     let nodes = reach.rows_at("/nodes", &[], "node")?;
@@ -237,7 +249,7 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
             of_node(reach, node, *online, wanted, vmid, &mut found)?;
         }
     }
-    bearer::name(reach, &mut found.tasks, &found.turns)?;
+    found.name(reach)?;
     Ok(found)
 }
 
