@@ -118,9 +118,6 @@ impl Reload {
     fn safety(&mut self, old: &Safety, new_config: &Config) {
         const CONFIRM: &str = "PROXMOX_CONFIRM";
         let new = &new_config.safety;
-        if new.access < old.access {
-            self.config.safety.access = new.access;
-        }
         let (before, now) = (old.confirm.way, new.confirm.way);
         let off = |config: &Config| -> Vec<String> {
             let off = config.safety.confirm.off.iter();

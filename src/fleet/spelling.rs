@@ -39,10 +39,6 @@ impl<'a> Owned<'a> {
         let (_, value) = set.iter().find(|(name, _)| *name == field)?;
         Some(*value)
     }
-
-    fn knows(&self, variable: &str) -> bool {
-        self.known.binary_search(&variable).is_ok()
-    }
 }
 
 /// The spelling that a POSIX shell, Docker and systemd can set.
@@ -156,7 +152,7 @@ pub(super) fn unknown(
         if !values.contains_key(variable) && known.iter().any(|(name, _)| name == variable) {
             continue;
         }
-        let left_out = is_of_cluster_left_out(variable, values, owned);
+        let left_out = is_of_cluster_left_out(variable, values);
         if !variable.is_ascii() {
             report.problem(
                 &shown(variable),
@@ -254,9 +250,9 @@ fn all_names(names: &[String]) -> impl Iterator<Item = (String, bool)> {
     whole.chain(of_clusters)
 }
 
-/// Whether this is the field of a whole cluster that is described but not listed, as the Python package
-/// lets it be: its URL is there too, so it is no slip of the pen.
-fn is_of_cluster_left_out(variable: &str, values: &Values, owned: &Owned) -> bool {
+/// Whether this, which is unknown, is the field of a whole cluster that is described but not listed, as
+/// the Python package lets it be: its URL is there too, so it is no slip of the pen.
+fn is_of_cluster_left_out(variable: &str, values: &Values) -> bool {
     let Some(rest) = variable.strip_prefix(CLUSTER_PREFIX) else {
         return false;
     };
@@ -266,7 +262,7 @@ fn is_of_cluster_left_out(variable: &str, values: &Values, owned: &Owned) -> boo
             .and_then(|rest| rest.strip_suffix('_'));
         name.is_some_and(|name| {
             let url = format!("{CLUSTER_PREFIX}{name}_API_URL");
-            values.contains_key(url.as_str()) && !owned.knows(&url)
+            values.contains_key(url.as_str())
         })
     })
 }

@@ -122,6 +122,10 @@ fn what_is_where_is_read_off_one_list() {
         asked.map(|storage| rows.has_storage(storage)),
         [false, false, false, true]
     );
+    assert_eq!(
+        ["core", "cor", "nas"].map(|pool| rows.has_pool(pool)),
+        [true, false, false]
+    );
 }
 
 #[test]
@@ -145,6 +149,11 @@ fn the_memory_of_what_is_where_is_told() {
         let rows = rows_of(&list).expect("the list");
         (rows.guest_bytes(), rows.bytes())
     };
+    let noted = |node: &str| {
+        let body = json!({"data": [node_row(node, "offline")]}).to_string();
+        room::work(|| Rows::read(body.as_bytes())).1
+    };
+    assert_eq!(noted("abcdefghijk") - noted("a"), 10);
     let (one, _) = bytes(1, "a");
     assert!((16..=64).contains(&one), "{one} bytes a guest");
     assert_eq!(bytes(0, "a").0, 0);

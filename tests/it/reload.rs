@@ -321,6 +321,88 @@ fn a_running_server_tightens_at_once_and_says_what_waits() {
     assert_eq!(served.writes(), 0);
 }
 
+/// The next call is made with it, and what the one before might do is forgotten.
+#[test]
+fn a_changed_token_is_the_one_that_asks() {
+    let mut served = Served::start("");
+    let order = |action: &str| json!({"guest": "stg-web-01", "action": action});
+    let first = served.call("guest_power", &order("start"));
+    first.expect("the token may do that");
+    let env = served.world.env();
+    let renewed: String = env
+        .lines()
+        .map(|line| {
+            let line = line.replace(
+                "staging_TOKEN_ID=mcp@pve!mcp",
+                "staging_TOKEN_ID=aud@pve!ro",
+            );
+            line.replace("staging_TOKEN_SECRET=", "staging_TOKEN_SECRET=aud-") + "\n"
+        })
+        .collect();
+    fs::write(&served.file, renewed + "PROXMOX_CONFIRM=code\n").expect("it can be written");
+    let looked = served
+        .call("guest_get", &json!({"guest": "stg-web-01"}))
+        .expect("it may read");
+    assert_eq!(
+        looked["configuration"]["taken_over"],
+        json!(["the token of staging"])
+    );
+    served.world.seen();
+    let refused = served
+        .call("guest_power", &order("reboot"))
+        .expect_err("an auditor may not");
+    assert!(refused.contains("VM.PowerMgmt"), "{refused}");
+    assert_eq!(served.writes(), 0);
+}
+
+/// A secret that stands in no file of ours is nobody else's all the same, once it was read.
+#[test]
+fn a_secret_that_was_read_elsewhere_stays_its_clusters() {
+    let secrets = tempfile::tempdir().expect("a folder");
+    let of_staging = secrets.path().join("staging");
+    let with_file = |env: String| -> String {
+        let line = |line: &str| match line.strip_prefix("PROXMOX_CLUSTER_staging_TOKEN_SECRET=") {
+            Some(_) => format!(
+                "PROXMOX_CLUSTER_staging_TOKEN_SECRET_FILE={}\n",
+                of_staging.display()
+            ),
+            None => format!("{line}\n"),
+        };
+        env.lines().map(line).collect()
+    };
+    let secret = std::cell::RefCell::new(String::new());
+    let mut served = Served::start_with(|world| {
+        let own = world.cluster("staging").spec.token_secret.clone();
+        write_private(&of_staging, &own).expect("the secret");
+        secret.replace(own);
+        with_file(world.env())
+    });
+    served
+        .call("guest_get", &json!({"guest": "stg-web-01"}))
+        .expect("it is read");
+    let env = with_file(served.world.env());
+    let new = |secret: &str| {
+        let listed = "production,staging,disaster-recovery";
+        let env = env.replace(listed, &format!("{listed},new"));
+        format!(
+            "{env}PROXMOX_CLUSTER_new_API_URL=https://192.0.2.77:8006\n\
+             PROXMOX_CLUSTER_new_TOKEN_ID=new@pve!new\nPROXMOX_CLUSTER_new_TOKEN_SECRET={secret}\n"
+        )
+    };
+    for (secret, waits) in [
+        (
+            secret.take().as_str(),
+            "cluster new: its secret is that of another cluster",
+        ),
+        ("its-own", "everything else of new"),
+    ] {
+        fs::write(&served.file, new(secret)).expect("it can be written");
+        let told = served.call("cluster_list", &json!({})).expect("a list");
+        let told = &told["configuration"]["waits_for_restart"];
+        assert_eq!(told, &json!([waits]));
+    }
+}
+
 #[test]
 fn codes_die_with_a_reload() {
     let mut served = Served::start("");
