@@ -1,5 +1,6 @@
-//! What is read into, and out of: the body of an answer, and the buffers of a connection, as ureq fills and empties them: there while a request runs, and no
-//! longer, as there may be many connections. Each thread keeps those of its last request for the next.
+//! What is read into, and out of: the body of an answer, and the buffers of a connection, as ureq fills
+//! and empties them: there while a request runs, and no longer, as there may be many connections. Each
+//! thread keeps those of its last request for the next.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -11,7 +12,10 @@ use ureq::unversioned::transport::Buffers;
 use crate::room::Charge;
 
 /// The header of an answer has to fit into it.
-const INPUT_BYTES: usize = 64 * 1024;
+const INPUT_MAX_BYTES: usize = 64 * 1024;
+/// So long it is at first, which nearly every header fits into: a hundred clusters that answer at once
+/// have one each.
+const INPUT_FIRST_BYTES: usize = 8 * 1024;
 const OUTPUT_BYTES: usize = 16 * 1024;
 
 /// A longer body is not kept for the next one to be read into.
@@ -121,14 +125,18 @@ impl Kept {
     fn prepare(&mut self) {
         if self.output.is_empty() {
             // New ones come from the system as zeros.
-            let new = || (vec![0; OUTPUT_BYTES], vec![0; INPUT_BYTES]);
+            let new = || (vec![0; OUTPUT_BYTES], vec![0; INPUT_FIRST_BYTES]);
             (self.output, self.input) = SPARE.take().unwrap_or_else(new);
         }
         if self.taken == self.filled {
             (self.taken, self.filled) = (0, 0);
-        } else if self.taken > 0 && self.filled > INPUT_BYTES / 2 {
+        } else if self.taken > 0 && self.filled > self.input.len() / 2 {
             self.input.copy_within(self.taken..self.filled, 0);
             (self.taken, self.filled) = (0, self.filled - self.taken);
+        }
+        let length = self.input.len();
+        if self.filled > length / 2 && length < INPUT_MAX_BYTES {
+            self.input.resize(length * 2, 0);
         }
     }
 }
