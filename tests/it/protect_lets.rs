@@ -186,6 +186,8 @@ fn a_setting_has_its_decision() {
     check(json!({"protection": "off"}), None);
     check(json!({"skiplock": 1, "onboot": 1}), None);
     check(json!({"force": 1, "delete": "description"}), None);
+    check(json!({"skiplock": 0, "onboot": 1}), all());
+    check(json!({"force": "0", "delete": "description"}), all());
     check(json!({"memory": 4096}), most("memory", 4096));
     check(json!({"memory": "current=4096"}), most("memory", 4096));
     check(json!({"memory": "much"}), None);
@@ -197,6 +199,7 @@ fn a_setting_has_its_decision() {
     check(json!({"network": "x"}), None);
     check(json!({"scsi1": "nas:8"}), unset("scsi1"));
     check(json!({"scsi1": "file=nas:8.5,ssd=1"}), unset("scsi1"));
+    check(json!({"scsi": "nas:8"}), None);
     check(json!({"scsi1": "nas:vm-100-disk-1"}), None);
     check(json!({"scsi1": "nas:0,import-from=nas:import/a.qcow2"}), None);
     check(json!({"scsi1": "nas:8,file=nas:vm-1-disk-0"}), None);
@@ -219,6 +222,35 @@ fn a_setting_has_its_decision() {
         Condition::Unset("scsi1".into()),
     ]));
     check(json!({"cores": 4, "vga": "std"}), None);
+}
+
+/// What only looks is let, by the older way as well; a move while it runs wants to be asked for.
+#[test]
+fn an_argument_has_its_decision() {
+    let lets = |path: &str, params: Value| {
+        let params = params.as_object().expect("an object");
+        weighed(Verb::Post, path, params)
+    };
+    let agent = "/nodes/{node}/qemu/{vmid}/agent";
+    for (command, is_let) in [
+        ("ping", true),
+        ("get-osinfo", true),
+        ("network-get-interfaces", true),
+        ("fsfreeze-freeze", false),
+        ("set-time", false),
+        ("shutdown", false),
+    ] {
+        let lets = lets(agent, json!({"command": command}));
+        assert_eq!(lets == Lets::ALL, is_let, "{command}: {lets:?}");
+    }
+    let migrate = "/nodes/{node}/qemu/{vmid}/migrate";
+    let stopped = Lets::Where(vec![Condition::Stopped]);
+    assert_eq!(
+        lets(migrate, json!({"target": "b", "online": 1})),
+        Lets::ALL
+    );
+    assert_eq!(lets(migrate, json!({"target": "b", "online": 0})), stopped);
+    assert_eq!(lets(migrate, json!({"target": "b"})), stopped);
 }
 
 /// 101 is a container, 103 a VM, both on stg-pve2.

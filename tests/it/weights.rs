@@ -1,8 +1,8 @@
 //! What a request weighs by its arguments, and what it touches: one row a case.
 
-use proxmox_mcp::gate::weigh::{Touch, weigh};
+use proxmox_mcp::gate::weigh::{self, Touch, weigh};
 use proxmox_mcp::proxmox::request::{Request, Verb};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The mark, with `x` behind it where guests or their disks are lost.
 fn check(line: &str, params: Value, mark: &str, touches: &str) {
@@ -76,7 +76,11 @@ fn guests() {
     check("POST /nodes/n/qemu/100/remote_migrate", json!({"delete": 1}), "F!?x", "guest 100");
     check("POST /nodes/n/lxc/100/template", json!({}), "F!?", "guest 100");
     check("POST /nodes/n/qemu/100/agent", json!({"command": "ping"}), "O", "guest 100");
+    for looks in ["get-osinfo", "network-get-interfaces", "fsfreeze-status"] {
+        check("POST /nodes/n/qemu/100/agent", json!({"command": looks}), "O", "guest 100");
+    }
     check("POST /nodes/n/qemu/100/agent", json!({"command": "shutdown"}), "O!", "guest 100");
+    check("POST /nodes/n/qemu/100/agent", json!({"command": "suspend-ram"}), "O!", "guest 100");
     check("POST /nodes/n/qemu/100/agent/shutdown", json!({}), "O!", "guest 100");
     check("POST /nodes/n/qemu/100/agent/exec", json!({}), "C?", "guest 100");
     check("POST /nodes/n/qemu/100/monitor", json!({"command": "quit"}), "F!?x", "guest 100");
@@ -153,6 +157,9 @@ fn storages() {
     check("PUT /storage/s", json!({"disable": 0}), "C", "storage s");
     check("PUT /storage/s", json!({"nodes": "n"}), "F?", "storage s");
     check("PUT /storage/s", json!({"delete": "server,prune-backups"}), "F?", "storage s");
+    check("PUT /storage/s", json!({"delete": "prune-backups"}), "F?", "storage s");
+    check("PUT /storage/s", json!({"delete": "comment;nodes"}), "F?", "storage s");
+    check("PUT /storage/s", json!({"delete": "comment"}), "C", "storage s");
     check("PUT /storage/s", json!({"prune-backups": "keep-last=1"}), "F?", "storage s");
     check("DELETE /storage/s", json!({}), "F?", "storage s");
 }
@@ -192,6 +199,9 @@ fn nodes() {
 fn clusters_and_access() {
     check("PUT /cluster/options", json!({"description": "x"}), "C", "the cluster");
     check("PUT /cluster/options", json!({"delete": "webauthn"}), "F?", "the cluster");
+    check("PUT /cluster/options", json!({"delete": "description,u2f"}), "F?", "the cluster");
+    check("PUT /cluster/options", json!({"delete": "description"}), "C", "the cluster");
+    check("DELETE /cluster/config/nodes/n", json!({}), "F!?", "the cluster, the guests of node n");
     check("PUT /cluster/sdn", json!({}), "C!?", "the cluster");
     check("PUT /cluster/firewall/options", json!({"enable": 0}), "C!?", "the cluster");
     check("POST /cluster/ha/resources", json!({"sid": "vm:100"}), "C", "guest 100");
@@ -210,8 +220,93 @@ fn clusters_and_access() {
     check("PUT /cluster/ceph/flags/noout", json!({"value": 1}), "C", "the cluster");
     check("POST /access/ticket", json!({"username": "a@pam"}), "F?", "the access of a@pam");
     check("PUT /access/password", json!({"userid": "a@pve"}), "F!?", "the access of a@pve");
+    check("PUT /access/users/a@pve", json!({"comment": "x"}), "F?", "the access of a@pve");
+    check("PUT /access/users/a@pve", json!({"enable": 0}), "F!?", "the access of a@pve");
+    check("PUT /access/users/a@pve", json!({"expire": 1}), "F!?", "the access of a@pve");
+    check("PUT /access/users/a@pve/token/t", json!({"comment": "x"}), "F?", "the access of a@pve");
+    check("PUT /access/users/a@pve/token/t", json!({"expire": 1}), "F!?", "the access of a@pve");
+    check("PUT /access/users/a@pve/token/t", json!({"regenerate": 1}), "F!?", "the access of a@pve");
     check("POST /access/users/a@pve/token/t", json!({}), "F?", "the access of a@pve");
     check("DELETE /access/users/a@pve/token/t", json!({}), "F!?", "the access of a@pve");
     check("PUT /access/acl", json!({"path": "/vms"}), "F?", "the access of /vms");
     check("PUT /access/acl", json!({"path": "/vms", "delete": 1}), "F!?", "the access of /vms");
+}
+
+/// A guest that a request makes is another's business than one that is there.
+#[test]
+fn what_is_made_is_no_guest_yet() {
+    let create = |params: Value| {
+        let path = ["nodes", "n", "qemu"].map(str::to_string);
+        let weight = weigh(&Request {
+            verb: Verb::Post,
+            path: path.into(),
+            params: params.as_object().expect("an object").clone(),
+        });
+        weight.touches
+    };
+    assert_eq!(create(json!({"vmid": 200})), [Touch::NewGuest(200)]);
+    let over = json!({"vmid": 200, "force": 1});
+    assert_eq!(create(over), [Touch::Guest(200)]);
+    assert_eq!(create(json!({"vmid": "x"})), [Touch::Unlisted]);
+}
+
+#[test]
+fn a_row_is_for_its_own_path() {
+    let listed = |path: &str| {
+        weigh::is_listed(&Request {
+            verb: Verb::Delete,
+            path: path.split('/').skip(1).map(str::to_string).collect(),
+            params: Map::new(),
+        })
+    };
+    assert!(listed("/nodes/n/qemu/100"));
+    assert!(!listed("/nodes/n/qemu/100/x"));
+}
+
+/// Who may touch a node, a pool or the cluster may touch what is in it, and in no other.
+#[test]
+fn what_is_addressed_covers_what_is_in_it() {
+    let touches = [
+        Touch::Guest(100),
+        Touch::NewGuest(100),
+        Touch::Node("a".into()),
+        Touch::Pool("a".into()),
+        Touch::Cluster,
+        Touch::GuestsOn("a".into()),
+        Touch::GuestsOn("b".into()),
+        Touch::ContainersOn("a".into()),
+        Touch::ContainersOn("b".into()),
+        Touch::GuestsIn("a".into()),
+        Touch::GuestsIn("b".into()),
+        Touch::AllGuests,
+        Touch::SomeGuests,
+        Touch::Unlisted,
+    ];
+    let many: Vec<String> = touches
+        .iter()
+        .filter(|touch| touch.is_many())
+        .map(Touch::to_string)
+        .collect();
+    assert_eq!(
+        many.join(", "),
+        "the guests of node a, the guests of node b, the containers of node a, \
+         the containers of node b, the guests of pool a, the guests of pool b, all guests"
+    );
+    let covered = |by: Touch| {
+        let covered = touches.iter().filter(|touch| by.covers(touch));
+        let covered: Vec<String> = covered.map(Touch::to_string).collect();
+        covered.join(", ")
+    };
+    for (by, expected) in [
+        (
+            Touch::Node("a".into()),
+            "node a, the guests of node a, the containers of node a",
+        ),
+        (Touch::Pool("a".into()), "pool a, the guests of pool a"),
+        (Touch::Cluster, "the cluster, all guests"),
+        (Touch::Guest(100), "guest 100"),
+        (Touch::AllGuests, "all guests"),
+    ] {
+        assert_eq!(covered(by), expected);
+    }
 }
