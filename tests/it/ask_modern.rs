@@ -73,6 +73,22 @@ fn a_state_that_was_made_up_is_refused() {
     assert_eq!(writes(&world).len(), 1);
 }
 
+/// Nobody can make the seal of one question out of another's.
+#[test]
+fn each_state_is_sealed_for_itself() {
+    let world = World::three();
+    let mut session = asking(&world, Manner::MODERN);
+    let states: Vec<String> = (0..3).map(|_| state(&mut session)).collect();
+    let parts: Vec<(&str, &str)> = states.iter().map(|state| state.split_at(32)).collect();
+    for (place, (number, seal)) in parts.iter().enumerate() {
+        assert_eq!(seal.len(), 64, "{seal}");
+        let others = parts.iter().skip(place + 1);
+        for (other, others_seal) in others {
+            assert!(number != other && seal != others_seal, "{states:?}");
+        }
+    }
+}
+
 #[test]
 fn a_forged_seal_ends_the_question() {
     let world = World::three();

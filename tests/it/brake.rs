@@ -8,13 +8,13 @@ use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::proxmox::request::Verb;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
-use proxmox_mcp::tool::param::{Kind, Param};
+use proxmox_mcp::tool::param::{self, Param};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
 use crate::session::{agreement, call, configuration};
-use crate::sim::guest::Status;
+use crate::sim::guest::{Kind, Status};
 use crate::sim::{Seen, World};
 
 /// Covers three objects, as it says, and acts three times on its own guest.
@@ -24,7 +24,7 @@ static BULK: Tool = Tool {
     about: "Suspends and resumes a guest.",
     marks: Marks::Always(Mark::OPERATE.interrupts().asks()),
     subject: Subject::Guest,
-    params: &[Param::new("guest", Kind::Guest, "")],
+    params: &[Param::new("guest", param::Kind::Guest, "")],
     answer: &[],
     task: false,
     plan: Some(|_, _| {
@@ -176,4 +176,105 @@ fn an_unconfirmed_cluster_is_braked_all_the_same() {
         "{error}"
     );
     assert_eq!(writes(&world), 0);
+}
+
+/// A plan of exactly the limit is no larger one: its yes is no number, and does not go beyond it.
+#[test]
+fn a_plan_of_the_limit_is_agreed_to_and_braked_as_any() {
+    for (limit, earlier) in [(3, 1), (5, 5)] {
+        let world = World::three();
+        let more = format!("PROXMOX_BULK_LIMIT={limit}\nPROXMOX_CONFIRM=auto\n");
+        let mut desk = desk(&world, &more);
+        let given = arguments(json!({"guest": "stg-web-01"}));
+        for others in [earlier.max(limit), 0] {
+            let asked_of = match call::call(&mut desk, &BULK, &given, asked(None)) {
+                Ok(Outcome::Question(question)) => question,
+                other => panic!("not asked: {other:?}"),
+            };
+            let reply = agreement(&asked_of);
+            assert_eq!(reply.said, Said::Yes);
+            // What others did while the user thought.
+            desk.gate.brake.borrow_mut().count(others);
+            let done = call::call(&mut desk, &BULK, &given, asked(Some(&reply)));
+            match others {
+                0 => assert!(matches!(done, Ok(Outcome::Answer(_))), "{done:?}"),
+                _ => {
+                    let error = done.err().expect("no room").to_string();
+                    assert!(error.contains("beyond PROXMOX_BULK_LIMIT"), "{error}");
+                    assert_eq!(writes(&world), 0);
+                }
+            }
+            desk.gate.brake.borrow_mut().window = Duration::ZERO;
+            desk.gate
+                .brake
+                .borrow_mut()
+                .has_room("x", 0)
+                .expect("all went");
+            desk.gate.brake.borrow_mut().window = Duration::from_secs(60);
+        }
+    }
+}
+
+#[test]
+fn the_brake_says_when_there_is_room_again() {
+    let world = World::three();
+    let desk = desk(&world, "PROXMOX_BULK_LIMIT=5\n");
+    let mut brake = desk.gate.brake.borrow_mut();
+    assert_eq!(brake.limit(), 5);
+    brake.count(1);
+    let ages = [10, 50].map(Duration::from_secs);
+    brake.count_earlier(&ages);
+    brake.has_room("x", 2).expect("five in all");
+    for (objects, seconds) in [(3, 10), (4, 50), (5, 60)] {
+        let error = brake.has_room("x", objects).expect_err("more than five");
+        assert_eq!(
+            error.hint().unwrap_or_default(),
+            format!("the next is possible in {seconds} s: ask the user whether this is meant")
+        );
+        assert!(error.to_string().contains("x: 3 guests or objects were"));
+    }
+    brake.set_blind("the file is gone".into());
+    let error = brake.has_room("x", 0).expect_err("nobody knows");
+    assert!(error.to_string().contains("the file is gone"), "{error}");
+}
+
+/// What a write does to all guests of something, each of them counts for.
+#[test]
+fn each_guest_that_is_cut_off_counts() {
+    let world = crate::protect::world();
+    let guests = |kinds: &[Kind]| {
+        let mut count = 0;
+        world.cluster("staging").edit(|state| {
+            let here = state.guests.values();
+            let here = here.filter(|guest| guest.node == "stg-pve2" && kinds.contains(&guest.kind));
+            count = here.count();
+        });
+        count
+    };
+    let all = guests(&[Kind::Qemu, Kind::Lxc]);
+    let containers = guests(&[Kind::Lxc]);
+    assert!(all > containers && containers > 0);
+    for (line, params, more) in [
+        ("POST /nodes/stg-pve2/stopall", json!({}), all),
+        (
+            "POST /nodes/stg-pve2/migrateall",
+            json!({"target": "stg-pve1"}),
+            containers,
+        ),
+        // That cuts nobody off.
+        ("DELETE /pools/core", json!({}), 0),
+    ] {
+        let desk = crate::protect::desk(&world, "");
+        let before = desk.gate.brake.borrow().limit();
+        // What Proxmox makes of it is not asked.
+        let _ = crate::protect::send(&desk, &crate::protect::request(line, &params));
+        let mut brake = desk.gate.brake.borrow_mut();
+        let counted = before
+            - (0..=before)
+                .rev()
+                .find(|left| brake.has_room("x", *left).is_ok())
+                .unwrap_or(0);
+        // Beside the node or the pool itself.
+        assert_eq!(counted, more + 1, "{line}");
+    }
 }

@@ -70,6 +70,25 @@ fn a_code_is_for_its_own_call_only() {
     session.call("guest_power", &same).ok();
 }
 
+/// Plans wait side by side, each for its own code.
+#[test]
+fn a_second_plan_leaves_the_first() {
+    let world = World::three();
+    let mut session = Session::start(&world);
+    let other = |confirm: Option<&Value>| {
+        let mut arguments = stop_billing(confirm);
+        arguments["guest"] = json!("prod-web-01");
+        arguments
+    };
+    let stop = session.call("guest_power", &stop_billing(None)).ok()["confirm"].clone();
+    let second = session.call("guest_power", &other(None)).ok()["confirm"].clone();
+    assert_ne!(stop, second);
+    for call in [other(Some(&second)), stop_billing(Some(&stop))] {
+        let done = session.call("guest_power", &call).ok();
+        assert!(done.contains_key("state"), "{done:?}");
+    }
+}
+
 #[test]
 fn a_changed_guest_needs_a_new_plan() {
     let world = World::three();

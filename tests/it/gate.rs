@@ -138,11 +138,14 @@ fn under_read_an_honest_handler_sends_nothing_either() {
         lying("adds_a_user", Mark::FULL, add_user),
     ];
     let world = World::three();
-    let fleet = Fleet::new(configuration(&world, "PROXMOX_ACCESS=read\n"));
-    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
-    HONEST
-        .iter()
-        .for_each(|tool| sends_nothing(&world, &mut desk, tool));
+    // Where another cluster allows it, the tool is offered.
+    for variable in ["PROXMOX_ACCESS", "PROXMOX_CLUSTER_staging_ACCESS"] {
+        let fleet = Fleet::new(configuration(&world, &format!("{variable}=read\n")));
+        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        HONEST
+            .iter()
+            .for_each(|tool| sends_nothing(&world, &mut desk, tool));
+    }
 }
 
 fn sends_nothing(world: &World, desk: &mut Desk, tool: &'static Tool) {

@@ -371,6 +371,53 @@ fn what_a_guest_is_let_depends_on_what_it_has() {
     }
 }
 
+/// What is not set is what Proxmox takes then, where that is a number.
+#[test]
+fn less_than_what_is_not_set_is_less() {
+    let world = world();
+    world.cluster("staging").edit(|state| {
+        for vmid in [101, 103] {
+            let guest = state.guests.get_mut(&vmid).expect("the guest");
+            guest.config.remove("memory");
+            guest.config.remove("cores");
+        }
+    });
+    let desk = desk(&world, "PROXMOX_PROTECT=101,103");
+    let vm = "PUT /nodes/stg-pve2/qemu/103/config";
+    let container = "PUT /nodes/stg-pve2/lxc/101/config";
+    for line in [vm, container] {
+        let less = "would leave it with less than its `memory`";
+        refused(&world, &desk, line, &json!({"memory": 511}), less);
+        passes(&world, &desk, line, &json!({"memory": 512}));
+    }
+    let fewer = "would leave it with less than its `cores`";
+    refused(&world, &desk, container, &json!({"cores": 64}), fewer);
+    passes(&world, &desk, vm, &json!({"cores": 1}));
+}
+
+/// High availability moves a VM while it runs, and stops a container for that.
+#[test]
+fn a_managed_guest_is_moved_where_that_stops_nothing() {
+    let world = world();
+    let staging = world.cluster("staging");
+    let in_state = |status: Status| {
+        staging.edit(|state| {
+            for vmid in [101, 103] {
+                state.guests.get_mut(&vmid).expect("the guest").status = status;
+            }
+        });
+    };
+    let desk = desk(&world, "PROXMOX_PROTECT=101,103");
+    let to = json!({"node": "stg-pve1"});
+    let vm = "POST /cluster/ha/resources/vm:103/migrate";
+    let container = "POST /cluster/ha/resources/ct:101/migrate";
+    in_state(Status::Running);
+    passes(&world, &desk, vm, &to);
+    refused(&world, &desk, container, &to, "would stop it to move it");
+    in_state(Status::Stopped);
+    passes(&world, &desk, container, &to);
+}
+
 /// A container on a storage without snapshots is suspended by a backup, whatever its mode says.
 #[test]
 fn a_backup_that_would_suspend_is_refused() {

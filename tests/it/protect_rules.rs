@@ -96,6 +96,45 @@ fn nothing_takes_a_guest_out_of_its_rule() {
     }
 }
 
+/// What waits for a restart covers a guest too, and is not taken back.
+#[test]
+fn what_is_pending_protects_and_stays() {
+    let world = world();
+    world.cluster("staging").edit(|state| {
+        let vm = state.guests.get_mut(&103).expect("103");
+        vm.set("name", "web");
+        vm.set("tags", "web");
+        vm.pending.insert("name".into(), "stg-web".into());
+        vm.pending.insert("tags".into(), "stg;web".into());
+    });
+    let config = "PUT /nodes/stg-pve2/qemu/103/config";
+    for (rule, key, other) in [("name:stg-*", "name", "tags"), ("tag:stg", "tags", "name")] {
+        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let said = format!("protected by `{rule}` (PROXMOX_PROTECT)");
+        refused(&world, &desk, config, &json!({"revert": key}), &said);
+        refused(&world, &desk, config, &json!({"revert": "memory"}), &said);
+        passes(&world, &desk, config, &json!({"revert": other}));
+        world.cluster("staging").edit(|state| {
+            let vm = state.guests.get_mut(&103).expect("103");
+            vm.pending.insert("name".into(), "stg-web".into());
+            vm.pending.insert("tags".into(), "stg;web".into());
+        });
+    }
+}
+
+/// Each pool has its own members.
+#[test]
+fn a_guest_is_protected_by_its_own_pool_alone() {
+    let world = world();
+    let stop = "POST /nodes/stg-pve2/qemu/103/status/shutdown";
+    for pools in ["pool:other,pool:core", "pool:core,pool:other"] {
+        let desk = desk(&world, &format!("PROXMOX_PROTECT={pools}"));
+        refused(&world, &desk, stop, &json!({}), "protected by `pool:core`");
+    }
+    let other = desk(&world, "PROXMOX_PROTECT=pool:other");
+    passes(&world, &other, stop, &json!({}));
+}
+
 #[test]
 fn what_cannot_be_checked_protects() {
     let world = world();
@@ -203,11 +242,15 @@ fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
             .any(|touch| touch == "guest 103" || touch.contains("vm-103"));
         if weight.mark.destroys && ours {
             refused(&world, &desk, line, &params, flag);
+            let would = "would destroy or overwrite it";
+            refused(&world, &desk, line, &params, would);
         }
     }
     let config = "PUT /nodes/stg-pve2/qemu/103/config";
     refused(&world, &desk, config, &json!({"protection": 0}), flag);
     refused(&world, &desk, config, &json!({"protection": "off"}), flag);
+    let would = "would switch that off";
+    refused(&world, &desk, config, &json!({"protection": 0}), would);
     refused(
         &world,
         &desk,
