@@ -15,8 +15,12 @@ use crate::room::Charge;
 const INPUT_MAX_BYTES: usize = 64 * 1024;
 /// So long it is at first, which nearly every header fits into: a hundred clusters that answer at once
 /// have one each.
-const INPUT_FIRST_BYTES: usize = 8 * 1024;
-const OUTPUT_BYTES: usize = 16 * 1024;
+const INPUT_FIRST_BYTES: usize = 4 * 1024;
+/// So much goes out at a time, where no line of the request's header is longer.
+const OUTPUT_FIRST_BYTES: usize = 2 * 1024;
+const OUTPUT_MAX_BYTES: usize = 16 * 1024;
+/// What such a line has beside that.
+const LINE_MORE_BYTES: usize = 64;
 
 /// A longer body is not kept for the next one to be read into.
 const BODY_KEPT_MAX_BYTES: usize = 32 * 1024;
@@ -27,6 +31,14 @@ thread_local! {
     /// Output and input. To have them from the system for each request takes as long as to read it.
     static SPARE: Cell<Option<(Vec<u8>, Vec<u8>)>> = const { Cell::new(None) };
     static SPARE_BODY: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// The longest line of the header that is sent next.
+    static LINE_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The next request on this thread has an address, or a token, of so many bytes: what goes out has to hold
+/// its line.
+pub(super) fn longest_line(bytes: usize) {
+    LINE_BYTES.set(bytes.saturating_add(LINE_MORE_BYTES));
 }
 
 /// The body of an answer, which is counted as long as it is held.
@@ -125,8 +137,12 @@ impl Kept {
     fn prepare(&mut self) {
         if self.output.is_empty() {
             // New ones come from the system as zeros.
-            let new = || (vec![0; OUTPUT_BYTES], vec![0; INPUT_FIRST_BYTES]);
+            let new = || (vec![0; OUTPUT_FIRST_BYTES], vec![0; INPUT_FIRST_BYTES]);
             (self.output, self.input) = SPARE.take().unwrap_or_else(new);
+        }
+        let line = LINE_BYTES.get().min(OUTPUT_MAX_BYTES);
+        if self.output.len() < line {
+            self.output.resize(line, 0);
         }
         if self.taken == self.filled {
             (self.taken, self.filled) = (0, 0);

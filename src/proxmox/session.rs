@@ -11,7 +11,7 @@ use ureq::http::{self, HeaderValue, Response, header};
 use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer};
-use super::buffers::Body;
+use super::buffers::{self, Body};
 use super::encode::{body_of, target_of};
 use super::exchange::{self, CONNECT_KEPT_MS, Exchange, Stop};
 use super::failure::{self, Failure};
@@ -211,6 +211,7 @@ impl Session {
         let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
             let uri = format!("https://{endpoint}/api2/json{}", target_of(request));
+            buffers::longest_line(uri.len().max(self.authorization.len()));
             let builder = http::Request::builder()
                 .method(request.verb.name())
                 .uri(uri)

@@ -14,6 +14,38 @@ use crate::authority;
 use crate::node::{self};
 use crate::node::{Act, Node, SECRET, TOKEN, closed_port, get, mute, ok, post, refuse};
 
+/// A connection has little room at first, and more where a header wants it.
+#[test]
+fn long_headers_go_and_come_whole() {
+    let node = Node::start(|hit| {
+        let bytes: usize = hit.target.rsplit('/').next().unwrap().parse().unwrap_or(0);
+        // Beside a body that comes at once with it.
+        let lines = format!("X-Long: {}\r\n", "x".repeat(1000)).repeat(bytes / 1000);
+        let body = format!("{{\"data\":\"{}\"}}", "y".repeat(20_000));
+        Act::Send(
+            format!(
+                "HTTP/1.1 200 OK\r\n{lines}Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes(),
+        )
+    });
+    let client = node.client();
+    for bytes in [0, 3_000, 9_000, 20_000, 30_000, 0, 30_000, 1_000] {
+        let reply = client.send(&get(&format!("/{bytes}"))).unwrap();
+        assert_eq!(reply.data.as_str().map(str::len), Some(20_000), "{bytes}");
+    }
+    for bytes in [0, 1_500, 3_000, 5_000, 8_000, 0] {
+        let long = "z".repeat(bytes);
+        let reply = client.send(&get("/of/0").with("long", long.as_str()));
+        assert!(reply.is_ok(), "{bytes}: {:?}", reply.err());
+        let last = node.lines().pop().unwrap();
+        assert!(last.ends_with(&long) && last.len() >= bytes, "{bytes}");
+    }
+    let error = client.send(&get("/40000")).expect_err("it is too long");
+    assert!(error.to_string().contains("too large"), "{error}");
+}
+
 const VERSION: &str = r#"{"data":{"version":"9.2.11","release":"9.2"}}"#;
 
 #[test]
