@@ -57,3 +57,31 @@ fn the_rest_answers_within_six_seconds_and_what_is_missing_is_named() {
         scope.spawn(|| check("node_list", &json!({"cluster": "all"}), is_offline));
     });
 }
+
+/// One that needs three seconds for each answer has the time for its rows and not for more: they are
+/// shown, and that it is not known what its token sees.
+#[test]
+fn a_slow_clusters_rows_are_shown_with_what_is_not_known_of_them() {
+    let world = World::three();
+    let slow = world.cluster("staging");
+    slow.fault(Limited::from(Fault::Latency(3_000)));
+    let mut session = Session::start(&world);
+    let mut told = Vec::new();
+    within(LIMIT, || {
+        let begun = Instant::now();
+        let query = json!({"query": "type:guest", "limit": 500});
+        let answer = Value::Object(session.call("fleet_search", &query).ok());
+        let took = begun.elapsed();
+        assert_eq!(answer["errors"], json!([]));
+        let rows = answer["items"].as_array().expect("items");
+        let of_it = rows.iter().filter(|row| row["cluster"] == json!("staging"));
+        assert!(of_it.count() > 3, "{answer}");
+        told = answer["incomplete"].as_array().cloned().unwrap_or_default();
+        took
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["clusters"], json!(["staging"]), "{told:?}");
+    let why = told[0]["may_miss"][0].as_str().unwrap_or_default();
+    let begins = "what the token sees is not known: staging: ";
+    assert!(why.starts_with(begins), "{told:?}");
+}
