@@ -221,6 +221,34 @@ fn a_pool_that_is_not_there_protects_nobody_and_is_named() {
     assert!(matches!(error, Error::Protected { .. }), "{error}");
 }
 
+/// Only one that is not there protects nobody.
+#[test]
+fn a_pool_that_cannot_be_read_protects() {
+    let world = world();
+    world
+        .cluster("staging")
+        .fault(Fault::Echo.on("GET", "/pools"));
+    let desk = desk(&world, "PROXMOX_PROTECT=pool:core");
+    let stop = "POST /nodes/stg-pve2/qemu/103/status/shutdown";
+    refused(&world, &desk, stop, &json!({}), "`pool:core`");
+}
+
+/// A guest that is named beside the path's own is looked for where it is: 120 on another node.
+#[test]
+fn another_guest_is_where_it_is() {
+    let world = world();
+    let move_disk = "POST /nodes/stg-pve2/qemu/103/move_disk";
+    let params = json!({"disk": "scsi0", "target-vmid": 120, "target-disk": "scsi5"});
+    let elsewhere = desk(&world, "PROXMOX_PROTECT=tag:nobody");
+    passes(&world, &elsewhere, move_disk, &params);
+    world.cluster("staging").edit(|state| {
+        let other = state.guests.get_mut(&120).expect("120");
+        other.set("tags", "kept");
+    });
+    let kept = desk(&world, "PROXMOX_PROTECT=tag:kept");
+    refused(&world, &kept, move_disk, &params, "guest 120");
+}
+
 /// Without any rule: the flag is the guest's own.
 #[test]
 fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use proxmox_mcp::fleet::{config, env_file};
 
 use super::{
-    SINGLE, check, check_both, check_line, check_warnings, cluster, clusters, good, pairs, read,
+    SECRET, SINGLE, check, check_both, check_line, check_warnings, cluster, clusters, good, pairs,
+    read,
 };
 
 #[test]
@@ -481,5 +482,26 @@ fn edits_between_names() {
             edits,
             "{one} {other}"
         );
+    }
+}
+
+/// Without a `=` a name is not set, and the right one all the same.
+#[test]
+fn a_name_without_a_value_is_known_by_its_spelling() {
+    for (line, warned) in [
+        ("PROXMOX_CLUSTER_a_REGION", false),
+        ("PROXMOX_FANOUT", false),
+        ("PROXMOX_CLUSTER_a_REGOIN", true),
+    ] {
+        let text = format!("{}{line}\n", clusters("a"))
+            .replace("SECRET=SECRET", &format!("SECRET={SECRET}"));
+        let file = env_file::read(text.as_bytes(), &HashMap::new());
+        let found = match config::read(&[], &file) {
+            Ok(config) => config.warnings,
+            Err(report) => panic!("{line}: {:?}", report.problems),
+        };
+        let unknown = format!("{line}: is unknown");
+        let told = found.iter().any(|warning| warning.starts_with(&unknown));
+        assert_eq!(told, warned, "{line}: {found:?}");
     }
 }

@@ -4,7 +4,7 @@ use proxmox_mcp::fleet::effect::Effect;
 use proxmox_mcp::fleet::rule::Protected;
 use proxmox_mcp::fleet::safety::{Confirm, Way};
 
-use super::{SINGLE, check_line, check_warnings, clusters, good};
+use super::{SINGLE, check, check_line, check_warnings, clusters, good};
 
 #[test]
 fn the_stricter_level_holds() {
@@ -156,4 +156,14 @@ fn limits_switches_and_the_audit_file() {
         "PROXMOX_AUDIT_LOG=audit.jsonl",
         &["PROXMOX_AUDIT_LOG: is not an absolute path"],
     );
+}
+
+#[test]
+fn a_thousand_rules_and_no_more() {
+    let rules = |count: u32| {
+        let rules: Vec<String> = (0..count).map(|vmid| (100 + vmid).to_string()).collect();
+        format!("{}PROXMOX_PROTECT={}", clusters("a"), rules.join(","))
+    };
+    check(&rules(1000), &[]);
+    check(&rules(1001), &["PROXMOX_PROTECT: has more than 1000 items"]);
 }
