@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::session::Session;
-use crate::sim::World;
 use crate::sim::storage::Storage;
+use crate::sim::{Fault, World};
 
 const GIB: u64 = 1 << 30;
 
@@ -159,4 +159,17 @@ fn a_storage_that_every_node_has_is_said_once_with_the_use_of_each() {
         list(&mut session, rest)["items"],
         json!([{"storage": "local"}, {"storage": "local-lvm"}, {"storage": "nas"}])
     );
+}
+
+/// As a stopped container's `interfaces` are answered: `data` is null where nothing is to be listed.
+#[test]
+fn null_in_place_of_a_list_is_an_empty_one() {
+    let world = World::three();
+    let mut session = Session::with(&world, "");
+    let content = "/nodes/stg-pve1/storage/local/content";
+    let null = Fault::Body(br#"{"data":null}"#.to_vec());
+    world.cluster("staging").fault(null.on("GET", content));
+    let arguments = json!({"storage": "local", "node": "stg-pve1", "cluster": "staging"});
+    let answer = session.call("storage_content", &arguments).ok();
+    assert_eq!(answer["items"], json!([]), "{answer:?}");
 }
