@@ -3,12 +3,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde_json::{Value, json};
 
 use crate::binary::until;
@@ -29,18 +28,14 @@ struct AtTerminal {
 
 impl AtTerminal {
     fn start(mut command: Command) -> AtTerminal {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&ours).expect("it is ours");
+        // Not the terminal of whoever runs the tests, which would end them when it is closed.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+        let ours = openpt(flags).expect("a terminal");
         unlockpt(&ours).expect("it opens");
-        let name = ptsname(&ours, Vec::new()).expect("a name");
-        let theirs = File::options()
-            .read(true)
-            .write(true)
-            .open(name.to_str().expect("a path"))
-            .expect("the other side");
+        let theirs = ioctl_tiocgptpeer(&ours, flags).expect("the other side");
         let again = theirs.try_clone().expect("a copy");
-        command.stdin(OwnedFd::from(theirs));
-        command.stderr(OwnedFd::from(again)).stdout(Stdio::piped());
+        command.stdin(theirs).stderr(again);
+        command.stdout(Stdio::piped());
         let child = command.spawn().expect("it starts");
         // It holds their side, which would never look closed.
         drop(command);
