@@ -236,6 +236,34 @@ fn no_line_is_too_long() {
     assert_eq!(ages.len(), 1000 + 1000 + 700);
 }
 
+/// Five hundred items of a list or an object are written, and the count of the rest.
+#[test]
+fn what_is_left_out_of_a_line_is_counted() {
+    let (_folder, path) = place();
+    let log = Log::new(&path, How::Mcp);
+    let map = |count: usize| -> Value {
+        let entries = (0..count).map(|number| (format!("k{number:03}"), json!(number)));
+        Value::Object(entries.collect())
+    };
+    for count in [499, 500, 501, 503] {
+        let record = Record {
+            arguments: json!({"list": vec![1; count], "map": map(count)}),
+            ..delete(100)
+        };
+        log.intent(&record).expect("it is written");
+        let text = lines(&path).pop().expect("a line");
+        let line: Value = serde_json::from_str(&text).expect("JSON");
+        let arguments = &line["arguments"];
+        let list = arguments["list"].as_array().expect("a list");
+        let object = arguments["map"].as_object().expect("an object");
+        let rest = (count > 500).then(|| json!(format!("… and {} more", count - 500)));
+        assert_eq!(list.len(), count.min(500) + usize::from(rest.is_some()));
+        assert_eq!(list.get(500), rest.as_ref(), "{count}");
+        assert_eq!(object.len(), list.len(), "{count}");
+        assert_eq!(object.get("…"), rest.as_ref(), "{count}");
+    }
+}
+
 #[test]
 fn a_run_goes_on_after_rotation() {
     let (folder, path) = place();
@@ -651,4 +679,158 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
     file.write_all(format!("{more}\n").repeat(100).as_bytes())
         .expect("it is written");
     assert_eq!(counted(), 2 + 1 + 10_000);
+    // The file is read block by block: a record that lies in two of them is seen.
+    for number in 0..100 {
+        let other = forged(&more, |record| {
+            record["run"] = format!("{number:012x}").into();
+            record["objects_more"] = json!(0);
+        });
+        file.write_all(format!("{other}\n").as_bytes())
+            .expect("it is written");
+    }
+    assert_eq!(counted(), 2 + 1 + 10_000 + 100);
+}
+
+#[test]
+fn more_than_can_be_looked_through_is_an_error() {
+    let (_folder, path) = place();
+    let log = Log::new(&path, How::Mcp);
+    call(&log, 100);
+    let file = File::options().append(true).open(&path).expect("it opens");
+    file.set_len(257 << 20).expect("it has holes");
+    let problem = audit::recent(&path, Duration::from_secs(3600)).expect_err("it is too long");
+    assert!(
+        problem.contains("which are not all looked through"),
+        "{problem}"
+    );
+}
+
+/// What is said of which line, where the lines of one run stand so, counted from 1.
+#[test]
+fn what_is_out_of_its_place_is_told_in_words() {
+    let (_folder, path) = place();
+    run_of(&path, 2);
+    let run = lines(&path);
+    let [start, end] = [run[0].clone(), run[5].clone()];
+    let line = |number: usize| run[number - 1].clone();
+    // As an editor leaves it: what it says does not fit its hash.
+    let edited = |number: usize| line(number).replacen("{\"time\":\"2", "{\"time\":\"3", 1);
+    let hash = |line: &str| -> Value {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line["hash"].clone()
+    };
+    let is_changed = "was changed: its hash is not that of what it says";
+    let replaced = "does not follow the line of its run before it: one of the two was replaced";
+    let rows: [(&str, Vec<String>, Vec<(u64, &str)>); 13] = [
+        ("whole", (1..=6).map(line).collect(), vec![]),
+        (
+            "one is missing",
+            [1, 2, 4, 5, 6].map(line).into(),
+            vec![(
+                3,
+                "is number 4 of its run, where 3 is due: 1 before it missing",
+            )],
+        ),
+        (
+            "three are missing",
+            [1, 5, 6].map(line).into(),
+            vec![(
+                2,
+                "is number 5 of its run, where 2 is due: 3 before it missing",
+            )],
+        ),
+        (
+            "one stands twice",
+            [1, 2, 3, 2, 4, 5, 6].map(line).into(),
+            vec![(
+                4,
+                "is number 2 of its run, where 4 is due: it stands twice, or late",
+            )],
+        ),
+        (
+            "the beginning is missing",
+            [3, 4, 5, 6].map(line).into(),
+            vec![(
+                1,
+                "is number 3 of its run, and those before it were removed",
+            )],
+        ),
+        (
+            "the first follows another",
+            vec![forged(&start, |record| record["before"] = hash(&end))],
+            vec![(
+                1,
+                "does not begin a chain, though it is the first of its run",
+            )],
+        ),
+        (
+            "one is another",
+            vec![
+                line(1),
+                forged(&run[1], |record| record["time"] = json!("2020")),
+                line(3),
+            ],
+            vec![(3, replaced)],
+        ),
+        (
+            "one comes behind the end",
+            (1..=6)
+                .map(line)
+                .chain([forged(&run[4], |record| {
+                    record["seq"] = json!(7);
+                    record["before"] = hash(&end);
+                })])
+                .collect(),
+            vec![(7, "follows the end of its run")],
+        ),
+        (
+            "one was edited",
+            vec![line(1), line(2), edited(3), line(4), line(5), line(6)],
+            vec![(3, is_changed)],
+        ),
+        (
+            "the first was edited",
+            vec![edited(1), line(2), line(3)],
+            vec![(1, is_changed)],
+        ),
+        (
+            "one stands twice, and was edited",
+            vec![line(1), line(2), line(3), edited(1), line(4)],
+            vec![(4, is_changed)],
+        ),
+        (
+            "an edited one is the first that is there",
+            vec![edited(3), line(4)],
+            vec![
+                (1, is_changed),
+                (
+                    2,
+                    "is number 4 of its run, and those before it were removed",
+                ),
+            ],
+        ),
+        (
+            "one is too long to be ours",
+            vec![line(1), "x".repeat(LINE_MAX_BYTES * 2 + 100), line(2)],
+            vec![(
+                2,
+                "is no record: it was cut off while it was written, or changed",
+            )],
+        ),
+    ];
+    for (name, written, expected) in rows {
+        let report = of_lines(&written.iter().collect::<Vec<_>>());
+        let told: Vec<(u64, &str)> = report
+            .problems
+            .iter()
+            .map(|problem| (problem.line, problem.what.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_thousand_problems_are_told_and_the_rest_counted() {
+    let report = of_bytes("{}\n".repeat(1005).as_bytes());
+    assert_eq!((report.problems.len(), report.problems_more), (1000, 5));
 }

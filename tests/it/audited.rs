@@ -336,3 +336,23 @@ fn what_a_cluster_echoes_is_written_without_the_secret_in_it() {
         "{records:?}"
     );
 }
+
+/// What the cluster refused, or did not answer, was not refused here; what runs on is no end.
+#[test]
+fn what_came_of_a_call_is_told_as_it_was() {
+    let world = World::three();
+    let (_folder, path) = place();
+    let mut session = audited(&world, &path, "");
+    let staging = world.cluster("staging");
+    staging.edit(|state| state.pace.task_ms = 60_000);
+    let start = json!({"guest": 100, "cluster": "staging", "action": "start", "wait": 0});
+    session.call("guest_power", &start).ok();
+    staging.fault(Fault::Status401);
+    let get = json!({"guest": 100, "cluster": "staging"});
+    session.call("guest_get", &get).error();
+    let told = records(&path);
+    let [_, runs, failed] = <[Value; 3]>::try_from(told).expect("three lines");
+    assert_eq!(runs["outcome"], json!("running"), "{runs}");
+    assert_eq!(failed["verdict"], json!(null), "{failed}");
+    assert!(failed["error"].is_string(), "{failed}");
+}

@@ -148,10 +148,9 @@ fn lines(input: &mut dyn BufRead, found: &mut dyn FnMut(u64, &[u8], bool)) -> st
             return Ok(());
         }
         number += 1;
-        let ended = line.pop_if(|byte| *byte == b'\n').is_some();
-        if !ended && read == LINE_MAX_BYTES {
-            input.skip_until(b'\n')?;
-        }
+        // The rest of a line that is too long for one of ours is left out.
+        let ended = line.pop_if(|byte| *byte == b'\n').is_some()
+            || (read == LINE_MAX_BYTES && input.skip_until(b'\n')? > 0);
         found(number, &line, ended);
     }
 }
