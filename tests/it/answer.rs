@@ -244,6 +244,23 @@ fn another_node_that_is_not_reached() {
     }
 }
 
+/// What Proxmox waited for in vain may go on; what it did not begin does not.
+#[test]
+fn a_timeout_of_a_change_may_have_taken_effect() {
+    let locked = "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout";
+    for (status, reason, request, code) in [
+        (500, "got timeout", post("/x"), "InterruptedError"),
+        (500, "got timeout", get("/x"), "ProxmoxError"),
+        (500, locked, post("/x"), "ProxmoxError"),
+        (500, "can't lock file", post("/x"), "ProxmoxError"),
+        (400, locked, post("/x"), "InterruptedError"),
+    ] {
+        let error = refusal(status, reason, "", &request);
+        assert_eq!(error.code(), code, "{status} {reason}: {error}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
 #[test]
 fn what_is_no_answer() {
     let deep = format!(r#"{{"data":{}{}}}"#, "[".repeat(200), "]".repeat(200));
