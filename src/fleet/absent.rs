@@ -56,7 +56,7 @@ impl Fleet {
             return Ok(String::new());
         }
         let mut there = Vec::new();
-        for (other, seen) in others.iter().zip(self.fan_out(&others, has)) {
+        for (other, seen) in others.iter().zip(self.fan_out_hurried(&others, has)) {
             match seen {
                 Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
                 Some(Ok(true)) => there.push(self.cluster_name(*other)),

@@ -130,14 +130,14 @@ impl Wants {
 pub fn unconfirmed(problem: &str) -> Error {
     Error::NotAllowed {
         sentence: format!("{problem}; nothing was sent"),
-        hint: Some(
-            "a user who was never asked has a client that answers by itself: with \
-             `PROXMOX_CONFIRM=code`, set by whoever runs this server, such a call answers with its plan \
-             and a code instead, and acts when it is repeated with `confirm` set to that code"
-                .into(),
-        ),
+        hint: Some(WAY_ON.into()),
     }
 }
+
+/// What helps where questions do not reach a user, or answers do not come back.
+const WAY_ON: &str = "a user who was never asked has a client that answers by itself: with \
+    `PROXMOX_CONFIRM=code`, set by whoever runs this server, such a call answers with its plan \
+    and a code instead, and acts when it is repeated with `confirm` set to that code";
 
 /// What a call is, for binding a code to it.
 pub fn call_of(tool: &str, cluster: &str, arguments: &str) -> [u8; 32] {

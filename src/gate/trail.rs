@@ -74,7 +74,10 @@ impl<'a> Trail<'a> {
                 ..record.clone()
             };
             let intent = log.intent(&line).map_err(|cause| Error::NotAllowed {
-                sentence: format!("{cluster}: `{request}` was not sent, since {cause}"),
+                sentence: format!(
+                    "{cluster}: `{request}` needs a line in the audit file first, and {cause}; \
+                     nothing was sent"
+                ),
                 hint: Some("writes go on as soon as the file can be written".into()),
             })?;
             self.intent.set(Some(intent));

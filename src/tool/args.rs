@@ -93,11 +93,12 @@ fn injected(tool: &Tool, given: &Given, problems: &mut Vec<String>) -> Injected 
 
 /// What an argument is taken for; `None` where it says nothing.
 fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
+    let nothing = || match param.cleared_by {
+        Some(way) if value.is_string() => Err(format!("is empty: {way}")),
+        _ => Ok(None),
+    };
     if taken::is_nothing(value) {
-        return match param.cleared_by {
-            Some(way) if value.is_string() => Err(format!("is empty: {way}")),
-            _ => Ok(None),
-        };
+        return nothing();
     }
     let value = match param.kind {
         Kind::Guest => guest(value),
@@ -116,8 +117,12 @@ fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
         Kind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
         Kind::Texts(max) => list(value, max, |one| text(one, VALUE_MAX_CHARS)),
         Kind::Settings => settings(value),
-    };
-    value.map(Some)
+    }?;
+    // As a JSON text, which is seen only now.
+    if taken::is_nothing(&value) {
+        return nothing();
+    }
+    Ok(Some(value))
 }
 
 fn guest(value: &Value) -> Result<Value, String> {

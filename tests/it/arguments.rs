@@ -253,6 +253,21 @@ fn an_empty_value_to_write_names_how_to_clear_it() {
         json!({"guest": 100, "settings": {"description": ""}}),
         "`settings` has `description`, which is empty: to unset an option, name it in `delete`",
     );
+    check_problem(
+        "guest_configure",
+        json!({"guest": 100, "tags_add": " "}),
+        "`tags_add` is empty: name in `tags_remove` what is to go",
+    );
+    check_problem(
+        "backup_create",
+        json!({"guest": 100, "notes": ""}),
+        "`notes` is empty: leave it out for notes with the guest's name, or write one",
+    );
+    check_problem(
+        "snapshot_create",
+        json!({"guest": 100, "snapname": "a", "description": "\n"}),
+        "`description` is empty: leave it out for none",
+    );
     check(
         "guest_configure",
         json!({"guest": 100, "startup": null}),
@@ -457,7 +472,15 @@ fn every_tool_takes_every_form() {
             if !param.required && other != param.name {
                 assert_eq!(of(&other, plain(param)), expected, "{}.{other}", tool.name);
             }
-            for nothing in [json!(null), json!(""), json!([]), json!({})] {
+            let mut nothings = vec![json!(null), json!(""), json!([]), json!({})];
+            match param.kind {
+                Kind::SomeOf(_) | Kind::Texts(_) => {
+                    nothings.extend([json!("[]"), json!("[\"\"]"), json!(",")]);
+                }
+                Kind::Settings => nothings.push(json!("{}")),
+                _ => {}
+            }
+            for nothing in nothings {
                 let none = of(param.name, nothing.clone());
                 let what = format!("{}.{} {nothing}: {none:?}", tool.name, param.name);
                 let is_left_out = none == taken(tool, &needed.clone().into());

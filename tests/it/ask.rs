@@ -10,7 +10,7 @@ use crate::session::{Manner, Session, desk};
 use crate::sim::World;
 
 /// Where every question ends that nobody said yes to.
-const WAY_ON: &str = "\nhint: a user who was never asked has a client that answers by itself: with \
+pub(crate) const WAY_ON: &str = "\nhint: a user who was never asked has a client that answers by itself: with \
     `PROXMOX_CONFIRM=code`, set by whoever runs this server, such a call answers with its plan and a \
     code instead, and acts when it is repeated with `confirm` set to that code";
 
@@ -310,7 +310,10 @@ fn the_end_of_input_ends_a_question() {
     let (call, _) = thinking(&mut session);
     session.close_input();
     let text = refusal(&mut session, call);
-    assert!(text.contains("nothing was sent"), "{text}");
+    assert!(
+        text.ends_with(&format!("; nothing was sent{WAY_ON}")),
+        "{text}"
+    );
     assert_eq!(session.receive(), None);
     assert_eq!(writes(&world), [""; 0]);
 }

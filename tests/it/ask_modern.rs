@@ -5,7 +5,7 @@ use std::time::Duration;
 use proxmox_mcp::mcp::revision::META_SERVER;
 use serde_json::{Value, json};
 
-use crate::ask::{accept, asking, delete, writes};
+use crate::ask::{WAY_ON, accept, asking, delete, writes};
 use crate::session::{Manner, Session, desk};
 use crate::sim::World;
 
@@ -41,6 +41,8 @@ fn is_refused(result: &Value, why: &str) {
         text.contains(why) && text.contains("nothing was sent"),
         "{text}"
     );
+    let way_on = WAY_ON.trim_start_matches("\nhint: ");
+    assert!(text.ends_with(way_on), "{text}");
 }
 
 const NO_QUESTION: &str = "the reply is to no question that waits";

@@ -226,7 +226,8 @@ fn what_cannot_be_written_down_is_not_done() {
     let error = session.call("guest_power", &start).error();
     assert!(
         error.starts_with("NotAllowedError: staging: `POST ")
-            && error.contains("was not sent, since the audit file cannot be written"),
+            && error.contains("first, and the audit file cannot be written")
+            && error.contains("; nothing was sent\n"),
         "{error}"
     );
     assert_eq!(writes(&world), [""; 0]);

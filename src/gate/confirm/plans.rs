@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::{Plan, Question, Reply, Wants, fingerprint};
+use super::{Plan, Question, Reply, WAY_ON, Wants, fingerprint};
 use crate::error::Error;
 use crate::proxmox::digest::{hex, hmac_sha256, random_bytes};
 
@@ -263,15 +263,21 @@ impl Agreed {
         if fingerprint(subject) == self.subject {
             Ok(())
         } else {
-            Err(not_asked(CHANGED))
+            Err(Error::NotAllowed {
+                sentence: format!("{CHANGED}; nothing was sent"),
+                hint: Some(ASK_ANEW.into()),
+            })
         }
     }
 }
 
+const ASK_ANEW: &str = "call it again without the reply: the user is asked anew";
+
+/// A reply that answers nothing. Where that goes on, the client's way of asking does not work.
 fn not_asked(sentence: &str) -> Error {
     Error::NotAllowed {
         sentence: format!("{sentence}; nothing was sent"),
-        hint: Some("call it again without the reply: the user is asked anew".into()),
+        hint: Some(format!("{ASK_ANEW}; {WAY_ON}")),
     }
 }
 

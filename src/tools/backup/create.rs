@@ -55,7 +55,9 @@ pub(super) const CREATE: Tool = Tool {
             "else zstd; 0: none",
         )
         .optional(),
-        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "kept with the backup").optional(),
+        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "kept with the backup")
+            .optional()
+            .cleared_by("leave it out for notes with the guest's name, or write one"),
         Param::new("protected", Kind::Bool, "from pruning and deletion").optional(),
     ],
     answer: &[
@@ -140,7 +142,7 @@ fn possible(reach: &Reach, mode: &str) -> Result<(), Error> {
 
 /// Notes are a template of one line, in which backslashes and line ends are escaped.
 fn notes(given: Option<&str>) -> String {
-    match given.filter(|notes| !notes.is_empty()) {
+    match given {
         None => NOTES_DEFAULT.to_string(),
         Some(notes) => notes.replace('\\', "\\\\").replace('\n', "\\n"),
     }

@@ -39,7 +39,9 @@ pub(super) const CONFIGURE: Tool = Tool {
             .optional()
             .cleared_by("name `startup` in `delete` to unset it"),
         Param::new("protection", Kind::Bool, "against deletion").optional(),
-        Param::new("tags_add", Kind::Texts(NAMES_MAX), "").optional(),
+        Param::new("tags_add", Kind::Texts(NAMES_MAX), "")
+            .optional()
+            .cleared_by("name in `tags_remove` what is to go"),
         Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
         SETTINGS,
         Param::new(

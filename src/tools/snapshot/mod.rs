@@ -74,7 +74,8 @@ pub static TOOLS: &[Tool] = &[
                 Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS),
                 "what it is for",
             )
-            .optional(),
+            .optional()
+            .cleared_by("leave it out for none"),
             Param::new("vmstate", Kind::Bool, "with a VM's memory; else false").optional(),
         ],
         answer: &[

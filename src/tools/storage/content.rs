@@ -115,7 +115,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             Err(error @ Error::Refused { .. }) if nodes.len() > 1 => {
                 not_read.insert(node.clone(), error.to_string().into());
             }
-            Err(error) => return Err(seen(error, &places)),
+            Err(error) => return Err(seen(error, reach, storage, &places)?),
         }
     }
     let untimed = match args.moment("since") {
@@ -158,17 +158,19 @@ fn retain_since(found: &mut Vec<Row>, since: u64) -> usize {
     untimed
 }
 
-/// A refusal of a storage that is not among those that the token sees, with those.
-fn seen(mut error: Error, places: &Places) -> Error {
+/// A refusal of a storage that is not among those that the token sees, with those, and where it is.
+fn seen(mut error: Error, reach: &Reach, storage: &str, places: &Places) -> Result<Error, Error> {
     let is_seen = !places.up.is_empty() || !places.down.is_empty();
     if let Error::Refused { hint, .. } = &mut error
+        && hint.is_none()
         && !is_seen
         && !places.others.is_empty()
     {
         let others = cut(places.others.clone()).join(", ");
-        hint.get_or_insert_with(|| format!("the token sees the storages {others}"));
+        let elsewhere = reach.elsewhere(Named::Storage(storage))?;
+        *hint = Some(format!("the token sees the storages {others}{elsewhere}"));
     }
-    error
+    Ok(error)
 }
 
 fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
