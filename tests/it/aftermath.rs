@@ -72,6 +72,8 @@ fn its_task_is_found_by_time_type_guest_and_token() {
         (3600, "qmstart", "100", TOKEN, false),
         (0, "qmstop", "100", TOKEN, false),
         (0, "qmstart", "101", TOKEN, false),
+        // One that names no guest may be its own.
+        (0, "qmstart", "", TOKEN, true),
         (0, "qmstart", "100", "root@pam", false),
         (0, "qmstart", "100", "mcp@pve", false),
     ] {
@@ -190,9 +192,34 @@ fn what_no_node_runs_is_seen_at_the_object() {
     let made = pool(Verb::Post, &["pools"]).with("poolid", "web");
     let removed = pool(Verb::Delete, &["pools", "web"]);
     let within = pool(Verb::Delete, &["pools"]).with("poolid", "web/db");
-    let found: fn(&Hit) -> Act = |_| ok(&json!([{"poolid": "web/db"}]));
+    let found: fn(&Hit) -> Act = |_| ok(&json!([{"poolid": "web/db", "comment": "x"}]));
+    let changed = pool(Verb::Put, &["pools"])
+        .with("poolid", "web/db")
+        .with("comment", "x");
+    let defined = pool(Verb::Post, &["storage"]).with("storage", "nas");
+    let undefined = pool(Verb::Delete, &["storage", "nas"]);
+    // What a node does is a task, and is looked for there alone.
+    let freed = pool(
+        Verb::Delete,
+        &["nodes", "pve1", "storage", "nas", "content", "nas:1"],
+    );
+    let sent_there = pool(
+        Verb::Post,
+        &["nodes", "pve1", "storage", "nas", "download-url"],
+    )
+    .with("storage", "nas");
+    let no_task: fn(&Hit) -> Act = |hit| match hit.target.contains("/tasks") {
+        true => ok(&json!([])),
+        false => ok(&json!({})),
+    };
     for (request, read, expected) in [
         (&within, found, "`/pools/web/db` is still there"),
+        (&changed, found, "`/pools/web/db` reads as it was sent"),
+        (&defined, there, "`/storage/nas` exists now"),
+        (&undefined, there, "`/storage/nas` is still there"),
+        (&undefined, gone, "`/storage/nas` is gone"),
+        (&freed, no_task, "nothing of it is seen so far"),
+        (&sent_there, no_task, "nothing of it is seen so far"),
         (&within, gone, "`/pools/web/db` is gone"),
         (&made, there, "`/pools/web` exists now"),
         (&made, gone, "`/pools/web` cannot be read, or is not there"),
