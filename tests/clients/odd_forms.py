@@ -13,6 +13,10 @@ from _check import check_tools
 KNOWN = {"guest": "nobody-here", "cluster": "production", "node": "prod-pve1", "storage": "nas", "task": "production!UPID:prod-pve1:0000C0DE:00001234:67000000:qmstart:100:root@pam:",
          "name": "nobody-new", "archive": "nas:backup/vzdump-qemu-7-2026_01_01-00_00_00.vma.zst", "ostemplate": "nas:vztmpl/none.tar.zst", "snapname": "none", "disk": "scsi7",
          "net": "net7", "target": "prod-pve9", "query": "name:nobody-here", "size": "9G", "since": "2d", "confirm": "none", "cursor": None, "wait": 0, "vmid": 100, "memory": 512}
+# A size in its parameter's unit, as people write it.
+SIZES = {"memory": ["512M", "512 MiB"], "disk_gib": ["7G", "7GiB"]}
+# Of these an empty text may mean "clear it": it is an error that says how to.
+WRITTEN = ("name", "startup", "notes", "description", "tags_add")
 # What hosts add to the arguments of every call.
 OF_HOSTS = {"toolCallId": "call_1", "sessionId": "chat", "chatInput": "please", "_meta": {"progressToken": 1}}
 CHANGING = re.compile(r"UPID:[^\s\"\\]*|\d{4}-\d\d-\d\dT[\d:]+Z?|\d+(\.\d+)? (ms|s|min|h|d)\b|\b\d+\.\d+\b|\"(uptime|cpu|mem\w*|used\w*|free\w*|disk\w*|latency\w*|age\w*)\":[^,}]*")
@@ -25,10 +29,10 @@ def plain(name, schema):
             "array": [schema.get("items", {}).get("enum", ["zz"])[0]]}[schema["type"]]
 
 
-def odd(value, schema):
+def odd(name, value, schema):
     """Other forms that mean this value."""
     if schema["type"] == "boolean": return ["true", "True", "yes", 1]
-    if schema["type"] == "integer": return [float(value), str(value)]
+    if schema["type"] == "integer": return [float(value), str(value), *SIZES.get(name, [])]
     if schema["type"] == "array": return [json.dumps(value), value[0]]
     if schema["type"] == "object": return [json.dumps(value)]
     return [f" {value} "] if value and "enum" in schema else []
@@ -64,13 +68,19 @@ async def main(cmd):
             await same({p.replace("_", "-"): v for p, v in base.items()}, "names with hyphens")
             optional = [p for p in properties if p not in base]
             for nothing in (None, "", [], {}):
-                # An empty text that is written is no text left out.
-                free = [p for p in optional if nothing is None or p in ("node", "tag", "status", "cursor", "fields", "limit", "sort", "include", "storage", "settings")]
+                free = [p for p in optional if nothing != "" or p not in WRITTEN]
                 await same({**base, **{p: nothing for p in free}}, f"{json.dumps(nothing)} for {', '.join(free)}")
+            for p in [p for p in ("cluster", "wait") if p in properties]:
+                rest = {name: value for name, value in base.items() if name != p}
+                whole = await answer(name, rest)
+                for nothing in (None, "", [], {}): await same({**rest, p: nothing}, f"{json.dumps(nothing)} for {p}", whole)
+            if "guest" in properties:
+                whole = await answer(name, {**base, "guest": 999999})
+                for form in (999999.0, "999999", " 999999 "): await same({**base, "guest": form}, f"guest as {json.dumps(form)}", whole)
             for p, schema in properties.items():
                 value = plain(p, schema)
                 if value is None: continue
-                forms = odd(value, schema)
+                forms = odd(p, value, schema)
                 if not forms: continue
                 whole = await answer(name, {**base, p: value})
                 for form in forms: await same({**base, p: form}, f"{p} as {json.dumps(form)}", whole)

@@ -274,6 +274,11 @@ fn who_wants_progress_is_told_that_the_user_is_asked() {
     assert_eq!(told["params"]["progressToken"], json!("t"));
     let message = told["params"]["message"].as_str().expect("a message");
     assert!(message.starts_with("the user is asked; "), "{message}");
+    // Again and again: who hears nothing for a minute gives up.
+    let again = session.receive().expect("progress");
+    assert_eq!(again["params"]["progressToken"], json!("t"));
+    let [first, second] = [&told, &again].map(|one| one["params"]["progress"].as_f64());
+    assert!(second > first, "{again}");
     responds(&mut session, &question["id"], &json!({"action": "decline"}));
     assert!(refusal(&mut session, call).contains("the user declined"));
 }

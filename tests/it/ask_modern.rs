@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use proxmox_mcp::mcp::revision::META_SERVER;
+use proxmox_mcp::mcp::about;
+use proxmox_mcp::mcp::revision::{META_SERVER, Revision};
 use serde_json::{Value, json};
 
 use crate::ask::{WAY_ON, accept, asking, delete, writes};
@@ -14,7 +15,9 @@ fn state(session: &mut Session) -> String {
     let call = json!({"name": "guest_delete", "arguments": delete()});
     let result = session.request("tools/call", &call);
     assert_eq!(result["resultType"], json!("input_required"), "{result}");
-    assert_eq!(result["_meta"][META_SERVER]["name"], json!("proxmox-mcp"));
+    let signature = about::server(Revision::Stateless);
+    assert_eq!(result["_meta"][META_SERVER], signature);
+    assert!(signature["icons"][0]["src"].is_string());
     let question = &result["inputRequests"]["name"];
     assert_eq!(question["method"], json!("elicitation/create"));
     assert_eq!(question["params"]["mode"], json!("form"));

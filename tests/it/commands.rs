@@ -289,6 +289,8 @@ fn options_may_stand_before_the_command() {
     ] {
         assert_eq!(bare(words).well(), usual, "{words:?}");
     }
+    let checked = bare(&["--env-file", file, "check"]).well();
+    assert!(checked.contains("staging"), "{checked}");
     // A value is none, even if it is named like one.
     bare(&["--env-file", "check"]).refused(2, &["ClusterConfigurationError: check: "]);
     bare(&["--access", "read", "token", "--help"]).well();

@@ -109,6 +109,32 @@ fn every_entry_is_what_hosts_take() {
     }
 }
 
+#[test]
+fn every_parameter_says_what_it_is() {
+    for tool in tools(TOOLSETS) {
+        let entry = listing::entry(&Offered::whole(tool), Revision::Stateless);
+        let properties = &entry["inputSchema"]["properties"];
+        for (name, property) in properties.as_object().expect("properties") {
+            let is_said = property["description"].is_string();
+            let what = format!("{}.{name}: {property}", tool.name);
+            assert!(is_said || says_itself(name, property), "{what}");
+        }
+    }
+}
+
+/// Whether a parameter needs no description: its words say all, or its name does. Those that many
+/// tools have in common always have one.
+fn says_itself(name: &str, property: &Value) -> bool {
+    let is_common = ["guest", "cluster", "wait", "confirm"].contains(&name);
+    let is_plain = ["cores", "tags_add", "tags_remove"].contains(&name);
+    !is_common
+        && (is_plain
+            || property
+                .get("enum")
+                .or(property["items"].get("enum"))
+                .is_some())
+}
+
 fn tools(toolsets: &'static [Toolset]) -> impl Iterator<Item = &'static proxmox_mcp::tool::Tool> {
     toolsets.iter().flat_map(|set| set.tools)
 }

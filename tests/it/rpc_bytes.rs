@@ -290,6 +290,11 @@ fn batches_are_of_one_revision() {
     );
     let too_many = format!("[{}1]", "1,".repeat(BATCH_MAX));
     let twice = format!("[{0},{0}]", call("1", "echo"));
+    let halved = format!(
+        "[{},{}]",
+        legacy("1", "ping", json!({"x": "?"})).replace('?', "\\ud83d"),
+        legacy("2", "ping", Value::Null),
+    );
     let undone = format!("[{},{}]", call("1", "echo"), crate::peer::cancel("1"));
     check(
         BATCHED,
@@ -308,6 +313,7 @@ fn batches_are_of_one_revision() {
             (&too_many, &["-32600 null"]),
             (&twice, &["[-32600 1, result 1]"]),
             (&undone, &[]),
+            (&halved, &["[-32600 1, result 2]"]),
             ("[", &["-32700 null"]),
         ],
     );
