@@ -104,8 +104,8 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         request = request.with("target", target);
     }
     if let Some(store) = &store {
-        store.tell(reach, source.kind);
-        if let Some(format) = store.format(source.kind) {
+        store.tell(reach, source.kind, place::DISK);
+        if let Some(format) = store.format(source.kind, place::DISK) {
             request = request.with("format", format);
         }
     }

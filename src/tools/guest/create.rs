@@ -209,7 +209,7 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
         let given = args.text("storage");
         storage = problems.take(place::storage(reach, &node.name, "images", given))?;
         if let Some(store) = &storage {
-            let (named, format) = (&store.name, store.format_part(GuestKind::Qemu));
+            let (named, format) = (&store.name, store.format_part(GuestKind::Qemu, place::DISK));
             let disk = format!("{named}:{gib}{format},iothread=1");
             params.insert("scsi0".into(), disk.into());
         }
@@ -330,9 +330,12 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     let mut request = Request::new(Verb::Post, "/nodes/{node}/{kind}", &values)?;
     request.params = params;
     let build = |vmid: u32| request.clone().with("vmid", vmid);
+    let mut raw = Vec::new();
     if args.has("settings") {
         // Which VMID it will be is no matter here.
         reach.check(&build(100))?;
+        let free = args.settings("settings");
+        raw = place::disks_without_snapshots(reach, &node.name, kind, &free)?;
     }
     let namesakes = place::namesakes(reach, args.need("name")?, None)?;
     let (vmid, reply) = vmid::make(reach, args, &|vmid| reach.send(&build(vmid)))?;
@@ -343,11 +346,11 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     answer.insert("node".into(), node.name.clone().into());
     answer.insert("node_chosen_by".into(), node.chosen_by.into());
     if let Some(store) = storage {
-        store.tell(reach, kind);
+        store.tell(reach, kind, place::DISK);
         answer.insert("storage".into(), store.name.into());
         answer.insert("storage_chosen_by".into(), store.chosen_by.into());
     }
-    let notes: Vec<String> = namesakes.into_iter().chain(told).collect();
+    let notes: Vec<String> = namesakes.into_iter().chain(told).chain(raw).collect();
     if !notes.is_empty() {
         answer.insert("notes".into(), notes.into());
     }

@@ -184,10 +184,8 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut value = String::new();
     if let Some(store) = &store {
         value = format!("{}:{gib}", store.name);
-        if !property::is_state(&key) {
-            value.push_str(&store.format_part(guest.kind));
-        }
-        store.tell(reach, guest.kind);
+        value.push_str(&store.format_part(guest.kind, &key));
+        store.tell(reach, guest.kind, &key);
     }
     if let Some(mp) = mp {
         value.push_str(&format!(",mp={mp}"));
@@ -345,9 +343,9 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let request = reach.on_guest(Verb::Post, path, &[])?;
     let request = request.with(name, key.as_str()).with("storage", storage);
     let mut request = request.with("delete", args.yes("delete"));
-    if let Some(store) = store.filter(|_| !property::is_state(key)) {
-        store.tell(reach, guest.kind);
-        if let Some(format) = store.format(guest.kind) {
+    if let Some(store) = store {
+        store.tell(reach, guest.kind, key);
+        if let Some(format) = store.format(guest.kind, key) {
             request = request.with("format", format);
         }
     }

@@ -1,8 +1,9 @@
 //! Where a guest or its disk goes: which node, storage and bridge, and whether they can take it.
 //! Everything is looked at before anything is sent; a refusal names what would do.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::property::{Properties, is_disk, is_tpm, plain};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -192,6 +193,9 @@ pub fn disks_of(kind: Kind) -> &'static str {
     }
 }
 
+/// Any of the disks that a guest works with.
+pub const DISK: &str = "disk";
+
 /// Where a new disk goes.
 pub struct Store {
     pub name: String,
@@ -209,32 +213,93 @@ const FORMAT: &str = "qcow2";
 const WITHOUT_SNAPSHOTS: [&str; 3] = ["lvm", "iscsi", "iscsidirect"];
 
 impl Store {
-    /// The format that a machine's new disk has to be given to be snapshotted; none where the storage
-    /// has but one.
-    pub fn format(&self, kind: Kind) -> Option<&'static str> {
+    /// The format that a machine's new disk, under this key, has to be given to be snapshotted; none
+    /// where the storage has but one.
+    pub fn format(&self, kind: Kind, key: &str) -> Option<&'static str> {
         let is_file = FILES.contains(&self.of_type.as_str());
-        (is_file && kind == Kind::Qemu).then_some(FORMAT)
+        (is_file && kind == Kind::Qemu && !is_tpm(key)).then_some(FORMAT)
     }
 
     /// As [`Store::format`], as a part of a property string.
-    pub fn format_part(&self, kind: Kind) -> String {
-        let format = self.format(kind);
+    pub fn format_part(&self, kind: Kind, key: &str) -> String {
+        let format = self.format(kind, key);
         format.map_or(String::new(), |format| format!(",format={format}"))
     }
 
-    /// Has the answer say so where a disk there cannot be snapshotted.
-    pub fn tell(&self, reach: &Reach, kind: Kind) {
-        let of_type = self.of_type.as_str();
-        let is_file = FILES.contains(&of_type);
-        if WITHOUT_SNAPSHOTS.contains(&of_type) || (is_file && kind == Kind::Lxc) {
-            let note = format!(
-                "a disk of a {} on storage `{}` (type {of_type}) cannot be snapshotted",
-                kind.word(),
-                printable(&self.name, NAME_MAX_CHARS)
-            );
+    /// Has the answer say so where a disk there, under this key, cannot be snapshotted.
+    pub fn tell(&self, reach: &Reach, kind: Kind, key: &str) {
+        if let Some(note) = self.without_snapshots(kind, key) {
             reach.note("snapshots", note);
         }
     }
+
+    fn without_snapshots(&self, kind: Kind, key: &str) -> Option<String> {
+        let of_type = self.of_type.as_str();
+        let is_file = FILES.contains(&of_type);
+        let is_raw = kind == Kind::Lxc || is_tpm(key);
+        (WITHOUT_SNAPSHOTS.contains(&of_type) || (is_file && is_raw)).then(|| {
+            let what = match is_tpm(key) {
+                true => "the state of a TPM",
+                false => "a disk",
+            };
+            format!(
+                "{what} of a {} on storage `{}` (type {of_type}) cannot be snapshotted",
+                kind.word(),
+                printable(&self.name, NAME_MAX_CHARS)
+            )
+        })
+    }
+}
+
+/// What is to be said of the new disks in free settings, `scsi1: local:4`, that cannot be snapshotted as
+/// they are asked for; nothing where the storages cannot be read.
+///
+/// # Errors
+/// The call was withdrawn.
+pub fn disks_without_snapshots(
+    reach: &Reach,
+    node: &str,
+    kind: Kind,
+    settings: &Map<String, Value>,
+) -> Result<Vec<String>, Error> {
+    let new = settings.iter().filter_map(|(key, value)| {
+        let value = plain(value);
+        let (name, size) = value.split(',').next()?.split_once(':')?;
+        let (name, is_size) = (name.to_string(), size.parse::<f64>().is_ok());
+        (is_disk(kind, key) && is_size).then_some((key, name, value))
+    });
+    let new: Vec<_> = new.collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = match reach.rows_at("/nodes/{node}/storage", &[node], "storage") {
+        Ok(rows) => rows,
+        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let mut notes = Vec::new();
+    for (key, name, value) in new {
+        let Some(row) = rows.iter().find(|row| text(row, "storage") == name) else {
+            continue;
+        };
+        let store = Store {
+            name,
+            chosen_by: "settings",
+            of_type: text(row, "type").to_string(),
+        };
+        let says_format = Properties::parse(&value).get("format").is_some();
+        let note = match store.format(kind, key).filter(|_| !says_format) {
+            Some(format) => Some(format!(
+                "`{key}` on storage `{}` (type {}) is raw, which cannot be snapshotted: \
+                 `,format={format}` behind it makes it so that it can",
+                printable(&store.name, NAME_MAX_CHARS),
+                store.of_type
+            )),
+            None => store.without_snapshots(kind, key),
+        };
+        notes.extend(note);
+    }
+    Ok(notes)
 }
 
 /// The storage in the argument, else the cluster's default, else `local-lvm`; it has to be on the

@@ -112,6 +112,11 @@ pub fn is_state(key: &str) -> bool {
     matches!(numbered(key), Some(("efidisk" | "tpmstate", _)))
 }
 
+/// Whether the key is of the state of a security chip, which is raw wherever it lies.
+pub fn is_tpm(key: &str) -> bool {
+    matches!(numbered(key), Some(("tpmstate", _)))
+}
+
 /// Whether the key is of a volume that no disk uses.
 pub fn is_unused(key: &str) -> bool {
     matches!(numbered(key), Some(("unused", _)))
