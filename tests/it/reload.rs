@@ -321,6 +321,49 @@ fn a_running_server_tightens_at_once_and_says_what_waits() {
     assert_eq!(served.writes(), 0);
 }
 
+/// What is listed grows by a restart alone, and shrinks at once.
+#[test]
+fn what_is_switched_on_waits() {
+    let first = "PROXMOX_TOOLSETS=fleet,guest\nPROXMOX_TOOLS_DENY=guest_delete";
+    let mut served = Served::start(first);
+    let waits = |served: &mut Served, lines: &str| {
+        served.rewrite(lines);
+        let looked = served.call("guest_get", &json!({"guest": "stg-web-01"}));
+        looked.expect("reads go on")["configuration"].clone()
+    };
+    assert_eq!(
+        waits(&mut served, "PROXMOX_TOOLSETS=fleet,guest"),
+        json!({"waits_for_restart": ["switched on: guest_delete"]})
+    );
+    assert_eq!(
+        waits(
+            &mut served,
+            "PROXMOX_TOOLSETS=fleet,guest,node\nPROXMOX_TOOLS_DENY=guest_delete"
+        ),
+        json!({"waits_for_restart": ["switched on: node_list, node_get"]})
+    );
+    assert_eq!(
+        waits(
+            &mut served,
+            "PROXMOX_TOOLSETS=fleet,guest\nPROXMOX_TOOLS_DENY=guest_delete,guest_power"
+        ),
+        json!({"taken_over": ["switched off: guest_power"]})
+    );
+    let changed = served.client.receive().expect("a notification");
+    assert_eq!(changed["method"], json!("notifications/tools/list_changed"));
+    assert_eq!(
+        waits(&mut served, first),
+        json!({"waits_for_restart": ["switched on: guest_power"]})
+    );
+    let start = json!({"guest": "stg-web-01", "action": "start"});
+    let refused = served.call("guest_power", &start).expect_err("not listed");
+    assert!(refused.contains("guest_power"), "{refused}");
+    served
+        .call("node_list", &json!({}))
+        .expect_err("not listed");
+    assert_eq!(served.writes(), 0);
+}
+
 /// The next call is made with it, and what the one before might do is forgotten.
 #[test]
 fn a_changed_token_is_the_one_that_asks() {

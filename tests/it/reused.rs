@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::session::Session;
+use crate::sim::guest::{Kind, Status};
 use crate::sim::{Fault, World};
 
 /// Between finding a guest and acting on it, its VMID is given to another.
@@ -79,6 +80,37 @@ fn the_name_of_the_dead_means_nobody() {
             .ok();
         assert_eq!(answer["vmid"], json!(vmid));
     }
+}
+
+/// A number means the guest that bears it now, whatever the list still calls it.
+#[test]
+fn a_number_means_who_bears_it_now() {
+    let world = World::three();
+    let mut session = Session::start(&world);
+    let staging = world.cluster("staging");
+    let shutdown = json!({"guest": 103, "cluster": "staging", "action": "shutdown"});
+    session
+        .call("guest_get", &json!({"guest": 103, "cluster": "staging"}))
+        .ok();
+    staging.just_now(|state| state.reuse(103));
+    world.seen();
+    let answer = session.call("guest_power", &shutdown).ok();
+    assert_eq!(answer["name"], json!("successor"));
+    let wrote = |world: &World| -> Vec<String> {
+        let seen = world.seen().into_iter();
+        let writes = seen.filter(|seen| seen.method != "GET");
+        writes.map(|seen| seen.path).collect()
+    };
+    assert_eq!(wrote(&world), ["/nodes/stg-pve2/qemu/103/status/shutdown"]);
+    // One of another kind is reached as what it is.
+    staging.just_now(|state| {
+        let guest = state.guests.get_mut(&103).expect("103");
+        guest.kind = Kind::Lxc;
+        guest.status = Status::Running;
+    });
+    let answer = session.call("guest_power", &shutdown).ok();
+    assert_eq!(answer["type"], json!("container"));
+    assert_eq!(wrote(&world), ["/nodes/stg-pve2/lxc/103/status/shutdown"]);
 }
 
 /// A list that is something else is no empty list.

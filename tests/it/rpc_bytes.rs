@@ -49,6 +49,7 @@ fn a_line_may_be_long_but_not_too_long() {
         let padding = "x".repeat(length - bare.len());
         legacy("1", "ping", json!({"x": padding}))
     };
+    assert_eq!(LINE_MAX_BYTES, 1 << 20);
     let longest = padded(LINE_MAX_BYTES);
     assert_eq!(longest.len(), LINE_MAX_BYTES);
     check_bytes(NEWEST, longest.as_bytes(), &["result 1"]);

@@ -6,6 +6,8 @@ use proxmox_mcp::tool::call::Desk;
 use serde_json::{Value, json};
 
 use crate::protect::{desk, passes, refused, request, send, world};
+use crate::session::Session;
+use crate::sim::guest::Status;
 use crate::sim::{Fault, World};
 
 /// 103 on stg-pve2 is protected; 120 and 130 are VMs on stg-pve1.
@@ -205,6 +207,30 @@ fn anothers_volume_asks() {
     // What leaves it whole is done.
     let resize = format!("PUT {VM}/resize");
     passes(&world, &desk, &resize, &json!({"disk": "scsi5", "size": "+1G"}));
+}
+
+/// Who loses a volume by it counts as who is destroyed.
+#[test]
+fn who_loses_a_volume_counts() {
+    let world = shared_world();
+    world.cluster("staging").edit(|state| {
+        let guest = state.guests.get_mut(&120).expect("120");
+        guest.status = Status::Stopped;
+    });
+    let limit = |limit: u32| format!("PROXMOX_BULK_LIMIT={limit}\nPROXMOX_CONFIRM=code\n");
+    let mut delete = json!({"guest": 120, "cluster": "staging"});
+    let mut session = Session::with(&world, &limit(1));
+    let refused = session.call("guest_delete", &delete).error();
+    let covers = "the plan covers 2 guests or objects, more than PROXMOX_BULK_LIMIT (1)";
+    assert!(refused.contains(covers), "{refused}");
+    let mut session = Session::with(&world, &limit(2));
+    let plan = session.call("guest_delete", &delete).ok();
+    delete["confirm"] = plan["confirm"].clone();
+    session.call("guest_delete", &delete).ok();
+    let reboot = json!({"guest": 103, "cluster": "staging", "action": "reboot"});
+    let refused = session.call("guest_power", &reboot).error();
+    let counted = "2 guests or objects were destroyed or interrupted";
+    assert!(refused.contains(counted), "{refused}");
 }
 
 #[test]
