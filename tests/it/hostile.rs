@@ -147,6 +147,33 @@ fn more_than_a_reply_may_have_is_not_read() {
     }
 }
 
+/// Of a few bytes much can be made: what it would take counts, and the cluster is named.
+#[test]
+fn more_than_may_be_made_of_a_reply_is_not_made() {
+    let world = World::three();
+    let mut session = Session::start(&world);
+    let value = r#"{"":{"":0}},"#.repeat(400_000);
+    let body = format!(r#"{{"data":[{}0]}}"#, value);
+    assert!(body.len() < 5 << 20);
+    let staging = world.cluster("staging");
+    let body = Fault::Body(body.into_bytes());
+    staging.fault(body.clone().on("GET", "/nodes"));
+    staging.fault(body.on("GET", "/cluster/tasks"));
+    let refused = "are not read: it takes more than";
+    let text = session
+        .call("guest_get", &json!({"guest": 103, "cluster": "staging"}))
+        .error();
+    assert!(
+        text.starts_with("ReplyError: staging: ") && text.contains(refused),
+        "{text}"
+    );
+    let answer = session.call("task_list", &json!({"cluster": "all"})).ok();
+    let errors = answer["errors"].as_array().expect("errors");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["cluster"], json!("staging"));
+    assert!(errors[0].to_string().contains(refused), "{errors:?}");
+}
+
 /// What commands print passes by no client; `leaks` looks at it.
 #[test]
 fn commands_show_what_hides() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::protect::{desk, passes, refused, request, send, world};
 use crate::session::Session;
 use crate::sim::guest::Status;
+use crate::sim::storage::Volume;
 use crate::sim::{Fault, World};
 
 /// 103 on stg-pve2 is protected; 120 and 130 are VMs on stg-pve1.
@@ -207,6 +208,31 @@ fn anothers_volume_asks() {
     // What leaves it whole is done.
     let resize = format!("PUT {VM}/resize");
     passes(&world, &desk, &resize, &json!({"disk": "scsi5", "size": "+1G"}));
+}
+
+/// Nothing but the storage's own list says whose this one is: no name, no configuration.
+#[test]
+fn the_storage_says_whose_a_volume_is() {
+    let world = shared_world();
+    world.cluster("staging").edit(|state| {
+        let mut stores = state.storages.iter_mut();
+        let store = stores.find(|one| one.id == "local-lvm").expect("local-lvm");
+        store.volumes.push(Volume {
+            volid: "local-lvm:left".into(),
+            node: "stg-pve1".into(),
+            content: "images".into(),
+            format: "raw".into(),
+            size: 1 << 30,
+            vmid: Some(103),
+            ..Volume::default()
+        });
+    });
+    let params = json!({"scsi9": "local-lvm:left"});
+    let line = format!("PUT {VM}/config");
+    let kept = desk(&world, "PROXMOX_PROTECT=103");
+    refused(&world, &kept, &line, &params, "guest 103");
+    let bare = desk(&world, "");
+    asked_for(&world, &bare, &line, &params);
 }
 
 /// Who loses a volume by it counts as who is destroyed.
