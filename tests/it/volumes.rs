@@ -235,6 +235,33 @@ fn the_storage_says_whose_a_volume_is() {
     asked_for(&world, &bare, &line, &params);
 }
 
+/// A call that turns out heavier than it looked is bound to what was shown, as any plan.
+#[test]
+fn what_was_shown_of_anothers_volume_is_what_is_done() {
+    let world = shared_world();
+    let attach = json!({"guest": 120, "cluster": "staging", "action": "add", "disk": "unused0"});
+    let mut session = Session::with(&world, "PROXMOX_CONFIRM=code\n");
+    let plan = session.call("guest_disk", &attach).ok();
+    let others = &plan["plan"]["used_by_others"];
+    assert_eq!(others[0]["vmid"], json!(103), "{plan:?}");
+    world.cluster("staging").edit(|state| {
+        let guest = state.guests.get_mut(&120).expect("120");
+        guest.set("cores", "7");
+    });
+    let mut confirmed = attach.clone();
+    confirmed["confirm"] = plan["confirm"].clone();
+    let again = session.call("guest_disk", &confirmed).ok();
+    let changed = "what the call addresses has changed since the plan was made";
+    assert_eq!(again["because"], json!(changed), "{again:?}");
+    let mut seen = world.seen().into_iter();
+    assert!(seen.all(|seen| seen.method == "GET"));
+    // The guest itself counts beside the other.
+    let limited = "PROXMOX_CONFIRM=code\nPROXMOX_BULK_LIMIT=1\n";
+    let mut session = Session::with(&world, limited);
+    let refused = session.call("guest_disk", &attach).error();
+    assert!(refused.contains("the plan covers 2 guests"), "{refused}");
+}
+
 /// Who loses a volume by it counts as who is destroyed.
 #[test]
 fn who_loses_a_volume_counts() {

@@ -298,6 +298,10 @@ fn a_name_that_only_looks_like_ours_is_a_problem() {
         ("\u{200b}PROXMOX_ACCESS", "\\u{200b}PROXMOX_ACCESS"),
         ("PROX\u{2060}MOX_LOG", "PROX\\u{2060}MOX_LOG"),
         ("\u{ff30}\u{ff32}OXMOX_LOG", "\\u{ff30}\\u{ff32}OXMOX_LOG"),
+        (
+            "\u{ff30}\u{ff32}\u{ff2f}\u{ff38}\u{ff2d}\u{ff2f}\u{ff38}\u{ff3f}LOG",
+            "\\u{ff30}\\u{ff32}\\u{ff2f}\\u{ff38}\\u{ff2d}\\u{ff2f}\\u{ff38}\\u{ff3f}LOG",
+        ),
         ("PROXMOX\u{2010}ACCESS", "PROXMOX\\u{2010}ACCESS"),
         ("proxmox_\u{430}ccess", "proxmox_\\u{430}ccess"),
         (
@@ -313,6 +317,10 @@ fn a_name_that_only_looks_like_ours_is_a_problem() {
         "\u{43f}\u{440}\u{43e}\u{43a}\u{441}\u{43c}\u{43e}\u{43a}\u{441}_X",
         "\u{e9}",
         "CAF\u{c9}_ACCESS",
+        // What keeps other programs safe is none of ours.
+        "READ_ONLY",
+        "BACKUP_PROTECTION",
+        "OTHER_ACCESS_LEVEL",
     ] {
         check_line(&format!("{name}=x"), &[]);
         check_both(&format!("{name}=x"), &clusters("a"), &[]);
