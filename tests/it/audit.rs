@@ -705,7 +705,9 @@ fn more_than_can_be_looked_through_is_an_error() {
     );
 }
 
-/// What is said of which line, where the lines of one run stand so, counted from 1.
+/// What is wrong, the lines as they stand, and what is said of which of them, counted from 1.
+type Misplaced = (&'static str, Vec<String>, Vec<(u64, &'static str)>);
+
 #[test]
 fn what_is_out_of_its_place_is_told_in_words() {
     let (_folder, path) = place();
@@ -721,7 +723,7 @@ fn what_is_out_of_its_place_is_told_in_words() {
     };
     let is_changed = "was changed: its hash is not that of what it says";
     let replaced = "does not follow the line of its run before it: one of the two was replaced";
-    let rows: [(&str, Vec<String>, Vec<(u64, &str)>); 13] = [
+    let rows: [Misplaced; 13] = [
         ("whole", (1..=6).map(line).collect(), vec![]),
         (
             "one is missing",

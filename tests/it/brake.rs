@@ -199,7 +199,7 @@ fn a_plan_of_the_limit_is_agreed_to_and_braked_as_any() {
             match others {
                 0 => assert!(matches!(done, Ok(Outcome::Answer(_))), "{done:?}"),
                 _ => {
-                    let error = done.err().expect("no room").to_string();
+                    let error = done.expect_err("no room").to_string();
                     assert!(error.contains("beyond PROXMOX_BULK_LIMIT"), "{error}");
                     assert_eq!(writes(&world), 0);
                 }
