@@ -307,6 +307,41 @@ fn who_was_slow_before_has_three_times_as_long() {
     assert!(seconds >= 1.8 && said.contains("the others"), "{said}");
 }
 
+/// A port that drops what comes for half a second: who connects stands when what was lost is sent again,
+/// after one.
+fn drops_at_first(node: &Node) -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        queue.push(stream);
+    }
+    let target = node.address;
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(500));
+        let is_queued = |client: &TcpStream| {
+            let of = client.peer_addr().unwrap();
+            queue.iter().any(|one| one.local_addr().unwrap() == of)
+        };
+        let mut clients = listener.incoming().map(|client| client.unwrap());
+        if let Some(client) = clients.find(|client| !is_queued(client)) {
+            pipe(client, TcpStream::connect(target).unwrap());
+        }
+    });
+    Endpoint::new("127.0.0.1", address.port())
+}
+
+#[test]
+fn one_lost_packet_is_waited_for() {
+    let node = Node::start(|_| ok(ONE));
+    // Where the machine was too busy, it is tried again.
+    let answers = (0..5).any(|_| {
+        let client = Client::new(node::settings(vec![drops_at_first(&node)]));
+        hurried(&client, SHARE) == "an answer"
+    });
+    assert!(answers);
+}
+
 /// The local ports from which somebody connects to this one now.
 fn connecting_from(port: u16) -> BTreeSet<String> {
     const SYN_SENT: &str = "02";
