@@ -82,6 +82,39 @@ fn the_name_of_the_dead_means_nobody() {
     }
 }
 
+/// What somebody else has just made stands in the list without a name: it is asked for it.
+#[test]
+fn a_guest_that_was_just_made_is_found_by_its_name() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    let make = |vmids: std::ops::Range<u32>| {
+        staging.just_now(|state| {
+            for vmid in vmids {
+                let mut made = state.guests.get(&103).expect("103").clone();
+                made.vmid = vmid;
+                made.status = Status::Stopped;
+                made.set("name", format!("stg-made-{vmid}").as_str());
+                state.guests.insert(vmid, made);
+            }
+        });
+    };
+    make(140..141);
+    let mut session = Session::start(&world);
+    let start = |name: &str| json!({"guest": name, "action": "start"});
+    let answer = session.call("guest_power", &start("stg-made-140")).ok();
+    assert_eq!(answer["vmid"], json!(140));
+    // No more of them are asked than so many.
+    make(150..180);
+    let mut session = Session::start(&world);
+    world.seen();
+    let error = session.call("guest_power", &start("stg-nobody")).error();
+    assert!(error.contains("has no guest `stg-nobody`"), "{error}");
+    let asked = world.seen().into_iter();
+    let asked = asked.filter(|seen| seen.path.ends_with("/status/current"));
+    // Fewer where the two seconds that there are for it have passed.
+    assert!((1..=20).contains(&asked.count()));
+}
+
 /// A number means the guest that bears it now, whatever the list still calls it.
 #[test]
 fn a_number_means_who_bears_it_now() {
