@@ -265,8 +265,10 @@ pub fn disks_without_snapshots(
     let new = settings.iter().filter_map(|(key, value)| {
         let value = plain(value);
         let (name, size) = value.split(',').next()?.split_once(':')?;
-        let (name, is_size) = (name.to_string(), size.parse::<f64>().is_ok());
-        (is_disk(kind, key) && is_size).then_some((key, name, value))
+        // 0 stands before what is imported, whose format is its own.
+        let is_new = size.parse::<f64>().is_ok_and(|size| size > 0.0);
+        let name = name.to_string();
+        (is_disk(kind, key) && is_new).then_some((key, name, value))
     });
     let new: Vec<_> = new.collect();
     if new.is_empty() {
