@@ -21,16 +21,17 @@
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
-//! | `gate` | the weighing table, levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
+//! | `gate` | levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
 //! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
-//! | `proxmox` | requests, TLS, endpoints, replies, tasks, what became of a write, the API's own description and its permissions | how does Proxmox want it said |
+//! | `proxmox` | TLS, endpoints, replies, tasks, what became of a write, the descriptions that clusters serve | how is it said over the wire |
+//! | `api` | one row a method: what it risks and touches; requests, UPIDs, volumes, loose values, permissions, the description of an API | what does Proxmox have |
 //! | `files`, `wait`, `heard`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, what a read of several clusters has heard so far, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
 //! One [`tool::Tool`] declares a tool; schema, argument checks, annotations, the gate, README's line
 //! and dispatch are read off it. A handler never holds a client. It is given a [`gate::reach::Reach`],
-//! which weighs every request by the gate's table and refuses what is heavier than the tool
+//! which weighs every request by the row of its method ([`api::methods`]) and refuses what is heavier than the tool
 //! declared, or touches something else than the call addresses.
 //!
 //! # What stands between
@@ -39,10 +40,10 @@
 //! `gate::protect` against the protected guests, and [`gate::confirm`] has it confirmed, by a code or
 //! by a question, which `mcp::question` puts to the user. Each write passes the `Reach` once more: its
 //! weight, level and protection, what the token may do ([`gate::privileges`] or the cluster's own
-//! description, judged by [`proxmox::permission`], against [`fleet::rights`]), the brake
+//! description, judged by [`api::permission`], against [`fleet::rights`]), the brake
 //! ([`gate::brake`]), and last the line in the audit file ([`gate::trail`], [`gate::audit`]).
 //!
-//! What the gate goes by is [`fleet::safety`]: levels ([`fleet::effect`]), rules ([`fleet::rule`]),
+//! What the gate goes by is [`fleet::safety`]: levels ([`api::effect`]), rules ([`fleet::rule`]),
 //! switches. [`tool::watch`] notices a changed file at the next call, and [`fleet::reload`] takes over
 //! what does not loosen; [`tool::offer`] leaves out the tools that no cluster allows.
 //!
@@ -112,6 +113,8 @@ pub mod gate;
 pub mod fleet;
 
 pub mod proxmox;
+
+pub mod api;
 
 pub mod charged;
 pub mod counted;

@@ -8,8 +8,8 @@ use super::index::{Guest, Kind, Rows};
 use super::names::{Name, Names};
 use super::registry::Named;
 use super::{Fleet, lock};
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::proxmox::request::{Request, Verb};
 use crate::wait;
 
 /// How long, in seconds, asking all nodes of a cluster for their guests may take.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::cluster::{self, Common, Fields};
 use super::cluster_names;
-use super::effect::Effect;
 use super::env_file::EnvFile;
 use super::foreign;
 use super::rule::Rule;
@@ -16,6 +15,7 @@ use super::safety::{self, Safety, Switches};
 use super::spelling::{self, Field, Values};
 use super::value;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
+use crate::api::effect::Effect;
 use crate::log::Level;
 use crate::proxmox::settings::Settings;
 

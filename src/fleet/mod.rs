@@ -1,11 +1,9 @@
 //! Where a call is done: the configured clusters, which of them a call means, and what is where.
 
 pub mod config;
-pub mod effect;
 pub mod env_file;
 pub mod fan_out;
 pub mod index;
-pub mod loose;
 pub mod names;
 pub mod query;
 pub mod registry;
@@ -33,11 +31,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::api::request::{Request, Verb};
+use crate::api::schema::Schema;
 use crate::error::Error;
 use crate::heard::Heard;
 use crate::proxmox::client::{Client, Standing};
-use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::schema::{Schema, Schemas};
+use crate::proxmox::schemas::Schemas;
 use crate::proxmox::secret::Secret;
 use crate::room::{self, Kept, NoRoom};
 use crate::wait;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::proxmox::request::{Request, Verb};
+use crate::api::request::{Request, Verb};
 
 /// How long, in seconds, what is known of a name goes before what the list says.
 pub const NAME_AGE_S: u64 = 15;

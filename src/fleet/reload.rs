@@ -8,10 +8,10 @@
 use std::net::IpAddr;
 
 use super::config::{Cluster, Config};
-use super::effect::Effect;
 use super::newcomer;
 use super::rule::Rule;
 use super::safety::{Safety, Way};
+use crate::api::effect::Effect;
 use crate::proxmox::secret::{Secret, SecretSource};
 
 /// What became of a changed configuration.

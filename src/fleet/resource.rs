@@ -8,7 +8,7 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-use super::loose::{Amount, Text};
+use crate::api::loose::{Amount, Text};
 use crate::counted::longest_escaped;
 use crate::room::Charge;
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::sight::Sight;
 use super::{Fleet, lock};
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::proxmox::request::{Request, Verb};
 use crate::room::Kept;
 
 const RIGHTS_PATH: &str = "/access/permissions";

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::config::{Report, parsed};
-use super::effect::Effect;
 use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
+use crate::api::effect::Effect;
 use crate::text::repeated;
 
 const PROTECT: &str = "PROXMOX_PROTECT";

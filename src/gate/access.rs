@@ -1,6 +1,6 @@
 //! Access levels: what a cluster's configuration allows at most.
 
-use super::mark::Effect;
+use crate::api::mark::Effect;
 use crate::error::Error;
 use crate::fleet::config::Cluster;
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::weigh::Shared;
+use crate::api::methods::Shared;
 use crate::error::Error;
 use crate::proxmox::digest::sha256;
 use crate::shown;

@@ -5,19 +5,19 @@ pub mod access;
 pub mod audit;
 pub mod brake;
 pub mod confirm;
-pub mod mark;
 pub mod privileges;
 mod protect;
 pub mod reach;
 pub mod trail;
 pub mod volumes;
-pub mod weigh;
 
 use std::cell::RefCell;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::api::mark::{Effect, Mark};
+use crate::api::methods::Touch;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
@@ -26,10 +26,8 @@ use crate::log;
 use audit::{Confirmed, Log};
 use brake::Brake;
 use confirm::{Plan, Plans, Question, Reply, Wants};
-use mark::{Effect, Mark};
 use reach::{FleetReach, Grant, Reach, Writing, reading};
 use trail::Trail;
-use weigh::Touch;
 
 /// What the gate remembers between calls.
 pub struct Gate {

@@ -4,10 +4,10 @@
 //! These rules are the same in Proxmox VE 8 and 9. Those of the guest agent are not, and have no row;
 //! whatever has none is judged by the cluster's own description where it is at hand.
 
+use crate::api::permission::{Values, Verdict, judge};
+use crate::api::request::{Request, Verb};
+use crate::api::schema::Schema;
 use crate::error::Error;
-use crate::proxmox::permission::{Values, Verdict, judge};
-use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::schema::Schema;
 
 /// One rule, as the description has it, and the methods that it holds for.
 struct Rule {

@@ -11,15 +11,15 @@ mod guests;
 
 use std::cell::RefCell;
 
-use super::mark::Mark;
 use super::reach::Reach;
 use super::volumes;
-use super::weigh::{Lets, Shared, Touch, Weight};
+use crate::api::mark::Mark;
+use crate::api::methods::{Lets, Shared, Touch, Weight};
+use crate::api::request::Request;
 use crate::error::Error;
 use crate::fleet::config::Cluster;
 use crate::fleet::index::Guest;
 use crate::fleet::rule::{Protected, Rule};
-use crate::proxmox::request::Request;
 use crate::text::printable;
 use change::Change;
 use facts::Facts;

@@ -17,9 +17,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::mark::Mark;
-use super::weigh::{Shared, Touch, Weight, weigh};
 use super::{access, protect, volumes};
+use crate::api::mark::Mark;
+use crate::api::methods::{Shared, Touch, Weight};
+use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -30,7 +31,6 @@ use crate::fleet::registry::{self, Named};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
 use crate::proxmox::buffers::Body;
-use crate::proxmox::request::{Reply, Request, Verb};
 
 pub use crate::proxmox::client::Standing;
 pub use fleet::FleetReach;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::audit::{Confirmed, Intent, Log, Record, Verdict};
-use super::mark::Mark;
+use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::log;
 

@@ -11,10 +11,10 @@ mod show;
 use serde_json::Value;
 
 use super::reach::Reach;
-use super::weigh::{Held, Shared, Volumes, drive, plain};
+use crate::api::methods::{Held, Shared, Volumes, drive, plain};
+use crate::api::request::{Request, Verb};
+use crate::api::volume;
 use crate::error::Error;
-use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::volume;
 use search::Search;
 
 pub(super) use show::shown;

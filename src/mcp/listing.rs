@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
-use crate::gate::mark::{Effect, Mark};
+use crate::api::mark::{Effect, Mark};
 use crate::tool::Subject;
 use crate::tool::args::WAIT_MAX_S;
 use crate::tool::offer::Offered;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::exchange::Remedy;
 use super::key;
-use super::permission::Lack;
 use super::settings::{Settings, Trust};
+use crate::api::permission::Lack;
 
 /// The role that the advice to a missing privilege makes.
 const ADVICE_ROLE: &str = "mcp-extra";

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::client::{AFTERMATH_S, Client};
 use super::holder;
-use super::request::{Request, Verb};
 use super::task;
-use super::upid::Upid;
+use crate::api::request::{Request, Verb};
+use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::text::printable;
 use crate::wait::{self, Wake};

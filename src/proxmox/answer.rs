@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::advice;
 use super::buffers::Body;
-use super::request::{Reply, Request, Verb};
 use super::settings::Settings;
+use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::counted::{Cost, Counted, Name};
 use crate::error::Error;

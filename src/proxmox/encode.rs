@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::request::{Request, Verb};
+use crate::api::request::{Request, Verb};
 
 /// The JSON body of a POST or PUT; empty for the other methods. Unset parameters are left out:
 /// Proxmox takes a null for all sorts of things.

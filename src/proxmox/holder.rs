@@ -1,8 +1,8 @@
 //! What holds a guest that is locked: the tasks of it that run, or nothing any more. Proxmox says
 //! only that there is a lock.
 
-use super::request::{Reply, Request, Verb};
-use super::upid::{self, Upid};
+use crate::api::request::{Reply, Request, Verb};
+use crate::api::upid::{self, Upid};
 use crate::error::Error;
 use crate::text::printable;
 

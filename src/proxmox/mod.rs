@@ -18,17 +18,13 @@ pub mod holder;
 pub mod key;
 pub mod look;
 pub mod lookup;
-pub mod permission;
 pub mod probe;
-pub mod request;
-pub mod schema;
+pub mod schemas;
 pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod task;
 pub mod tls;
 pub mod transport;
-pub mod upid;
-pub mod volume;
 
 pub use client::Standing;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::advice;
-use super::request::{Reply, Request, Verb};
-use super::upid::{self, Upid};
+use crate::api::request::{Reply, Request, Verb};
+use crate::api::upid::{self, Upid};
 use crate::error::Error;
 use crate::text::printable;
 use crate::wait::{self, Step, Wake};

@@ -3,13 +3,13 @@
 use super::args::{Args, Injected};
 use super::call::ALL;
 use super::{Subject, Tool};
+use crate::api::mark::{Effect, Mark};
+use crate::api::methods::Touch;
+use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, contradiction, subject_text};
-use crate::gate::mark::{Effect, Mark};
-use crate::gate::weigh::Touch;
-use crate::proxmox::upid::Upid;
 
 pub(super) struct Located {
     pub(super) decision: Decision,

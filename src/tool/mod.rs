@@ -15,11 +15,11 @@ pub mod watch;
 
 use serde_json::{Map, Value};
 
+use crate::api::mark::Mark;
+use crate::api::request::Verb;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
-use crate::proxmox::request::Verb;
 use args::Args;
 use param::{Kind, Param};
 

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::{Marks, Tool, Toolset};
+use crate::api::effect::Effect;
+use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::fleet::config::Config;
-use crate::fleet::effect::Effect;
 use crate::fleet::safety::{ALL_SETS, DEFAULT_SETS, Switches};
-use crate::gate::mark::Mark;
 use crate::meant::edits;
 use crate::text::repeated;
 

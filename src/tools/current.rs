@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
+use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
-use crate::proxmox::request::Request;
 use crate::text::printable;
 
 const WORD_MAX_CHARS: usize = 40;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::needs::NEEDS;
-use crate::gate::mark::Effect;
+use crate::api::mark::Effect;
 
 /// A major version of Proxmox VE whose privileges are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::mark::Effect;
 use crate::fleet::rights::{Reaches, Rights};
-use crate::gate::mark::Effect;
 
 /// One privilege on one path, with the sets of tools that need it for this effect.
 pub struct Need {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::fleet::{Gaps, cut, percent, unseen};
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
-use crate::proxmox::request::{Request, Verb};
 use crate::room;
 use crate::text::{LONG_NAME_MAX_CHARS, printable, visible};
 use crate::time;

@@ -1,7 +1,7 @@
 //! Calls out of the table of tools: for each action and each mark of a tool the first arguments with
 //! which a healthy cluster takes it, tried in the order of the parameters.
 
-use proxmox_mcp::gate::mark::{Effect, Mark};
+use proxmox_mcp::api::mark::{Effect, Mark};
 use proxmox_mcp::tool::param::{Kind, Param};
 use proxmox_mcp::tool::{Subject, Tool, args};
 use proxmox_mcp::tools;

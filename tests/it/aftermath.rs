@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::aftermath;
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::{Value, json};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::advice;
 use proxmox_mcp::proxmox::answer::Answer;
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use serde_json::json;
 
 use crate::node::{self};

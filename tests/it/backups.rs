@@ -1,8 +1,8 @@
 //! Disks in configurations, and what names and listings of backups tell.
 
+use proxmox_mcp::api::volume;
 use proxmox_mcp::fleet::index::Kind;
 use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::proxmox::volume;
 use proxmox_mcp::tools::backup::archives::{self, Name};
 use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use proxmox_mcp::api::mark::Mark;
+use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Plan, Reply, Said};
-use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::gate::{Caller, Origin};
-use proxmox_mcp::proxmox::request::Verb;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tool::param::{self, Param};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::proxmox::secret::SecretSource;
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::json;

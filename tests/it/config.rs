@@ -6,8 +6,8 @@ mod values;
 
 use std::time::Duration;
 
+use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::fleet::config::{self, Config, Report};
-use proxmox_mcp::fleet::effect::Effect;
 use proxmox_mcp::fleet::safety::Way;
 use proxmox_mcp::log::Level;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
+use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::api::methods::{self, Touch, weigh};
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::Origin;
 use proxmox_mcp::gate::confirm::Plan;
-use proxmox_mcp::gate::mark::{Effect, Mark};
 use proxmox_mcp::gate::reach::Reach;
-use proxmox_mcp::gate::weigh::{self, weigh};
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::tool::args::Args;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tool::param::{Kind, Param};
@@ -274,8 +274,8 @@ fn every_write_of_the_api_is_weighed() {
             params: Map::new(),
         };
         let weight = weigh(&request);
-        let listed = weigh::is_listed(&request);
-        let touches: Vec<String> = weight.touches.iter().map(weigh::Touch::to_string).collect();
+        let listed = methods::is_listed(&request);
+        let touches: Vec<String> = weight.touches.iter().map(Touch::to_string).collect();
         println!(
             "{:<5}{} {} {template}{}: {}",
             weight.mark.to_string(),
@@ -297,7 +297,7 @@ fn every_write_of_the_api_is_weighed() {
         }
     }
     assert!(
-        rows >= weigh::rows().count(),
+        rows >= methods::rows().count(),
         "a row matches no method of the API"
     );
     assert!(without.is_empty(), "without a row: {without:#?}");

@@ -1,8 +1,8 @@
 //! Answers of what stands in front of a cluster: told from Proxmox's own, whatever their status, and
 //! never taken for the end of a write.
 
+use proxmox_mcp::api::request::Request;
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::Request;
 
 use crate::node::{self, Act, Node, get, ok, post};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use proxmox_mcp::api::request::Reply;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::fan_out;
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::Reply;
 use proxmox_mcp::wait::{self, Call, Wake};
 
 use crate::node::{self, Act, Node, closed_port, full, get, ok, post, refuse};

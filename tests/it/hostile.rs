@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::mcp::inbox::LINE_MAX_BYTES;
 use proxmox_mcp::proxmox::encode::{body_of, target_of};
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::tools;
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::fleet::names::{Name, Names};
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use serde_json::Value;
 
 /// A write as `METHOD PATH KEY=VALUE,...`, and what is known after it.

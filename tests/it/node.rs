@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::authority::{Identity, authority, mismatched_config, server_config};
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Settings, Trust};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

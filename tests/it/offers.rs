@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::fleet::safety::Switches;
 use proxmox_mcp::tool::{Marks, offer};
 use proxmox_mcp::tools::{self, TOOLSETS};

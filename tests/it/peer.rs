@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use proxmox_mcp::api::mark::Mark;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Offer};
 use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;

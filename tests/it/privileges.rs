@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use proxmox_mcp::api::methods;
+use proxmox_mcp::api::permission::{Values, Verdict, judge};
+use proxmox_mcp::api::request::{Request, Verb};
+use proxmox_mcp::api::schema;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::gate::{Origin, privileges, weigh};
-use proxmox_mcp::proxmox::permission::{Values, Verdict, judge};
-use proxmox_mcp::proxmox::request::{Request, Verb};
-use proxmox_mcp::proxmox::schema;
+use proxmox_mcp::gate::{Origin, privileges};
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Value, json};
@@ -223,7 +224,7 @@ fn the_built_in_rules_are_the_cluster_s_own() {
     }
     // Whatever the gate weighs and touches a guest has one, or has no plain rule, or differs between
     // the releases.
-    for (verb, path) in weigh::rows() {
+    for (verb, path) in methods::rows() {
         for path in kinds(path)
             .into_iter()
             .filter(|path| path.contains("{vmid}"))

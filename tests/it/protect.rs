@@ -4,14 +4,14 @@
 //! The requests are sent through the gate as a tool that may send anything would: what each weighs and
 //! touches is allowed.
 
+use proxmox_mcp::api::methods::{Touch, weigh};
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::fleet::index::{Guest, Kind};
 use proxmox_mcp::gate::confirm::Plan;
 use proxmox_mcp::gate::reach::Reach;
-use proxmox_mcp::gate::weigh::{Touch, weigh};
 use proxmox_mcp::gate::{Caller, Entry, Origin, Verdict};
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};

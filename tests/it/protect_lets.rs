@@ -1,8 +1,8 @@
 //! What a protected guest is let: every row of the gate's table with every parameter that Proxmox
 //! knows for it, one at a time, and what is let only as the guest is now.
 
-use proxmox_mcp::gate::weigh::{self, Condition, Lets, weigh};
-use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::api::methods::{self, Condition, Lets, weigh};
+use proxmox_mcp::api::request::{Request, Verb};
 use serde_json::{Map, Value, json};
 
 use crate::protect::{desk, passes, refused, world};
@@ -118,7 +118,7 @@ fn every_row_and_parameter_has_its_decision() {
     let mut decisions = 0;
     let mut met = 0;
     let mut wrong = Vec::new();
-    for (verb, path) in weigh::rows() {
+    for (verb, path) in methods::rows() {
         for path in of_both(path) {
             let line = format!("{} {path}", verb.name());
             let row = expected.iter().find(|(known, ..)| *known == line);

@@ -1,8 +1,8 @@
 //! Protection: nothing takes a guest out of its rule, a rule that cannot be checked protects, and
 //! Proxmox's own flag does.
 
+use proxmox_mcp::api::methods::weigh;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::gate::weigh::weigh;
 use serde_json::{Value, json};
 
 use crate::protect::{desk, harms, passes, refused, request, send, world};

@@ -7,8 +7,8 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::fleet::config::{self, Config};
-use proxmox_mcp::fleet::effect::Effect;
 use proxmox_mcp::fleet::env_file;
 use proxmox_mcp::fleet::reload::{self, Around, Reload};
 use proxmox_mcp::fleet::safety::Way;

@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::io::Read;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use proxmox_mcp::api::request::Verb;
+use proxmox_mcp::api::schema::{self, Schema};
 use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::proxmox::request::Verb;
-use proxmox_mcp::proxmox::schema::{self, SCHEMA_PATH, Schema, Schemas};
+use proxmox_mcp::proxmox::schemas::{SCHEMA_PATH, Schemas};
 use serde_json::{Map, Value, json};
 
 use crate::node::{Act, Hit, Node, answer, ok, refuse};

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use proxmox_mcp::gate::mark::{Effect, Mark};
+use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
-use proxmox_mcp::proxmox::request::Verb;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::{Run, Subject, Tool};
 use proxmox_mcp::tools;

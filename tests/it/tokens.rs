@@ -4,10 +4,10 @@
 use std::process::Command;
 use std::thread;
 
+use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::Origin;
-use proxmox_mcp::gate::mark::Effect;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};
 use proxmox_mcp::tools::{self, TOOLSETS};

@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use proxmox_mcp::gate::weigh::{Touch, weigh};
-use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::api::methods::{Touch, weigh};
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Map, Value, json};

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use proxmox_mcp::api::request::{Reply, Request};
+use proxmox_mcp::api::upid::{Upid, parse_qualified};
 use proxmox_mcp::charged::Charged;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::proxmox::request::{Reply, Request};
 use proxmox_mcp::proxmox::task::{self, Source, State};
-use proxmox_mcp::proxmox::upid::{Upid, parse_qualified};
 use proxmox_mcp::room::Charge;
 use proxmox_mcp::wait::{self, Call, Wake};
 use serde_json::{Value, json};

@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use proxmox_mcp::api::effect::Effect;
+use proxmox_mcp::api::mark::Mark;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::fleet::effect::Effect;
 use proxmox_mcp::gate::confirm::{Reply, Said};
-use proxmox_mcp::gate::mark::Mark;
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};

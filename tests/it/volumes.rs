@@ -1,7 +1,7 @@
 //! Whose a volume is that a write names or changes: by its storage and by who uses it, whatever its name
 //! says; and that what is a guest's own costs next to nothing.
 
-use proxmox_mcp::gate::weigh::{Held, weigh};
+use proxmox_mcp::api::methods::{Held, weigh};
 use proxmox_mcp::tool::call::Desk;
 use serde_json::{Value, json};
 

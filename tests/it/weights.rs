@@ -1,7 +1,7 @@
 //! What a request weighs by its arguments, and what it touches: one row a case.
 
-use proxmox_mcp::gate::weigh::{self, Touch, weigh};
-use proxmox_mcp::proxmox::request::{Request, Verb};
+use proxmox_mcp::api::methods::{self, Touch, weigh};
+use proxmox_mcp::api::request::{Request, Verb};
 use serde_json::{Map, Value, json};
 
 /// The mark, with `x` behind it where guests or their disks are lost.
@@ -253,7 +253,7 @@ fn what_is_made_is_no_guest_yet() {
 #[test]
 fn a_row_is_for_its_own_path() {
     let listed = |path: &str| {
-        weigh::is_listed(&Request {
+        methods::is_listed(&Request {
             verb: Verb::Delete,
             path: path.split('/').skip(1).map(str::to_string).collect(),
             params: Map::new(),

@@ -2,8 +2,8 @@
 //! that grant that.
 
 use super::judge::{Finding, Severity};
+use crate::api::mark::Effect;
 use crate::fleet::rights::{self, Rights};
-use crate::gate::mark::Effect;
 use crate::proxmox::advice::{self, Grant};
 use crate::tools::TOOLSETS;
 use crate::tools::needs::{self, EXTRAS, Extra, Lack, NEEDS};

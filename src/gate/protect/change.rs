@@ -1,8 +1,8 @@
 //! What a request changes of the facts that rules go by. Pure.
 
 use super::facts::{Facts, is_on};
-use crate::gate::weigh::{Changes, items, plain};
-use crate::proxmox::request::Request;
+use crate::api::methods::{Changes, items, plain};
+use crate::api::request::Request;
 
 /// What will be otherwise; nothing where it stays.
 #[derive(Default)]

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use crate::api::methods::drive::Drive;
+use crate::api::methods::{Condition, plain};
+use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
-use crate::gate::weigh::drive::Drive;
-use crate::gate::weigh::{Condition, plain};
-use crate::proxmox::request::{Request, Verb};
 
 /// What a VM has where its configuration does not say, and the memory of a container, in MiB.
 const CORES_DEFAULT: u64 = 1;

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::guests::{self, At, Found};
+use crate::api::methods::{items, plain};
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
-use crate::gate::weigh::{items, plain};
-use crate::proxmox::request::{Request, Verb};
 
 /// The name, tags and flag of a guest. Those that wait for a restart count too.
 pub(super) struct Facts {

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::Deed;
+use crate::api::methods::Touch;
+use crate::api::request::{Request, Verb};
+use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::Sort;
 use crate::gate::reach::Reach;
 use crate::gate::volumes::vmid_of;
-use crate::gate::weigh::Touch;
-use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::upid::Upid;
 
 /// The guests that a touch means.
 pub(super) enum Guests {

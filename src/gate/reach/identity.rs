@@ -1,9 +1,9 @@
 //! Whether a guest is still the one that was found: its VMID may have been given to another since.
 
 use super::Reach;
+use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
-use crate::proxmox::request::{Reply, Request, Verb};
 use crate::text::printable;
 
 const NAME_MAX_CHARS: usize = 80;

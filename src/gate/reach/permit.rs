@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Reach;
+use crate::api::permission::{Lack, Verdict};
+use crate::api::request::Request;
+use crate::api::schema::Schema;
 use crate::error::Error;
 use crate::fleet::rights::Rights;
 use crate::fleet::sight::Sight;
 use crate::gate::privileges::verdict;
 use crate::proxmox::advice;
-use crate::proxmox::permission::{Lack, Verdict};
-use crate::proxmox::request::Request;
-use crate::proxmox::schema::Schema;
 
 impl Reach<'_> {
     /// What the token may do here, asked for now: an answer must not call a list whole by what was so

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Reach;
+use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::proxmox::request::{Reply, Request, Verb};
 
 impl Reach<'_> {
     /// Reads a list, each row of which has a text or a number as `key`.

@@ -3,12 +3,13 @@
 
 use serde_json::Value;
 
-use super::{Reach, protect, volumes, weigh};
+use super::{Reach, protect, volumes};
+use crate::api::mark::Mark;
+use crate::api::methods::weigh;
+use crate::api::methods::{Held, Shared, Touch, Weight};
+use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
 use crate::fleet::registry::Named;
-use crate::gate::mark::Mark;
-use crate::gate::weigh::{Held, Shared, Touch, Weight};
-use crate::proxmox::request::{Reply, Request, Verb};
 
 /// What a call turned out to be when its first write was weighed with the volumes of other guests.
 #[derive(Clone, Debug)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Reach;
+use crate::api::request::{Reply, Request};
+use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::proxmox::holder;
-use crate::proxmox::request::{Reply, Request};
 use crate::proxmox::task::{self, Source, TaskState};
-use crate::proxmox::upid::Upid;
 
 impl Reach<'_> {
     /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,

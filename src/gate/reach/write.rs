@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Reach;
+use crate::api::methods::{Touch, Weight};
+use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::protect;
 use crate::gate::trail::Trail;
-use crate::gate::weigh::{Touch, Weight};
-use crate::proxmox::request::Request;
 
 /// What a call that may write was given.
 #[derive(Clone, Copy)]

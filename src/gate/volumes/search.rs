@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::{Own, pending};
+use crate::api::methods::drive;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::{Resource, Sort};
 use crate::fleet::rule::{Protected, Rule};
 use crate::gate::reach::Reach;
-use crate::gate::weigh::drive;
 
 /// So many configurations are read for one write.
 const READ_MAX: usize = 64;

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{Own, others};
+use crate::api::mark::{Effect, Mark};
+use crate::api::methods::Shared;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
-use crate::gate::mark::{Effect, Mark};
 use crate::gate::protect;
 use crate::gate::reach::{Heavier, Reach};
-use crate::gate::weigh::Shared;
 use crate::text::printable;
 
 /// The longest name of a guest or volume that is shown, in characters.

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::Client;
 use super::health::{Grade, Outage};
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::proxmox::advice;
 use crate::proxmox::failure::Failure;
-use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::session::{Timing, WRITE_NEEDS_S};
 use crate::proxmox::settings::Endpoint;
 use crate::wait::{self, Wake};

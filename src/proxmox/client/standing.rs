@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{Client, REFUSED_KEPT_S};
-use crate::proxmox::upid::Upid;
+use crate::api::upid::Upid;
 
 /// How things stand, as far as earlier requests told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

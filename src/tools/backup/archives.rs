@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::room;
 use crate::text::printable;
 use crate::tool::rows::{ROW_BYTES, flag, number};

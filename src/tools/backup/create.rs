@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::stores::Stores;
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
+use crate::api::upid;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
-use crate::proxmox::upid;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};

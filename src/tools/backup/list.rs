@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::archives::{self, Archive};
+use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::fleet::registry::Named;
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::time;

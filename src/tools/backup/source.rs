@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::archives::{self, Archive, Name};
 use super::stores::Stores;
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tools::disks;
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tool::rows::flag;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::row::count;
-use crate::fleet::loose::Amount;
+use crate::api::loose::Amount;
 use crate::fleet::resource::{Resource, Sort};
 use crate::room;
 use crate::text::printable;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::check::{self, Checked};
+use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::fleet::config::{Cluster, Config};
-use crate::gate::mark::Mark;
 use crate::gate::reach::FleetReach;
 use crate::proxmox::Standing;
 use crate::proxmox::settings::Trust;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::loose::Amount;
+use crate::api::loose::Amount;
 use crate::fleet::resource::{Resource, Sort};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Gaps, unseen};
+use crate::api::mark::Mark;
 use crate::error::Error;
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::tool::args::Args;
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::cut;
 use super::row::{count, percent};
-use crate::fleet::loose::Amount;
+use crate::api::loose::Amount;
 use crate::fleet::resource::{Resource, Sort};
 use crate::room;
 use crate::text::printable;

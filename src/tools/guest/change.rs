@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::encoded;
 use super::half;
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::tools::current::Current;
 

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
+use crate::api::mark::Mark;
+use crate::api::request::Verb;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::Verb;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::{Marks, Run, Subject, Tool};

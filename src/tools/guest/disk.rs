@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::property::{self, Held, Properties};
 use super::{GUEST, answer_for, change, place, unused};
+use crate::api::mark::Mark;
+use crate::api::request::Verb;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::Verb;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;

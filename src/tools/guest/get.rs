@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, addresses, answer_for, encoded};
+use crate::api::mark::Mark;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;

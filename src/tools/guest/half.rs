@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::encoded;
 use super::property::{self, Held, Properties, plain};
+use crate::api::request::Request;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::Request;
 use crate::text::printable;
 
 const VALUE_MAX_CHARS: usize = 200;

@@ -4,11 +4,11 @@
 use serde_json::Value;
 
 use super::place;
+use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::repeated;
 use crate::tools::disks;
 use crate::wait;

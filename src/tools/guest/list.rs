@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::NAME_MAX_CHARS;
+use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;

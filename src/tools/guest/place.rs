@@ -4,13 +4,13 @@
 use serde_json::{Map, Value};
 
 use super::property::{Properties, is_disk, is_tpm, plain};
+use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::proxmox::advice;
-use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::settings::Settings;
 use crate::text::printable;
 use crate::tool::rows::{flag, number};

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::confirm::Plan;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
-use crate::proxmox::request::{Request, Verb};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::flag;

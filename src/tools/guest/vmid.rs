@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
+use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Reply, Request, Verb};
 use crate::tool::args::Args;
 
 /// So many free VMIDs are tried before a lost race is an error.

@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::confirm::Plan;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
 use crate::gate::volumes;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;

@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::fleet::resource::Sort;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
 use super::source::source;
+use crate::api::mark::Mark;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
-use crate::gate::mark::Mark;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;

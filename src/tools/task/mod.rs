@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use super::fleet::quorum;
 use super::guest::NAME_MAX_CHARS;
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
+use crate::api::upid::{self, Upid};
 use crate::error::Error;
 use crate::fleet::registry::Named;
-use crate::gate::mark::Mark;
 use crate::gate::reach::Reach;
-use crate::proxmox::request::{Request, Verb};
 use crate::proxmox::task::{Source, State, TaskState};
-use crate::proxmox::upid::{self, Upid};
 use crate::text::{printable, repeated};
 use crate::time;
 use crate::tool::args::Args;

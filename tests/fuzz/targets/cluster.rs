@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use proxmox_mcp::api::request::{Request, Verb};
+use proxmox_mcp::api::{schema as description, upid};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::index::Rows;
 use proxmox_mcp::fleet::query::grammar;
@@ -10,10 +12,9 @@ use proxmox_mcp::fleet::resource;
 use proxmox_mcp::fleet::rights::Rights;
 use proxmox_mcp::fleet::sight::Sight;
 use proxmox_mcp::proxmox::answer::{self as answers, Answer};
-use proxmox_mcp::proxmox::request::{Request, Verb};
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Settings, Trust};
-use proxmox_mcp::proxmox::{cert, schema as description, task as tasks, upid};
+use proxmox_mcp::proxmox::{cert, task as tasks};
 use serde_json::{Map, Value, json};
 
 use super::assert_shown;

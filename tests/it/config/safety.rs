@@ -1,6 +1,6 @@
 //! What keeps clusters safe: levels, confirmation, protected guests, limits, switches.
 
-use proxmox_mcp::fleet::effect::Effect;
+use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::fleet::rule::Protected;
 use proxmox_mcp::fleet::safety::{Confirm, Way};
 

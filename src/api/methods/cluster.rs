@@ -6,7 +6,7 @@ use super::row::{
     post, put,
 };
 use super::{Touch, lets};
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 const SID: &[Named] = &[Named::Sid];
 const POOL: &[Named] = &[Named::Pool];

@@ -1,7 +1,7 @@
 //! The rows of storages and of what is on them.
 
 use super::row::{CHANGE, DESTROYS, FULL, Marked, Named, Row, STORAGE, Sent, delete, post, put};
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[

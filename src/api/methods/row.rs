@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::lets::{self, Lets};
 use super::{Changes, Held, Touch, Volumes};
-use crate::gate::mark::Mark;
-use crate::proxmox::request::{Request, Verb};
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 
 pub(super) struct Row {
     pub(super) verb: Verb,

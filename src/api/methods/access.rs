@@ -1,7 +1,7 @@
 //! The rows of who may do what: users, groups, roles, realms, tokens, access rules, tickets.
 
 use super::row::{FULL, FULL_STOPS, Marked, Named, Row, Sent, delete, post, put};
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 const USER: &[Named] = &[Named::Access("userid")];
 const GROUP: &[Named] = &[Named::Access("groupid")];

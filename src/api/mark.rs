@@ -1,7 +1,7 @@
 //! What a call or a request does, as its mark: the effect, whether it interrupts or asks, and whether
 //! a guest is lost by it.
 
-pub use crate::fleet::effect::Effect;
+pub use crate::api::effect::Effect;
 
 /// An effect and the facts beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ mod access;
 mod backup;
 mod ceph;
 mod cluster;
-pub(super) mod drive;
+pub mod drive;
 mod firewall;
 mod guest;
 mod lets;
@@ -17,8 +17,8 @@ mod row;
 mod storage;
 mod touch;
 
-use super::mark::Mark;
-use crate::proxmox::request::{Request, Verb};
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
 use row::{Row, Sent};
 
 pub use lets::{Condition, Lets};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::row::plain;
-use crate::proxmox::volume;
+use crate::api::volume;
 
 /// Keys of a guest that hold a volume, before their number.
 const NUMBERED: [&str; 8] = [
@@ -21,13 +21,13 @@ const WORDS: [&str; 5] = [
 ];
 
 /// Whether a guest's configuration holds a volume under this key.
-pub(in crate::gate) fn is_key(key: &str) -> bool {
+pub fn is_key(key: &str) -> bool {
     let digits = key.trim_end_matches(|c: char| c.is_ascii_digit());
     PLAIN.contains(&key) || (digits.len() < key.len() && NUMBERED.contains(&digits))
 }
 
 /// The volumes of guests that a parameter names, whatever the parameter is.
-pub(in crate::gate) fn named(key: &str, value: &Value) -> Vec<String> {
+pub fn named(key: &str, value: &Value) -> Vec<String> {
     if WORDS.contains(&key) {
         return Vec::new();
     }
@@ -69,13 +69,13 @@ fn is_size(name: &str) -> bool {
 }
 
 /// A disk's value, where nothing about it is unusual: what it holds stands first, and once.
-pub(in crate::gate) struct Drive<'v> {
+pub struct Drive<'v> {
     holds: &'v str,
     options: Vec<(&'v str, &'v str)>,
 }
 
 impl<'v> Drive<'v> {
-    pub(in crate::gate) fn parse(text: &'v str) -> Option<Drive<'v>> {
+    pub fn parse(text: &'v str) -> Option<Drive<'v>> {
         let mut parts = text.split(',');
         let first = parts.next()?;
         let holds = match first.split_once('=') {
@@ -94,13 +94,13 @@ impl<'v> Drive<'v> {
     }
 
     /// Whether it is a disk that is made by it, and of nothing that is there.
-    pub(in crate::gate) fn is_new_disk(&self) -> bool {
+    pub fn is_new_disk(&self) -> bool {
         let size = self.holds.split_once(':').map(|(_, size)| size);
         size.is_some_and(is_size) && !self.has("import-from") && !self.has("media")
     }
 
     /// Whether it is a CD drive, empty, with the node's own or with an image.
-    pub(in crate::gate) fn is_cd(&self) -> bool {
+    pub fn is_cd(&self) -> bool {
         let image = self.holds.split_once(':').map(|(_, image)| image);
         let media = self.options.iter().filter(|(name, _)| *name == "media");
         let media: Vec<&str> = media.map(|(_, value)| *value).collect();

@@ -5,7 +5,7 @@ use super::row::{
     PATH, Row, STOPS, Sent, changes_all, delete, loses_all, post, put,
 };
 use super::{Changes, Held, Volumes, lets};
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Schema, read};
+use crate::api::schema::{Schema, read};
 use crate::error::Error;
 use crate::log;
 use crate::proxmox::client::Client;

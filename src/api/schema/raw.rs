@@ -9,8 +9,8 @@ use serde::de::{
 };
 use serde_json::Value;
 
+use crate::api::request::Verb;
 use crate::counted::{Cost, Counted};
-use crate::proxmox::request::Verb;
 
 pub(super) const NAME_MAX_BYTES: usize = 200;
 /// Of one method; 9.2 has 200.

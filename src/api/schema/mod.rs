@@ -7,7 +7,6 @@
 mod check;
 mod raw;
 mod read;
-mod store;
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use std::sync::Arc;
 use super::request::Verb;
 
 pub use read::read;
-pub use store::{SCHEMA_PATH, Schemas};
 
 /// One version's methods.
 #[derive(Debug, Default)]

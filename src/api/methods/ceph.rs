@@ -5,7 +5,7 @@ use super::row::{
     CHANGE, CLUSTER, DESTROYS, FULL, Marked, NODE, Named, OPERATE, Row, STOPS, Sent, delete, post,
     put,
 };
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::raw::{Loose, NAME_MAX_BYTES, RawMethod, RawMethods, RawParam};
 use super::{Kind, Limits, Method, Param, Schema};
-use crate::proxmox::request::Verb;
+use crate::api::request::Verb;
 
 /// What may stand before the array.
 const PREAMBLE_MAX_BYTES: usize = 4096;

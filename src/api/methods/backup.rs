@@ -2,7 +2,7 @@
 
 use super::row::{FULL, Marked, Named, OPERATE, Row, Sent, delete, guest, post, put};
 use super::{Touch, lets};
-use crate::gate::mark::Mark;
+use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) static ROWS: &[Row] = &[

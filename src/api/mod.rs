@@ -1,0 +1,12 @@
+//! What Proxmox has: its methods, one row each, and the words of its API: requests, permissions, UPIDs,
+//! volumes, loose values, and the description that a cluster serves of itself.
+
+pub mod effect;
+pub mod loose;
+pub mod mark;
+pub mod methods;
+pub mod permission;
+pub mod request;
+pub mod schema;
+pub mod upid;
+pub mod volume;
