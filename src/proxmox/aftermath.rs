@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::client::{AFTERMATH_S, Client};
 use super::holder;
 use super::task;
+use crate::api::methods;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
 use crate::error::Error;
@@ -22,10 +23,6 @@ const CLOCK_SLACK_S: u64 = 2;
 /// So many of a node's newest tasks are looked at.
 const TASKS_MAX: u64 = 50;
 const EXIT_MAX_CHARS: usize = 200;
-/// Parameters that name what a POST makes.
-const NAMES: [&str; 9] = [
-    "vmid", "poolid", "userid", "groupid", "roleid", "storage", "id", "realm", "group",
-];
 /// Parameters that are no property of the object.
 const ABOUT_THE_REQUEST: [&str; 4] = ["digest", "delete", "skiplock", "background_delay"];
 const PROPERTIES_SHOWN: usize = 10;
@@ -134,13 +131,13 @@ fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<
         .saturating_sub(begun.elapsed().as_secs())
         .saturating_sub(CLOCK_SLACK_S);
     let ids = ids(request);
-    let kind = kind(request);
+    let task = methods::of(request).map_or("", |row| row.task);
     let rows = reply.data.as_array().map(Vec::as_slice).unwrap_or_default();
     let found = rows.iter().find_map(|row| {
         let upid = Upid::parse(row.get("upid")?.as_str()?).ok()?;
         let ours = upid.user == client.settings().token_id && upid.started >= since;
         let fits = ids.is_empty() || upid.id.is_empty() || ids.contains(&upid.id);
-        let ours = ours && fits && upid.kind.contains(kind) && !client.knows_task(&upid);
+        let ours = ours && fits && upid.kind.contains(task) && !client.knows_task(&upid);
         ours.then_some((row, upid))
     });
     Ok(found.map(|(row, upid)| {
@@ -199,27 +196,6 @@ fn ids(request: &Request) -> BTreeSet<String> {
     in_path.into_iter().chain(given).collect()
 }
 
-/// What the type of its task has in it.
-fn kind(request: &Request) -> &'static str {
-    const KINDS: [&str; 12] = [
-        "start", "stop", "shutdown", "reboot", "reset", "resume", "clone", "migrate", "rollback",
-        "template", "vzdump", "snapshot",
-    ];
-    let named = match parts(request)[..] {
-        [.., "remote_migrate"] => "migrate",
-        [.., "snapshot", _] => "delsnapshot",
-        [.., last] => last,
-        [] => "",
-    };
-    match named {
-        "delsnapshot" => "delsnapshot",
-        named => KINDS
-            .into_iter()
-            .find(|kind| *kind == named)
-            .unwrap_or_default(),
-    }
-}
-
 /// The object that the request is about, where it can be read and what is seen says something.
 fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
     let pool = pool(request);
@@ -264,8 +240,8 @@ fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
         (Verb::Delete, Some(_)) => is_done(false, format!("`{there}` is still there")),
         (_, None) => is_done(false, format!("`{there}` cannot be read, or is not there")),
         (Verb::Post, Some(_)) if !is_change(request) => {
-            let what = match ids(request).first() {
-                Some(vmid) => format!("guest {vmid}"),
+            let what = match request.params.get("vmid") {
+                Some(vmid) => format!("guest {}", plain(vmid)),
                 None => format!("`{there}`"),
             };
             is_done(true, format!("{what} exists now"))
@@ -293,16 +269,13 @@ fn is_change(request: &Request) -> bool {
 fn place(request: &Request) -> Option<Vec<String>> {
     let parts = parts(request);
     let path = request.path.iter().cloned();
-    let made = || {
-        let mut names = NAMES.iter();
-        names.find_map(|name| request.params.get(*name).map(plain))
-    };
+    let made = || request.params.get(methods::of(request)?.makes?).map(plain);
     match (request.verb, parts.as_slice()) {
         _ if is_change(request) => Some(path.collect()),
         (Verb::Post, ["nodes", _, "qemu" | "lxc"]) => {
             Some(path.chain([made()?, "config".to_string()]).collect())
         }
-        (_, ["nodes", ..]) => None,
+        (Verb::Delete, ["nodes", ..]) => None,
         (Verb::Delete, _) => Some(path.collect()),
         (Verb::Post, _) => Some(path.chain([made()?]).collect()),
         _ => None,

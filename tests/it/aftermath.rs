@@ -208,6 +208,9 @@ fn what_no_node_runs_is_seen_at_the_object() {
         &["nodes", "pve1", "storage", "nas", "download-url"],
     )
     .with("storage", "nas");
+    let aliases = ["nodes", "pve1", "qemu", "100", "firewall", "aliases"];
+    let aliased = pool(Verb::Post, &aliases).with("name", "db");
+    let zone = pool(Verb::Post, &["cluster", "sdn", "zones"]).with("zone", "z1");
     let no_task: fn(&Hit) -> Act = |hit| match hit.target.contains("/tasks") {
         true => ok(&json!([])),
         false => ok(&json!({})),
@@ -220,6 +223,12 @@ fn what_no_node_runs_is_seen_at_the_object() {
         (&undefined, gone, "`/storage/nas` is gone"),
         (&freed, no_task, "nothing of it is seen so far"),
         (&sent_there, no_task, "nothing of it is seen so far"),
+        (
+            &aliased,
+            no_task,
+            "`/nodes/pve1/qemu/100/firewall/aliases/db` exists now",
+        ),
+        (&zone, there, "`/cluster/sdn/zones/z1` exists now"),
         (&within, gone, "`/pools/web/db` is gone"),
         (&made, there, "`/pools/web` exists now"),
         (&made, gone, "`/pools/web` cannot be read, or is not there"),

@@ -1,6 +1,6 @@
 //! The rows of who may do what: users, groups, roles, realms, tokens, access rules, tickets.
 
-use super::row::{FULL, FULL_STOPS, Marked, Named, Row, Sent, delete, post, put};
+use super::method::{FULL, FULL_STOPS, Marked, Method, Named, Sent, delete, post, put};
 use crate::api::mark::Mark;
 
 const USER: &[Named] = &[Named::Access("userid")];
@@ -10,22 +10,22 @@ const REALM: &[Named] = &[Named::Access("realm")];
 const LOGIN: &[Named] = &[Named::Access("username")];
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
-    post("/access/users", FULL, USER),
+pub(super) static ROWS: &[Method] = &[
+    post("/access/users", FULL, USER).making("userid"),
     put("/access/users/{userid}", Marked::By(change_user), USER),
     delete("/access/users/{userid}", FULL_STOPS, USER),
     put("/access/users/{userid}/unlock-tfa", FULL, USER),
     post("/access/users/{userid}/token/{tokenid}", FULL, USER),
     put("/access/users/{userid}/token/{tokenid}", Marked::By(change_token), USER),
     delete("/access/users/{userid}/token/{tokenid}", FULL_STOPS, USER),
-    post("/access/groups", FULL, GROUP),
+    post("/access/groups", FULL, GROUP).making("groupid"),
     put("/access/groups/{groupid}", FULL, GROUP),
     delete("/access/groups/{groupid}", FULL_STOPS, GROUP),
-    post("/access/roles", FULL, ROLE),
+    post("/access/roles", FULL, ROLE).making("roleid"),
     put("/access/roles/{roleid}", FULL, ROLE),
     delete("/access/roles/{roleid}", FULL_STOPS, ROLE),
     put("/access/acl", Marked::By(rules), &[Named::Access("path")]),
-    post("/access/domains", FULL, REALM),
+    post("/access/domains", FULL, REALM).making("realm"),
     put("/access/domains/{realm}", FULL, REALM),
     delete("/access/domains/{realm}", FULL_STOPS, REALM),
     // It may remove users and what they may do.

@@ -1,18 +1,18 @@
 //! The rows of backups, backup jobs and replications.
 
-use super::row::{FULL, Marked, Named, OPERATE, Row, Sent, delete, guest, post, put};
+use super::method::{FULL, Marked, Method, Named, OPERATE, Sent, delete, guest, post, put};
 use super::{Touch, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
-    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup),
+pub(super) static ROWS: &[Method] = &[
+    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup).running("vzdump"),
 
-    post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]),
+    post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]).making("id"),
     put("/cluster/backup/{id}", Marked::By(changed_job), &[Named::Job, Named::By(of_changed_job)]),
     delete("/cluster/backup/{id}", FULL, &[Named::Job]),
 
-    post("/cluster/replication", Marked::By(replication), REPLICATED).letting(lets::replicate),
+    post("/cluster/replication", Marked::By(replication), REPLICATED).letting(lets::replicate).making("id"),
     put("/cluster/replication/{id}", Marked::By(replication), REPLICATED).letting(lets::replicate),
     delete("/cluster/replication/{id}", FULL, REPLICATED),
     post("/nodes/{node}/replication/{id}/schedule_now", OPERATE, REPLICATED).letting(lets::bare),

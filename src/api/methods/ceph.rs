@@ -1,14 +1,14 @@
 //! The rows of Ceph.
 
 use super::Touch;
-use super::row::{
-    CHANGE, CLUSTER, DESTROYS, FULL, Marked, NODE, Named, OPERATE, Row, STOPS, Sent, delete, post,
-    put,
+use super::method::{
+    CHANGE, CLUSTER, DESTROYS, FULL, Marked, Method, NODE, Named, OPERATE, STOPS, Sent, delete,
+    post, put,
 };
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Method] = &[
     put("/cluster/ceph/flags", Marked::By(flags), &[Named::Cluster, Named::By(paused)]),
     put("/cluster/ceph/flags/{flag}", Marked::By(flags), &[Named::Cluster, Named::By(paused)]),
     put("/cluster/ceph/health-mute/{code}", OPERATE, CLUSTER),
@@ -31,8 +31,8 @@ pub(super) static ROWS: &[Row] = &[
     delete("/nodes/{node}/ceph/pool/{name}", DESTROYS, DISKS),
     post("/nodes/{node}/ceph/fs/{name}", CHANGE, NODE),
     delete("/nodes/{node}/ceph/fs/{name}", DESTROYS, DISKS),
-    post("/nodes/{node}/ceph/start", OPERATE, NODE),
-    post("/nodes/{node}/ceph/stop", STOPS, &[Named::Node, Named::By(some)]),
+    post("/nodes/{node}/ceph/start", OPERATE, NODE).running("start"),
+    post("/nodes/{node}/ceph/stop", STOPS, &[Named::Node, Named::By(some)]).running("stop"),
     post("/nodes/{node}/ceph/restart", STOPS, NODE),
     post("/nodes/{node}/ceph/restart-bulk", STOPS, NODE),
 ];

@@ -1,8 +1,8 @@
 //! The rows of what a cluster has as a whole: options, pools, high availability, mappings,
 //! notifications, membership, many guests at once.
 
-use super::row::{
-    CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Named, OPERATE, Row, STOPS, Sent, delete, guest,
+use super::method::{
+    CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Method, Named, OPERATE, STOPS, Sent, delete, guest,
     post, put,
 };
 use super::{Touch, lets};
@@ -15,16 +15,16 @@ const WHOLE_POOL: &[Named] = &[Named::Pool, Named::By(members)];
 const CHOSEN: &[Named] = &[Named::By(chosen)];
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Method] = &[
     put("/cluster/options", Marked::By(options), CLUSTER),
 
-    post("/pools", CHANGE, POOL),
+    post("/pools", CHANGE, POOL).making("poolid"),
     put("/pools", CHANGE, MEMBERS),
     put("/pools/{poolid}", CHANGE, MEMBERS),
     delete("/pools", FULL, WHOLE_POOL),
     delete("/pools/{poolid}", FULL, WHOLE_POOL),
 
-    post("/cluster/ha/resources", Marked::By(ha), SID),
+    post("/cluster/ha/resources", Marked::By(ha), SID).making("sid"),
     put("/cluster/ha/resources/{sid}", Marked::By(ha), SID),
     delete("/cluster/ha/resources/{sid}", CHANGE, SID),
     post("/cluster/ha/resources/{sid}/migrate", Marked::By(ha_migrate), SID).letting(lets::ha_migrate),
@@ -32,7 +32,7 @@ pub(super) static ROWS: &[Row] = &[
     post("/cluster/ha/rules", CHANGE, CLUSTER),
     put("/cluster/ha/rules/{rule}", CHANGE, CLUSTER),
     delete("/cluster/ha/rules/{rule}", CHANGE, CLUSTER),
-    post("/cluster/ha/groups", CHANGE, CLUSTER),
+    post("/cluster/ha/groups", CHANGE, CLUSTER).making("group"),
     put("/cluster/ha/groups/{group}", CHANGE, CLUSTER),
     delete("/cluster/ha/groups/{group}", CHANGE, CLUSTER),
     post("/cluster/ha/status/arm-ha", CHANGE, CLUSTER),
@@ -44,43 +44,43 @@ pub(super) static ROWS: &[Row] = &[
     // Containers are stopped and started again on the other node.
     post("/cluster/bulk-action/guest/migrate", STOPS, CHOSEN),
 
-    post("/cluster/mapping/dir", CHANGE, CLUSTER),
+    post("/cluster/mapping/dir", CHANGE, CLUSTER).making("id"),
     put("/cluster/mapping/dir/{id}", CHANGE, CLUSTER),
     delete("/cluster/mapping/dir/{id}", FULL, CLUSTER),
-    post("/cluster/mapping/pci", CHANGE, CLUSTER),
+    post("/cluster/mapping/pci", CHANGE, CLUSTER).making("id"),
     put("/cluster/mapping/pci/{id}", CHANGE, CLUSTER),
     delete("/cluster/mapping/pci/{id}", FULL, CLUSTER),
-    post("/cluster/mapping/usb", CHANGE, CLUSTER),
+    post("/cluster/mapping/usb", CHANGE, CLUSTER).making("id"),
     put("/cluster/mapping/usb/{id}", CHANGE, CLUSTER),
     delete("/cluster/mapping/usb/{id}", FULL, CLUSTER),
-    post("/cluster/qemu/custom-cpu-models", CHANGE, CLUSTER),
+    post("/cluster/qemu/custom-cpu-models", CHANGE, CLUSTER).making("cputype"),
     put("/cluster/qemu/custom-cpu-models/{cputype}", CHANGE, CLUSTER),
     delete("/cluster/qemu/custom-cpu-models/{cputype}", FULL, CLUSTER),
     post("/cluster/metrics/server/{id}", CHANGE, CLUSTER),
     put("/cluster/metrics/server/{id}", CHANGE, CLUSTER),
     delete("/cluster/metrics/server/{id}", FULL, CLUSTER),
 
-    post("/cluster/notifications/endpoints/gotify", CHANGE, CLUSTER),
+    post("/cluster/notifications/endpoints/gotify", CHANGE, CLUSTER).making("name"),
     put("/cluster/notifications/endpoints/gotify/{name}", CHANGE, CLUSTER),
     delete("/cluster/notifications/endpoints/gotify/{name}", FULL, CLUSTER),
-    post("/cluster/notifications/endpoints/sendmail", CHANGE, CLUSTER),
+    post("/cluster/notifications/endpoints/sendmail", CHANGE, CLUSTER).making("name"),
     put("/cluster/notifications/endpoints/sendmail/{name}", CHANGE, CLUSTER),
     delete("/cluster/notifications/endpoints/sendmail/{name}", FULL, CLUSTER),
-    post("/cluster/notifications/endpoints/smtp", CHANGE, CLUSTER),
+    post("/cluster/notifications/endpoints/smtp", CHANGE, CLUSTER).making("name"),
     put("/cluster/notifications/endpoints/smtp/{name}", CHANGE, CLUSTER),
     delete("/cluster/notifications/endpoints/smtp/{name}", FULL, CLUSTER),
-    post("/cluster/notifications/endpoints/webhook", CHANGE, CLUSTER),
+    post("/cluster/notifications/endpoints/webhook", CHANGE, CLUSTER).making("name"),
     put("/cluster/notifications/endpoints/webhook/{name}", CHANGE, CLUSTER),
     delete("/cluster/notifications/endpoints/webhook/{name}", FULL, CLUSTER),
-    post("/cluster/notifications/matchers", CHANGE, CLUSTER),
+    post("/cluster/notifications/matchers", CHANGE, CLUSTER).making("name"),
     put("/cluster/notifications/matchers/{name}", CHANGE, CLUSTER),
     delete("/cluster/notifications/matchers/{name}", FULL, CLUSTER),
     post("/cluster/notifications/targets/{name}/test", OPERATE, CLUSTER),
 
-    post("/cluster/acme/account", FULL, CLUSTER),
+    post("/cluster/acme/account", FULL, CLUSTER).making("name"),
     put("/cluster/acme/account/{name}", FULL, CLUSTER),
     delete("/cluster/acme/account/{name}", FULL, CLUSTER),
-    post("/cluster/acme/plugins", FULL, CLUSTER),
+    post("/cluster/acme/plugins", FULL, CLUSTER).making("id"),
     put("/cluster/acme/plugins/{id}", FULL, CLUSTER),
     delete("/cluster/acme/plugins/{id}", FULL, CLUSTER),
     // Who belongs to the cluster; a quorum may be lost by it, and its nodes with it.

@@ -1,21 +1,26 @@
 //! The rows of firewalls: of a guest, a node, the cluster, a virtual network.
 
-use super::row::{CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, NODE, PATH, Row, delete, post, put};
+use super::method::{
+    CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, Method, NODE, PATH, delete, post, put,
+};
+
+/// What the cluster asks of a token for the firewall of a guest.
+const NETWORK: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Network"]]}"#;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
-    put("/nodes/{node}/{kind}/{vmid}/firewall/options", CHANGE_STOPS, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/firewall/rules", CHANGE, PATH),
-    put("/nodes/{node}/{kind}/{vmid}/firewall/rules/{pos}", CHANGE_CUTS, PATH),
-    delete("/nodes/{node}/{kind}/{vmid}/firewall/rules/{pos}", CHANGE_CUTS, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/firewall/aliases", CHANGE, PATH),
-    put("/nodes/{node}/{kind}/{vmid}/firewall/aliases/{name}", CHANGE_CUTS, PATH),
-    delete("/nodes/{node}/{kind}/{vmid}/firewall/aliases/{name}", CHANGE_CUTS, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/firewall/ipset", CHANGE, PATH),
-    delete("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}", CHANGE_CUTS, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}", CHANGE, PATH),
-    put("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, PATH),
-    delete("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, PATH),
+pub(super) static ROWS: &[Method] = &[
+    put("/nodes/{node}/{kind}/{vmid}/firewall/options", CHANGE_STOPS, PATH).permitted(NETWORK),
+    post("/nodes/{node}/{kind}/{vmid}/firewall/rules", CHANGE, PATH).permitted(NETWORK),
+    put("/nodes/{node}/{kind}/{vmid}/firewall/rules/{pos}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    delete("/nodes/{node}/{kind}/{vmid}/firewall/rules/{pos}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    post("/nodes/{node}/{kind}/{vmid}/firewall/aliases", CHANGE, PATH).permitted(NETWORK).making("name"),
+    put("/nodes/{node}/{kind}/{vmid}/firewall/aliases/{name}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    delete("/nodes/{node}/{kind}/{vmid}/firewall/aliases/{name}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    post("/nodes/{node}/{kind}/{vmid}/firewall/ipset", CHANGE, PATH).permitted(NETWORK).making("name"),
+    delete("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    post("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}", CHANGE, PATH).permitted(NETWORK),
+    put("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, PATH).permitted(NETWORK),
+    delete("/nodes/{node}/{kind}/{vmid}/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, PATH).permitted(NETWORK),
 
     put("/nodes/{node}/firewall/options", CHANGE_STOPS, NODE),
     post("/nodes/{node}/firewall/rules", CHANGE, NODE),
@@ -26,15 +31,15 @@ pub(super) static ROWS: &[Row] = &[
     post("/cluster/firewall/rules", CHANGE, CLUSTER),
     put("/cluster/firewall/rules/{pos}", CHANGE_CUTS, CLUSTER),
     delete("/cluster/firewall/rules/{pos}", CHANGE_CUTS, CLUSTER),
-    post("/cluster/firewall/aliases", CHANGE, CLUSTER),
+    post("/cluster/firewall/aliases", CHANGE, CLUSTER).making("name"),
     put("/cluster/firewall/aliases/{name}", CHANGE_CUTS, CLUSTER),
     delete("/cluster/firewall/aliases/{name}", CHANGE_CUTS, CLUSTER),
-    post("/cluster/firewall/ipset", CHANGE, CLUSTER),
+    post("/cluster/firewall/ipset", CHANGE, CLUSTER).making("name"),
     delete("/cluster/firewall/ipset/{name}", CHANGE_CUTS, CLUSTER),
     post("/cluster/firewall/ipset/{name}", CHANGE, CLUSTER),
     put("/cluster/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, CLUSTER),
     delete("/cluster/firewall/ipset/{name}/{cidr}", CHANGE_CUTS, CLUSTER),
-    post("/cluster/firewall/groups", CHANGE, CLUSTER),
+    post("/cluster/firewall/groups", CHANGE, CLUSTER).making("group"),
     delete("/cluster/firewall/groups/{group}", CHANGE_CUTS, CLUSTER),
     post("/cluster/firewall/groups/{group}", CHANGE, CLUSTER),
     put("/cluster/firewall/groups/{group}/{pos}", CHANGE_CUTS, CLUSTER),

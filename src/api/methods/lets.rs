@@ -2,7 +2,7 @@
 //! complete.
 
 use super::drive::{self, Drive};
-use super::row::{Sent, plain};
+use super::method::{Sent, plain};
 
 /// What a protected guest is let of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! What a request weighs: one table from method, path and arguments to a mark and to what it
-//! touches. The gate holds every request against it, whatever the tool declared.
+//! One row a method of the API: what it risks and touches, what it asks of a token, how a lost answer is
+//! looked for. The gate, the check of privileges and the search for lost writes read the same row.
 //!
 //! A GET reads. A write that has no row is `F?`.
 
@@ -11,18 +11,18 @@ pub mod drive;
 mod firewall;
 mod guest;
 mod lets;
+mod method;
 mod network;
 mod node;
-mod row;
 mod storage;
 mod touch;
 
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
-use row::{Row, Sent};
+use method::Sent;
 
 pub use lets::{Condition, Lets};
-pub use row::{items, plain};
+pub use method::{Method, items, plain};
 pub use touch::Touch;
 
 /// What a request does, and to what.
@@ -77,7 +77,7 @@ pub enum Changes {
 }
 
 /// The table, a noun a part.
-static TABLE: [&[Row]; 9] = [
+static TABLE: [&[Method]; 9] = [
     guest::ROWS,
     backup::ROWS,
     storage::ROWS,
@@ -136,18 +136,16 @@ fn named(request: &Request) -> Vec<String> {
         .collect()
 }
 
-/// Whether the table has a row for a request.
-pub fn is_listed(request: &Request) -> bool {
-    find(request).is_some()
+/// All rows.
+pub fn all() -> impl Iterator<Item = &'static Method> {
+    TABLE.iter().flat_map(|part| part.iter())
 }
 
-/// Every row as method and path, for tests and documents.
-pub fn rows() -> impl Iterator<Item = (Verb, &'static str)> {
-    let rows = TABLE.iter().flat_map(|part| part.iter());
-    rows.map(|row| (row.verb, row.path))
+/// The row of a request.
+pub fn of(request: &Request) -> Option<&'static Method> {
+    find(request).map(|(row, _)| row)
 }
 
-fn find(request: &Request) -> Option<(&'static Row, Sent<'_>)> {
-    let mut rows = TABLE.iter().flat_map(|part| part.iter());
-    rows.find_map(|row| Some((row, row.takes(request)?)))
+fn find(request: &Request) -> Option<(&'static Method, Sent<'_>)> {
+    all().find_map(|row| Some((row, row.takes(request)?)))
 }

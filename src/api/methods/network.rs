@@ -2,10 +2,10 @@
 //!
 //! Changes wait until they are applied, which is what cuts off.
 
-use super::row::{CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, NODE, Row, delete, post, put};
+use super::method::{CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, Method, NODE, delete, post, put};
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Method] = &[
     post("/nodes/{node}/network", CHANGE, NODE),
     put("/nodes/{node}/network/{iface}", CHANGE, NODE),
     delete("/nodes/{node}/network/{iface}", CHANGE, NODE),
@@ -16,10 +16,10 @@ pub(super) static ROWS: &[Row] = &[
     post("/cluster/sdn/rollback", CHANGE, CLUSTER),
     post("/cluster/sdn/lock", CHANGE, CLUSTER),
     delete("/cluster/sdn/lock", CHANGE, CLUSTER),
-    post("/cluster/sdn/zones", CHANGE, CLUSTER),
+    post("/cluster/sdn/zones", CHANGE, CLUSTER).making("zone"),
     put("/cluster/sdn/zones/{zone}", CHANGE, CLUSTER),
     delete("/cluster/sdn/zones/{zone}", CHANGE, CLUSTER),
-    post("/cluster/sdn/vnets", CHANGE, CLUSTER),
+    post("/cluster/sdn/vnets", CHANGE, CLUSTER).making("vnet"),
     put("/cluster/sdn/vnets/{vnet}", CHANGE, CLUSTER),
     delete("/cluster/sdn/vnets/{vnet}", CHANGE, CLUSTER),
     post("/cluster/sdn/vnets/{vnet}/subnets", CHANGE, CLUSTER),
@@ -29,13 +29,13 @@ pub(super) static ROWS: &[Row] = &[
     post("/cluster/sdn/vnets/{vnet}/ips", CHANGE, CLUSTER),
     put("/cluster/sdn/vnets/{vnet}/ips", CHANGE_CUTS, CLUSTER),
     delete("/cluster/sdn/vnets/{vnet}/ips", CHANGE_CUTS, CLUSTER),
-    post("/cluster/sdn/controllers", CHANGE, CLUSTER),
+    post("/cluster/sdn/controllers", CHANGE, CLUSTER).making("controller"),
     put("/cluster/sdn/controllers/{controller}", CHANGE, CLUSTER),
     delete("/cluster/sdn/controllers/{controller}", CHANGE, CLUSTER),
-    post("/cluster/sdn/dns", CHANGE, CLUSTER),
+    post("/cluster/sdn/dns", CHANGE, CLUSTER).making("dns"),
     put("/cluster/sdn/dns/{dns}", CHANGE, CLUSTER),
     delete("/cluster/sdn/dns/{dns}", CHANGE, CLUSTER),
-    post("/cluster/sdn/ipams", CHANGE, CLUSTER),
+    post("/cluster/sdn/ipams", CHANGE, CLUSTER).making("ipam"),
     put("/cluster/sdn/ipams/{ipam}", CHANGE, CLUSTER),
     delete("/cluster/sdn/ipams/{ipam}", CHANGE, CLUSTER),
     post("/cluster/sdn/fabrics/fabric", CHANGE, CLUSTER),

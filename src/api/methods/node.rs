@@ -1,13 +1,13 @@
 //! The rows of nodes: power, services, disks, certificates, packages, all their guests at once.
 
 use super::Touch;
-use super::row::{
-    CHANGE, CHANGE_STOPS, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, NODE, Named, OPERATE, OVERWRITES,
-    Row, STOPS, Sent, delete, guest, post, put,
+use super::method::{
+    CHANGE, CHANGE_STOPS, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Method, NODE, Named, OPERATE,
+    OVERWRITES, STOPS, Sent, delete, guest, post, put,
 };
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
+pub(super) static ROWS: &[Method] = &[
     post("/nodes/{node}/status", FULL_STOPS, &[Named::Node, Named::By(guests_on)]),
     post("/nodes/{node}/startall", OPERATE, NODE),
     post("/nodes/{node}/stopall", STOPS, &[Named::Node, Named::By(chosen)]),
@@ -17,10 +17,10 @@ pub(super) static ROWS: &[Row] = &[
     post("/nodes/{node}/wakeonlan", OPERATE, NODE),
     delete("/nodes/{node}/tasks/{upid}", CUTS_OFF, &[Named::Task]),
 
-    post("/nodes/{node}/services/{service}/start", CHANGE, NODE),
+    post("/nodes/{node}/services/{service}/start", CHANGE, NODE).running("start"),
     post("/nodes/{node}/services/{service}/reload", CHANGE, NODE),
     post("/nodes/{node}/services/{service}/restart", CHANGE_STOPS, SERVICE),
-    post("/nodes/{node}/services/{service}/stop", CHANGE_STOPS, SERVICE),
+    post("/nodes/{node}/services/{service}/stop", CHANGE_STOPS, SERVICE).running("stop"),
 
     put("/nodes/{node}/config", CHANGE, NODE),
     put("/nodes/{node}/dns", CHANGE, NODE),

@@ -1,11 +1,13 @@
 //! The rows of storages and of what is on them.
 
-use super::row::{CHANGE, DESTROYS, FULL, Marked, Named, Row, STORAGE, Sent, delete, post, put};
+use super::method::{
+    CHANGE, DESTROYS, FULL, Marked, Method, Named, STORAGE, Sent, delete, post, put,
+};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Row] = &[
-    post("/storage", Marked::By(retention), STORAGE),
+pub(super) static ROWS: &[Method] = &[
+    post("/storage", Marked::By(retention), STORAGE).making("storage"),
     put("/storage/{storage}", Marked::By(define), STORAGE),
     delete("/storage/{storage}", FULL, STORAGE),
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Kind, Limits, Method, Param};
+use super::{DescribedMethod, Kind, Limits, Param};
 use crate::meant;
 use crate::text::printable;
 
@@ -14,7 +14,7 @@ const OPTIONS_SHOWN: usize = 25;
 /// Taken by every method: the web interface sends it against caches.
 const IGNORED: &str = "_dc";
 
-impl Method {
+impl DescribedMethod {
     /// Every problem of `arguments`, as a sentence each; empty where they fit. The parameters that
     /// the path carries count as given.
     pub fn check(&self, arguments: &Map<String, Value>) -> Vec<String> {

@@ -18,14 +18,14 @@ pub use read::read;
 /// One version's methods.
 #[derive(Debug, Default)]
 pub struct Schema {
-    methods: Vec<Method>,
+    methods: Vec<DescribedMethod>,
     /// Estimated heap, in bytes; see [`Schema::heap_bytes`].
     heap_bytes: usize,
 }
 
 /// One method of one path.
 #[derive(Debug, PartialEq)]
-pub struct Method {
+pub struct DescribedMethod {
     pub verb: Verb,
     /// `/nodes/{node}/qemu/{vmid}/config`.
     pub template: Arc<str>,
@@ -73,10 +73,12 @@ pub struct Limits {
 }
 
 impl Schema {
-    fn new(mut methods: Vec<Method>, shared_bytes: usize) -> Schema {
+    fn new(mut methods: Vec<DescribedMethod>, shared_bytes: usize) -> Schema {
         methods.shrink_to_fit();
-        let own: usize = methods.iter().map(Method::heap_bytes).sum();
-        let table = methods.capacity().saturating_mul(size_of::<Method>());
+        let own: usize = methods.iter().map(DescribedMethod::heap_bytes).sum();
+        let table = methods
+            .capacity()
+            .saturating_mul(size_of::<DescribedMethod>());
         Schema {
             methods,
             heap_bytes: own.saturating_add(table).saturating_add(shared_bytes),
@@ -85,7 +87,7 @@ impl Schema {
 
     /// The method that a request of `verb` to the path of `parts` reaches. A literal part goes
     /// before a slot, as in Proxmox.
-    pub fn find(&self, verb: Verb, parts: &[&str]) -> Option<&Method> {
+    pub fn find(&self, verb: Verb, parts: &[&str]) -> Option<&DescribedMethod> {
         let methods = self.methods.iter().filter(|method| method.verb == verb);
         methods
             .filter_map(|method| method.matches(parts).map(|literals| (literals, method)))
@@ -93,7 +95,7 @@ impl Schema {
             .map(|(_, method)| method)
     }
 
-    pub fn methods(&self) -> &[Method] {
+    pub fn methods(&self) -> &[DescribedMethod] {
         &self.methods
     }
 
@@ -103,7 +105,7 @@ impl Schema {
     }
 }
 
-impl Method {
+impl DescribedMethod {
     /// Which of `parts` are literal, from the left, where all of them fit.
     fn matches(&self, parts: &[&str]) -> Option<Vec<bool>> {
         let mut template = self.template.split('/').skip(1);

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::Value;
 
 use super::raw::{Loose, NAME_MAX_BYTES, RawMethod, RawMethods, RawParam};
-use super::{Kind, Limits, Method, Param, Schema};
+use super::{DescribedMethod, Kind, Limits, Param, Schema};
 use crate::api::request::Verb;
 
 /// What may stand before the array.
@@ -63,7 +63,7 @@ pub fn read(source: &mut dyn Read) -> Result<Schema, String> {
 /// What has been read, with equal texts kept once.
 #[derive(Default)]
 struct Builder {
-    methods: Vec<Method>,
+    methods: Vec<DescribedMethod>,
     params: usize,
     texts: HashMap<String, Arc<str>>,
     lists: HashMap<Vec<String>, Arc<[Arc<str>]>>,
@@ -212,7 +212,7 @@ impl Builder {
             params.push(self.param(&name, raw));
         }
         params.sort_by(|a, b| a.name.cmp(&b.name));
-        let method = Method {
+        let method = DescribedMethod {
             verb,
             template: self.text(template),
             params: params.into_boxed_slice(),

@@ -1,4 +1,5 @@
-//! One row of the table: a method and a path, what they weigh, and where what they touch is named.
+//! One row of the table: a method of the API, what it risks, where what it touches is named, what it asks
+//! of a token, and by what it is found again where its answer was lost.
 
 use serde_json::{Map, Value};
 
@@ -7,11 +8,19 @@ use super::{Changes, Held, Touch, Volumes};
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 
-pub(super) struct Row {
-    pub(super) verb: Verb,
+/// A method of the API.
+pub struct Method {
+    pub verb: Verb,
     /// `{kind}` stands for `qemu` and `lxc`.
-    pub(super) path: &'static str,
+    pub path: &'static str,
     pub(super) changes: Changes,
+    /// What the cluster asks of a token, in the words of its description: where that is a plain check,
+    /// and alike in Proxmox VE 8 and 9.
+    pub permissions: Option<&'static str>,
+    /// The parameter that names what it makes, which can be read at its path with that name behind.
+    pub makes: Option<&'static str>,
+    /// What the type of its task has in it; empty where that is not known, or there is none.
+    pub task: &'static str,
     mark: Marked,
     touches: &'static [Named],
     lets: fn(&Sent) -> Lets,
@@ -71,24 +80,32 @@ pub(super) const NODE: &[Named] = &[Named::Node];
 pub(super) const STORAGE: &[Named] = &[Named::Storage];
 pub(super) const CLUSTER: &[Named] = &[Named::Cluster];
 
-pub(super) const fn post(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
-    Row::new(Verb::Post, path, mark, touches)
+pub(super) const fn post(path: &'static str, mark: Marked, touches: &'static [Named]) -> Method {
+    Method::new(Verb::Post, path, mark, touches)
 }
 
-pub(super) const fn put(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
-    Row::new(Verb::Put, path, mark, touches)
+pub(super) const fn put(path: &'static str, mark: Marked, touches: &'static [Named]) -> Method {
+    Method::new(Verb::Put, path, mark, touches)
 }
 
-pub(super) const fn delete(path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
-    Row::new(Verb::Delete, path, mark, touches)
+pub(super) const fn delete(path: &'static str, mark: Marked, touches: &'static [Named]) -> Method {
+    Method::new(Verb::Delete, path, mark, touches)
 }
 
-impl Row {
-    const fn new(verb: Verb, path: &'static str, mark: Marked, touches: &'static [Named]) -> Row {
-        Row {
+impl Method {
+    const fn new(
+        verb: Verb,
+        path: &'static str,
+        mark: Marked,
+        touches: &'static [Named],
+    ) -> Method {
+        Method {
             verb,
             path,
             changes: Changes::Nothing,
+            permissions: None,
+            makes: None,
+            task: "",
             mark,
             touches,
             lets: lets::nothing,
@@ -96,13 +113,28 @@ impl Row {
         }
     }
 
-    pub(super) const fn changing(self, changes: Changes) -> Row {
-        Row { changes, ..self }
+    pub(super) const fn changing(self, changes: Changes) -> Method {
+        Method { changes, ..self }
+    }
+
+    pub(super) const fn permitted(mut self, permissions: &'static str) -> Method {
+        self.permissions = Some(permissions);
+        self
+    }
+
+    pub(super) const fn making(mut self, param: &'static str) -> Method {
+        self.makes = Some(param);
+        self
+    }
+
+    pub(super) const fn running(mut self, task: &'static str) -> Method {
+        self.task = task;
+        self
     }
 
     /// What of it a protected guest is let; of others nothing.
-    pub(super) const fn letting(self, lets: fn(&Sent) -> Lets) -> Row {
-        Row { lets, ..self }
+    pub(super) const fn letting(self, lets: fn(&Sent) -> Lets) -> Method {
+        Method { lets, ..self }
     }
 
     pub(super) fn lets(&self, sent: &Sent) -> Lets {
@@ -110,8 +142,8 @@ impl Row {
     }
 
     /// Which volumes of its guest it changes; of others none.
-    pub(super) const fn about(self, volumes: fn(&Sent) -> Volumes) -> Row {
-        Row { volumes, ..self }
+    pub(super) const fn about(self, volumes: fn(&Sent) -> Volumes) -> Method {
+        Method { volumes, ..self }
     }
 
     pub(super) fn volumes(&self, sent: &Sent) -> Volumes {
