@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::api::loose;
 use crate::api::request::{Request, Verb};
 
 /// How long, in seconds, what is known of a name goes before what the list says.
@@ -86,11 +87,7 @@ impl Names {
 /// The guest whose name a write gives, or may change.
 fn written(request: &Request) -> Option<(u32, Name)> {
     let text = |key: &str| request.params.get(key).and_then(Value::as_str);
-    let number = |key: &str| {
-        let value = request.params.get(key)?;
-        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-        u32::try_from(number).ok()
-    };
+    let number = |key: &str| loose::vmid(request.params.get(key)?);
     let name = || match text("name").or_else(|| text("hostname")) {
         Some(name) => Name::Is(name.to_string()),
         None => Name::Doubtful,

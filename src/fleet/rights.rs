@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::sight::Sight;
 use super::{Fleet, lock};
+use crate::api::loose::flag;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::room::Kept;
@@ -61,7 +62,7 @@ impl Rights {
             };
             let held = held.iter();
             let held: Privileges = held
-                .map(|(name, below)| (name.as_str().into(), is_set(below)))
+                .map(|(name, below)| (name.as_str().into(), flag(Some(below))))
                 .collect();
             let held = match known.get(&held) {
                 Some(equal) => Arc::clone(equal),
@@ -246,14 +247,4 @@ fn are_rights(data: &Value) -> bool {
     };
     let paths = data.as_object();
     paths.is_some_and(|paths| paths.values().all(of_path))
-}
-
-/// A truth of Proxmox's: 1 or 0, as a number or a text.
-fn is_set(value: &Value) -> bool {
-    match value {
-        Value::Bool(truth) => *truth,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !matches!(text.as_str(), "" | "0"),
-        _ => false,
-    }
 }

@@ -11,7 +11,8 @@ mod show;
 use serde_json::Value;
 
 use super::reach::Reach;
-use crate::api::methods::{Held, Shared, Volumes, drive, plain};
+use crate::api::loose::{self, plain};
+use crate::api::methods::{Held, Shared, Volumes, drive};
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
 use crate::error::Error;
@@ -207,9 +208,7 @@ fn listed(reach: &Reach, node: &str, storage: &str, volume: &str) -> Result<Vec<
 }
 
 pub(super) fn vmid_of(row: &Value) -> Option<u32> {
-    let vmid = row.get("vmid")?;
-    let number = vmid.as_u64().or_else(|| vmid.as_str()?.parse().ok())?;
-    u32::try_from(number).ok()
+    loose::vmid(row.get("vmid")?)
 }
 
 /// A request that reads a guest's configuration with what waits for a restart.

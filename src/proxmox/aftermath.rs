@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::client::{AFTERMATH_S, Client};
 use super::holder;
 use super::task;
+use crate::api::loose::plain;
 use crate::api::methods;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
@@ -313,13 +314,4 @@ fn compared(request: &Request, data: &Value, there: &str) -> Option<Seen> {
         ),
     };
     Some(Seen { sentence, hint })
-}
-
-/// A value as Proxmox writes it: it gives numbers as texts, and the other way round.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => u8::from(*yes).to_string(),
-        other => other.to_string(),
-    }
 }

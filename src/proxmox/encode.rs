@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use crate::api::loose::plain;
 use crate::api::request::{Request, Verb};
 
 /// The JSON body of a POST or PUT; empty for the other methods. Unset parameters are left out:
@@ -35,9 +36,7 @@ pub fn target_of(request: &Request) -> String {
     let mut add = |name: &str, value: &Value| {
         let text = match value {
             Value::Null => return,
-            Value::Bool(yes) => if *yes { "1" } else { "0" }.to_string(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+            value => plain(value),
         };
         target.push(separator);
         separator = '&';

@@ -11,6 +11,7 @@ use super::look::{self, Look};
 use super::session::{Session, Timing};
 use super::settings::{Endpoint, Settings};
 use super::tls::{self, Trusted};
+use crate::api::loose::boolean;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
@@ -178,10 +179,6 @@ impl Asking<'_> {
         let (_, token) = self
             .get(&["access", "users", user, "token", token], &mut None)
             .ok()?;
-        match token.get("privsep")? {
-            Value::Bool(separated) => Some(*separated),
-            Value::String(text) => Some(text != "0"),
-            number => number.as_i64().map(|number| number != 0),
-        }
+        boolean(token.get("privsep")?)
     }
 }

@@ -302,26 +302,3 @@ pub fn gib(bytes: u64) -> f64 {
     let tenths = (bytes as f64 / f64::from(1 << 30) * 10.0).round();
     tenths / 10.0
 }
-
-/// A number that the API gave as a number or as text.
-pub fn number(value: Option<&Value>) -> u64 {
-    match value {
-        Some(Value::Number(number)) => number
-            .as_u64()
-            .or_else(|| number.as_f64().map(whole))
-            .unwrap_or_default(),
-        Some(Value::String(text)) => text.parse().unwrap_or_default(),
-        Some(Value::Bool(yes)) => u64::from(*yes),
-        _ => 0,
-    }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A cast of floats saturates.
-fn whole(number: f64) -> u64 {
-    number as u64
-}
-
-/// A boolean that the API gave as 0 and 1, as text, or as such.
-pub fn flag(value: Option<&Value>) -> bool {
-    number(value) != 0
-}

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::fleet::{Gaps, cut, percent, unseen};
+use crate::api::loose;
+use crate::api::loose::number;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -17,7 +19,7 @@ use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{
-    self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, number, says_something,
+    self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, says_something,
 };
 use crate::tool::{Marks, Run, Subject, Tool};
 
@@ -342,7 +344,7 @@ fn bridge(row: &Value) -> Value {
         let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
         Value::from(printable(text, TEXT_MAX_CHARS))
     };
-    let active = rows::flag(row.get("active"));
+    let active = loose::flag(row.get("active"));
     let entries = [
         ("bridge", text("iface")),
         ("type", text("type")),
@@ -352,7 +354,7 @@ fn bridge(row: &Value) -> Value {
         ("ports", text("bridge_ports")),
         (
             "vlan_aware",
-            rows::flag(row.get("bridge_vlan_aware")).into(),
+            loose::flag(row.get("bridge_vlan_aware")).into(),
         ),
     ];
     telling(&entries)

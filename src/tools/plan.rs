@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::backup::archives::Archive;
 use super::backup::of_guest::Backups;
 use super::disks::{self, Disk};
+use crate::api::loose::flag;
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::gate::reach::Reach;
 use crate::gate::volumes;
 use crate::text::printable;
 use crate::time;
-use crate::tool::rows::{flag, says_something};
+use crate::tool::rows::says_something;
 use crate::wait;
 
 /// How long a plan looks for linked clones, in seconds, all storages together.

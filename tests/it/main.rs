@@ -53,6 +53,7 @@ mod leaks;
 mod listen;
 mod listing;
 mod lookup;
+mod loose;
 mod manifest;
 mod masking;
 mod memory;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::method::plain;
+use crate::api::loose::plain;
 use crate::api::volume;
 
 /// Keys of a guest that hold a volume, before their number.

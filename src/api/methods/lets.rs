@@ -2,7 +2,8 @@
 //! complete.
 
 use super::drive::{self, Drive};
-use super::method::{Sent, plain};
+use super::method::Sent;
+use crate::api::loose::{plain, truth};
 
 /// What a protected guest is let of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,7 +235,7 @@ pub(super) fn configure(sent: &Sent) -> Lets {
 fn setting(key: &str, text: &str, sent: &Sent) -> Option<Option<Condition>> {
     match key {
         "digest" | "background_delay" | "delete" | "revert" => Some(None),
-        "protection" => matches!(text, "1" | "true").then_some(None),
+        "protection" => (truth(text) == Some(true)).then_some(None),
         "force" | "skiplock" => (!sent.is_set(key)).then_some(None),
         "cores" | "memory" => {
             let number = text.strip_prefix("current=").unwrap_or(text).parse().ok()?;

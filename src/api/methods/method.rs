@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::lets::{self, Lets};
 use super::{Changes, Held, Touch, Volumes};
+use crate::api::loose::{boolean, items, plain};
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 
@@ -200,7 +201,7 @@ impl Sent<'_> {
     /// Whether a boolean parameter is on, however it is written. What is no boolean counts as on.
     pub(super) fn is_set(&self, param: &str) -> bool {
         let value = self.params.get(param);
-        value.is_some_and(|value| !matches!(plain(value).as_str(), "0" | "false"))
+        value.is_some_and(|value| boolean(value) != Some(false))
     }
 
     pub(super) fn text(&self, param: &str) -> Option<String> {
@@ -264,25 +265,6 @@ fn volume(storage: &str, volume: &str) -> String {
     } else {
         format!("{storage}:{volume}")
     }
-}
-
-/// A parameter as text.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// A parameter as a list: an array, or a text that Proxmox splits.
-pub fn items(value: &Value) -> Vec<String> {
-    if let Value::Array(values) = value {
-        return values.iter().map(plain).collect();
-    }
-    let apart = |c: char| matches!(c, ',' | ';' | '\0') || c.is_whitespace();
-    let text = plain(value);
-    let items = text.split(apart).filter(|item| !item.is_empty());
-    items.map(str::to_string).collect()
 }
 
 /// Changes every volume of its guest.

@@ -22,7 +22,7 @@ use crate::api::request::{Request, Verb};
 use method::Sent;
 
 pub use lets::{Condition, Lets};
-pub use method::{Method, items, plain};
+pub use method::Method;
 pub use touch::Touch;
 
 /// What a request does, and to what.

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{DescribedMethod, Kind, Limits, Param};
+use crate::api::loose::truth;
 use crate::meant;
 use crate::text::printable;
 
@@ -94,10 +95,7 @@ impl Param {
                 let fits = match value {
                     Value::Bool(_) => true,
                     Value::Number(number) => matches!(number.as_u64(), Some(0 | 1)),
-                    Value::String(text) => matches!(
-                        text.to_ascii_lowercase().as_str(),
-                        "0" | "1" | "yes" | "no" | "on" | "off" | "true" | "false"
-                    ),
+                    Value::String(text) => truth(text).is_some(),
                     _ => false,
                 };
                 if fits { None } else { wanted("true or false") }

@@ -4,6 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cure;
+use crate::api::loose::flag;
 use crate::error::Error;
 use crate::proxmox::cert::{self, Certificate};
 use crate::proxmox::digest::{fingerprint_text, sha256};
@@ -14,7 +15,6 @@ use crate::proxmox::probe::{Date, Probe};
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
 use crate::text::printable;
 use crate::time;
-use crate::tool::rows::flag;
 use crate::tools::fleet::Quorum;
 use serde_json::Value;
 

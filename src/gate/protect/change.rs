@@ -1,7 +1,8 @@
 //! What a request changes of the facts that rules go by. Pure.
 
-use super::facts::{Facts, is_on};
-use crate::api::methods::{Changes, items, plain};
+use super::facts::Facts;
+use crate::api::loose::{items, plain, truth};
+use crate::api::methods::Changes;
 use crate::api::request::Request;
 
 /// What will be otherwise; nothing where it stays.
@@ -40,7 +41,7 @@ impl Change {
         };
         let flag_off = match after("protection") {
             None => false,
-            Some(After::Is(text)) => !is_on(&text),
+            Some(After::Is(text)) => truth(&text) != Some(true),
             Some(After::Gone | After::Now) => true,
         };
         Change {

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::facts::Facts;
+use crate::api::loose::flag;
+use crate::api::methods::Condition;
 use crate::api::methods::drive::Drive;
-use crate::api::methods::{Condition, plain};
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
@@ -105,8 +106,7 @@ fn can_snapshot(reach: &Reach, vmid: u32, facts: &Facts) -> Result<bool, Error> 
         "/feature",
         Some(("feature", "snapshot")),
     )?;
-    let has = feature.get("hasFeature").map(plain);
-    Ok(matches!(has.as_deref(), Some("1" | "true")))
+    Ok(flag(feature.get("hasFeature")))
 }
 
 fn read(

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::guests::{self, At, Found};
-use crate::api::methods::{items, plain};
+use crate::api::loose::{items, plain, truth};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -68,7 +68,8 @@ impl Facts {
         let name = said(rows, key, "value").unwrap_or_else(|| unnamed.clone());
         let next = said(rows, key, "pending");
         let tags_now = list(rows, "value");
-        let on = |state| said(rows, "protection", state).is_some_and(|text| is_on(&text));
+        let on =
+            |state| said(rows, "protection", state).is_some_and(|text| truth(&text) == Some(true));
         Facts {
             names: std::iter::once(name.clone()).chain(next).collect(),
             tags: tags_now
@@ -97,11 +98,4 @@ fn list(rows: &[Value], state: &str) -> Vec<String> {
     said(rows, "tags", state)
         .map(|text| items(&text.into()))
         .unwrap_or_default()
-}
-
-/// Whether Proxmox takes a text as a boolean that is on.
-pub(super) fn is_on(text: &str) -> bool {
-    ["1", "on", "yes", "true"]
-        .iter()
-        .any(|on| text.eq_ignore_ascii_case(on))
 }

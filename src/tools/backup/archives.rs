@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use crate::api::loose::{flag, number};
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::fleet::rights::Rights;
 use crate::gate::reach::Reach;
 use crate::room;
 use crate::text::printable;
-use crate::tool::rows::{ROW_BYTES, flag, number};
+use crate::tool::rows::ROW_BYTES;
 use crate::wait;
 
 /// How long one storage of several may take.

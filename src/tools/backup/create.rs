@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::stores::Stores;
+use crate::api::loose::flag;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::api::upid;
@@ -12,7 +13,6 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::archives::{self, Archive};
 use super::over;
 use super::source::{Source, Target};
+use crate::api::loose;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -266,11 +267,7 @@ fn claimed<T>(
 
 fn next_free(reach: &Reach) -> Result<u32, Error> {
     let next = reach.get("/cluster/nextid", &[])?;
-    let vmid = match &*next {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_u64().and_then(|vmid| u32::try_from(vmid).ok()),
-    };
-    vmid.ok_or_else(|| Error::NotAnAnswer {
+    loose::vmid(&next).ok_or_else(|| Error::NotAnAnswer {
         cluster: reach.cluster_name().to_string(),
         request: "GET /cluster/nextid".into(),
         wrote: false,

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use crate::api::loose::flag;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::text::printable;
-use crate::tool::rows::flag;
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 /// Where Proxmox's installer puts disks.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::api::loose::flag;
 use crate::error::Error;
 use crate::gate::reach::Reach;
-use crate::tool::rows::flag;
 
 /// What the members of a cluster say of their majority.
 #[derive(Debug, PartialEq)]

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::no_effect;
-use super::property::{self, Properties, plain};
+use super::property::{self, Properties};
+use crate::api::loose::{number, plain, truth};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
-use crate::tool::rows::number;
 
 const VALUE_MAX_CHARS: usize = 500;
 /// What of a card's or a cloud-init option's properties is about addresses.
@@ -190,7 +190,7 @@ fn is_agent_on(config: &Value) -> bool {
         Some((None, value)) => Some(value),
         _ => agent.get("enabled"),
     };
-    matches!(enabled, Some("1" | "on" | "yes" | "true"))
+    enabled.and_then(truth) == Some(true)
 }
 
 /// One interface as the guest has it.

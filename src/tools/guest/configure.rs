@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use super::no_effect::{self, Reverted};
 use super::place::{self, Problems};
-use super::property::{self, Held, Properties, plain};
+use super::property::{self, Held, Properties};
 use super::settings::{self, SETTINGS};
 use super::{GUEST, answer_for, change, encoded};
+use crate::api::loose::plain;
 use crate::api::mark::Mark;
 use crate::api::request::Verb;
 use crate::error::Error;
@@ -186,11 +187,7 @@ fn changed(
 
 /// Whether an option has this value already.
 fn is_so(key: &str, now: Option<&Value>, value: &Value) -> bool {
-    let text = |value: &Value| match value {
-        Value::Bool(yes) => u8::from(*yes).to_string(),
-        other => plain(other),
-    };
-    now.is_some_and(|now| encoded::is_same(key, &text(now), &text(value)))
+    now.is_some_and(|now| encoded::is_same(key, &plain(now), &plain(value)))
 }
 
 fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {

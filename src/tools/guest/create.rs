@@ -10,6 +10,7 @@ use super::place::{self, Node, Problems, Store};
 use super::property::{self, Held};
 use super::settings::{self, SETTINGS};
 use super::vmid;
+use crate::api::loose;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -308,7 +309,7 @@ fn taken(
 /// Whether the settings bring a disk, so that none is made beside it.
 fn has_disk(settings: &Map<String, Value>) -> bool {
     settings.iter().any(|(key, value)| {
-        let properties = property::Properties::parse(&property::plain(value));
+        let properties = property::Properties::parse(&loose::plain(value));
         let disk = property::is_disk(GuestKind::Qemu, key) && !property::is_state(key);
         disk && property::held(&properties) != Held::Cd
     })

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::property::plain;
+use crate::api::loose::plain;
 
 const KEYS: &str = "sshkeys";
 const SMBIOS: &str = "smbios1";

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, addresses, answer_for, encoded};
+use crate::api::loose::{flag, fraction, number};
 use crate::api::mark::Mark;
 use crate::charged::Charged;
 use crate::error::Error;
@@ -11,7 +12,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
-use crate::tool::rows::{flag, gib, mib, number, says_something};
+use crate::tool::rows::{gib, mib, says_something};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::backup::archives::Archive;
 use crate::tools::backup::of_guest::Backups;
@@ -159,10 +160,7 @@ fn status(current: &Value, first_disk: Option<&'static str>) -> Map<String, Valu
         let state = ha.get("state").and_then(Value::as_str);
         printable(state.unwrap_or("managed"), VALUE_MAX_CHARS)
     });
-    let cpu = match current.get("cpu") {
-        Some(Value::String(number)) => number.parse().unwrap_or_default(),
-        number => number.and_then(Value::as_f64).unwrap_or_default(),
-    };
+    let cpu = fraction(current.get("cpu"));
     let mut status = Map::new();
     status.insert("status".into(), state(current).into());
     let mut facts = vec![

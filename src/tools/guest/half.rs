@@ -5,7 +5,8 @@
 use serde_json::{Map, Value};
 
 use super::encoded;
-use super::property::{self, Held, Properties, plain};
+use super::property::{self, Held, Properties};
+use crate::api::loose::plain;
 use crate::api::request::Request;
 use crate::error::Error;
 use crate::fleet::index::Kind;

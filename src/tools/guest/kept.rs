@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::place::names;
-use super::property::{Properties, numbered, plain};
+use super::property::{Properties, numbered};
+use crate::api::loose::{flag, plain};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::rule::{Protected, Rule};
 use crate::gate::reach::Reach;
-use crate::tool::rows::flag;
 use crate::tools::state::At;
 
 /// The configuration of the copy that was made; where it cannot be read, what it was made of.

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value};
 
-use super::property::{self, plain};
+use super::property;
+use crate::api::loose::{flag, plain};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::text::repeated;
-use crate::tool::rows::flag;
 use crate::tools::disks;
 
 /// Options of a VM that reach it through its cloud-init drive alone; with `ipconfigN`.
@@ -95,7 +95,7 @@ fn of_template(config: &Map<String, Value>, sent: &Map<String, Value>) -> Option
         return None;
     }
     let starts = |key: &&str| match *key {
-        "onboot" => sent.get("onboot").is_some_and(is_yes),
+        "onboot" => sent.get("onboot").is_some_and(|value| flag(Some(value))),
         key => sent.contains_key(key),
     };
     let options: Vec<&str> = ["onboot", "startup"].into_iter().filter(starts).collect();
@@ -106,10 +106,6 @@ fn of_template(config: &Map<String, Value>, sent: &Map<String, Value>) -> Option
             if options.len() == 1 { "has" } else { "have" }
         )
     })
-}
-
-fn is_yes(value: &Value) -> bool {
-    flag(Some(value)) || value.as_str() == Some("true")
 }
 
 /// What a `revert` takes back: what of it is pending, and what is not, which Proxmox takes as well.

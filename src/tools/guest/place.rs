@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::property::{Properties, is_disk, is_tpm, plain};
+use super::property::{Properties, is_disk, is_tpm};
+use crate::api::loose::{flag, number, plain};
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
@@ -13,7 +14,6 @@ use crate::gate::reach::Reach;
 use crate::proxmox::advice;
 use crate::proxmox::settings::Settings;
 use crate::text::printable;
-use crate::tool::rows::{flag, number};
 
 /// Where neither the call nor the configuration names one (the Python package's).
 const STORAGE_FALLBACK: &str = "local-lvm";

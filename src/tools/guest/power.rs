@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
+use crate::api::loose::flag;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -14,7 +15,6 @@ use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
-use crate::tool::rows::flag;
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::api::loose::plain;
 use crate::fleet::index::Kind;
 use crate::tools::disks;
 
@@ -135,14 +136,6 @@ pub fn free_key(kind: Kind, config: &Map<String, Value>, bus: &str) -> Option<St
     };
     let mut keys = (0..count).map(|number| format!("{bus}{number}"));
     keys.find(|key| !config.contains_key(key))
-}
-
-/// A value of a configuration as text: numbers come as numbers or as text.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// The properties under a key.

@@ -6,6 +6,7 @@ use super::disk::{Found, VOLUME_MAX_CHARS, find, mount_point, new_key};
 use super::place::Problems;
 use super::property::{self, Held};
 use super::{answer_for, change};
+use crate::api::loose::number;
 use crate::api::request::Verb;
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -14,7 +15,6 @@ use crate::gate::reach::Reach;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::rows::number;
 use crate::tools::fleet::quorum;
 use crate::tools::{disks, plan};
 

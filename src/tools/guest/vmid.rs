@@ -1,8 +1,7 @@
 //! The VMID of a new guest. The cluster names a free one and reserves nothing: whoever loses the
 //! race for it takes the next.
 
-use serde_json::Value;
-
+use crate::api::loose;
 use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::Reach;
@@ -42,11 +41,7 @@ pub fn make(
 fn next(reach: &Reach, after: Option<u32>) -> Result<u32, Error> {
     let request = Request::new(Verb::Get, "/cluster/nextid", &[])?;
     let reply = reach.send(&request)?;
-    let free = match &*reply.data {
-        Value::String(digits) => digits.parse().ok(),
-        other => other.as_u64().and_then(|vmid| u32::try_from(vmid).ok()),
-    };
-    let Some(free) = free else {
+    let Some(free) = loose::vmid(&reply.data) else {
         return Err(Error::NotAnAnswer {
             cluster: reach.cluster_name().to_string(),
             request: request.line(),

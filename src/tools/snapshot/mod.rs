@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::api::loose::flag;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, SINCE, flag};
+use crate::tool::rows::{self, CURSOR, SINCE};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::current::Current;
 use crate::tools::guest::change::ended;

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
+use crate::api::loose::{flag, number};
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
-use crate::tool::rows::{Row, flag, number};
+use crate::tool::rows::Row;
 use crate::tools::plan;
 
 pub const NAME_MAX_CHARS: usize = 60;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use crate::api::loose::{flag, number};
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
@@ -17,7 +18,7 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, SINCE, flag, gib, number};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, SINCE, gib};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 

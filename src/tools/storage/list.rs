@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
 use super::source::source;
+use crate::api::loose::flag;
 use crate::api::mark::Mark;
 use crate::charged::Charged;
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, flag, gib};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib};
 use crate::tool::{Marks, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, cut, in_order, percent, unseen};
 

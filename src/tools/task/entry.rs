@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use crate::api::loose::number;
 use crate::fleet::index::Kind;
 use crate::proxmox::task::State;
-use crate::tool::rows::number;
 
 /// How the types of those tasks begin that are about the guest in `id`.
 const OF_GUESTS: &[&str] = &[
