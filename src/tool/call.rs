@@ -8,7 +8,6 @@ use super::offer::{self, Offered};
 use super::watch::Watch;
 use super::{Body, Run, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
-use crate::api::request::Verb;
 use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -114,9 +113,6 @@ fn run(
     offer::allowed(config, tool, tool.mark(&args).effect)?;
     match tool.run {
         Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, trail, run).map(Outcome::Answer),
-        Run::Guest(verb, path) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
-            send_on_guest(reach, verb, path, &args)
-        }),
         Run::Steps(run) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
             run(reach, &args)
         }),
@@ -263,29 +259,6 @@ fn at(
         }
         return Ok(Outcome::Answer(answer));
     }
-}
-
-/// One request on the guest, its parameters taken from the arguments of their names.
-fn send_on_guest(
-    reach: &Reach,
-    verb: Verb,
-    path: &str,
-    args: &Args,
-) -> Result<Map<String, Value>, Error> {
-    let slots: Vec<&str> = path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .collect();
-    let values = slots.iter().map(|slot| args.need(slot));
-    let values = values.collect::<Result<Vec<_>, _>>()?;
-    let mut request = reach.on_guest(verb, path, &values)?;
-    for (name, value) in args.iter() {
-        if name != "guest" && !slots.contains(&name.as_str()) {
-            request = request.with(name, value.clone());
-        }
-    }
-    let reply = reach.send(&request)?;
-    reach.follow(&reply)
 }
 
 fn note(trail: &Trail, fleet: &Fleet, decision: &Decision) {

@@ -16,7 +16,6 @@ pub mod watch;
 use serde_json::{Map, Value};
 
 use crate::api::mark::Mark;
-use crate::api::request::Verb;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
@@ -99,9 +98,6 @@ pub type Body = Result<Map<String, Value>, Error>;
 
 /// The calling convention.
 pub enum Run {
-    /// One request on the guest: the path behind `/nodes/{node}/{kind}/{vmid}`, whose slots are
-    /// filled by the parameters of their names. The other parameters are sent along.
-    Guest(Verb, &'static str),
     /// Several requests on one cluster, or a reshaped answer.
     Steps(fn(&Reach, &Args) -> Body),
     /// Reads of several clusters.

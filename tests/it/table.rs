@@ -1,10 +1,10 @@
 //! The table of tools as a whole: names, sentences, slots, marks and budgets. Each test names the
 //! offender.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::api::request::Verb;
+use proxmox_mcp::api::methods::weigh;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
 use proxmox_mcp::tool::offer::Offered;
@@ -12,6 +12,8 @@ use proxmox_mcp::tool::{Run, Subject, Tool};
 use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Value, json};
+
+use crate::transcripts;
 
 /// Bytes of compact JSON that a model is shown of the default set: name, description, input schema.
 const SHOWN_MAX_BYTES: usize = 24_000;
@@ -59,63 +61,45 @@ fn what_asks_has_a_plan_and_everything_full_asks() {
 }
 
 #[test]
-fn marks_are_those_of_the_plan_of_tools() {
-    let marks = |tool: &Tool| {
-        let marks: BTreeSet<String> = tool.possible().iter().map(Mark::to_string).collect();
-        marks.into_iter().collect::<Vec<_>>().join(" ")
-    };
-    let listed: Vec<String> = tools::all()
-        .map(|tool| format!("{} {}", tool.name, marks(tool)))
-        .collect();
-    let expected = include_str!("marks.txt");
-    assert_eq!(listed.join("\n"), expected.trim_end());
-}
-
-#[test]
-fn slots_are_filled_and_reads_get() {
-    let wrong = |tool: &'static Tool| match tool.run {
-        Run::Guest(verb, path) => {
-            let slots = path
-                .split('/')
-                .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-            let filled = |slot: &str| {
-                tool.params
-                    .iter()
-                    .any(|param| param.name == slot && param.required)
-            };
-            let reads = tool.heaviest() == Mark::READ;
-            !slots.into_iter().all(filled)
-                || reads != (verb == Verb::Get)
-                || tool.subject != Subject::Guest
-        }
-        Run::Steps(_) => matches!(tool.subject, Subject::List | Subject::Fleet),
-        Run::Fleet(_) => {
-            !matches!(tool.subject, Subject::List | Subject::Fleet) || tool.heaviest() != Mark::READ
-        }
-    };
-    assert_eq!(offenders(wrong), [""; 0]);
-}
-
-#[test]
-fn the_parameters_of_one_request_are_those_of_the_api() {
-    let api: Value = serde_json::from_str(include_str!("../sim/api.json")).expect("api.json");
-    let endpoints = api["endpoints"].as_array().expect("endpoints");
+fn reads_of_the_fleet_and_lists_are_run_as_such() {
     let wrong = |tool: &'static Tool| {
-        let Run::Guest(verb, path) = tool.run else {
-            return false;
-        };
-        ["qemu", "lxc"].iter().any(|kind| {
-            let path = format!("/nodes/{{node}}/{kind}/{{vmid}}{path}");
-            let endpoint = endpoints
-                .iter()
-                .find(|one| one["path"] == json!(path) && one["method"] == json!(verb.name()));
-            let known = |name: &str| {
-                name == "guest" || endpoint.is_some_and(|one| one["params"].get(name).is_some())
-            };
-            !tool.params.iter().all(|param| known(param.name))
-        })
+        let is_of_several = matches!(tool.subject, Subject::List | Subject::Fleet);
+        match tool.run {
+            Run::Steps(_) => is_of_several,
+            Run::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
+        }
     };
     assert_eq!(offenders(wrong), [""; 0]);
+}
+
+/// A tool's marks are what the rows of the methods say that it sends, by all transcripts: no call does
+/// more than its tool says, and for each mark some call does that.
+#[test]
+fn marks_are_those_of_what_is_sent() {
+    let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (tool, writes) in transcripts::writes() {
+        let Some(declared) = tools::find(&tool) else {
+            continue;
+        };
+        let weights = writes.iter().map(|write| weigh(write).mark);
+        let mark = weights.fold(Mark::READ, Mark::or);
+        // A volume of another guest makes a call heavier while it runs, and asks then.
+        let is_declared = declared.possible().iter().any(|one| one.covers(mark));
+        if !is_declared && !declared.takes_confirm() {
+            problems.push(format!("{tool} sends what weighs {mark}: {writes:?}"));
+        }
+        shown.entry(tool).or_default().insert(mark.to_string());
+    }
+    for tool in tools::all() {
+        for mark in tool.possible() {
+            let shown = shown.get(tool.name);
+            if !shown.is_some_and(|shown| shown.contains(&mark.to_string())) {
+                problems.push(format!("{} is {mark} in no transcript", tool.name));
+            }
+        }
+    }
+    assert_eq!(problems, [""; 0]);
 }
 
 #[test]

@@ -46,6 +46,49 @@ pub(crate) fn calls() -> Vec<(String, Value)> {
     calls
 }
 
+/// The tool of each call of all sessions, and the writes that clusters took of it.
+pub(crate) fn writes() -> Vec<(String, Vec<Request>)> {
+    let mut calls: Vec<(String, Vec<Request>)> = Vec::new();
+    for path in files() {
+        let written = fs::read_to_string(path).expect("a transcript");
+        for line in written.lines() {
+            if let Some(call) = line.strip_prefix("> ") {
+                let tool = call.split(' ').next().unwrap_or_default();
+                calls.push((tool.to_string(), Vec::new()));
+            }
+            let sent = line.strip_prefix("@ ").and_then(sent);
+            if let (Some(request), Some((_, writes))) = (sent, calls.last_mut()) {
+                writes.push(request);
+            }
+        }
+    }
+    calls
+}
+
+/// The write of a line such as `production PUT /nodes/pve1/qemu/100/config {"cores":2}`.
+fn sent(line: &str) -> Option<Request> {
+    let mut words = line.splitn(4, ' ').skip(1);
+    let (method, path) = (words.next()?, words.next()?);
+    let rest = words.next().unwrap_or_default();
+    if rest.contains(" -> ") || rest.starts_with("-> ") {
+        return None;
+    }
+    let params = serde_json::from_str(rest).unwrap_or_default();
+    request(method, path, params)
+}
+
+/// A write; nothing of a read.
+fn request(method: &str, path: &str, params: Map<String, Value>) -> Option<Request> {
+    let verb = match method {
+        "POST" => Verb::Post,
+        "PUT" => Verb::Put,
+        "DELETE" => Verb::Delete,
+        _ => return None,
+    };
+    let path = path.split('/').skip(1).map(str::to_string).collect();
+    Some(Request { verb, path, params })
+}
+
 fn files() -> Vec<PathBuf> {
     let listed = fs::read_dir(folder()).expect("tests/transcripts");
     let mut files: Vec<PathBuf> = listed
@@ -287,16 +330,8 @@ fn seen(requests: &[Seen]) -> Vec<String> {
 
 /// Every write that a tool sends has a row of its own in the gate's table.
 fn is_weighed(seen: &Seen) {
-    let verb = match seen.method.as_str() {
-        "POST" => Verb::Post,
-        "PUT" => Verb::Put,
-        "DELETE" => Verb::Delete,
-        _ => return,
-    };
-    let request = Request {
-        verb,
-        path: seen.path.split('/').skip(1).map(str::to_string).collect(),
-        params: seen.params.clone(),
+    let Some(request) = request(&seen.method, &seen.path, seen.params.clone()) else {
+        return;
     };
     let weight = weigh(&request);
     assert!(
