@@ -142,17 +142,17 @@ pub(super) fn clusters(
         beside: None,
         reading: true,
     };
-    let decision = match args.text("guest").map(guest_named) {
+    let decision = match (args.text("guest").map(guest_named), args.text("node")) {
         // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
-        Some(Named::Vmid(_)) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
-        Some(named @ Named::Vmid(_)) if fleet.config.clusters.len() > 1 => {
+        (Some(Named::Vmid(_)), _) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
+        (Some(named @ Named::Vmid(_)), _) if fleet.config.clusters.len() > 1 => {
             fleet
                 .locate(&ask(named))
                 .map_err(|error| gone(error, named))?
                 .0
         }
-        Some(named @ Named::Guest(_)) => fleet.locate(&ask(named))?.0,
-        None if let Some(node) = args.text("node") => {
+        (Some(named @ Named::Guest(_)), _) => fleet.locate(&ask(named))?.0,
+        (None, Some(node)) => {
             let decision = fleet.locate(&ask(Named::Node(node)))?.0;
             fleet.check_node(&decision, node)?;
             decision
