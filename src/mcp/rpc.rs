@@ -2,8 +2,8 @@
 //!
 //! The rules of the envelope are here; what a method means is the server's business.
 
-use std::fmt::{self, Write};
-
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -25,6 +25,9 @@ const QUOTED_MAX_CHARS: usize = 80;
 
 /// Room for what a line has beside what was written for it.
 const LINE_BYTES: usize = 256;
+
+/// Of JSON-RPC.
+const VERSION: &str = "2.0";
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -56,12 +59,15 @@ impl Id {
     }
 }
 
-/// As JSON.
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Id::Integer(digits) => f.write_str(digits),
-            Id::Text(text) => write!(f, "{}", json!(text)),
+            // Digits are JSON as they stand.
+            Id::Integer(digits) => match serde_json::from_str::<&RawValue>(digits) {
+                Ok(number) => number.serialize(serializer),
+                Err(_) => serializer.serialize_unit(),
+            },
+            Id::Text(text) => serializer.serialize_str(text),
         }
     }
 }
@@ -109,10 +115,11 @@ pub struct Refusal {
 }
 
 /// The protocol was misused; becomes a JSON-RPC `error`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failure {
     pub code: i32,
     pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<Value>>,
 }
 
@@ -176,8 +183,21 @@ pub fn quoted(word: &str) -> String {
 #[derive(Default)]
 pub struct Reply {
     pub fields: Map<String, Value>,
-    /// Fields whose values are JSON already.
-    pub written: Vec<(&'static str, String)>,
+    /// Fields whose values are JSON already; they come first.
+    pub written: Vec<(&'static str, Box<RawValue>)>,
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.written.len() + self.fields.len()))?;
+        for (name, value) in &self.written {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 impl From<Map<String, Value>> for Reply {
@@ -189,76 +209,55 @@ impl From<Map<String, Value>> for Reply {
     }
 }
 
-/// The line that answers a request with a result.
-pub fn result_line(id: &Id, reply: &Reply) -> String {
-    // Written by hand, since the id and perhaps some fields are JSON already.
-    let written = reply.written.iter();
-    let bytes: usize = written.map(|(name, value)| name.len() + value.len()).sum();
-    let mut line = String::with_capacity(bytes + LINE_BYTES);
-    // Writing to a `String` cannot fail.
-    let _ = write!(line, r#"{{"jsonrpc":"2.0","id":{id},"result":{{"#);
-    let mut comma = "";
-    for (name, value) in &reply.written {
-        for part in [comma, "\"", name, "\":", value] {
-            line.push_str(part);
-        }
-        comma = ",";
-    }
-    if !reply.fields.is_empty() {
-        let fields = serde_json::to_string(&reply.fields).unwrap_or_default();
-        line.push_str(comma);
-        let inner = fields
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'));
-        line.push_str(inner.unwrap_or_default());
-    }
-    line.push_str("}}");
-    line
+fn line(message: &impl Serialize) -> String {
+    serde_json::to_string(message).unwrap_or_default()
 }
 
-/// A JSON text as a JSON string. Control characters are escaped in it already.
-pub fn json_in_text(json: &str) -> String {
-    let mut text = String::with_capacity(json.len() + json.len() / 4 + 2);
-    text.push('"');
-    let mut done = 0;
-    for (place, byte) in json.bytes().enumerate() {
-        if matches!(byte, b'"' | b'\\') {
-            text.push_str(json.get(done..place).unwrap_or_default());
-            text.push('\\');
-            done = place;
-        }
+/// The line that answers a request with a result.
+pub fn result_line(id: &Id, reply: &Reply) -> String {
+    #[derive(Serialize)]
+    struct Answered<'l> {
+        jsonrpc: &'static str,
+        id: &'l Id,
+        result: &'l Reply,
     }
-    text.push_str(json.get(done..).unwrap_or_default());
-    text.push('"');
-    text
+    line(&Answered {
+        jsonrpc: VERSION,
+        id,
+        result: reply,
+    })
 }
 
 /// The line of a notification without parameters.
 pub fn notification_line(method: &str) -> String {
-    json!({"jsonrpc": "2.0", "method": method}).to_string()
+    line(&json!({"jsonrpc": VERSION, "method": method}))
 }
 
 /// The line that refuses a message.
 pub fn error_line(refusal: &Refusal) -> String {
-    let id = refusal.id.as_ref().map_or("null".to_owned(), Id::to_string);
-    let mut error = json!({"code": refusal.failure.code, "message": refusal.failure.message});
-    if let (Some(data), Some(error)) = (&refusal.failure.data, error.as_object_mut()) {
-        error.insert("data".to_owned(), Value::clone(data));
+    #[derive(Serialize)]
+    struct Refused<'l> {
+        jsonrpc: &'static str,
+        id: Option<&'l Id>,
+        error: &'l Failure,
     }
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+    line(&Refused {
+        jsonrpc: VERSION,
+        id: refusal.id.as_ref(),
+        error: &refusal.failure,
+    })
 }
 
 /// The line that asks the client for something.
 pub fn request_line(id: &Id, method: &str, params: &Map<String, Value>) -> String {
-    let (method, params) = (json!(method), json!(params));
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#)
+    line(&json!({"jsonrpc": VERSION, "id": id, "method": method, "params": params}))
 }
 
 /// The line that withdraws a request of ours.
 pub fn withdrawal_line(id: &Id, reason: &str) -> String {
-    let reason = json!(reason);
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":{reason}}}}}"#
+    let method = "notifications/cancelled";
+    line(
+        &json!({"jsonrpc": VERSION, "method": method, "params": {"requestId": id, "reason": reason}}),
     )
 }
 
@@ -291,7 +290,8 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
         return match message(&mended, cost)? {
             Message::Request(request) => {
                 // An id that holds one itself would not come back as it was.
-                let id = Some(request.id).filter(|id| !id.to_string().contains('\u{fffd}'));
+                let id = Some(request.id)
+                    .filter(|id| !matches!(id, Id::Text(text) if text.contains('\u{fffd}')));
                 let why = "a text has half of a surrogate pair (as `\\ud83d`), which stands for no \
                            character";
                 Err(Failure::invalid(why).of(id))
@@ -312,11 +312,11 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
             (None, Some(result)) => Ok(cost.read(result).unwrap_or_default()),
             (None, None) => return refuse("`method` is missing"),
         };
-        let is_ours = field("jsonrpc").and_then(text).as_deref() == Some("2.0");
+        let is_ours = field("jsonrpc").and_then(text).as_deref() == Some(VERSION);
         let id = id.filter(|_| is_ours);
         return Ok(Message::Response { id, outcome });
     };
-    if field("jsonrpc").and_then(text).as_deref() != Some("2.0") {
+    if field("jsonrpc").and_then(text).as_deref() != Some(VERSION) {
         return refuse("`jsonrpc` must be \"2.0\"");
     }
     let Some(method) = text(method) else {

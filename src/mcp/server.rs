@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
 use super::about;
@@ -337,10 +339,17 @@ fn keep(result: &mut Object) {
 
 /// The answer of a tool: structured where the client knows that, and the same as text.
 fn success(answer: &Object, revision: Revision) -> Reply {
-    let said = serde_json::to_string(answer).unwrap_or_default();
-    let text = rpc::json_in_text(&said);
-    let content = format!(r#"[{{"type":"text","text":{text}}}]"#);
-    let mut written = vec![("content", content)];
+    #[derive(Serialize)]
+    struct Text<'t> {
+        r#type: &'static str,
+        text: &'t str,
+    }
+    let said = to_raw_value(answer).unwrap_or_default();
+    let content = [Text {
+        r#type: "text",
+        text: said.get(),
+    }];
+    let mut written = vec![("content", to_raw_value(&content).unwrap_or_default())];
     if revision.is_structured() {
         written.push(("structuredContent", said));
     }

@@ -1,6 +1,6 @@
 //! The order of the rows of a list, as a caller asks for it.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use serde_json::Value;
 
@@ -63,27 +63,45 @@ pub enum Rank {
 }
 
 /// A value as it is compared: numbers before texts.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    Number(i64),
+    Number(f64),
     Text(String),
 }
+
+impl Ord for Place {
+    fn cmp(&self, other: &Place) -> Ordering {
+        match (self, other) {
+            (Place::Number(one), Place::Number(other)) => one.total_cmp(other),
+            (Place::Number(_), Place::Text(_)) => Ordering::Less,
+            (Place::Text(_), Place::Number(_)) => Ordering::Greater,
+            (Place::Text(one), Place::Text(other)) => one.cmp(other),
+        }
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Place {}
 
 impl Place {
     fn of(value: Option<&Value>) -> Option<Place> {
         match value? {
             Value::Null => None,
-            Value::Bool(yes) => Some(Place::number(f64::from(u8::from(*yes)))),
-            Value::Number(number) => number.as_f64().map(Place::number),
+            Value::Bool(yes) => Some(Place::Number(f64::from(u8::from(*yes)))),
+            Value::Number(number) => number.as_f64().map(Place::Number),
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(Place::Text(text.to_lowercase())),
             other => Some(Place::Text(other.to_string())),
         }
-    }
-
-    /// As an integer that stands to others as [`f64::total_cmp`] has it, which says why this does.
-    fn number(number: f64) -> Place {
-        let bits = number.to_bits().cast_signed();
-        Place::Number(bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed())
     }
 }

@@ -1,5 +1,7 @@
 //! Lists as answers: a page of rows with the total and the way on, in few bytes.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value};
 
 use super::args::Args;
@@ -15,8 +17,8 @@ const LIMIT_MAX: i64 = 500;
 const ANSWER_MAX_BYTES: usize = 20_000;
 /// What a page has beside its rows: the decision, the total, errors of clusters.
 const FRAME_BYTES: usize = 1_000;
-/// What a control character takes at most, which is made visible before an answer leaves.
-const CONTROL_BYTES: usize = 8;
+/// How much longer than its escape in JSON a control character is at most where it was made visible.
+const CONTROL_MORE_BYTES: usize = 2;
 /// No page begins later: all rows before it are held.
 const START_MAX: usize = 10_000;
 /// What a row takes in memory, about.
@@ -252,31 +254,29 @@ pub fn window(args: &Args) -> Result<(usize, usize), Error> {
 
 /// How long a value is as JSON.
 fn bytes_of(value: &Value) -> usize {
-    let all = |sizes: usize, count: usize| sizes + count.saturating_sub(1) + 2;
-    match value {
-        Value::Null => 4,
-        Value::Bool(yes) => 5 - usize::from(*yes),
-        Value::Number(number) => match number.as_u64() {
-            Some(number) => number.checked_ilog10().unwrap_or_default() as usize + 1,
-            None => number.to_string().len(),
-        },
-        Value::String(text) => bytes_of_text(text),
-        Value::Array(entries) => all(entries.iter().map(bytes_of).sum(), entries.len()),
-        Value::Object(map) => {
-            let entries = map.iter();
-            let sizes = entries.map(|(key, value)| bytes_of_text(key) + 1 + bytes_of(value));
-            all(sizes.sum(), map.len())
-        }
-    }
+    let mut counted = Counted(0);
+    // It cannot fail: nothing is written.
+    let _ = serde_json::to_writer(&mut counted, value);
+    counted.0
 }
 
-fn bytes_of_text(text: &str) -> usize {
-    let more = text.bytes().map(|byte| match byte {
-        b'"' | b'\\' => 1,
-        0..b' ' => CONTROL_BYTES - 1,
-        _ => 0,
-    });
-    text.len() + more.sum::<usize>() + 2
+/// Counts what is written. A control character is made visible before an answer leaves, and is longer then.
+struct Counted(usize);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let more = if bytes.starts_with(b"\\u") {
+            CONTROL_MORE_BYTES
+        } else {
+            0
+        };
+        self.0 += bytes.len() + more;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Not null, zero, false or empty.
