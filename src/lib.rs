@@ -22,7 +22,8 @@
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
 //! | `gate` | levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
-//! | `fleet` | configuration and its reload, what keeps clusters safe, which cluster a call means, what is where, what a token holds, several at a time | where is it done |
+//! | `fleet` | which cluster a call means, what is where, what a token may, several at a time, the search language | where is it done |
+//! | `config` | finding, reading, checking, watching and taking over a configuration; what it says keeps clusters safe | how is it set up |
 //! | `proxmox` | TLS, endpoints, replies, tasks, what became of a write, the descriptions that clusters serve | how is it said over the wire |
 //! | `api` | one row a method: what it risks and touches; requests, UPIDs, volumes, loose values, permissions, the description of an API | what does Proxmox have |
 //! | `files`, `wait`, `heard`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, what a read of several clusters has heard so far, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
@@ -43,8 +44,8 @@
 //! description, judged by [`api::permission`], against [`fleet::rights`]), the brake
 //! ([`gate::brake`]), and last the line in the audit file ([`gate::trail`], [`gate::audit`]).
 //!
-//! What the gate goes by is [`fleet::safety`]: levels ([`api::effect`]), rules ([`fleet::rule`]),
-//! switches. [`tool::watch`] notices a changed file at the next call, and [`fleet::reload`] takes over
+//! What the gate goes by is [`config::safety`]: levels ([`api::effect`]), rules ([`config::rule`]),
+//! switches. [`tool::watch`] notices a changed file at the next call, and [`config::reload`] takes over
 //! what does not loosen; [`tool::offer`] leaves out the tools that no cluster allows.
 //!
 //! # Waiting is listening
@@ -111,6 +112,8 @@ pub mod tool;
 pub mod gate;
 
 pub mod fleet;
+
+pub mod config;
 
 pub mod proxmox;
 

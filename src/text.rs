@@ -5,6 +5,7 @@
 //! hide or reorder what a person reads.
 
 mod hidden;
+pub mod pattern;
 
 use std::borrow::Cow;
 use std::fmt::Write;

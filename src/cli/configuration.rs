@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Given;
+use crate::config::env_file::{self, EnvFile};
+use crate::config::slip;
+use crate::config::{self, Config, Report};
 use crate::files;
-use crate::fleet::config::{self, Config, Report};
-use crate::fleet::env_file::{self, EnvFile};
-use crate::fleet::slip;
 use crate::proxmox::secret::{self, SecretSource};
 use crate::proxmox::settings::Trust;
 use crate::text::repeated;

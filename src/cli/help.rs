@@ -1,7 +1,7 @@
 //! What `--help` prints: of the program, and of each command.
 
 use super::{COMMANDS, Command};
-use crate::fleet::variables::{self, Scope, Stage, VARIABLES};
+use crate::config::variables::{self, Scope, Stage, VARIABLES};
 
 /// Of one command.
 pub(super) fn of(command: &Command) -> String {

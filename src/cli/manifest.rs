@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::options::Options;
 use super::{Command, Start, Stop};
-use crate::fleet::variables::{self, Scope, Stage, VARIABLES, Variable};
+use crate::config::variables::{self, Scope, Stage, VARIABLES, Variable};
 use crate::text::repeated;
 use crate::tool::Tool;
 use crate::tools;

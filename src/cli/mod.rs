@@ -21,8 +21,8 @@ use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::Config;
 use crate::fleet::Fleet;
-use crate::fleet::config::Config;
 use crate::gate::Origin;
 use crate::mcp::server;
 use crate::text::repeated;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::configuration;
 use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::api::mark::Effect;
-use crate::fleet::config::SINGLE_CLUSTER;
+use crate::config::SINGLE_CLUSTER;
 use crate::log;
 use crate::text::{repeated, shell_word};
 use crate::tools::levels::{self, LEVELS, Release};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Command, EXIT_WRONG, Start, Stop};
-use crate::fleet::config;
+use crate::config;
 use crate::log;
 use crate::proxmox::cert;
 use crate::proxmox::digest::{fingerprint_text, sha256};

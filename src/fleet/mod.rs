@@ -1,31 +1,17 @@
 //! Where a call is done: the configured clusters, which of them a call means, and what is where.
 
-pub mod config;
-pub mod env_file;
 pub mod fan_out;
 pub mod index;
 pub mod names;
 pub mod query;
 pub mod registry;
-pub mod reload;
 pub mod resource;
 pub mod rights;
-pub mod rule;
-pub mod safety;
 pub mod sight;
-pub mod slip;
-pub mod variables;
 
 mod absent;
 mod asked;
-mod cluster;
-mod cluster_names;
 mod find;
-mod foreign;
-mod newcomer;
-mod report;
-mod spelling;
-mod value;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::request::{Request, Verb};
 use crate::api::schema::Schema;
+use crate::config::{Cluster, Config};
 use crate::error::Error;
 use crate::heard::Heard;
 use crate::proxmox::client::{Client, Standing};
@@ -40,7 +27,6 @@ use crate::proxmox::schemas::Schemas;
 use crate::proxmox::secret::Secret;
 use crate::room::{self, Kept, NoRoom};
 use crate::wait;
-use config::{Cluster, Config};
 use index::{Rows, Sighting};
 use names::Names;
 

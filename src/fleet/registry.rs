@@ -4,9 +4,9 @@
 //! own name in front of the guest's, the place where the thing is, the default. Nothing that exists
 //! is ever changed by default.
 
-use super::config::Config;
 use super::index::{Guest, Rows};
 use super::names::Names;
+use crate::config::Config;
 use crate::error::Error;
 
 /// What the call addresses.

@@ -1,8 +1,8 @@
 //! Access levels: what a cluster's configuration allows at most.
 
 use crate::api::mark::Effect;
+use crate::config::Cluster;
 use crate::error::Error;
-use crate::fleet::config::Cluster;
 
 /// Refuses what is above the cluster's level. `what` is the call or the request, in backticks.
 ///

@@ -18,10 +18,10 @@ use serde_json::{Map, Value};
 
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
+use crate::config::safety::{Safety, Way};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::safety::{Safety, Way};
 use crate::log;
 use audit::{Confirmed, Log};
 use brake::Brake;

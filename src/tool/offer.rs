@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::{Marks, Tool, Toolset};
 use crate::api::effect::Effect;
 use crate::api::mark::Mark;
+use crate::config::Config;
+use crate::config::safety::{ALL_SETS, DEFAULT_SETS, Switches};
 use crate::error::Error;
-use crate::fleet::config::Config;
-use crate::fleet::safety::{ALL_SETS, DEFAULT_SETS, Switches};
 use crate::meant::edits;
 use crate::text::repeated;
 

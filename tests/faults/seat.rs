@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::fleet::{Fleet, config, env_file};
+use proxmox_mcp::config::{self, env_file};
+use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::Origin;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, CALL_MAX_S, OURS};

@@ -7,8 +7,8 @@ mod values;
 use std::time::Duration;
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::fleet::config::{self, Config, Report};
-use proxmox_mcp::fleet::safety::Way;
+use proxmox_mcp::config::safety::Way;
+use proxmox_mcp::config::{self, Config, Report};
 use proxmox_mcp::log::Level;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use proxmox_mcp::api::mark::Mark;
-use proxmox_mcp::fleet::variables::{Scope, Stage, VARIABLES, Variable};
+use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES, Variable};
 use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};

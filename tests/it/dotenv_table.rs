@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use proxmox_mcp::fleet::env_file;
+use proxmox_mcp::config::env_file;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proxmox_mcp::fleet::variables::{self, CLUSTER_PREFIX, Scope, Stage, VARIABLES};
-use proxmox_mcp::fleet::{config, env_file};
+use proxmox_mcp::config::variables::{self, CLUSTER_PREFIX, Scope, Stage, VARIABLES};
+use proxmox_mcp::config::{self, env_file};
 
 const EXAMPLE: &str = include_str!("../../.env.example.multi");
 

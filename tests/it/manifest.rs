@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use proxmox_mcp::fleet::variables::{Scope, Stage, VARIABLES};
+use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES};
 use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::fleet::safety::Switches;
+use proxmox_mcp::config::safety::Switches;
 use proxmox_mcp::tool::{Marks, offer};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Value, json};

@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::fleet::config::{self, Config};
-use proxmox_mcp::fleet::env_file;
-use proxmox_mcp::fleet::reload::{self, Around, Reload};
-use proxmox_mcp::fleet::safety::Way;
+use proxmox_mcp::config::env_file;
+use proxmox_mcp::config::reload::{self, Around, Reload};
+use proxmox_mcp::config::safety::Way;
+use proxmox_mcp::config::{self, Config};
 use serde_json::{Value, json};
 
 use crate::demo::client::{Client, Way as Connected};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use proxmox_mcp::config::{self, Config};
 use proxmox_mcp::error::Error;
-use proxmox_mcp::fleet::config::{self, Config};
 use proxmox_mcp::fleet::index::Rows;
 use proxmox_mcp::fleet::names::Names;
 use proxmox_mcp::fleet::registry::{self, Ask, Named, Sighted, Step};

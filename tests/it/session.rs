@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::error::Error;
-use proxmox_mcp::fleet::{Fleet, config, env_file};
+use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Question, Reply, Said, Wants};
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::mcp::inbox::Inbox;

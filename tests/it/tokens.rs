@@ -362,9 +362,9 @@ fn is_whole(answer: &Map<String, Value>) -> bool {
         .is_none_or(|errors| errors.as_array().is_some_and(Vec::is_empty))
 }
 
-pub(crate) fn configuration_of(env: &str) -> proxmox_mcp::fleet::config::Config {
-    let file = proxmox_mcp::fleet::env_file::read(env.as_bytes(), &Default::default());
-    match proxmox_mcp::fleet::config::read(&[], &file) {
+pub(crate) fn configuration_of(env: &str) -> proxmox_mcp::config::Config {
+    let file = proxmox_mcp::config::env_file::read(env.as_bytes(), &Default::default());
+    match proxmox_mcp::config::read(&[], &file) {
         Ok(config) => config,
         Err(report) => panic!("{:?}", report.problems),
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::terminal::Terminal;
 use super::{Command, EXIT_WRONG, Start, Stop};
-use crate::fleet::config::{Cluster, Config};
+use crate::config::{Cluster, Config};
 use crate::fleet::fan_out;
 use crate::fleet::rights::Rights;
 use crate::proxmox::probe::{self, Probe};

@@ -1,9 +1,9 @@
 //! Search terms as they are written, to a [`Query`]. What is not understood is an error that shows
 //! the grammar, never a search that finds nothing.
 
-use super::pattern::Pattern;
 use super::{Ids, Measure, Order, Property, Query, Sort, Term, Test};
 use crate::meant;
+use crate::text::pattern::Pattern;
 use crate::text::repeated;
 
 /// The terms, for whoever wrote one that nobody can make anything of.

@@ -4,10 +4,9 @@
 //! cluster.
 
 pub mod grammar;
-pub(crate) mod pattern;
 
 use super::resource::{Resource, Sort};
-use pattern::Pattern;
+use crate::text::pattern::Pattern;
 
 /// A search. Without terms it finds everything.
 #[derive(Debug, Default, PartialEq)]

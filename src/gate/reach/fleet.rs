@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Reach, reading};
+use crate::config::Cluster;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet::config::Cluster;
 use crate::fleet::registry::Named;
 use crate::proxmox::client::Standing;
 use crate::room::{self, Kept, NoRoom};
@@ -155,7 +155,7 @@ impl<'a> FleetReach<'a> {
     }
 
     /// The whole configuration.
-    pub fn config(&self) -> &crate::fleet::config::Config {
+    pub fn config(&self) -> &crate::config::Config {
         &self.fleet.config
     }
 

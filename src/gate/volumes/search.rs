@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{Own, pending};
 use crate::api::methods::drive;
+use crate::config::rule::{Protected, Rule};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::resource::{Resource, Sort};
-use crate::fleet::rule::{Protected, Rule};
 use crate::gate::reach::Reach;
 
 /// So many configurations are read for one write.

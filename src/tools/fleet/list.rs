@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::check::{self, Checked};
 use crate::api::mark::Mark;
+use crate::config::{Cluster, Config};
 use crate::error::Error;
-use crate::fleet::config::{Cluster, Config};
 use crate::gate::reach::FleetReach;
 use crate::proxmox::Standing;
 use crate::proxmox::settings::Trust;

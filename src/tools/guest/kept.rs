@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::place::names;
 use super::property::{Properties, numbered};
 use crate::api::loose::{flag, plain};
+use crate::config::rule::{Protected, Rule};
 use crate::error::Error;
 use crate::fleet::index::Kind;
-use crate::fleet::rule::{Protected, Rule};
 use crate::gate::reach::Reach;
 use crate::tools::state::At;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use proxmox_mcp::config::{self as configuration, env_file};
 use proxmox_mcp::fleet::query::grammar::{self, GRAMMAR};
 use proxmox_mcp::fleet::resource;
-use proxmox_mcp::fleet::{config as configuration, env_file};
 use serde_json::json;
 
 use super::assert_shown;

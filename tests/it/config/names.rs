@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proxmox_mcp::fleet::{config, env_file};
+use proxmox_mcp::config::{self, env_file};
 
 use super::{
     SECRET, SINGLE, check, check_both, check_line, check_warnings, cluster, clusters, good, pairs,

@@ -1,8 +1,8 @@
 //! What keeps clusters safe: levels, confirmation, protected guests, limits, switches.
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::fleet::rule::Protected;
-use proxmox_mcp::fleet::safety::{Confirm, Way};
+use proxmox_mcp::config::rule::Protected;
+use proxmox_mcp::config::safety::{Confirm, Way};
 
 use super::{SINGLE, check, check_line, check_warnings, clusters, good};
 

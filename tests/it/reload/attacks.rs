@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::fs;
 
-use proxmox_mcp::fleet::config::{self, Config};
-use proxmox_mcp::fleet::env_file;
+use proxmox_mcp::config::env_file;
+use proxmox_mcp::config::{self, Config};
 use proxmox_mcp::fleet::registry::{self, Ask, Named, Step};
 use serde_json::json;
 

@@ -2,22 +2,34 @@
 //!
 //! No message shows a value, save names of clusters: a secret may stand in the wrong place.
 
+pub mod env_file;
+pub mod reload;
+pub mod rule;
+pub mod safety;
+pub mod slip;
+pub mod variables;
+
+mod cluster;
+mod cluster_names;
+mod foreign;
+mod newcomer;
+mod report;
+mod spelling;
+mod value;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cluster::{self, Common, Fields};
-use super::cluster_names;
-use super::env_file::EnvFile;
-use super::foreign;
-use super::rule::Rule;
-use super::safety::{self, Safety, Switches};
-use super::spelling::{self, Field, Values};
-use super::value;
-use super::variables::{self, CLUSTER_PREFIX, PREFIX, Scope, Stage};
 use crate::api::effect::Effect;
 use crate::log::Level;
 use crate::proxmox::settings::Settings;
+use cluster::{Common, Fields};
+use env_file::EnvFile;
+use rule::Rule;
+use safety::{Safety, Switches};
+use spelling::{Field, Values};
+use variables::{CLUSTER_PREFIX, PREFIX, Scope, Stage};
 
 /// The name of the only cluster where `PROXMOX_CLUSTERS` is not set.
 pub const SINGLE_CLUSTER: &str = "default";
@@ -27,8 +39,8 @@ const CACHE_TTL_DEFAULT_S: u64 = 3600;
 const FANOUT_MAX: u32 = 128;
 pub(super) const NOT_BUILT_YET: &str = "is not built yet";
 
-pub use super::report::Report;
-pub use super::value::endpoint;
+pub use report::Report;
+pub use value::endpoint;
 
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
 #[derive(Clone, PartialEq)]

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::config::Cluster;
+use super::Cluster;
 use super::reload::Around;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Endpoint, Trust};

@@ -7,10 +7,10 @@
 
 use std::net::IpAddr;
 
-use super::config::{Cluster, Config};
 use super::newcomer;
 use super::rule::Rule;
 use super::safety::{Safety, Way};
+use super::{Cluster, Config};
 use crate::api::effect::Effect;
 use crate::proxmox::secret::{Secret, SecretSource};
 

@@ -1,7 +1,7 @@
 //! Which guests are protected, as `PROXMOX_PROTECT` says it: by number, name, tag or pool.
 
-use super::query::pattern::Pattern;
 use super::value;
+use crate::text::pattern::Pattern;
 
 const VMID_MAX: u32 = 999_999_999;
 const RULES_MAX: usize = 1000;

@@ -3,9 +3,9 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::config::{NOT_BUILT_YET, Report};
 use super::env_file::EnvFile;
 use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES};
+use super::{NOT_BUILT_YET, Report};
 use super::{foreign, slip};
 use crate::meant::edits;
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::config::{Report, parsed};
 use super::rule::{self, Rule};
 use super::spelling::Values;
 use super::value;
+use super::{Report, parsed};
 use crate::api::effect::Effect;
 use crate::text::repeated;
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::config::{Cluster, Origin, Report};
 use super::rule::{self, Rule};
 use super::safety;
 use super::spelling::Field;
 use super::value;
 use super::variables::{self, PREFIX};
+use super::{Cluster, Origin, Report};
 use crate::api::effect::Effect;
 use crate::proxmox::secret::{self, Secret, SecretSource};
 use crate::proxmox::settings::{Settings, Trust};

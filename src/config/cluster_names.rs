@@ -1,8 +1,8 @@
 //! Names of clusters, and what refers to them: the list, the patterns of guests' names, the default.
 
-use super::config::{Report, said};
 use super::spelling::Values;
 use super::value;
+use super::{Report, said};
 use crate::text::repeated;
 
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];

@@ -15,7 +15,7 @@ impl Pattern {
     }
 
     /// Whether it has no wildcard.
-    pub(super) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.parts.len() == 1
     }
 
@@ -46,7 +46,7 @@ impl Pattern {
     }
 
     /// Whether it is a part of `text`; with a wildcard, the whole of it.
-    pub(super) fn is_in(&self, text: &str) -> bool {
+    pub fn is_in(&self, text: &str) -> bool {
         match self.parts.as_slice() {
             [only] => find(text.as_bytes(), only.as_bytes()).is_some(),
             _ => self.is(text),
