@@ -17,7 +17,7 @@
 //!
 //! | floor | what lives there | its question |
 //! |---|---|---|
-//! | `cli` | arguments, where the configuration is, exit status | how is it started |
+//! | `cli` | arguments, serving or one of the commands, exit status | how is it started |
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
@@ -45,8 +45,8 @@
 //! ([`gate::brake`]), and last the line in the audit file ([`gate::trail`], [`gate::audit`]).
 //!
 //! What the gate goes by is [`config::safety`]: levels ([`api::effect`]), rules ([`config::rule`]),
-//! switches. [`tool::watch`] notices a changed file at the next call, and [`config::reload`] takes over
-//! what does not loosen; [`tool::offer`] leaves out the tools that no cluster allows.
+//! switches. [`config::watch`] notices a changed file at the next call, and [`config::reload`] says what
+//! of it does not loosen and is taken over; [`tool::offer`] leaves out the tools that no cluster allows.
 //!
 //! # Waiting is listening
 //!

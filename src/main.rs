@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use proxmox_mcp::cli;
+use proxmox_mcp::config::find::Process;
 
 fn main() -> ExitCode {
-    cli::run(cli::Given {
-        arguments: std::env::args_os().skip(1).collect(),
+    let process = Process {
         environment: std::env::vars_os().collect(),
         executable: std::env::current_exe().ok(),
-    })
+    };
+    cli::run(std::env::args_os().skip(1).collect(), &process)
 }

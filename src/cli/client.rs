@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::configuration;
 use super::{Command, Start, Stop};
+use crate::config::find;
 use crate::files;
 use crate::text::shell_word;
 
@@ -119,12 +119,12 @@ impl Client {
 
 /// This program, with the configuration that it would find, or will.
 fn here(start: &Start) -> Result<Line, Stop> {
-    let Some(program) = start.given.executable.as_deref() else {
+    let Some(program) = start.process.executable.as_deref() else {
         return Err(Stop::Usage("where this program lies cannot be told".into()));
     };
     let env_file = match start.env_file() {
         Some(path) => absolute(&path).unwrap_or(path),
-        None => configuration::usual_file(start.given),
+        None => find::usual_file(start.process),
     };
     if !files::exists(&env_file) {
         let path = env_file.display();

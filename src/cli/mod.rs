@@ -4,7 +4,6 @@ mod audit;
 mod call;
 mod check;
 mod client;
-mod configuration;
 mod help;
 mod manifest;
 mod options;
@@ -21,13 +20,15 @@ use std::io::{IsTerminal, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::Config;
+use crate::config::find::{self, Process};
+use crate::config::watch::Watch;
+use crate::config::{Config, Report};
 use crate::fleet::Fleet;
 use crate::gate::Origin;
 use crate::mcp::server;
 use crate::text::repeated;
 use crate::tool::call::Desk;
-use crate::tool::watch::Watch;
+use crate::tool::offer;
 use crate::tools::TOOLSETS;
 use crate::{files, log};
 use options::Options;
@@ -43,16 +44,6 @@ pub const CONFIGURATION_ERROR: &str = "ClusterConfigurationError";
 
 /// The option that every command takes: the configuration's file.
 const ENV_FILE: &str = "--env-file";
-
-/// What the process was given, which only `main` asks for.
-#[derive(Clone)]
-pub struct Given {
-    /// Without the program's own name.
-    pub arguments: Vec<OsString>,
-    pub environment: Vec<(OsString, OsString)>,
-    /// The running program's path, where it can be told.
-    pub executable: Option<PathBuf>,
-}
 
 /// One command: a word behind the program's name.
 pub struct Command {
@@ -81,7 +72,7 @@ pub static COMMANDS: &[Command] = &[
 
 /// What a command works with.
 struct Start<'a> {
-    given: &'a Given,
+    process: &'a Process,
     options: Options,
     terminal: Terminal,
 }
@@ -94,19 +85,18 @@ enum Stop {
     Said(ExitCode),
 }
 
-/// Does what the arguments say.
-pub fn run(given: Given) -> ExitCode {
+/// Does what the arguments say; `words` are those without the program's own name.
+pub fn run(mut words: Vec<OsString>, process: &Process) -> ExitCode {
     let own = |name: &&OsString| name.to_string_lossy().starts_with("PROXMOX_");
-    let names = given.environment.iter().map(|(name, _)| name);
+    let names = process.environment.iter().map(|(name, _)| name);
     files::keep_from_children(names.filter(own).cloned().collect());
-    let mut words = given.arguments.clone();
     let command = place_of_command(&words).and_then(|place| {
         let word = words.get(place)?.to_str()?;
         let command = COMMANDS.iter().find(|command| command.name == word)?;
         words.remove(place);
         Some(command)
     });
-    match begin(&given, command, &words) {
+    match begin(process, command, &words) {
         Ok(status) | Err(Stop::Said(status)) => status,
         Err(Stop::Usage(problem)) => {
             let name = command.map_or(String::new(), |command| format!(" {}", command.name));
@@ -135,7 +125,11 @@ fn place_of_command(words: &[OsString]) -> Option<usize> {
     None
 }
 
-fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result<ExitCode, Stop> {
+fn begin(
+    process: &Process,
+    command: Option<&Command>,
+    words: &[OsString],
+) -> Result<ExitCode, Stop> {
     let mut flags = vec!["--help", "-h"];
     let mut valued = vec![ENV_FILE];
     match command {
@@ -146,10 +140,10 @@ fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result
         None => flags.extend(["--version", "-V"]),
     }
     let options = Options::read(words, &flags, &valued).map_err(Stop::Usage)?;
-    let no_color = given.environment.iter();
+    let no_color = process.environment.iter();
     let mut no_color = no_color.filter(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     let start = Start {
-        given,
+        process,
         terminal: Terminal::new(no_color.next().is_some()),
         options,
     };
@@ -163,6 +157,13 @@ fn begin(given: &Given, command: Option<&Command>, words: &[OsString]) -> Result
         }
         None => start.serve(),
     }
+}
+
+/// The configuration, held against the tools that there are.
+fn read(process: &Process, env_file: Option<PathBuf>) -> Result<Config, Report> {
+    find::read(process, env_file, |switches| {
+        offer::problems(switches, TOOLSETS)
+    })
 }
 
 impl Start<'_> {
@@ -192,10 +193,10 @@ impl Start<'_> {
 
     /// The configuration; its warnings are said, and so is every problem of it.
     fn configuration(&self) -> Result<Config, Stop> {
-        match configuration::read(self.given, self.env_file()) {
+        match read(self.process, self.env_file()) {
             Ok(config) => {
                 log::set(config.log);
-                let missing = configuration::missing_files(&config);
+                let missing = find::missing_files(&config);
                 let warnings = config.warnings.iter().chain(&missing);
                 warnings.for_each(|line| log::warn(line));
                 Ok(config)
@@ -212,7 +213,7 @@ impl Start<'_> {
 
     /// The value of a variable of the environment.
     fn variable(&self, name: &str) -> Option<&OsStr> {
-        let mut known = self.given.environment.iter();
+        let mut known = self.process.environment.iter();
         let found = known.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_os_str())
     }
@@ -230,11 +231,9 @@ impl Start<'_> {
             );
         }
         let mut desk = Desk::new(Fleet::new(config), TOOLSETS, Origin::Mcp);
-        desk.watch = configuration::path(self.given, self.env_file()).map(|path| {
-            let (given, file) = (self.given.clone(), path.clone());
-            Watch::new(path, move || {
-                configuration::read(&given, Some(file.clone()))
-            })
+        desk.watch = find::path(self.process, self.env_file()).map(|path| {
+            let (process, file) = (self.process.clone(), path.clone());
+            Watch::new(path, move || read(&process, Some(file.clone())))
         });
         Ok(server::stdio(desk))
     }

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::configuration;
 use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::api::mark::Effect;
 use crate::config::SINGLE_CLUSTER;
+use crate::config::find;
 use crate::log;
 use crate::text::{repeated, shell_word};
 use crate::tools::levels::{self, LEVELS, Release};
@@ -41,7 +41,7 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
 
 /// The token that the configuration names; of a configuration that is not complete no more is needed.
 fn token_id(start: &Start, cluster: &str) -> Result<String, Stop> {
-    let known = configuration::token_ids(start.given, start.env_file());
+    let known = find::token_ids(start.process, start.env_file());
     let found = known.iter().find(|(name, _)| name == cluster);
     if let Some((_, token_id)) = found {
         if token_id.is_none() {

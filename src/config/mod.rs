@@ -3,11 +3,13 @@
 //! No message shows a value, save names of clusters: a secret may stand in the wrong place.
 
 pub mod env_file;
+pub mod find;
 pub mod reload;
 pub mod rule;
 pub mod safety;
 pub mod slip;
 pub mod variables;
+pub mod watch;
 
 mod cluster;
 mod cluster_names;

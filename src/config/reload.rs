@@ -9,9 +9,12 @@ use std::net::IpAddr;
 
 use super::newcomer;
 use super::rule::Rule;
-use super::safety::{Safety, Way};
-use super::{Cluster, Config};
 use crate::api::effect::Effect;
+use serde_json::{Map, Value, json};
+
+use super::safety::{Safety, Switches, Way};
+use super::{Cluster, Config, Report};
+use crate::log;
 use crate::proxmox::secret::{Secret, SecretSource};
 
 /// What became of a changed configuration.
@@ -20,12 +23,16 @@ pub struct Reload {
     pub config: Config,
     /// The places of the clusters whose token has changed.
     pub tokens: Vec<usize>,
+    /// The tools that are switched off from now on.
+    pub switched_off: Vec<&'static str>,
     /// What was taken over, a phrase each.
     pub taken: Vec<String>,
     /// What waits for a restart, a variable or a phrase each.
     pub waiting: Vec<String>,
 }
 
+/// So many problems of a broken file are told in an answer; all stand on standard error.
+const PROBLEMS_SHOWN_MAX: usize = 3;
 /// The variable that a joined cluster's level comes from, in a sentence.
 const JOINED: &str = "a cluster that came while this server ran";
 
@@ -37,6 +44,15 @@ pub struct Around<'a> {
     pub is_own: &'a dyn Fn(IpAddr) -> bool,
     /// Whether a cluster, of the given place aside, was seen to have this secret, wherever from.
     pub has_secret: &'a dyn Fn(&Secret, Option<usize>) -> bool,
+    /// What these switches do to the tools that there are.
+    pub switched: &'a dyn Fn(&Switches) -> Switched,
+}
+
+/// The tools that other switches take away, and those that they would add.
+#[derive(Default)]
+pub struct Switched {
+    pub off: Vec<&'static str>,
+    pub on: Vec<&'static str>,
 }
 
 impl Around<'_> {
@@ -53,11 +69,13 @@ impl Around<'_> {
     }
 }
 
-/// Merges `new`, as the file has it now, into what holds. Switches of tools are left as they are.
+/// Merges `new`, as the file has it now, into what holds. The switches stay as they are: the tools that
+/// they take away are told by name.
 pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
     let mut reload = Reload {
         config: old.clone(),
         tokens: Vec::new(),
+        switched_off: Vec::new(),
         taken: Vec::new(),
         waiting: Vec::new(),
     };
@@ -89,7 +107,28 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
             reload.waits(variable);
         }
     }
+    let switched = (around.switched)(&new.safety.switches);
+    if !switched.off.is_empty() {
+        reload.takes(format!("switched off: {}", switched.off.join(", ")));
+    }
+    if !switched.on.is_empty() {
+        reload.waits(format!("switched on: {}", switched.on.join(", ")));
+    }
+    reload.switched_off = switched.off;
     reload
+}
+
+/// What an answer says of a file with problems, of which nothing is taken over.
+pub(crate) fn refused(report: &Report) -> Value {
+    report.problems.iter().for_each(|line| log::error(line));
+    let shown: Vec<&str> = match report.tells_expanded {
+        true => vec!["they stand on standard error: a `${NAME}` of the file could be told by them"],
+        false => {
+            let shown = report.problems.iter().take(PROBLEMS_SHOWN_MAX);
+            shown.map(String::as_str).collect()
+        }
+    };
+    json!({"not_taken_over": shown, "problems": report.problems.len()})
 }
 
 fn name(config: &Config, place: usize) -> String {
@@ -107,6 +146,19 @@ fn strictness(way: Way) -> u8 {
 }
 
 impl Reload {
+    /// What an answer says of it; nothing where nothing has changed.
+    pub(crate) fn notice(&self) -> Option<Value> {
+        let parts = [
+            ("taken_over", &self.taken),
+            ("waits_for_restart", &self.waiting),
+        ];
+        let parts = parts.into_iter().filter(|(_, what)| !what.is_empty());
+        let notice: Map<String, Value> = parts
+            .map(|(key, what)| (key.to_owned(), json!(what)))
+            .collect();
+        (!notice.is_empty()).then_some(Value::Object(notice))
+    }
+
     fn waits(&mut self, what: impl Into<String>) {
         self.waiting.push(what.into());
     }

@@ -9,9 +9,9 @@ mod locate;
 pub mod offer;
 pub mod order;
 pub mod param;
+mod reloaded;
 pub mod rows;
 mod taken;
-pub mod watch;
 
 use serde_json::{Map, Value};
 

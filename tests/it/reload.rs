@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::config::env_file;
-use proxmox_mcp::config::reload::{self, Around, Reload};
+use proxmox_mcp::config::reload::{self, Around, Reload, Switched};
 use proxmox_mcp::config::safety::Way;
 use proxmox_mcp::config::{self, Config};
 use serde_json::{Value, json};
@@ -58,6 +58,7 @@ fn reload(old: &Config, new: Config) -> Reload {
         addresses: &addresses,
         is_own: &|address| address.is_loopback(),
         has_secret: &|_, _| false,
+        switched: &|_| Switched::default(),
     };
     reload::reload(old, new, &around)
 }

@@ -4,24 +4,34 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::Given;
-use crate::config::env_file::{self, EnvFile};
-use crate::config::slip;
-use crate::config::{self, Config, Report};
+use super::env_file::{self, EnvFile};
+use super::safety::Switches;
+use super::{Config, Report, slip};
 use crate::files;
 use crate::proxmox::secret::{self, SecretSource};
 use crate::proxmox::settings::Trust;
 use crate::text::repeated;
-use crate::tool::offer;
-use crate::tools;
 
 const SYSTEM_FILE: &str = "/etc/proxmox-mcp/.env";
 
-/// Reads the environment and the file to a configuration, or to every problem of both.
-pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, Report> {
+/// What the process was started with, beside its arguments.
+#[derive(Clone)]
+pub struct Process {
+    pub environment: Vec<(OsString, OsString)>,
+    /// The running program's path, where it can be told.
+    pub executable: Option<PathBuf>,
+}
+
+/// Reads the environment and the file to a configuration, or to every problem of both; `unknown` are
+/// those of tools that do not exist.
+pub(crate) fn read(
+    process: &Process,
+    env_file: Option<PathBuf>,
+    unknown: impl Fn(&Switches) -> Vec<String>,
+) -> Result<Config, Report> {
     let mut report = Report::default();
-    let environment = texts(&given.environment, &mut report);
-    let path = path(given, env_file);
+    let environment = texts(&process.environment, &mut report);
+    let path = path(process, env_file);
     let file = match &path {
         Some(path) => read_file(path, &environment, &mut report),
         None => Some(EnvFile::default()),
@@ -30,11 +40,10 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
     let Some(file) = file else {
         return Err(report);
     };
-    report.tells_expanded = config::tells_expanded(&file);
-    let switches = config::switches(&environment, &file.pairs);
-    let problems = offer::problems(&switches, tools::TOOLSETS);
-    report.problems.extend(problems);
-    match config::read(&environment, &file) {
+    report.tells_expanded = super::tells_expanded(&file);
+    let switches = super::switches(&environment, &file.pairs);
+    report.problems.extend(unknown(&switches));
+    match super::read(&environment, &file) {
         Ok(mut config) if report.problems.is_empty() => {
             config.warnings.splice(..0, report.warnings);
             Ok(config)
@@ -47,7 +56,7 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
             report.problems.extend(found.problems);
             report.warnings.extend(found.warnings);
             if path.is_none() && found.is_nothing {
-                report.problems.push(nothing_found(given));
+                report.problems.push(nothing_found(process));
             }
             Err(report)
         }
@@ -55,14 +64,14 @@ pub(super) fn read(given: &Given, env_file: Option<PathBuf>) -> Result<Config, R
 }
 
 /// The file that is read: the one that is named, else the first that exists.
-pub(super) fn path(given: &Given, env_file: Option<PathBuf>) -> Option<PathBuf> {
-    let mut usual = usual_files(given).into_iter();
+pub(crate) fn path(process: &Process, env_file: Option<PathBuf>) -> Option<PathBuf> {
+    let mut usual = usual_files(process).into_iter();
     env_file.or_else(|| usual.find(|path| files::exists(path)))
 }
 
 /// The file that is read where none is named: the first that exists, else the first there could be.
-pub(super) fn usual_file(given: &Given) -> PathBuf {
-    let places = usual_files(given);
+pub(crate) fn usual_file(process: &Process) -> PathBuf {
+    let places = usual_files(process);
     let found = places.iter().find(|path| files::exists(path));
     let found = found.or(places.first()).cloned();
     found.unwrap_or_else(|| PathBuf::from(SYSTEM_FILE))
@@ -70,16 +79,19 @@ pub(super) fn usual_file(given: &Given) -> PathBuf {
 
 /// The clusters of a configuration that need not be complete, each with its token where that is set.
 /// What else is wrong is for others to say.
-pub(super) fn token_ids(given: &Given, env_file: Option<PathBuf>) -> Vec<(String, Option<String>)> {
+pub(crate) fn token_ids(
+    process: &Process,
+    env_file: Option<PathBuf>,
+) -> Vec<(String, Option<String>)> {
     let mut report = Report::default();
-    let environment = texts(&given.environment, &mut report);
-    let path = env_file.unwrap_or_else(|| usual_file(given));
+    let environment = texts(&process.environment, &mut report);
+    let path = env_file.unwrap_or_else(|| usual_file(process));
     let file = if files::exists(&path) {
         read_file(&path, &environment, &mut report).unwrap_or_default()
     } else {
         EnvFile::default()
     };
-    config::token_ids(&environment, &file.pairs)
+    super::token_ids(&environment, &file.pairs)
 }
 
 /// The environment as text. A variable of ours that is no text is a problem; others do not matter. What
@@ -106,13 +118,16 @@ fn is_ours(name: &str) -> bool {
 
 /// Where the file is looked for. Never the working directory: clients start servers in whatever folder
 /// is open, and a cloned repository must not configure this one.
-fn usual_files(given: &Given) -> Vec<PathBuf> {
+fn usual_files(process: &Process) -> Vec<PathBuf> {
     let folder = |name: &str| {
-        let (_, value) = given.environment.iter().find(|(known, _)| known == name)?;
+        let (_, value) = process
+            .environment
+            .iter()
+            .find(|(known, _)| known == name)?;
         Some(PathBuf::from(value)).filter(|path| path.is_absolute())
     };
     let of_user = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
-    let of_program = given.executable.as_deref().and_then(Path::parent);
+    let of_program = process.executable.as_deref().and_then(Path::parent);
     let candidates = [
         of_user.map(|folder| folder.join("proxmox-mcp/.env")),
         of_program.map(|folder| folder.join(".env")),
@@ -153,8 +168,8 @@ fn read_file(
 }
 
 /// Where a file was looked for in vain, and the one that was not taken.
-fn nothing_found(given: &Given) -> String {
-    let places: Vec<String> = usual_files(given)
+fn nothing_found(process: &Process) -> String {
+    let places: Vec<String> = usual_files(process)
         .iter()
         .map(|path| path.display().to_string())
         .collect();
@@ -170,7 +185,7 @@ fn nothing_found(given: &Given) -> String {
 
 /// What the clusters' files would answer if they were needed now. Only a warning: they are read anew
 /// whenever a connection is, and may be there by then.
-pub(super) fn missing_files(config: &Config) -> Vec<String> {
+pub(crate) fn missing_files(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     // Many clusters may name the same one.
     let mut looked: HashMap<&Path, Option<String>> = HashMap::new();

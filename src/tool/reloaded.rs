@@ -1,0 +1,62 @@
+//! A changed configuration file: what may be taken over of it is put in force before the next call, which
+//! tells what came of it.
+
+use serde_json::Value;
+
+use super::call::Desk;
+use super::offer;
+use crate::config::Config;
+use crate::config::reload::{self, Around, Switched};
+use crate::config::safety::Switches;
+use crate::config::watch::{self, Watch};
+use crate::log;
+use crate::proxmox::dial;
+
+impl Desk {
+    /// Looks whether the configuration file has changed; what came of it waits for the next answer.
+    pub(super) fn look_at_file(&mut self) {
+        let notice = match self.watch.as_mut().and_then(Watch::changed) {
+            None => None,
+            Some(Ok(config)) => self.take_over(config),
+            Some(Err(report)) => Some(reload::refused(&report)),
+        };
+        if let Some(notice) = notice {
+            log::warn(&format!("the configuration file has changed: {notice}"));
+            self.notice = Some(notice);
+        }
+    }
+
+    /// Nothing where the file says what it said.
+    fn take_over(&mut self, new: Config) -> Option<Value> {
+        new.warnings.iter().for_each(|line| log::warn(line));
+        let around = Around {
+            addresses: &watch::addresses(),
+            is_own: &dial::is_own,
+            has_secret: &|secret, except| self.fleet.has_secret(secret, except),
+            switched: &|switches| self.switched(switches),
+        };
+        let reload = reload::reload(&self.fleet.config, new, &around);
+        let notice = reload.notice()?;
+        self.withheld.extend(reload.switched_off);
+        self.gate.take_over(&reload.config.safety);
+        self.fleet.take_over(reload.config, &reload.tokens);
+        self.offer_anew();
+        Some(notice)
+    }
+
+    /// The tools that other switches take away, and those that they would add.
+    fn switched(&self, new: &Switches) -> Switched {
+        let old = &self.fleet.config.safety.switches;
+        let is_on = |switches, name| !offer::is_switched_off(switches, self.toolsets, name);
+        let mut switched = Switched::default();
+        for tool in self.toolsets.iter().flat_map(|set| set.tools) {
+            let held = is_on(old, tool.name) && !self.withheld.contains(&tool.name);
+            match (held, is_on(new, tool.name)) {
+                (true, false) => switched.off.push(tool.name),
+                (false, true) => switched.on.push(tool.name),
+                _ => {}
+            }
+        }
+        switched
+    }
+}
