@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::find::{self, Process};
+use crate::config::variables::PREFIX;
 use crate::config::watch::Watch;
 use crate::config::{Config, Report};
 use crate::fleet::Fleet;
@@ -87,7 +88,7 @@ enum Stop {
 
 /// Does what the arguments say; `words` are those without the program's own name.
 pub fn run(mut words: Vec<OsString>, process: &Process) -> ExitCode {
-    let own = |name: &&OsString| name.to_string_lossy().starts_with("PROXMOX_");
+    let own = |name: &&OsString| name.to_string_lossy().starts_with(PREFIX);
     let names = process.environment.iter().map(|(name, _)| name);
     files::keep_from_children(names.filter(own).cloned().collect());
     let command = place_of_command(&words).and_then(|place| {

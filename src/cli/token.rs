@@ -6,6 +6,7 @@ use super::{Command, EXIT_WRONG, Start, Stop};
 use crate::api::mark::Effect;
 use crate::config::SINGLE_CLUSTER;
 use crate::config::find;
+use crate::config::variables::{CLUSTER_PREFIX, PREFIX, TOKEN_ID, TOKEN_SECRET};
 use crate::log;
 use crate::text::{repeated, shell_word};
 use crate::tools::levels::{self, LEVELS, Release};
@@ -46,7 +47,7 @@ fn token_id(start: &Start, cluster: &str) -> Result<String, Stop> {
     if let Some((_, token_id)) = found {
         if token_id.is_none() {
             log::warn(&format!(
-                "the configuration sets no TOKEN_ID for `{cluster}`, so that `{USUAL_TOKEN}` is taken"
+                "the configuration sets no {TOKEN_ID} for `{cluster}`, so that `{USUAL_TOKEN}` is taken"
             ));
         }
         return Ok(token_id.clone().unwrap_or_else(|| USUAL_TOKEN.to_owned()));
@@ -96,8 +97,8 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
          pveum user token add {quoted} {token} --privsep 1\n\
          pveum acl modify / {grant}--tokens {} --roles {role}\n\n\
          # In the configuration:\n\
-         #   {prefix}TOKEN_ID={token_id}\n\
-         #   {prefix}TOKEN_SECRET=the secret\n\n\
+         #   {prefix}{TOKEN_ID}={token_id}\n\
+         #   {prefix}{TOKEN_SECRET}=the secret\n\n\
          # Good to know:\n",
         shell_word(token_id),
         prefix = prefix(&cluster),
@@ -113,8 +114,8 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
 
 fn prefix(cluster: &str) -> String {
     if cluster == SINGLE_CLUSTER {
-        "PROXMOX_".to_owned()
+        PREFIX.to_owned()
     } else {
-        format!("PROXMOX_CLUSTER_{cluster}_")
+        format!("{CLUSTER_PREFIX}{cluster}_")
     }
 }

@@ -1,257 +1,234 @@
-//! The fields of one cluster to a [`Cluster`], or to every problem that they have.
+//! The fields of one cluster to a [`Cluster`], and every problem that they have.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::rule::{self, Rule};
-use super::safety;
+use super::env_file::EnvFile;
+use super::report::Said;
 use super::spelling::Field;
-use super::value;
-use super::variables::{self, PREFIX};
-use super::{Cluster, Origin, Report};
-use crate::api::effect::Effect;
+use super::variables::{self, CA_FILE, FINGERPRINT, OnReload, PREFIX, Sets, VERIFY, Variable};
+use super::{Cluster, Origin, Report, value};
 use crate::proxmox::secret::{self, Secret, SecretSource};
-use crate::proxmox::settings::{Settings, Trust};
+use crate::proxmox::settings::Trust;
 
-const TIMEOUT_DEFAULT_S: u64 = 30;
-const TIMEOUT_MAX_S: u32 = 300;
-
-/// What holds for all clusters.
-pub(super) struct Common<'a> {
-    pub(super) validate: bool,
-    pub(super) renew_after: Duration,
-    /// The level of all clusters.
-    pub(super) access: Effect,
-    /// What is protected on all clusters.
-    pub(super) protect: Vec<Rule>,
+/// Where the values of a configuration come from.
+pub(super) struct Sources<'a> {
+    /// Our variables that the real environment sets.
+    environment: HashSet<&'a str>,
+    file: &'a EnvFile,
     /// `SSL_CERT_FILE` of the real environment.
-    pub(super) cert_file: Option<PathBuf>,
+    pub(super) cert_file: Option<&'a Path>,
     /// `CREDENTIALS_DIRECTORY` of the real environment.
-    pub(super) credentials: Option<PathBuf>,
-    /// Whether a variable's value stands in the file as it is.
-    pub(super) is_literal: &'a dyn Fn(&str) -> bool,
-    /// Whether all do, which is the usual.
-    pub(super) all_literal: bool,
+    credentials: Option<&'a Path>,
 }
 
-/// Where one cluster's fields are looked up.
+impl<'a> Sources<'a> {
+    pub(super) fn new(environment: &'a [(String, String)], file: &'a EnvFile) -> Sources<'a> {
+        let names = environment.iter().map(|(name, _)| name.as_str());
+        let path = |name: &str| {
+            let (_, value) = environment.iter().rfind(|(known, _)| known == name)?;
+            (!value.is_empty()).then_some(Path::new(value))
+        };
+        Sources {
+            environment: names.filter(|name| name.starts_with(PREFIX)).collect(),
+            file,
+            cert_file: path("SSL_CERT_FILE"),
+            credentials: path("CREDENTIALS_DIRECTORY"),
+        }
+    }
+
+    /// Whether every value stands in the file as it is, which is the usual.
+    fn all_literal(&self) -> bool {
+        self.environment.is_empty() && self.file.expanded.is_empty()
+    }
+
+    fn is_literal(&self, variable: &str) -> bool {
+        !self.environment.contains(variable) && !self.file.is_expanded(variable)
+    }
+}
+
+/// The fields of one cluster that are set.
 pub(super) struct Fields<'a> {
-    /// The name that a field would have, for what is missing.
-    pub(super) spell: &'a dyn Fn(&str) -> String,
-    pub(super) get: &'a dyn Fn(&str) -> Option<Field<'a>>,
+    /// What stands before a field in a variable's name.
+    prefix: String,
+    set: Vec<(&'static str, Field<'a>)>,
+    sources: &'a Sources<'a>,
 }
 
 impl<'a> Fields<'a> {
+    pub(super) fn new(
+        prefix: String,
+        set: Vec<(&'static str, Field<'a>)>,
+        sources: &'a Sources<'a>,
+    ) -> Fields<'a> {
+        Fields {
+            prefix,
+            set,
+            sources,
+        }
+    }
+
+    fn get(&self, field: &str) -> Option<Field<'a>> {
+        let (_, set) = self.set.iter().find(|(name, _)| *name == field)?;
+        Some(*set)
+    }
+
     /// A field that says something; one set to nothing says nothing.
     fn said(&self, field: &str) -> Option<Field<'a>> {
-        let Field { variable, value } = (self.get)(field)?;
+        let Field { variable, value } = self.get(field)?;
         let value = value.trim();
         (!value.is_empty()).then_some(Field { variable, value })
     }
 
-    /// The same of a field that also holds for all clusters: not where it is that variable itself, as
-    /// with a single cluster.
-    fn own(&self, field: &str) -> Option<Field<'a>> {
-        self.said(field)
-            .filter(|said| said.variable.strip_prefix(PREFIX) != Some(field))
+    /// Whether anything is said of what a cluster must have.
+    pub(super) fn is_begun(&self) -> bool {
+        let mut required = variables::fields().flat_map(|field| field.one_of);
+        required.any(|field| self.said(field).is_some())
     }
 
-    /// Free text, in which quotes are hardly meant.
-    fn text(&self, field: &str, report: &mut Report) -> Option<String> {
-        let Field { variable, value } = self.said(field)?;
-        if value::is_quoted(value) {
-            report.warn(variable, value::QUOTED);
+    /// Reports that one of several fields is missing, or that there is more than one.
+    fn count(&self, row: &Variable, report: &mut Report) {
+        let set = row.one_of.iter().filter_map(|field| self.said(field));
+        let set: Vec<&str> = set.map(|field| field.variable).collect();
+        match set.as_slice() {
+            [] if row.one_of.is_empty() => {}
+            [] => {
+                let empty = self.get(row.name).map(|field| field.variable.to_owned());
+                let what = if empty.is_some() {
+                    "is empty"
+                } else {
+                    "is not set"
+                };
+                let name = empty.unwrap_or_else(|| format!("{}{}", self.prefix, row.name));
+                report.is_incomplete = true;
+                report.problem(&name, format!("{what}, but required"));
+            }
+            [_] => {}
+            several => {
+                let names = several.join(", ");
+                report.problem(&names, "only one of these may be set");
+            }
         }
-        Some(value.to_owned())
     }
+}
 
-    fn parsed<T>(
-        &self,
-        field: &str,
-        report: &mut Report,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let field = self.said(field)?;
-        report.parsed(field.variable, field.value, parse)
-    }
-
-    fn required<T>(
-        &self,
-        field: &str,
-        report: &mut Report,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        if self.said(field).is_none() {
-            let name = (self.get)(field).map(|set| set.variable.to_owned());
-            let what = if name.is_some() {
-                "is empty"
-            } else {
-                "is not set"
+/// Reads one cluster, which begins as `every` one does. It is sound where nothing was reported.
+pub(super) fn read(name: &str, every: &Cluster, fields: &Fields, report: &mut Report) -> Cluster {
+    let mut cluster = every.clone();
+    name.clone_into(&mut cluster.name);
+    name.clone_into(&mut cluster.settings.cluster);
+    for row in variables::fields() {
+        fields.count(row, report);
+        let said = fields.said(row.name);
+        // With a single cluster some are those of all clusters too, and read already.
+        let said = said.filter(|said| variables::of_registry(said.variable).is_none());
+        let (variable, text) = match said {
+            Some(Field { variable, value }) => (variable, value),
+            None => (row.name, row.default),
+        };
+        if let (Sets::Cluster(set), false) = (&row.sets, text.is_empty()) {
+            let said = &mut Said {
+                variable,
+                text,
+                credentials: fields.sources.credentials,
+                report,
             };
-            let name = name.unwrap_or_else(|| (self.spell)(field));
-            report.is_incomplete = true;
-            report.problem(&name, format!("{what}, but required"));
+            set(&mut cluster, said);
         }
-        self.parsed(field, report, parse)
     }
+    trust(fields, report);
+    cluster.origin = origin(fields);
+    cluster
 }
 
-/// Reads one cluster; nothing where something was reported.
-pub(super) fn read(
-    name: &str,
-    fields: &Fields,
-    common: &Common,
-    report: &mut Report,
-) -> Option<Cluster> {
-    let endpoints = fields.required("API_URL", report, value::endpoints);
-    let token_id = fields.required("TOKEN_ID", report, value::token_id);
-    let secret = secret(fields, common, report);
-    let trust = trust(fields, common, report);
-    let timeout = |text: &str| value::seconds(text, 1, TIMEOUT_MAX_S);
-    let proxy = fields.parsed("PROXY", report, value::proxy);
-    let timeout = fields.parsed("TIMEOUT", report, timeout);
-    let (access, access_variable) = access(fields, common, report);
-    let mut protect = common.protect.clone();
-    if let Some(own) = fields.own("PROTECT") {
-        let rules = report.parsed(own.variable, own.value, |text| {
-            rule::rules(own.variable, text)
-        });
-        protect.extend(rules.unwrap_or_default());
-    }
-    let origin = origin(fields, common);
-    let mut text = |field: &str| fields.text(field, report);
-    Some(Cluster {
-        name: name.to_owned(),
-        region: text("REGION"),
-        tier: text("TIER"),
-        default_node: text("DEFAULT_NODE"),
-        default_storage: text("DEFAULT_STORAGE"),
-        default_bridge: text("DEFAULT_BRIDGE"),
-        access,
-        access_variable,
-        protect,
-        origin,
-        joined: false,
-        settings: Settings {
-            cluster: name.to_owned(),
-            endpoints: endpoints?,
-            token_id: token_id?,
-            secret: secret?,
-            trust: trust?,
-            proxy,
-            timeout: timeout.unwrap_or(Duration::from_secs(TIMEOUT_DEFAULT_S)),
-            validate: common.validate,
-            renew_after: common.renew_after,
-        },
-    })
-}
-
-fn origin(fields: &Fields, common: &Common) -> Origin {
-    let is_literal = |field: &str| {
-        let set = (fields.get)(field);
-        common.all_literal || set.is_none_or(|set| (common.is_literal)(set.variable))
+fn origin(fields: &Fields) -> Origin {
+    let sources = fields.sources;
+    let is_literal = |row: &Variable| {
+        let set = fields.get(row.name);
+        set.is_none_or(|set| sources.is_literal(set.variable))
     };
+    let mut token = variables::fields().filter(|row| row.reload == OnReload::Taken);
     Origin {
-        token: ["TOKEN_ID", "TOKEN_SECRET"].into_iter().all(is_literal),
-        all: common.all_literal || variables::fields().all(|field| is_literal(field.name)),
+        token: sources.all_literal() || token.all(is_literal),
+        all: sources.all_literal() || variables::fields().all(is_literal),
     }
 }
 
-/// The stricter of the cluster's level and that of all, and the variable that says it.
-fn access(fields: &Fields, common: &Common, report: &mut Report) -> (Effect, String) {
-    let own = fields.own("ACCESS");
-    let level = own.and_then(|field| report.parsed(field.variable, field.value, safety::level));
-    match (level, own) {
-        (Some(level), Some(field)) if level < common.access => (level, field.variable.to_owned()),
-        _ => (common.access, format!("{PREFIX}ACCESS")),
+pub(super) fn secret(cluster: &mut Cluster, said: &mut Said) {
+    let Some(secret) = said.parsed(value::secret) else {
+        return;
+    };
+    if let Some(doubt) = secret::doubt(&secret) {
+        said.warn(doubt);
     }
+    cluster.settings.secret = SecretSource::Value(Secret::new(secret));
 }
 
-/// The one of the three that is set.
-fn secret(fields: &Fields, common: &Common, report: &mut Report) -> Option<SecretSource> {
-    const SOURCES: [&str; 3] = ["TOKEN_SECRET", "TOKEN_SECRET_FILE", "TOKEN_SECRET_COMMAND"];
-    let set: Vec<Field> = SOURCES
-        .iter()
-        .filter_map(|field| fields.said(field))
-        .collect();
-    if let [_, others @ ..] = set.as_slice()
-        && !others.is_empty()
-    {
-        let names: Vec<&str> = set.iter().map(|field| field.variable).collect();
-        report.problems.push(format!(
-            "{}: only one of these may be set",
-            names.join(", ")
-        ));
-        return None;
-    }
-    if fields.said("TOKEN_SECRET_FILE").is_some() {
-        let path = |text: &str| secret_path(text, common.credentials.as_deref());
-        let path = fields.parsed("TOKEN_SECRET_FILE", report, path);
-        return path.map(SecretSource::File);
-    }
-    if fields.said("TOKEN_SECRET_COMMAND").is_some() {
-        let command = fields.parsed("TOKEN_SECRET_COMMAND", report, value::command);
-        return command.map(SecretSource::Command);
-    }
-    let secret = fields.required("TOKEN_SECRET", report, value::secret);
-    if let (Some(field), Some(secret)) = (fields.said("TOKEN_SECRET"), &secret)
-        && let Some(doubt) = secret::doubt(secret)
-    {
-        report.warn(field.variable, doubt);
-    }
-    secret.map(|text| SecretSource::Value(Secret::new(text)))
-}
-
-fn secret_path(text: &str, credentials: Option<&Path>) -> Result<PathBuf, String> {
-    match credentials {
+pub(super) fn secret_file(cluster: &mut Cluster, said: &mut Said) {
+    let credentials = said.credentials;
+    let path = said.parsed(|text| match credentials {
         // An absolute path replaces the folder.
         Some(folder) => Ok(folder.join(text)),
         None if Path::new(text).is_absolute() => Ok(PathBuf::from(text)),
         None => Err("is a relative path, but CREDENTIALS_DIRECTORY is not set".into()),
+    });
+    if let Some(path) = path {
+        cluster.settings.secret = SecretSource::File(path);
     }
 }
 
-fn trust(fields: &Fields, common: &Common, report: &mut Report) -> Option<Trust> {
-    let (before, verify) = (report.problems.len(), fields.said("VERIFY"));
-    let checked = fields
-        .parsed("VERIFY", report, value::boolean)
-        .unwrap_or(true);
-    let ca_file = fields.parsed("CA_FILE", report, value::absolute);
-    let fingerprints = fields.parsed("FINGERPRINT", report, value::fingerprints);
-    let named = |field: &str| fields.said(field).map(|field| field.variable.to_owned());
-    if let Some(fingerprint) = named("FINGERPRINT") {
-        if let Some(ca_file) = named("CA_FILE") {
+pub(super) fn secret_command(cluster: &mut Cluster, said: &mut Said) {
+    if let Some(command) = said.parsed(value::command) {
+        cluster.settings.secret = SecretSource::Command(command);
+    }
+}
+
+pub(super) fn verify(cluster: &mut Cluster, said: &mut Said) {
+    if said.parsed(value::boolean) == Some(false) {
+        cluster.settings.trust = Trust::Nothing;
+    }
+}
+
+/// Goes for nothing where nothing is checked.
+pub(super) fn ca_file(cluster: &mut Cluster, said: &mut Said) {
+    if let Some(path) = said.parsed(value::absolute)
+        && cluster.settings.trust != Trust::Nothing
+    {
+        cluster.settings.trust = Trust::CaFile(path);
+    }
+}
+
+pub(super) fn fingerprint(cluster: &mut Cluster, said: &mut Said) {
+    if let Some(fingerprints) = said.parsed(value::fingerprints) {
+        cluster.settings.trust = Trust::Fingerprints(fingerprints);
+    }
+}
+
+/// Reports ways to trust a server that exclude each other, and one that trusts anybody.
+fn trust(fields: &Fields, report: &mut Report) {
+    let ca_file = fields.said(CA_FILE).map(|field| field.variable);
+    let verify = fields.said(VERIFY);
+    let off = verify.filter(|field| value::boolean(field.value) == Ok(false));
+    if let Some(Field { variable, .. }) = fields.said(FINGERPRINT) {
+        if let Some(ca_file) = ca_file {
             report.problem(
-                &fingerprint,
+                variable,
                 format!("replaces every other check, so {ca_file} cannot be set too"),
             );
         }
-        if !checked && let Some(verify) = named("VERIFY") {
+        if let Some(off) = off {
             report.problem(
-                &fingerprint,
-                format!("is a check, so {verify} cannot turn checking off"),
+                variable,
+                format!("is a check, so {} cannot turn checking off", off.variable),
             );
         }
-    }
-    if report.problems.len() > before {
-        return None;
-    }
-    if !checked {
-        let unused = named("CA_FILE").map_or(String::new(), |name| format!("; {name} is not used"));
-        let variable = verify.map_or("VERIFY", |field| field.variable);
+    } else if let Some(off) = off {
+        let unused = ca_file.map_or(String::new(), |name| format!("; {name} is not used"));
         report.warn(
-            variable,
+            off.variable,
             format!(
                 "is off: anybody on the way can pose as this cluster and take its token{unused}"
             ),
         );
-        return Some(Trust::Nothing);
     }
-    Some(match (fingerprints, ca_file) {
-        (Some(fingerprints), _) => Trust::Fingerprints(fingerprints),
-        (None, Some(path)) => Trust::CaFile(path),
-        (None, None) => Trust::System {
-            cert_file: common.cert_file.clone(),
-        },
-    })
 }

@@ -24,6 +24,13 @@ pub struct EnvFile {
     pub broken: Vec<usize>,
 }
 
+impl EnvFile {
+    /// Whether a variable's value holds a `${NAME}`.
+    pub(super) fn is_expanded(&self, variable: &str) -> bool {
+        self.expanded.iter().any(|name| name == variable)
+    }
+}
+
 impl From<Vec<(String, String)>> for EnvFile {
     fn from(pairs: Vec<(String, String)>) -> EnvFile {
         EnvFile {

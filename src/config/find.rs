@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::{self, EnvFile};
 use super::safety::Switches;
+use super::variables::{CA_FILE, TOKEN_SECRET_FILE};
 use super::{Config, Report, slip};
 use crate::files;
 use crate::proxmox::secret::{self, SecretSource};
@@ -41,26 +42,14 @@ pub(crate) fn read(
         return Err(report);
     };
     report.tells_expanded = super::tells_expanded(&file);
-    let switches = super::switches(&environment, &file.pairs);
-    report.problems.extend(unknown(&switches));
-    match super::read(&environment, &file) {
-        Ok(mut config) if report.problems.is_empty() => {
-            config.warnings.splice(..0, report.warnings);
-            Ok(config)
-        }
-        Ok(config) => {
-            report.warnings.extend(config.warnings);
-            Err(report)
-        }
-        Err(found) => {
-            report.problems.extend(found.problems);
-            report.warnings.extend(found.warnings);
-            if path.is_none() && found.is_nothing {
-                report.problems.push(nothing_found(process));
-            }
-            Err(report)
-        }
+    let (config, found) = super::draft(&environment, &file);
+    report.problems.extend(unknown(&config.safety.switches));
+    report.problems.extend(found.problems);
+    report.warnings.extend(found.warnings);
+    if path.is_none() && found.is_nothing {
+        report.problems.push(nothing_found(process));
     }
+    report.of(config)
 }
 
 /// The file that is read: the one that is named, else the first that exists.
@@ -91,7 +80,7 @@ pub(crate) fn token_ids(
     } else {
         EnvFile::default()
     };
-    super::token_ids(&environment, &file.pairs)
+    super::token_ids(&environment, &file)
 }
 
 /// The environment as text. A variable of ours that is no text is a problem; others do not matter. What
@@ -198,7 +187,7 @@ pub(crate) fn missing_files(config: &Config) -> Vec<String> {
             }
             _ => None,
         };
-        lines.extend(trusted.map(|problem| format!("{name}: CA_FILE: {problem}")));
+        lines.extend(trusted.map(|problem| format!("{name}: {CA_FILE}: {problem}")));
         let secret = match &cluster.settings.secret {
             SecretSource::File(path) => match files::secret_file(path) {
                 Err(problem) => Some(problem),
@@ -209,7 +198,7 @@ pub(crate) fn missing_files(config: &Config) -> Vec<String> {
             },
             _ => None,
         };
-        lines.extend(secret.map(|problem| format!("{name}: TOKEN_SECRET_FILE: {problem}")));
+        lines.extend(secret.map(|problem| format!("{name}: {TOKEN_SECRET_FILE}: {problem}")));
     }
     lines
 }

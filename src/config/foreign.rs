@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::value;
+use super::variables::{API_URL, TOKEN_ID, TOKEN_SECRET, VERIFY};
+
 /// What such a variable says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Says {
@@ -137,21 +140,18 @@ fn lines(found: &BTreeMap<Says, (&str, &str)>) -> Vec<(&'static str, String)> {
     let by = |says: Says| reference(says).map(|token| with_user(token, says));
     let token = by(Says::TokenName).or_else(|| by(Says::TokenId));
     let mut lines = vec![
-        ("API_URL", url.unwrap_or_else(|| "https://HOST:8006".into())),
+        (API_URL, url.unwrap_or_else(|| "https://HOST:8006".into())),
+        (TOKEN_ID, token.unwrap_or_else(|| "USER@REALM!TOKEN".into())),
         (
-            "TOKEN_ID",
-            token.unwrap_or_else(|| "USER@REALM!TOKEN".into()),
-        ),
-        (
-            "TOKEN_SECRET",
+            TOKEN_SECRET,
             reference(Says::Secret).unwrap_or_else(|| "SECRET".into()),
         ),
     ];
-    let is_on = |text: &str| super::value::boolean(text) == Ok(true);
+    let is_on = |text: &str| value::boolean(text) == Ok(true);
     if let Some(verify) = reference(Says::Verify) {
-        lines.push(("VERIFY", verify));
+        lines.push((VERIFY, verify));
     } else if is_on(value(Says::Insecure)) {
-        lines.push(("VERIFY", "false".into()));
+        lines.push((VERIFY, "false".into()));
     }
     lines
 }

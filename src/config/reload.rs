@@ -5,15 +5,17 @@
 //! nobody's, the clusters for reading by their name only. All else waits for a restart: coding hosts
 //! give the model a file editor, which must not loosen what holds the model back.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
 
 use super::newcomer;
 use super::rule::Rule;
-use crate::api::effect::Effect;
-use serde_json::{Map, Value, json};
-
-use super::safety::{Safety, Switches, Way};
+use super::safety::{Switches, Way};
+use super::variables::{CLUSTERS, VARIABLES};
 use super::{Cluster, Config, Report};
+use crate::api::effect::Effect;
 use crate::log;
 use crate::proxmox::secret::{Secret, SecretSource};
 
@@ -35,6 +37,13 @@ pub struct Reload {
 const PROBLEMS_SHOWN_MAX: usize = 3;
 /// The variable that a joined cluster's level comes from, in a sentence.
 const JOINED: &str = "a cluster that came while this server ran";
+
+/// A variable for all clusters, before and now.
+pub struct Changed<'a> {
+    pub(super) name: &'static str,
+    pub(super) old: &'a Config,
+    pub(super) new: &'a Config,
+}
 
 /// What a reload asks the machine.
 pub struct Around<'a> {
@@ -79,7 +88,16 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
         taken: Vec::new(),
         waiting: Vec::new(),
     };
-    reload.safety(&old.safety, &new);
+    for row in VARIABLES {
+        if let Some(merge) = row.merge {
+            let changed = Changed {
+                name: row.name,
+                old,
+                new: &new,
+            };
+            merge(&mut reload, &changed);
+        }
+    }
     for (place, known) in old.clusters.iter().enumerate() {
         match new.clusters.iter().find(|one| one.name == known.name) {
             Some(changed) => reload.cluster(place, known, changed, (&new, around)),
@@ -89,22 +107,6 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
     for added in &new.clusters {
         if old.clusters.iter().all(|known| known.name != added.name) {
             reload.add(old, added, (&new, around));
-        }
-    }
-    let named = |config: &Config| -> Vec<(String, String)> {
-        let patterns = config.patterns.iter();
-        let patterns = patterns.map(|(prefix, place)| (prefix.clone(), name(config, *place)));
-        patterns.collect()
-    };
-    let default = |config: &Config| config.default.map(|place| name(config, place));
-    for (variable, differs) in [
-        ("PROXMOX_CLUSTER_PATTERNS", named(old) != named(&new)),
-        ("PROXMOX_DEFAULT_CLUSTER", default(old) != default(&new)),
-        ("PROXMOX_FANOUT", old.fanout != new.fanout),
-        ("PROXMOX_LOG", old.log != new.log),
-    ] {
-        if differs {
-            reload.waits(variable);
         }
     }
     let switched = (around.switched)(&new.safety.switches);
@@ -131,9 +133,77 @@ pub(crate) fn refused(report: &Report) -> Value {
     json!({"not_taken_over": shown, "problems": report.problems.len()})
 }
 
-fn name(config: &Config, place: usize) -> String {
-    let cluster = config.clusters.get(place);
-    cluster.map_or_else(String::new, |cluster| cluster.name.clone())
+/// The patterns with their clusters' names, whose places may be others.
+pub(super) fn patterns(config: &Config) -> Vec<(String, String)> {
+    let patterns = config.patterns.iter();
+    let patterns = patterns.map(|(prefix, place)| (prefix.clone(), config.name(*place).to_owned()));
+    patterns.collect()
+}
+
+pub(super) fn default_cluster(config: &Config) -> Option<String> {
+    config.default.map(|place| config.name(place).to_owned())
+}
+
+/// The clusters that go unconfirmed.
+fn unconfirmed(config: &Config) -> Vec<&str> {
+    let off = config.safety.confirm.off.iter();
+    off.map(|place| config.name(*place)).collect()
+}
+
+/// A stricter way is taken over, and so are fewer clusters that go unconfirmed.
+pub(super) fn confirm(reload: &mut Reload, changed: &Changed) {
+    let Changed { name, old, new } = changed;
+    let (off_before, off_now) = (unconfirmed(old), unconfirmed(new));
+    let (old, new) = (&old.safety.confirm, &new.safety.confirm);
+    let held = &mut reload.config.safety.confirm;
+    if strictness(new.way) > strictness(old.way) {
+        held.way = new.way;
+        reload.taken.push((*name).to_owned());
+    }
+    let kept = old.off.iter().zip(&off_before);
+    let kept = kept.filter(|(_, name)| off_now.contains(name));
+    let kept: Vec<usize> = kept.map(|(place, _)| *place).collect();
+    if kept.len() < old.off.len() {
+        held.off = kept;
+        reload.takes(format!("{name} (fewer clusters go unconfirmed)"));
+    }
+    let more_off = off_now.iter().any(|name| !off_before.contains(name));
+    if strictness(new.way) < strictness(old.way) || more_off {
+        reload.waits(*name);
+    }
+}
+
+/// More rules are taken over.
+pub(super) fn protect(reload: &mut Reload, changed: &Changed) {
+    let (old, new) = (&changed.old.every.protect, &changed.new.every.protect);
+    let (protect, change) = united(old, new, &changed.new.expanded);
+    reload.config.every.protect = protect;
+    reload.protection(change, changed.name);
+}
+
+/// A lower limit is taken over.
+pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed) {
+    let new = changed.new.safety.bulk_limit;
+    match new.cmp(&changed.old.safety.bulk_limit) {
+        Ordering::Less => {
+            reload.config.safety.bulk_limit = new;
+            reload.takes(changed.name);
+        }
+        Ordering::Equal => {}
+        Ordering::Greater => reload.waits(changed.name),
+    }
+}
+
+/// A file is taken over where there was none.
+pub(super) fn audit_log(reload: &mut Reload, changed: &Changed) {
+    match (&changed.old.safety.audit_log, &changed.new.safety.audit_log) {
+        (None, Some(path)) if is_literal(changed.new, changed.name) => {
+            reload.config.safety.audit_log = Some(path.clone());
+            reload.takes(changed.name);
+        }
+        (before, now) if before != now => reload.waits(changed.name),
+        _ => {}
+    }
 }
 
 /// The ways to confirm, from the loosest to the strictest.
@@ -167,47 +237,15 @@ impl Reload {
         self.taken.push(what.into());
     }
 
-    fn safety(&mut self, old: &Safety, new_config: &Config) {
-        const CONFIRM: &str = "PROXMOX_CONFIRM";
-        let new = &new_config.safety;
-        let (before, now) = (old.confirm.way, new.confirm.way);
-        let off = |config: &Config| -> Vec<String> {
-            let off = config.safety.confirm.off.iter();
-            off.map(|place| name(config, *place)).collect()
-        };
-        let (off_before, off_now) = (off(&self.config), off(new_config));
-        if strictness(now) > strictness(before) {
-            self.config.safety.confirm.way = now;
-            self.takes(CONFIRM);
+    /// What waits whenever it says something else.
+    pub(super) fn waits_where<T: PartialEq>(
+        &mut self,
+        changed: &Changed,
+        value: impl Fn(&Config) -> T,
+    ) {
+        if value(changed.old) != value(changed.new) {
+            self.waits(changed.name);
         }
-        let kept = old.confirm.off.iter().zip(&off_before);
-        let kept = kept.filter(|(_, name)| off_now.contains(name));
-        let kept: Vec<usize> = kept.map(|(place, _)| *place).collect();
-        if kept.len() < old.confirm.off.len() {
-            self.config.safety.confirm.off = kept;
-            self.takes(format!("{CONFIRM} (fewer clusters go unconfirmed)"));
-        }
-        let more_off = off_now.iter().any(|name| !off_before.contains(name));
-        if strictness(now) < strictness(before) || more_off {
-            self.waits(CONFIRM);
-        }
-        if new.bulk_limit < old.bulk_limit {
-            self.config.safety.bulk_limit = new.bulk_limit;
-            self.takes("PROXMOX_BULK_LIMIT");
-        } else if new.bulk_limit > old.bulk_limit {
-            self.waits("PROXMOX_BULK_LIMIT");
-        }
-        match (&old.audit_log, &new.audit_log) {
-            (None, Some(path)) if is_literal(new_config, "PROXMOX_AUDIT_LOG") => {
-                self.config.safety.audit_log = Some(path.clone());
-                self.takes("PROXMOX_AUDIT_LOG");
-            }
-            (before, now) if before != now => self.waits("PROXMOX_AUDIT_LOG"),
-            _ => {}
-        }
-        let (protect, change) = united(&old.protect, &new.protect, &new_config.expanded);
-        self.config.safety.protect = protect;
-        self.protection(change, "PROXMOX_PROTECT");
     }
 
     fn protection(&mut self, change: Change, variable: &str) {
@@ -299,8 +337,8 @@ impl Reload {
     /// Takes a cluster that was not there, for reading and by its name alone. What held all clusters back
     /// so far holds for it too.
     fn add(&mut self, old: &Config, added: &Cluster, (new, around): (&Config, &Around)) {
-        if !is_literal(new, "PROXMOX_CLUSTERS") {
-            return self.waits("a new cluster, as PROXMOX_CLUSTERS holds a `${NAME}`");
+        if !is_literal(new, CLUSTERS) {
+            return self.waits(format!("a new cluster, as {CLUSTERS} holds a `${{NAME}}`"));
         }
         let name = &added.name;
         if let Some(why) = newcomer::objection(&self.config.clusters, added, around) {
@@ -310,11 +348,9 @@ impl Reload {
         joined.joined = true;
         joined.access = Effect::Read;
         joined.access_variable = JOINED.into();
-        joined.protect = united(&old.safety.protect, &added.protect, &[]).0;
-        if let Some(held) = old.clusters.first() {
-            joined.settings.validate = held.settings.validate;
-            joined.settings.renew_after = held.settings.renew_after;
-        }
+        joined.protect = united(&old.every.protect, &added.protect, &[]).0;
+        joined.settings.validate = old.every.settings.validate;
+        joined.settings.renew_after = old.every.settings.renew_after;
         self.takes(format!(
             "cluster {name}, for reads that name it in `cluster`"
         ));

@@ -1,6 +1,8 @@
 //! What is wrong with a configuration, and what should be looked at: a line each.
 
-use super::value;
+use std::path::Path;
+
+use super::{Config, value};
 
 /// Why there is no configuration: every problem, a line each, and what else was noticed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,26 +27,78 @@ impl Report {
         self.warnings.push(format!("{variable}: {}", what.as_ref()));
     }
 
-    /// What `parse` makes of a variable's text.
-    pub(super) fn parsed<T>(
-        &mut self,
-        variable: &str,
-        text: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let refused = |what: String| match value::is_quoted(text) {
-            true => self.problem(variable, value::QUOTED),
-            false => self.problem(variable, what),
-        };
-        parse(text).map_err(refused).ok()
+    /// The configuration with what should be looked at, where there is no problem.
+    pub(super) fn of(self, config: Config) -> Result<Config, Report> {
+        if !self.problems.is_empty() {
+            return Err(self);
+        }
+        let warnings = self.warnings;
+        Ok(Config { warnings, ..config })
+    }
+}
+
+/// A variable that says something, or its default.
+pub(super) struct Said<'a> {
+    /// Its whole name.
+    pub(super) variable: &'a str,
+    pub(super) text: &'a str,
+    /// `CREDENTIALS_DIRECTORY` of the real environment.
+    pub(super) credentials: Option<&'a Path>,
+    pub(super) report: &'a mut Report,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn problem(&mut self, what: impl AsRef<str>) {
+        self.report.problem(self.variable, what);
     }
 
-    /// Reports a list of names whose text stands in quotes.
-    pub(super) fn is_quoted(&mut self, variable: &str, text: &str) -> bool {
-        self.parsed(variable, text, |text| match value::is_quoted(text) {
+    pub(super) fn warn(&mut self, what: impl AsRef<str>) {
+        self.report.warn(self.variable, what);
+    }
+
+    /// What `parse` makes of it.
+    pub(super) fn parsed<T>(
+        &mut self,
+        parse: impl FnOnce(&'a str) -> Result<T, String>,
+    ) -> Option<T> {
+        match parse(self.text) {
+            Ok(value) => return Some(value),
+            Err(_) if value::is_quoted(self.text) => self.problem(value::QUOTED),
+            Err(what) => self.problem(what),
+        }
+        None
+    }
+
+    /// Puts what `parse` makes of it into its place.
+    pub(super) fn put<T>(
+        &mut self,
+        place: &mut T,
+        parse: impl FnOnce(&'a str) -> Result<T, String>,
+    ) {
+        if let Some(value) = self.parsed(parse) {
+            *place = value;
+        }
+    }
+
+    /// Its items; none, and a problem, where all of it stands in quotes.
+    pub(super) fn names(&mut self) -> Vec<&'a str> {
+        let names = self.parsed(|text| match value::is_quoted(text) {
             true => Err(String::new()),
-            false => Ok(()),
-        })
-        .is_none()
+            false => Ok(value::items(text).collect()),
+        });
+        names.unwrap_or_default()
+    }
+
+    /// Its items as they stand.
+    pub(super) fn items(&self) -> Vec<String> {
+        value::items(self.text).map(str::to_owned).collect()
+    }
+
+    /// Free text, in which quotes are hardly meant.
+    pub(super) fn words(&mut self) -> Option<String> {
+        if value::is_quoted(self.text) {
+            self.warn(value::QUOTED);
+        }
+        Some(self.text.to_owned())
     }
 }

@@ -1,41 +1,14 @@
-//! What keeps clusters safe from calls: levels, confirmation, limits, switches, the audit file.
+//! What keeps clusters safe from calls: levels, protected guests, how calls are confirmed, which tools there
+//! are.
 
-use std::path::PathBuf;
-
-use super::rule::{self, Rule};
-use super::spelling::Values;
-use super::value;
-use super::{Report, parsed};
+use super::report::Said;
+use super::{Cluster, Config, cluster_names, rule, value};
 use crate::api::effect::Effect;
-use crate::text::repeated;
 
-const PROTECT: &str = "PROXMOX_PROTECT";
-const BULK_LIMIT_DEFAULT: u32 = 10;
-const BULK_LIMIT_MAX: u32 = 10_000;
-/// The variables of [`Switches`], in the order of its fields.
-pub(super) const SWITCHES: [&str; 3] = [
-    "PROXMOX_TOOLSETS",
-    "PROXMOX_TOOLS_ALLOW",
-    "PROXMOX_TOOLS_DENY",
-];
 /// The set of toolsets that is on where nothing is said.
 pub const DEFAULT_SETS: &str = "default";
 /// Every toolset that exists.
 pub const ALL_SETS: &str = "all";
-
-/// The settings that the gate goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Safety {
-    /// The most that may be done anywhere.
-    pub access: Effect,
-    pub confirm: Confirm,
-    /// What is protected on all clusters.
-    pub protect: Vec<Rule>,
-    /// The most guests or objects destroyed or interrupted in 60 s.
-    pub bulk_limit: usize,
-    pub switches: Switches,
-    pub audit_log: Option<PathBuf>,
-}
 
 /// How what asks is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,69 +40,55 @@ pub struct Switches {
     pub deny: Vec<String>,
 }
 
-/// Reads them; `names` are those of the clusters.
-pub(super) fn read(names: &[String], values: &Values, report: &mut Report) -> Safety {
-    let access = parsed(values, "PROXMOX_ACCESS", report, level);
-    let confirm = parsed(values, "PROXMOX_CONFIRM", report, |text| {
-        confirm(text, names)
+/// The stricter of a level and what the cluster has so far, and the variable that says it.
+pub(super) fn access(cluster: &mut Cluster, said: &mut Said) {
+    let level = said.parsed(|text| {
+        Effect::named(text).ok_or_else(|| {
+            let names = Effect::ALL.map(Effect::name);
+            format!("is none of {}", names.join(", "))
+        })
     });
-    let protect = parsed(values, PROTECT, report, |text| rule::rules(PROTECT, text));
-    let bulk_limit = parsed(values, "PROXMOX_BULK_LIMIT", report, |text| {
-        value::whole(text, 1, BULK_LIMIT_MAX)
-    });
-    let audit_log = parsed(values, "PROXMOX_AUDIT_LOG", report, value::absolute);
-    let confirm = confirm.unwrap_or(Confirm {
-        way: Way::Auto,
-        off: Vec::new(),
-    });
-    if !confirm.off.is_empty() {
-        let off = confirm.off.iter().filter_map(|place| names.get(*place));
-        let off: Vec<&str> = off.map(String::as_str).collect();
-        report.warn(
-            "PROXMOX_CONFIRM",
-            format!(
-                "nothing is confirmed on {}: what destroys goes through at the first call",
-                off.join(", ")
-            ),
-        );
-    }
-    Safety {
-        access: access.unwrap_or(Effect::Full),
-        confirm,
-        protect: protect.unwrap_or_default(),
-        bulk_limit: bulk_limit.unwrap_or(BULK_LIMIT_DEFAULT) as usize,
-        switches: switches(values),
-        audit_log,
+    if let Some(level) = level
+        && level < cluster.access
+    {
+        cluster.access = level;
+        said.variable.clone_into(&mut cluster.access_variable);
     }
 }
 
-/// The switches as they are written.
-pub(super) fn switches(values: &Values) -> Switches {
-    let list = |name: &str| -> Vec<String> {
-        let items = values.get(name).map(|text| value::items(text));
-        items.into_iter().flatten().map(str::to_owned).collect()
-    };
-    let [sets, allow, deny] = SWITCHES;
-    let mut sets = list(sets);
+/// More rules.
+pub(super) fn protect(cluster: &mut Cluster, said: &mut Said) {
+    let variable = said.variable;
+    let rules = said.parsed(|text| rule::rules(variable, text));
+    cluster.protect.extend(rules.unwrap_or_default());
+}
+
+/// Names of toolsets; those that are on anyway where there are none.
+pub(super) fn toolsets(config: &mut Config, said: &mut Said) {
+    let sets = &mut config.safety.switches.sets;
+    *sets = said.items();
     if sets.is_empty() {
         sets.push(DEFAULT_SETS.to_owned());
     }
-    Switches {
-        sets,
-        allow: list(allow),
-        deny: list(deny),
+}
+
+/// How what asks is confirmed, and where nothing is.
+pub(super) fn confirm(config: &mut Config, said: &mut Said) {
+    let Some(confirm) = said.parsed(|text| way(text, config)) else {
+        return;
+    };
+    if !confirm.off.is_empty() {
+        let off = confirm.off.iter().map(|place| config.name(*place));
+        let off: Vec<&str> = off.collect();
+        said.warn(format!(
+            "nothing is confirmed on {}: what destroys goes through at the first call",
+            off.join(", ")
+        ));
     }
+    config.safety.confirm = confirm;
 }
 
-/// The access level of this name.
-pub(super) fn level(text: &str) -> Result<Effect, String> {
-    Effect::named(text).ok_or_else(|| {
-        let names = Effect::ALL.map(Effect::name);
-        format!("is none of {}", names.join(", "))
-    })
-}
-
-fn confirm(text: &str, names: &[String]) -> Result<Confirm, String> {
+fn way(text: &str, config: &Config) -> Result<Confirm, String> {
     let way = |way| {
         Ok(Confirm {
             way,
@@ -145,17 +104,13 @@ fn confirm(text: &str, names: &[String]) -> Result<Confirm, String> {
     let Some(listed) = text.strip_prefix("off") else {
         return Err("is none of auto, ask, code, off:NAME[,NAME]".into());
     };
-    let listed = listed.strip_prefix(':').unwrap_or_default();
-    let mut off = Vec::new();
-    for name in value::items(listed) {
-        match names.iter().position(|known| known == name) {
-            Some(place) => off.push(place),
-            None => {
-                let name = repeated(name);
-                return Err(format!("no cluster is named `{name}`"));
-            }
-        }
-    }
+    let listed = value::items(listed.strip_prefix(':').unwrap_or_default());
+    let place = |name| {
+        config
+            .place(name)
+            .ok_or_else(|| cluster_names::unknown(name))
+    };
+    let off: Vec<usize> = listed.map(place).collect::<Result<_, _>>()?;
     if off.is_empty() {
         return Err("must name the clusters that go unconfirmed, as off:NAME[,NAME]".into());
     }

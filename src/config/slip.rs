@@ -2,7 +2,9 @@
 //! is a problem wherever it stands.
 
 use super::spelling::shell_safe;
-use super::variables::{CLUSTER_PREFIX, PREFIX, Variable, fields, of_registry, of_single_cluster};
+use super::variables::{
+    CLUSTER_PREFIX, Guards, PREFIX, Variable, fields, of_registry, of_single_cluster,
+};
 use crate::meant::edits;
 
 /// As many edits away from a name that keeps things safe is a slip, not another name.
@@ -127,14 +129,14 @@ pub(super) fn means_safety(name: &str, clusters: &[String]) -> bool {
     // A field of a cluster that nobody knows.
     let is_guard = of_cluster.is_some()
         && !OTHER_WORDS.contains(&last)
-        && fields().any(|field| field.guards && edits(field.name, last) <= SLIP_MAX_EDITS);
+        && fields()
+            .any(|field| field.guards != Guards::No && edits(field.name, last) <= SLIP_MAX_EDITS);
     is_guard || rest.split('_').any(|word| WORDS.contains(&word))
 }
 
-/// Whether a variable of this whole name keeps nothing safe without a value, and was to. `VERIFY` is
-/// the strictest without one.
+/// Whether a variable of this whole name keeps nothing safe without a value, and was to.
 pub(super) fn needs_a_value(name: &str, clusters: &[String]) -> bool {
-    let needs = |variable: &Variable| variable.guards && variable.name != "VERIFY";
+    let needs = |variable: &Variable| variable.guards == Guards::Yes;
     let of_cluster = |field: &Variable| {
         let rest = name.strip_prefix(CLUSTER_PREFIX);
         let rest = rest.and_then(|rest| rest.strip_suffix(field.name)?.strip_suffix('_'));

@@ -4,15 +4,13 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::env_file::EnvFile;
-use super::variables::{self, CLUSTER_PREFIX, PREFIX, Stage, VARIABLES};
+use super::variables::{
+    self, API_URL, CLUSTER_PREFIX, CLUSTERS, Guards, PREFIX, Scope, Stage, VARIABLES,
+};
 use super::{NOT_BUILT_YET, Report};
 use super::{foreign, slip};
 use crate::meant::edits;
 
-/// Of a name that means to keep things safe.
-const SOUNDS_SAFE: &str = "is unknown and would keep nothing safe, as its name says; what does is \
-     PROXMOX_ACCESS, PROXMOX_CONFIRM, PROXMOX_PROTECT, PROXMOX_TOOLS_DENY, PROXMOX_BULK_LIMIT, \
-     PROXMOX_AUDIT_LOG: correct or remove it";
 /// More warnings of one kind help nobody.
 const UNKNOWN_MAX_ROWS: usize = 20;
 
@@ -28,17 +26,19 @@ pub(super) struct Field<'a> {
 
 /// The few fields of each cluster that are set, by the cluster's place, each with the field's name.
 pub(super) struct Owned<'a> {
-    fields: Vec<Vec<(&'static str, Field<'a>)>>,
+    pub(super) fields: Vec<Vec<(&'static str, Field<'a>)>>,
     /// Variables of a known cluster, whether they hold or not, in their order.
     known: Vec<&'a str>,
 }
 
-impl<'a> Owned<'a> {
-    pub(super) fn get(&self, cluster: usize, field: &str) -> Option<Field<'a>> {
-        let set = self.fields.get(cluster)?;
-        let (_, value) = set.iter().find(|(name, _)| *name == field)?;
-        Some(*value)
-    }
+/// The fields of the only cluster that are set.
+pub(super) fn of_single_cluster<'a>(values: &Values<'a>) -> Vec<(&'static str, Field<'a>)> {
+    let set = variables::fields().filter_map(|row| {
+        let name = format!("{PREFIX}{}", row.name);
+        let (variable, value) = values.get_key_value(name.as_str())?;
+        Some((row.name, Field { variable, value }))
+    });
+    set.collect()
 }
 
 /// The spelling that a POSIX shell, Docker and systemd can set.
@@ -85,7 +85,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         };
         let holders: Vec<usize> = places.iter().copied().filter(holds).collect();
         match holders.as_slice() {
-            [] if field.guards => report.problem(
+            [] if field.guards != Guards::No => report.problem(
                 variable,
                 "keeps nothing safe: the spelling with the cluster's own name is set too, and holds; \
                  remove one of them",
@@ -167,7 +167,7 @@ pub(super) fn unknown(
                 ),
             );
         } else if !left_out && slip::means_safety(variable, names) {
-            report.problem(&shown(variable), SOUNDS_SAFE);
+            report.problem(&shown(variable), sounds_safe());
         } else if in_file.contains(variable) && slip::begins_like_ours(variable) {
             unknown += 1;
             if unknown <= UNKNOWN_MAX_ROWS {
@@ -180,6 +180,18 @@ pub(super) fn unknown(
             "{more} more variables of the file are unknown and not used"
         ));
     }
+}
+
+/// What is said of a name that means to keep things safe.
+fn sounds_safe() -> String {
+    let guards = VARIABLES
+        .iter()
+        .filter(|row| row.scope == Scope::Registry && row.guards != Guards::No);
+    let guards: Vec<&str> = guards.map(|row| row.name).collect();
+    format!(
+        "is unknown and would keep nothing safe, as its name says; what does is {}: correct or remove it",
+        guards.join(", ")
+    )
 }
 
 /// Whether a name that does not begin as ours do is looked at all the same.
@@ -196,8 +208,8 @@ fn not_used(variable: &str, left_out: bool, known: &[(String, bool)]) -> String 
         .min_by_key(|(name, _)| edits(name, variable))
         .map_or("", |(name, _)| name.as_str());
     let why = match left_out {
-        true => "belongs to no cluster of PROXMOX_CLUSTERS",
-        false => "is unknown",
+        true => format!("belongs to no cluster of {CLUSTERS}"),
+        false => "is unknown".into(),
     };
     format!("{why} and not used; the nearest known name is {nearest}")
 }
@@ -235,14 +247,14 @@ fn all_names(names: &[String]) -> impl Iterator<Item = (String, bool)> {
         .filter(|variable| variable.stage != Stage::Ignored)
         .map(|variable| {
             let name = variable.name.strip_prefix(PREFIX).unwrap_or(variable.name);
-            (format!("{PREFIX}{name}"), variable.guards)
+            (format!("{PREFIX}{name}"), variable.guards != Guards::No)
         });
     let of_clusters = names.iter().flat_map(|name| {
         variables::fields().flat_map(move |field| {
             [name.clone(), shell_safe(name)].map(|name| {
                 (
                     format!("{CLUSTER_PREFIX}{name}_{}", field.name),
-                    field.guards,
+                    field.guards != Guards::No,
                 )
             })
         })
@@ -261,7 +273,7 @@ fn is_of_cluster_left_out(variable: &str, values: &Values) -> bool {
             .strip_suffix(field.name)
             .and_then(|rest| rest.strip_suffix('_'));
         name.is_some_and(|name| {
-            let url = format!("{CLUSTER_PREFIX}{name}_API_URL");
+            let url = format!("{CLUSTER_PREFIX}{name}_{API_URL}");
             values.contains_key(url.as_str())
         })
     })

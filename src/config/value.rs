@@ -26,7 +26,7 @@ pub(super) fn seconds(text: &str, least: u32, most: u32) -> Result<Duration, Str
 }
 
 /// A whole number within limits.
-pub(super) fn whole(text: &str, least: u32, most: u32) -> Result<u32, String> {
+fn whole(text: &str, least: u32, most: u32) -> Result<u32, String> {
     let number = text.parse::<u32>().ok();
     number
         .filter(|number| (least..=most).contains(number))
@@ -34,6 +34,11 @@ pub(super) fn whole(text: &str, least: u32, most: u32) -> Result<u32, String> {
             u32::MAX => format!("is not a whole number from {least} on"),
             _ => format!("is not a whole number from {least} to {most}"),
         })
+}
+
+/// A whole number from 1 on.
+pub(super) fn count(text: &str, most: u32) -> Result<usize, String> {
+    whole(text, 1, most).map(|number| number as usize)
 }
 
 pub(super) fn level(text: &str) -> Result<Level, String> {

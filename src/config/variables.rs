@@ -1,5 +1,159 @@
-//! Every variable, once: its name, where it holds, what it is for, its default, whether it is built.
-//! Help, suggestions, the refusal of what is not built and the check of the example file read it.
+//! What can be configured: the values, and each variable once.
+//!
+//! A row says a variable's name, what it is for, its default, what its text sets, and what a reload does
+//! with it. Reading, help, manifest, reload, suggestions, the refusal of what is not built and the check of
+//! the example file go by the rows. A new variable is a row, and the value that it sets.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reload::{self, Changed, Reload};
+use super::report::Said;
+use super::rule::Rule;
+use super::safety::{self, Confirm, Switches, Way};
+use super::{cluster, cluster_names, value};
+use crate::api::effect::Effect;
+use crate::log::Level;
+use crate::proxmox::secret::SecretSource;
+use crate::proxmox::settings::{Settings, Trust};
+
+/// Everything that the server was told. It has no `Debug`, since it holds secrets.
+#[derive(Clone, PartialEq)]
+pub struct Config {
+    /// At least one, in the order of `PROXMOX_CLUSTERS`.
+    pub clusters: Vec<Cluster>,
+    /// What every cluster is before its own fields are read.
+    pub every: Cluster,
+    /// Prefixes of guests' names, each with the place of its cluster in `clusters`.
+    pub patterns: Vec<(String, usize)>,
+    /// The place of the cluster of reads and new things that name none; nothing for `none`.
+    pub default: Option<usize>,
+    /// How many clusters a fleet-wide read asks at a time, at least 1.
+    pub fanout: usize,
+    pub log: Level,
+    pub safety: Safety,
+    /// The file's variables whose value holds a `${NAME}`.
+    pub expanded: Vec<String>,
+    /// What works but should be looked at, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// One cluster: how it is reached, and what fills a place that a call leaves open.
+#[derive(Clone, PartialEq)]
+pub struct Cluster {
+    pub name: String,
+    pub region: Option<String>,
+    pub tier: Option<String>,
+    pub default_node: Option<String>,
+    pub default_storage: Option<String>,
+    pub default_bridge: Option<String>,
+    /// The most that may be done here: the stricter of the two settings.
+    pub access: Effect,
+    /// The variable that says so.
+    pub access_variable: String,
+    /// Guests that nothing destroys, stops, rolls back or overwrites: the rules of both settings.
+    pub protect: Vec<Rule>,
+    pub origin: Origin,
+    /// Whether it came while the program ran: then it is read by its name in `cluster`, and in no other
+    /// way, until a restart.
+    pub joined: bool,
+    pub settings: Settings,
+}
+
+/// What of a cluster stands in the file as it is: neither in the environment nor as a `${NAME}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What a reload takes over of it does: its token.
+    pub token: bool,
+    /// All that is set of it does.
+    pub all: bool,
+}
+
+/// The settings that the gate goes by, beside those of each cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Safety {
+    pub confirm: Confirm,
+    /// The most guests or objects destroyed or interrupted in 60 s.
+    pub bulk_limit: usize,
+    pub switches: Switches,
+    pub audit_log: Option<PathBuf>,
+}
+
+impl Config {
+    /// The places of the clusters that take part in everything: those that were there at the start.
+    pub fn settled(&self) -> impl Iterator<Item = usize> {
+        let places = self.clusters.iter().enumerate();
+        places
+            .filter(|(_, one)| !one.joined)
+            .map(|(place, _)| place)
+    }
+
+    /// The place of the cluster of this name.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.clusters.iter().position(|one| one.name == name)
+    }
+
+    /// The name of the cluster in this place.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.clusters.get(place).map_or("", |one| &one.name)
+    }
+
+    /// These clusters, before anything is read that concerns them together.
+    pub(super) fn new(every: Cluster, clusters: Vec<Cluster>) -> Config {
+        Config {
+            clusters,
+            every,
+            patterns: Vec::new(),
+            default: Some(0),
+            fanout: FANOUT_MAX as usize,
+            log: Level::Warn,
+            safety: Safety {
+                confirm: Confirm {
+                    way: Way::Auto,
+                    off: Vec::new(),
+                },
+                bulk_limit: 0,
+                switches: Switches::default(),
+                audit_log: None,
+            },
+            expanded: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Cluster {
+    /// One of which nothing is read yet; defaults come with the rows.
+    pub(super) fn new(cert_file: Option<PathBuf>) -> Cluster {
+        Cluster {
+            name: String::new(),
+            region: None,
+            tier: None,
+            default_node: None,
+            default_storage: None,
+            default_bridge: None,
+            access: Effect::Full,
+            access_variable: ACCESS.to_owned(),
+            protect: Vec::new(),
+            origin: Origin {
+                token: false,
+                all: false,
+            },
+            joined: false,
+            settings: Settings {
+                cluster: String::new(),
+                endpoints: Vec::new(),
+                token_id: String::new(),
+                secret: SecretSource::Command(Vec::new()),
+                trust: Trust::System { cert_file },
+                proxy: None,
+                timeout: Duration::ZERO,
+                validate: true,
+                renew_after: Duration::ZERO,
+            },
+        }
+    }
+}
 
 /// One variable, or one field of each cluster.
 pub struct Variable {
@@ -8,11 +162,18 @@ pub struct Variable {
     pub scope: Scope,
     /// One sentence, without a full stop.
     pub about: &'static str,
-    /// The default as it would be written; empty where there is none.
+    /// The default as it would be written, which is read where nothing is said; empty where there is none.
     pub default: &'static str,
     pub stage: Stage,
-    /// Whether it keeps things safe, so that a slip in its name must not go unnoticed.
-    pub guards: bool,
+    pub guards: Guards,
+    /// The fields of which a cluster must have one and no more, on the row of the usual one.
+    pub(super) one_of: &'static [&'static str],
+    /// Whether a message repeats names that stand in it.
+    pub(super) repeated: bool,
+    pub(super) sets: Sets,
+    pub reload: OnReload,
+    /// How a reload goes about it, where it is neither a part of a cluster nor a switch of tools.
+    pub(super) merge: Option<fn(&mut Reload, &Changed)>,
 }
 
 /// Where a variable holds.
@@ -34,211 +195,384 @@ pub enum Stage {
     Ignored,
 }
 
+/// Whether a variable keeps things safe, so that a slip in its name must not go unnoticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guards {
+    No,
+    /// Where it says something: without a value it is a problem.
+    Yes,
+    /// It does, and is the strictest without a value.
+    EmptyToo,
+}
+
+/// What a reload does with a variable that says something else than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReload {
+    /// It is taken over at once where it stands literally in the file and belongs to no other cluster.
+    Taken,
+    /// What tightens is taken over at once, what loosens waits for a restart.
+    Tightens,
+    /// It waits for a restart.
+    Waits,
+}
+
+/// What a variable's text goes into.
+pub(super) enum Sets {
+    /// Nothing by itself.
+    Nothing,
+    /// What holds for the clusters together.
+    Config(fn(&mut Config, &mut Said)),
+    /// A cluster; of a variable that holds for all clusters, [`Config::every`].
+    Cluster(fn(&mut Cluster, &mut Said)),
+}
+
 /// What every variable of ours begins with.
 pub const PREFIX: &str = "PROXMOX_";
 /// What every variable of one cluster begins with.
 pub const CLUSTER_PREFIX: &str = "PROXMOX_CLUSTER_";
 
+// Names that other files speak of.
+pub const CLUSTERS: &str = "PROXMOX_CLUSTERS";
+pub const ACCESS: &str = "PROXMOX_ACCESS";
+pub const CONFIRM: &str = "PROXMOX_CONFIRM";
+pub const BULK_LIMIT: &str = "PROXMOX_BULK_LIMIT";
+pub const TOOLSETS: &str = "PROXMOX_TOOLSETS";
+pub const TOOLS_ALLOW: &str = "PROXMOX_TOOLS_ALLOW";
+pub const TOOLS_DENY: &str = "PROXMOX_TOOLS_DENY";
+pub const API_URL: &str = "API_URL";
+pub const TOKEN_ID: &str = "TOKEN_ID";
+pub const TOKEN_SECRET: &str = "TOKEN_SECRET";
+pub const TOKEN_SECRET_FILE: &str = "TOKEN_SECRET_FILE";
+pub const TOKEN_SECRET_COMMAND: &str = "TOKEN_SECRET_COMMAND";
+pub const VERIFY: &str = "VERIFY";
+pub const CA_FILE: &str = "CA_FILE";
+pub const FINGERPRINT: &str = "FINGERPRINT";
+pub const PROXY: &str = "PROXY";
+
+/// The most clusters that a fleet-wide read asks at a time, which is also what holds unless set.
+const FANOUT_MAX: u32 = 128;
+const BULK_LIMIT_MAX: u32 = 10_000;
+const TIMEOUT_MAX_S: u32 = 300;
+
+/// One that holds for all clusters.
+const ALL: Variable = Variable {
+    name: "",
+    scope: Scope::Registry,
+    about: "",
+    default: "",
+    stage: Stage::Built,
+    guards: Guards::No,
+    one_of: &[],
+    repeated: false,
+    sets: Sets::Nothing,
+    reload: OnReload::Waits,
+    merge: None,
+};
+/// A field of each cluster.
+const FIELD: Variable = Variable {
+    scope: Scope::Cluster,
+    ..ALL
+};
+
 /// All of them, in the order of the documentation.
 pub const VARIABLES: &[Variable] = &[
-    registry(
-        "PROXMOX_CLUSTERS",
-        "",
-        "names of the clusters, separated by `,`",
-    ),
-    registry(
-        "PROXMOX_CLUSTER_PATTERNS",
-        "",
-        "`prefix:cluster` items, separated by `,`: guests whose name begins so are on that cluster",
-    ),
-    registry(
-        "PROXMOX_CLUSTER_VALIDATION",
-        "true",
-        "whether a cluster must answer to its token before the first other request",
-    ),
-    registry(
-        "PROXMOX_CLUSTER_CACHE_TTL",
-        "3600",
-        "seconds after which a connection is made anew, with its CA and secret; 0: for every call",
-    ),
-    registry(
-        "PROXMOX_DEFAULT_CLUSTER",
-        "",
-        "the cluster of reads and new things that name none, or `none`; else the first",
-    ),
-    guard(registry(
-        "PROXMOX_ACCESS",
-        "full",
-        "the most that may be done: read, operate, change, full",
-    )),
-    guard(registry(
-        "PROXMOX_CONFIRM",
-        "auto",
-        "how what asks is confirmed: auto, ask (the user), code (the same call again), off:NAME[,NAME]",
-    )),
-    guard(registry(
-        "PROXMOX_PROTECT",
-        "",
-        "guests that are let only what does no harm: 100, 100-199, name:db-*, tag:prod, pool:core",
-    )),
-    guard(registry(
-        "PROXMOX_BULK_LIMIT",
-        "10",
-        "most guests or objects destroyed or interrupted in 60 s",
-    )),
-    registry(
-        "PROXMOX_TOOLSETS",
-        "default",
-        "sets of tools that are offered, `default` or `all`",
-    ),
-    registry("PROXMOX_TOOLS_ALLOW", "", "tools that are offered besides"),
-    guard(registry(
-        "PROXMOX_TOOLS_DENY",
-        "",
-        "tools that are never offered",
-    )),
-    guard(registry(
-        "PROXMOX_AUDIT_LOG",
-        "",
-        "the file that each call is written to, an absolute path",
-    )),
-    later(registry(
-        "PROXMOX_EXEC_ALLOW",
-        "",
-        "what runs in guests without a question",
-    )),
-    later(registry(
-        "PROXMOX_FILE_DIRS",
-        "",
-        "folders that may be read and written for uploads and secrets",
-    )),
-    registry(
-        "PROXMOX_FANOUT",
-        "",
-        "how many clusters one fleet-wide read asks at a time, at most 128; unset: all of them; 1: one after another",
-    ),
-    registry(
-        "PROXMOX_LOG",
-        "warn",
-        "what is said on standard error: error, warn, info, debug",
-    ),
+    // Read before all others, since it says whose they are.
     Variable {
-        stage: Stage::Ignored,
-        ..registry(
-            "PROXMOX_DEFAULT_LXC_PASSWORD",
-            "",
-            "no container gets a password that it was not given, where the Python package gave it a published one",
-        )
+        name: CLUSTERS,
+        about: "names of the clusters, separated by `,`",
+        repeated: true,
+        reload: OnReload::Taken,
+        ..ALL
     },
-    field(
-        "API_URL",
-        "",
-        "`https://host[:port][/prefix]`, port 8006 where none is given, a reverse proxy's prefix before every path; several nodes of the cluster, separated by `,`, are tried in order",
-    ),
-    field("TOKEN_ID", "", "`user@realm!token`"),
-    field("TOKEN_SECRET", "", "the token's secret"),
-    field(
-        "TOKEN_SECRET_FILE",
-        "",
-        "a file that holds the secret; relative: under $CREDENTIALS_DIRECTORY",
-    ),
-    field(
-        "TOKEN_SECRET_COMMAND",
-        "",
-        "a program that prints the secret; run without a shell, within 10 s",
-    ),
-    guard(field(
-        "VERIFY",
-        "true",
-        "whether the server's certificate is checked: 1 true yes y on, 0 false no n off",
-    )),
-    field(
-        "CA_FILE",
-        "",
-        "a PEM file to trust instead of the system's roots",
-    ),
-    field(
-        "FINGERPRINT",
-        "",
-        "SHA-256 of the server's certificate as Proxmox shows it, several separated by `,`; replaces every other check",
-    ),
-    field(
-        "PROXY",
-        "",
-        "`http://host:port` of a proxy that takes CONNECT",
-    ),
-    field(
-        "DEFAULT_NODE",
-        "",
-        "the node for something new, and for reads",
-    ),
-    field(
-        "DEFAULT_STORAGE",
-        "",
-        "the storage for something new, and for reads",
-    ),
-    field(
-        "DEFAULT_BRIDGE",
-        "",
-        "the bridge for something new, and for reads",
-    ),
-    field("REGION", "", "where the cluster is; shown with it"),
-    field("TIER", "", "what the cluster is for; shown with it"),
-    guard(field(
-        "ACCESS",
-        "full",
-        "the most that may be done on this cluster",
-    )),
-    guard(field(
-        "PROTECT",
-        "",
-        "guests of this cluster that are protected",
-    )),
-    field("TIMEOUT", "30", "seconds for one request, 1 to 300"),
-    later(field(
-        "INCOMING_TOKEN_ID",
-        "",
-        "the token for guests that are moved here",
-    )),
-    later(field("INCOMING_TOKEN_SECRET", "", "its secret")),
-    later(field(
-        "INCOMING_TOKEN_SECRET_FILE",
-        "",
-        "a file that holds its secret",
-    )),
-];
-
-const fn registry(name: &'static str, default: &'static str, about: &'static str) -> Variable {
     Variable {
-        name,
-        scope: Scope::Registry,
-        about,
-        default,
-        stage: Stage::Built,
-        guards: false,
-    }
-}
-
-const fn field(name: &'static str, default: &'static str, about: &'static str) -> Variable {
+        name: "PROXMOX_CLUSTER_PATTERNS",
+        about: "`prefix:cluster` items, separated by `,`: guests whose name begins so are on that cluster",
+        repeated: true,
+        sets: Sets::Config(cluster_names::patterns),
+        merge: Some(|reload, changed| reload.waits_where(changed, reload::patterns)),
+        ..ALL
+    },
     Variable {
-        scope: Scope::Cluster,
-        ..registry(name, default, about)
-    }
-}
-
-const fn later(variable: Variable) -> Variable {
+        name: "PROXMOX_CLUSTER_VALIDATION",
+        about: "whether a cluster must answer to its token before the first other request",
+        default: "true",
+        sets: Sets::Cluster(|every, said| said.put(&mut every.settings.validate, value::boolean)),
+        ..ALL
+    },
     Variable {
+        name: "PROXMOX_CLUSTER_CACHE_TTL",
+        about: "seconds after which a connection is made anew, with its CA and secret; 0: for every call",
+        default: "3600",
+        sets: Sets::Cluster(|every, said| {
+            said.put(&mut every.settings.renew_after, |text| {
+                value::seconds(text, 0, u32::MAX)
+            })
+        }),
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_DEFAULT_CLUSTER",
+        about: "the cluster of reads and new things that name none, or `none`; else the first",
+        repeated: true,
+        sets: Sets::Config(cluster_names::default_cluster),
+        merge: Some(|reload, changed| reload.waits_where(changed, reload::default_cluster)),
+        ..ALL
+    },
+    Variable {
+        name: ACCESS,
+        about: "the most that may be done: read, operate, change, full",
+        default: "full",
+        guards: Guards::Yes,
+        sets: Sets::Cluster(safety::access),
+        reload: OnReload::Tightens,
+        ..ALL
+    },
+    Variable {
+        name: CONFIRM,
+        about: "how what asks is confirmed: auto, ask (the user), code (the same call again), off:NAME[,NAME]",
+        default: "auto",
+        guards: Guards::Yes,
+        repeated: true,
+        sets: Sets::Config(safety::confirm),
+        reload: OnReload::Tightens,
+        merge: Some(reload::confirm),
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_PROTECT",
+        about: "guests that are let only what does no harm: 100, 100-199, name:db-*, tag:prod, pool:core",
+        guards: Guards::Yes,
+        sets: Sets::Cluster(safety::protect),
+        reload: OnReload::Tightens,
+        merge: Some(reload::protect),
+        ..ALL
+    },
+    Variable {
+        name: BULK_LIMIT,
+        about: "most guests or objects destroyed or interrupted in 60 s",
+        default: "10",
+        guards: Guards::Yes,
+        sets: Sets::Config(|config, said| {
+            said.put(&mut config.safety.bulk_limit, |text| {
+                value::count(text, BULK_LIMIT_MAX)
+            })
+        }),
+        reload: OnReload::Tightens,
+        merge: Some(reload::bulk_limit),
+        ..ALL
+    },
+    Variable {
+        name: TOOLSETS,
+        about: "sets of tools that are offered, `default` or `all`",
+        default: "default",
+        repeated: true,
+        sets: Sets::Config(safety::toolsets),
+        reload: OnReload::Tightens,
+        ..ALL
+    },
+    Variable {
+        name: TOOLS_ALLOW,
+        about: "tools that are offered besides",
+        repeated: true,
+        sets: Sets::Config(|config, said| config.safety.switches.allow = said.items()),
+        reload: OnReload::Tightens,
+        ..ALL
+    },
+    Variable {
+        name: TOOLS_DENY,
+        about: "tools that are never offered",
+        guards: Guards::Yes,
+        repeated: true,
+        sets: Sets::Config(|config, said| config.safety.switches.deny = said.items()),
+        reload: OnReload::Tightens,
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_AUDIT_LOG",
+        about: "the file that each call is written to, an absolute path",
+        guards: Guards::Yes,
+        sets: Sets::Config(|config, said| config.safety.audit_log = said.parsed(value::absolute)),
+        reload: OnReload::Tightens,
+        merge: Some(reload::audit_log),
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_EXEC_ALLOW",
+        about: "what runs in guests without a question",
         stage: Stage::NotBuiltYet,
-        ..variable
-    }
-}
-
-const fn guard(variable: Variable) -> Variable {
+        ..ALL
+    },
     Variable {
-        guards: true,
-        ..variable
-    }
-}
+        name: "PROXMOX_FILE_DIRS",
+        about: "folders that may be read and written for uploads and secrets",
+        stage: Stage::NotBuiltYet,
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_FANOUT",
+        about: "how many clusters one fleet-wide read asks at a time, at most 128; unset: all of them; 1: one after another",
+        sets: Sets::Config(|config, said| {
+            said.put(&mut config.fanout, |text| value::count(text, FANOUT_MAX))
+        }),
+        merge: Some(|reload, changed| reload.waits_where(changed, |config| config.fanout)),
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_LOG",
+        about: "what is said on standard error: error, warn, info, debug",
+        default: "warn",
+        sets: Sets::Config(|config, said| said.put(&mut config.log, value::level)),
+        merge: Some(|reload, changed| reload.waits_where(changed, |config| config.log)),
+        ..ALL
+    },
+    Variable {
+        name: "PROXMOX_DEFAULT_LXC_PASSWORD",
+        about: "no container gets a password that it was not given, where the Python package gave it a published one",
+        stage: Stage::Ignored,
+        ..ALL
+    },
+    Variable {
+        name: API_URL,
+        about: "`https://host[:port][/prefix]`, port 8006 where none is given, a reverse proxy's prefix before every path; several nodes of the cluster, separated by `,`, are tried in order",
+        one_of: &[API_URL],
+        sets: Sets::Cluster(|cluster, said| {
+            said.put(&mut cluster.settings.endpoints, value::endpoints)
+        }),
+        ..FIELD
+    },
+    Variable {
+        name: TOKEN_ID,
+        about: "`user@realm!token`",
+        one_of: &[TOKEN_ID],
+        sets: Sets::Cluster(|cluster, said| {
+            said.put(&mut cluster.settings.token_id, value::token_id)
+        }),
+        reload: OnReload::Taken,
+        ..FIELD
+    },
+    Variable {
+        name: TOKEN_SECRET,
+        about: "the token's secret",
+        one_of: &[TOKEN_SECRET, TOKEN_SECRET_FILE, TOKEN_SECRET_COMMAND],
+        sets: Sets::Cluster(cluster::secret),
+        reload: OnReload::Taken,
+        ..FIELD
+    },
+    Variable {
+        name: TOKEN_SECRET_FILE,
+        about: "a file that holds the secret; relative: under $CREDENTIALS_DIRECTORY",
+        sets: Sets::Cluster(cluster::secret_file),
+        ..FIELD
+    },
+    Variable {
+        name: TOKEN_SECRET_COMMAND,
+        about: "a program that prints the secret; run without a shell, within 10 s",
+        sets: Sets::Cluster(cluster::secret_command),
+        ..FIELD
+    },
+    Variable {
+        name: VERIFY,
+        about: "whether the server's certificate is checked: 1 true yes y on, 0 false no n off",
+        default: "true",
+        guards: Guards::EmptyToo,
+        sets: Sets::Cluster(cluster::verify),
+        ..FIELD
+    },
+    Variable {
+        name: CA_FILE,
+        about: "a PEM file to trust instead of the system's roots",
+        sets: Sets::Cluster(cluster::ca_file),
+        ..FIELD
+    },
+    Variable {
+        name: FINGERPRINT,
+        about: "SHA-256 of the server's certificate as Proxmox shows it, several separated by `,`; replaces every other check",
+        sets: Sets::Cluster(cluster::fingerprint),
+        ..FIELD
+    },
+    Variable {
+        name: PROXY,
+        about: "`http://host:port` of a proxy that takes CONNECT",
+        sets: Sets::Cluster(|cluster, said| cluster.settings.proxy = said.parsed(value::proxy)),
+        ..FIELD
+    },
+    Variable {
+        name: "DEFAULT_NODE",
+        about: "the node for something new, and for reads",
+        sets: Sets::Cluster(|cluster, said| cluster.default_node = said.words()),
+        ..FIELD
+    },
+    Variable {
+        name: "DEFAULT_STORAGE",
+        about: "the storage for something new, and for reads",
+        sets: Sets::Cluster(|cluster, said| cluster.default_storage = said.words()),
+        ..FIELD
+    },
+    Variable {
+        name: "DEFAULT_BRIDGE",
+        about: "the bridge for something new, and for reads",
+        sets: Sets::Cluster(|cluster, said| cluster.default_bridge = said.words()),
+        ..FIELD
+    },
+    Variable {
+        name: "REGION",
+        about: "where the cluster is; shown with it",
+        sets: Sets::Cluster(|cluster, said| cluster.region = said.words()),
+        ..FIELD
+    },
+    Variable {
+        name: "TIER",
+        about: "what the cluster is for; shown with it",
+        sets: Sets::Cluster(|cluster, said| cluster.tier = said.words()),
+        ..FIELD
+    },
+    Variable {
+        name: "ACCESS",
+        about: "the most that may be done on this cluster",
+        default: "full",
+        guards: Guards::Yes,
+        sets: Sets::Cluster(safety::access),
+        reload: OnReload::Tightens,
+        ..FIELD
+    },
+    Variable {
+        name: "PROTECT",
+        about: "guests of this cluster that are protected",
+        guards: Guards::Yes,
+        sets: Sets::Cluster(safety::protect),
+        reload: OnReload::Tightens,
+        ..FIELD
+    },
+    Variable {
+        name: "TIMEOUT",
+        about: "seconds for one request, 1 to 300",
+        default: "30",
+        sets: Sets::Cluster(|cluster, said| {
+            said.put(&mut cluster.settings.timeout, |text| {
+                value::seconds(text, 1, TIMEOUT_MAX_S)
+            })
+        }),
+        ..FIELD
+    },
+    Variable {
+        name: "INCOMING_TOKEN_ID",
+        about: "the token for guests that are moved here",
+        stage: Stage::NotBuiltYet,
+        ..FIELD
+    },
+    Variable {
+        name: "INCOMING_TOKEN_SECRET",
+        about: "its secret",
+        stage: Stage::NotBuiltYet,
+        ..FIELD
+    },
+    Variable {
+        name: "INCOMING_TOKEN_SECRET_FILE",
+        about: "a file that holds its secret",
+        stage: Stage::NotBuiltYet,
+        ..FIELD
+    },
+];
 
 /// The variable of this whole name that holds for all clusters.
 pub fn of_registry(name: &str) -> Option<&'static Variable> {

@@ -4,12 +4,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::config::variables::BULK_LIMIT;
 use crate::error::Error;
 
 /// The window in which is counted, in seconds.
 pub const WINDOW_S: u64 = 60;
-/// The variable that sets the limit.
-pub const VARIABLE: &str = "PROXMOX_BULK_LIMIT";
 
 /// What was destroyed or interrupted of late.
 pub struct Brake {
@@ -55,7 +54,7 @@ impl Brake {
             return Err(Error::NotAllowed {
                 sentence: format!(
                     "{cluster}: what other processes destroyed or interrupted of late cannot be \
-                     counted for {VARIABLE}: {cause}; nothing was sent"
+                     counted for {BULK_LIMIT}: {cause}; nothing was sent"
                 ),
                 hint: None,
             });
@@ -79,7 +78,7 @@ impl Brake {
         Err(Error::NotAllowed {
             sentence: format!(
                 "{cluster}: {count} guests or objects were destroyed or interrupted in the last {} \
-                 s, and {objects} more would be beyond {VARIABLE} ({}); nothing was sent",
+                 s, and {objects} more would be beyond {BULK_LIMIT} ({}); nothing was sent",
                 window.as_secs(),
                 self.limit
             ),

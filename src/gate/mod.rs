@@ -18,7 +18,9 @@ use serde_json::{Map, Value};
 
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
-use crate::config::safety::{Safety, Way};
+use crate::config::Safety;
+use crate::config::safety::Way;
+use crate::config::variables::{BULK_LIMIT, CONFIRM};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
@@ -299,8 +301,7 @@ impl Gate {
             sentence: format!(
                 "{cluster}: the plan covers {} guests or objects, more than {} ({limit}), and its \
                  user cannot be asked for that number; nothing was sent",
-                plan.objects,
-                brake::VARIABLE
+                plan.objects, BULK_LIMIT
             ),
             hint: Some("make several calls of it, or raise the limit".into()),
         })
@@ -309,7 +310,6 @@ impl Gate {
     /// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
     /// can.
     fn how(&self, safety: &Safety, cluster: &str, entry: &Entry) -> Result<How, Error> {
-        const VARIABLE: &str = "PROXMOX_CONFIRM";
         let caller = &entry.caller;
         let how = match safety.confirm.way {
             _ if safety.confirm.off.contains(&entry.cluster) => How::Unasked,
@@ -321,13 +321,13 @@ impl Gate {
                 let tool = entry.tool;
                 let (rule, hint) = match way {
                     Way::Ask => (
-                        format!("{VARIABLE}=ask has the user asked"),
+                        format!("{CONFIRM}=ask has the user asked"),
                         "use a client that can ask its user (MCP elicitation)".to_owned(),
                     ),
                     _ => (
                         "what takes away is confirmed by the user".to_owned(),
                         format!(
-                            "a client that can ask its user (MCP elicitation), or {VARIABLE}=code in \
+                            "a client that can ask its user (MCP elicitation), or {CONFIRM}=code in \
                              the configuration, after which the same call gives a plan and its code"
                         ),
                     ),

@@ -7,6 +7,7 @@ use crate::api::effect::Effect;
 use crate::api::mark::Mark;
 use crate::config::Config;
 use crate::config::safety::{ALL_SETS, DEFAULT_SETS, Switches};
+use crate::config::variables::{ACCESS, TOOLS_ALLOW, TOOLS_DENY, TOOLSETS};
 use crate::error::Error;
 use crate::meant::edits;
 use crate::text::repeated;
@@ -138,7 +139,7 @@ pub fn allowed(config: &Config, tool: &Tool, effect: Effect) -> Result<(), Error
             tool.name
         ),
         hint: Some(format!(
-            "whoever runs this server sets that with PROXMOX_ACCESS and \
+            "whoever runs this server sets that with {ACCESS} and \
              PROXMOX_CLUSTER_name_ACCESS, and a restart; a token for it is made as `proxmox-mcp \
              token CLUSTER --access {needed}` says"
         )),
@@ -158,7 +159,7 @@ fn switched_off(
 ) -> Option<(String, Option<String>)> {
     if switches.deny.iter().any(|denied| denied == name) {
         return Some((
-            format!("`{name}` is switched off by PROXMOX_TOOLS_DENY"),
+            format!("`{name}` is switched off by {TOOLS_DENY}"),
             Some("whoever runs this server can take it off that list, and restart".into()),
         ));
     }
@@ -178,8 +179,8 @@ fn switched_off(
             set.name
         ),
         Some(format!(
-            "whoever runs this server can switch it on with PROXMOX_TOOLSETS={sets},{} or \
-             PROXMOX_TOOLS_ALLOW={name}, and a restart",
+            "whoever runs this server can switch it on with {TOOLSETS}={sets},{} or \
+             {TOOLS_ALLOW}={name}, and a restart",
             set.name
         )),
     ))
@@ -208,23 +209,8 @@ pub fn problems(switches: &Switches, toolsets: &[Toolset]) -> Vec<String> {
             problems.push(format!("{variable}: there is no {what} `{name}`{near}"));
         }
     };
-    look(
-        "PROXMOX_TOOLSETS",
-        "toolset",
-        &switches.sets,
-        sets().collect(),
-    );
-    look(
-        "PROXMOX_TOOLS_ALLOW",
-        "tool",
-        &switches.allow,
-        tools().collect(),
-    );
-    look(
-        "PROXMOX_TOOLS_DENY",
-        "tool",
-        &switches.deny,
-        tools().collect(),
-    );
+    look(TOOLSETS, "toolset", &switches.sets, sets().collect());
+    look(TOOLS_ALLOW, "tool", &switches.allow, tools().collect());
+    look(TOOLS_DENY, "tool", &switches.deny, tools().collect());
     problems
 }

@@ -106,7 +106,7 @@ fn several_clusters_are_read_in_their_order() {
     assert_eq!(config.fanout, 128);
     assert_eq!(config.log, Level::Warn);
     assert_eq!(config.safety.confirm.way, Way::Auto);
-    assert_eq!(config.safety.access, Effect::Full);
+    assert_eq!(config.every.access, Effect::Full);
     assert_eq!(config.safety.bulk_limit, 10);
     let settings = &config.clusters[2].settings;
     assert_eq!(settings.cluster, "disaster-recovery");

@@ -1,5 +1,8 @@
 //! What mends each thing that `check` finds, for a person at a shell.
 
+use crate::config::variables::{
+    API_URL, CA_FILE, PROXY, TOKEN_SECRET, TOKEN_SECRET_COMMAND, TOKEN_SECRET_FILE,
+};
 use crate::proxmox::advice;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
@@ -8,8 +11,8 @@ const API_PORT: u16 = 8006;
 
 pub(super) fn name(settings: &Settings, endpoint: &Endpoint) -> String {
     let (field, host) = match &settings.proxy {
-        Some(proxy) => ("PROXY", &proxy.host),
-        None => ("API_URL", &endpoint.host),
+        Some(proxy) => (PROXY, &proxy.host),
+        None => (API_URL, &endpoint.host),
     };
     format!(
         "correct the name in `{}`, or write the address in its place; `getent hosts {host}` shows \
@@ -19,7 +22,7 @@ pub(super) fn name(settings: &Settings, endpoint: &Endpoint) -> String {
 }
 
 pub(super) fn connection(settings: &Settings, endpoint: &Endpoint) -> String {
-    let url = advice::variable(settings, "API_URL");
+    let url = advice::variable(settings, API_URL);
     let port = if endpoint.port == API_PORT {
         "the address".to_string()
     } else {
@@ -29,7 +32,7 @@ pub(super) fn connection(settings: &Settings, endpoint: &Endpoint) -> String {
         )
     };
     let way = match &settings.proxy {
-        Some(_) => format!(" and in `{}`", advice::variable(settings, "PROXY")),
+        Some(_) => format!(" and in `{}`", advice::variable(settings, PROXY)),
         None => String::new(),
     };
     format!(
@@ -43,7 +46,7 @@ pub(super) fn untrusted(settings: &Settings, fingerprint: &str) -> String {
     let ca_file = match settings.trust {
         Trust::System { .. } => format!(
             "; or copy `/etc/pve/pve-root-ca.pem` from the node and name the copy as `{}`",
-            advice::variable(settings, "CA_FILE")
+            advice::variable(settings, CA_FILE)
         ),
         _ => String::new(),
     };
@@ -68,7 +71,7 @@ pub(super) fn unreadable(settings: &Settings) -> String {
         Trust::CaFile(_) => format!(
             "put a copy of the cluster's `/etc/pve/pve-root-ca.pem` there, readable for whoever runs \
              this, or correct `{}`",
-            advice::variable(settings, "CA_FILE")
+            advice::variable(settings, CA_FILE)
         ),
         _ => "correct `SSL_CERT_FILE`, or make the file readable".into(),
     }
@@ -78,7 +81,7 @@ pub(super) fn no_tls(settings: &Settings) -> String {
     format!(
         "something else than Proxmox may listen there: correct the port in `{}` (Proxmox has \
          {API_PORT}); or `pveproxy` hangs: `systemctl restart pveproxy` on the node",
-        advice::variable(settings, "API_URL")
+        advice::variable(settings, API_URL)
     )
 }
 
@@ -93,15 +96,15 @@ pub(super) fn secret(settings: &Settings) -> String {
     match &settings.secret {
         SecretSource::File(_) => format!(
             "correct `{}`, or make that file readable for whoever runs this and for nobody else",
-            advice::variable(settings, "TOKEN_SECRET_FILE")
+            advice::variable(settings, TOKEN_SECRET_FILE)
         ),
         SecretSource::Command(_) => format!(
             "run the program of `{}` by itself: it must print the secret within 10 s, without a \
              question",
-            advice::variable(settings, "TOKEN_SECRET_COMMAND")
+            advice::variable(settings, TOKEN_SECRET_COMMAND)
         ),
         SecretSource::Value(_) => {
-            format!("correct `{}`", advice::variable(settings, "TOKEN_SECRET"))
+            format!("correct `{}`", advice::variable(settings, TOKEN_SECRET))
         }
     }
 }

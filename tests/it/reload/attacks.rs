@@ -197,6 +197,7 @@ fn what_an_expansion_stands_for_is_not_told() {
         let found = reload(&old, new);
         assert!(found.config.clusters == old.clusters, "{more}");
         assert!(found.config.safety == old.safety, "{more}");
+        assert!(found.config.every == old.every, "{more}");
         assert!(!found.waiting.is_empty(), "{more}");
         let told = format!("{:?}{:?}", found.taken, found.waiting);
         assert!(!told.contains("held-secret"), "{told}");
