@@ -50,24 +50,12 @@ impl<'a> Sources<'a> {
 /// The fields of one cluster that are set.
 pub(super) struct Fields<'a> {
     /// What stands before a field in a variable's name.
-    prefix: String,
-    set: Vec<(&'static str, Field<'a>)>,
-    sources: &'a Sources<'a>,
+    pub(super) prefix: String,
+    pub(super) set: Vec<(&'static str, Field<'a>)>,
+    pub(super) sources: &'a Sources<'a>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(
-        prefix: String,
-        set: Vec<(&'static str, Field<'a>)>,
-        sources: &'a Sources<'a>,
-    ) -> Fields<'a> {
-        Fields {
-            prefix,
-            set,
-            sources,
-        }
-    }
-
     fn get(&self, field: &str) -> Option<Field<'a>> {
         let (_, set) = self.set.iter().find(|(name, _)| *name == field)?;
         Some(*set)
@@ -126,7 +114,7 @@ pub(super) fn read(name: &str, every: &Cluster, fields: &Fields, report: &mut Re
             Some(Field { variable, value }) => (variable, value),
             None => (row.name, row.default),
         };
-        if let (Sets::Cluster(set), false) = (&row.sets, text.is_empty()) {
+        if let (Sets::Each(set), false) = (&row.sets, text.is_empty()) {
             let said = &mut Said {
                 variable,
                 text,

@@ -74,21 +74,27 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
 
     let mut every = Cluster::new(sources.cert_file.map(PathBuf::from));
     for_all(&values, &mut report, |sets, said| {
-        if let Sets::Cluster(set) = sets {
+        if let Sets::Each(set) = sets {
             set(&mut every, said);
         }
     });
     let clusters = if several {
         let clusters = listed.iter().zip(owned.fields);
         let clusters = clusters.map(|(name, set)| {
-            let prefix = format!("{CLUSTER_PREFIX}{name}_");
-            let fields = Fields::new(prefix, set, &sources);
+            let fields = Fields {
+                prefix: format!("{CLUSTER_PREFIX}{name}_"),
+                set,
+                sources: &sources,
+            };
             cluster::read(name, &every, &fields, &mut report)
         });
         clusters.collect()
     } else {
-        let set = spelling::of_single_cluster(&values);
-        let fields = Fields::new(PREFIX.to_owned(), set, &sources);
+        let fields = Fields {
+            prefix: PREFIX.to_owned(),
+            set: spelling::of_single_cluster(&values),
+            sources: &sources,
+        };
         report.is_nothing = !fields.is_begun();
         // Of one of which nothing is set not everything is said to be missing.
         let mut unsaid = Report::default();
@@ -100,7 +106,7 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
     };
     let mut config = Config::new(every, clusters);
     for_all(&values, &mut report, |sets, said| {
-        if let Sets::Config(set) = sets {
+        if let Sets::All(set) = sets {
             set(&mut config, said);
         }
     });

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::newcomer;
 use super::rule::Rule;
 use super::safety::{Switches, Way};
-use super::variables::{CLUSTERS, VARIABLES};
+use super::variables::{self, CLUSTERS, Merge, Scope, VARIABLES};
 use super::{Cluster, Config, Report};
 use crate::api::effect::Effect;
 use crate::log;
@@ -38,11 +38,42 @@ const PROBLEMS_SHOWN_MAX: usize = 3;
 /// The variable that a joined cluster's level comes from, in a sentence.
 const JOINED: &str = "a cluster that came while this server ran";
 
-/// A variable for all clusters, before and now.
-pub struct Changed<'a> {
-    pub(super) name: &'static str,
-    pub(super) old: &'a Config,
-    pub(super) new: &'a Config,
+/// A variable, with what it stands in before and now.
+pub struct Changed<'a, T> {
+    /// As it is told.
+    name: &'a str,
+    old: &'a T,
+    new: &'a T,
+    /// The file's variables whose value holds a `${NAME}`.
+    expanded: &'a [String],
+}
+
+impl<'a, T> Changed<'a, T> {
+    fn new(name: &'a str, old: &'a T, new: &'a T, file: &'a Config) -> Changed<'a, T> {
+        Changed {
+            name,
+            old,
+            new,
+            expanded: &file.expanded,
+        }
+    }
+}
+
+/// A cluster that the file has changed.
+pub struct Parts {
+    /// What holds of it from now on.
+    held: Cluster,
+    /// The changed one, as it was before in what a reload looks at by itself.
+    rest: Cluster,
+}
+
+impl Parts {
+    fn new(old: &Cluster, new: &Cluster) -> Parts {
+        Parts {
+            held: old.clone(),
+            rest: new.clone(),
+        }
+    }
 }
 
 /// What a reload asks the machine.
@@ -88,14 +119,16 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
         taken: Vec::new(),
         waiting: Vec::new(),
     };
-    for row in VARIABLES {
-        if let Some(merge) = row.merge {
-            let changed = Changed {
-                name: row.name,
-                old,
-                new: &new,
-            };
-            merge(&mut reload, &changed);
+    for row in VARIABLES.iter().filter(|row| row.scope == Scope::Registry) {
+        match row.merge {
+            Merge::Within => {}
+            Merge::All(merge) => merge(&mut reload, &Changed::new(row.name, old, &new, &new)),
+            Merge::Each(merge) => {
+                let mut parts = Parts::new(&old.every, &new.every);
+                let changed = Changed::new(row.name, &old.every, &new.every, &new);
+                merge(&mut parts, &mut reload, &changed);
+                reload.config.every = parts.held;
+            }
         }
     }
     for (place, known) in old.clusters.iter().enumerate() {
@@ -151,8 +184,8 @@ fn unconfirmed(config: &Config) -> Vec<&str> {
 }
 
 /// A stricter way is taken over, and so are fewer clusters that go unconfirmed.
-pub(super) fn confirm(reload: &mut Reload, changed: &Changed) {
-    let Changed { name, old, new } = changed;
+pub(super) fn confirm(reload: &mut Reload, changed: &Changed<Config>) {
+    let Changed { name, old, new, .. } = changed;
     let (off_before, off_now) = (unconfirmed(old), unconfirmed(new));
     let (old, new) = (&old.safety.confirm, &new.safety.confirm);
     let held = &mut reload.config.safety.confirm;
@@ -173,16 +206,41 @@ pub(super) fn confirm(reload: &mut Reload, changed: &Changed) {
     }
 }
 
+/// A lower level is taken over.
+pub(super) fn access(parts: &mut Parts, reload: &mut Reload, changed: &Changed<Cluster>) {
+    let (old, new) = (changed.old, changed.new);
+    if new.access < old.access {
+        parts.held.access = new.access;
+        parts.held.access_variable.clone_from(&new.access_variable);
+        reload.takes(changed.name);
+    } else if new.access > old.access && old.joined {
+        reload.waits(format!("{REST} of {}", old.name));
+    } else if new.access > old.access {
+        reload.waits(changed.name);
+    }
+    parts.rest.access = old.access;
+    parts.rest.access_variable.clone_from(&old.access_variable);
+}
+
 /// More rules are taken over.
-pub(super) fn protect(reload: &mut Reload, changed: &Changed) {
-    let (old, new) = (&changed.old.every.protect, &changed.new.every.protect);
-    let (protect, change) = united(old, new, &changed.new.expanded);
-    reload.config.every.protect = protect;
-    reload.protection(change, changed.name);
+pub(super) fn protect(parts: &mut Parts, reload: &mut Reload, changed: &Changed<Cluster>) {
+    let (name, old, new) = (changed.name, &changed.old.protect, &changed.new.protect);
+    let (rules, is_unclear) = united(old, new, changed.expanded);
+    if rules.len() > old.len() {
+        reload.takes(name);
+    }
+    if is_unclear {
+        reload.waits(format!("{name} (new rules with a `${{NAME}}`)"));
+    }
+    if old.iter().any(|rule| !new.contains(rule)) {
+        reload.waits(format!("{name} (rules that were taken out still hold)"));
+    }
+    parts.held.protect = rules;
+    parts.rest.protect.clone_from(old);
 }
 
 /// A lower limit is taken over.
-pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed) {
+pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed<Config>) {
     let new = changed.new.safety.bulk_limit;
     match new.cmp(&changed.old.safety.bulk_limit) {
         Ordering::Less => {
@@ -195,9 +253,9 @@ pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed) {
 }
 
 /// A file is taken over where there was none.
-pub(super) fn audit_log(reload: &mut Reload, changed: &Changed) {
+pub(super) fn audit_log(reload: &mut Reload, changed: &Changed<Config>) {
     match (&changed.old.safety.audit_log, &changed.new.safety.audit_log) {
-        (None, Some(path)) if is_literal(changed.new, changed.name) => {
+        (None, Some(path)) if is_literal(changed.expanded, changed.name) => {
             reload.config.safety.audit_log = Some(path.clone());
             reload.takes(changed.name);
         }
@@ -240,23 +298,11 @@ impl Reload {
     /// What waits whenever it says something else.
     pub(super) fn waits_where<T: PartialEq>(
         &mut self,
-        changed: &Changed,
+        changed: &Changed<Config>,
         value: impl Fn(&Config) -> T,
     ) {
         if value(changed.old) != value(changed.new) {
             self.waits(changed.name);
-        }
-    }
-
-    fn protection(&mut self, change: Change, variable: &str) {
-        if change.more {
-            self.takes(variable);
-        }
-        if change.unclear {
-            self.waits(format!("{variable} (new rules with a `${{NAME}}`)"));
-        }
-        if change.fewer {
-            self.waits(format!("{variable} (rules that were taken out still hold)"));
         }
     }
 
@@ -268,23 +314,16 @@ impl Reload {
         (new_config, around): (&Config, &Around),
     ) {
         let of = |field: &str| format!("{field} of {}", old.name);
-        let mut held = old.clone();
-        if new.access < old.access {
-            held.access = new.access;
-            held.access_variable.clone_from(&new.access_variable);
-            self.takes(of("ACCESS"));
-        } else if new.access > old.access {
-            let what = if old.joined { REST } else { "ACCESS" };
-            self.waits(of(what));
+        let mut parts = Parts::new(old, new);
+        for row in variables::fields() {
+            if let Merge::Each(merge) = row.merge {
+                let name = of(row.name);
+                merge(&mut parts, self, &Changed::new(&name, old, new, new_config));
+            }
         }
-        let (protect, change) = united(&old.protect, &new.protect, &new_config.expanded);
-        held.protect = protect;
-        self.protection(change, &of("PROTECT"));
+        let Parts { mut held, mut rest } = parts;
         let (before, now) = (&old.settings, &new.settings);
-        let token = |settings: &crate::proxmox::settings::Settings| {
-            (settings.token_id.clone(), settings.secret.clone())
-        };
-        if token(before) != token(now) {
+        if before.token_id != now.token_id || before.secret != now.secret {
             if self.token_waits(place, new, around) {
                 self.waits(format!(
                     "{}, which has to stand literally in the file and be no other's",
@@ -297,10 +336,6 @@ impl Reload {
                 self.takes(of("the token"));
             }
         }
-        let mut rest = new.clone();
-        rest.access = old.access;
-        rest.access_variable.clone_from(&old.access_variable);
-        rest.protect.clone_from(&old.protect);
         (rest.origin, rest.joined) = (old.origin, old.joined);
         rest.settings.token_id.clone_from(&before.token_id);
         rest.settings.secret = before.secret.clone();
@@ -337,7 +372,7 @@ impl Reload {
     /// Takes a cluster that was not there, for reading and by its name alone. What held all clusters back
     /// so far holds for it too.
     fn add(&mut self, old: &Config, added: &Cluster, (new, around): (&Config, &Around)) {
-        if !is_literal(new, CLUSTERS) {
+        if !is_literal(&new.expanded, CLUSTERS) {
             return self.waits(format!("a new cluster, as {CLUSTERS} holds a `${{NAME}}`"));
         }
         let name = &added.name;
@@ -362,28 +397,16 @@ impl Reload {
 /// All that a joined cluster does not take part in.
 const REST: &str = "everything else";
 
-fn is_literal(config: &Config, variable: &str) -> bool {
-    config.expanded.iter().all(|expanded| expanded != variable)
+fn is_literal(expanded: &[String], variable: &str) -> bool {
+    expanded.iter().all(|expanded| expanded != variable)
 }
 
-struct Change {
-    more: bool,
-    fewer: bool,
-    /// Rules that are not taken, since they do not stand literally in the file.
-    unclear: bool,
-}
-
-/// All rules of both; of the new ones none of an `expanded` variable, which errors would show.
-fn united(old: &[Rule], new: &[Rule], expanded: &[String]) -> (Vec<Rule>, Change) {
-    let mut rules = old.to_vec();
+/// All rules of both, and whether there are more: of the new ones none is taken of an `expanded` variable,
+/// which errors would show.
+fn united(old: &[Rule], new: &[Rule], expanded: &[String]) -> (Vec<Rule>, bool) {
     let added = new.iter().filter(|rule| !old.contains(rule));
-    let (unclear, clear): (Vec<&Rule>, Vec<&Rule>) =
-        added.partition(|rule| expanded.contains(&rule.variable));
-    rules.extend(clear.into_iter().cloned());
-    let change = Change {
-        more: rules.len() > old.len(),
-        fewer: old.iter().any(|rule| !new.contains(rule)),
-        unclear: !unclear.is_empty(),
-    };
-    (rules, change)
+    let (clear, unclear): (Vec<&Rule>, Vec<&Rule>) =
+        added.partition(|rule| is_literal(expanded, &rule.variable));
+    let rules = old.iter().chain(clear).cloned().collect();
+    (rules, !unclear.is_empty())
 }

@@ -11,7 +11,7 @@ pub const DEFAULT_SETS: &str = "default";
 pub const ALL_SETS: &str = "all";
 
 /// How what asks is confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confirm {
     pub way: Way,
     /// The places of the clusters that go unconfirmed.
@@ -19,9 +19,10 @@ pub struct Confirm {
 }
 
 /// The way in which a call is confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Way {
     /// The user is asked where the client can; else what is below full goes by code.
+    #[default]
     Auto,
     /// The user is asked, and what cannot be asked is refused.
     Ask,

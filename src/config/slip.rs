@@ -3,7 +3,7 @@
 
 use super::spelling::shell_safe;
 use super::variables::{
-    CLUSTER_PREFIX, Guards, PREFIX, Variable, fields, of_registry, of_single_cluster,
+    CLUSTER_PREFIX, Guards, PREFIX, Variable, fields, of_cluster, of_registry, of_single_cluster,
 };
 use crate::meant::edits;
 
@@ -137,15 +137,13 @@ pub(super) fn means_safety(name: &str, clusters: &[String]) -> bool {
 /// Whether a variable of this whole name keeps nothing safe without a value, and was to.
 pub(super) fn needs_a_value(name: &str, clusters: &[String]) -> bool {
     let needs = |variable: &Variable| variable.guards == Guards::Yes;
-    let of_cluster = |field: &Variable| {
-        let rest = name.strip_prefix(CLUSTER_PREFIX);
-        let rest = rest.and_then(|rest| rest.strip_suffix(field.name)?.strip_suffix('_'));
-        let is_one = |cluster: &str| {
-            let mut known = clusters.iter();
-            known.any(|known| known == cluster || shell_safe(known) == cluster)
-        };
-        needs(field) && rest.is_some_and(is_one)
+    let is_one = |cluster: &str| {
+        let mut known = clusters.iter();
+        known.any(|known| known == cluster || shell_safe(known) == cluster)
     };
     let whole = of_registry(name).or_else(|| of_single_cluster(name));
-    whole.map_or_else(|| fields().any(of_cluster), needs)
+    whole.map_or_else(
+        || of_cluster(name).any(|(cluster, field)| needs(field) && is_one(cluster)),
+        needs,
+    )
 }

@@ -63,14 +63,8 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
         known: Vec::new(),
     };
     for (variable, value) in values {
-        let Some(rest) = variable.strip_prefix(CLUSTER_PREFIX) else {
-            continue;
-        };
-        let longest = variables::fields()
-            .filter_map(|field| {
-                let spelling = rest.strip_suffix(field.name)?.strip_suffix('_')?;
-                Some((spelling, field, spellings.get(spelling)?))
-            })
+        let longest = variables::of_cluster(variable)
+            .filter_map(|(spelling, field)| Some((spelling, field, spellings.get(spelling)?)))
             .max_by_key(|(spelling, ..)| spelling.len());
         let Some((spelling, field, places)) = longest else {
             continue;
@@ -265,17 +259,9 @@ fn all_names(names: &[String]) -> impl Iterator<Item = (String, bool)> {
 /// Whether this, which is unknown, is the field of a whole cluster that is described but not listed, as
 /// the Python package lets it be: its URL is there too, so it is no slip of the pen.
 fn is_of_cluster_left_out(variable: &str, values: &Values) -> bool {
-    let Some(rest) = variable.strip_prefix(CLUSTER_PREFIX) else {
-        return false;
-    };
-    variables::fields().any(|field| {
-        let name = rest
-            .strip_suffix(field.name)
-            .and_then(|rest| rest.strip_suffix('_'));
-        name.is_some_and(|name| {
-            let url = format!("{CLUSTER_PREFIX}{name}_{API_URL}");
-            values.contains_key(url.as_str())
-        })
+    variables::of_cluster(variable).any(|(name, _)| {
+        let url = format!("{CLUSTER_PREFIX}{name}_{API_URL}");
+        values.contains_key(url.as_str())
     })
 }
 

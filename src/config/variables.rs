@@ -7,15 +7,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reload::{self, Changed, Reload};
+use super::reload::{self, Changed, Parts, Reload};
 use super::report::Said;
 use super::rule::Rule;
-use super::safety::{self, Confirm, Switches, Way};
+use super::safety::{self, Confirm, Switches};
 use super::{cluster, cluster_names, value};
 use crate::api::effect::Effect;
 use crate::log::Level;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Settings, Trust};
+use OnReload::{Taken, Tightens};
+use Sets::{All, Each};
 
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
 #[derive(Clone, PartialEq)]
@@ -70,7 +72,7 @@ pub struct Origin {
 }
 
 /// The settings that the gate goes by, beside those of each cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
     pub confirm: Confirm,
     /// The most guests or objects destroyed or interrupted in 60 s.
@@ -107,15 +109,7 @@ impl Config {
             default: Some(0),
             fanout: FANOUT_MAX as usize,
             log: Level::Warn,
-            safety: Safety {
-                confirm: Confirm {
-                    way: Way::Auto,
-                    off: Vec::new(),
-                },
-                bulk_limit: 0,
-                switches: Switches::default(),
-                audit_log: None,
-            },
+            safety: Safety::default(),
             expanded: Vec::new(),
             warnings: Vec::new(),
         }
@@ -172,8 +166,7 @@ pub struct Variable {
     pub(super) repeated: bool,
     pub(super) sets: Sets,
     pub reload: OnReload,
-    /// How a reload goes about it, where it is neither a part of a cluster nor a switch of tools.
-    pub(super) merge: Option<fn(&mut Reload, &Changed)>,
+    pub(super) merge: Merge,
 }
 
 /// Where a variable holds.
@@ -221,9 +214,19 @@ pub(super) enum Sets {
     /// Nothing by itself.
     Nothing,
     /// What holds for the clusters together.
-    Config(fn(&mut Config, &mut Said)),
+    All(fn(&mut Config, &mut Said)),
     /// A cluster; of a variable that holds for all clusters, [`Config::every`].
-    Cluster(fn(&mut Cluster, &mut Said)),
+    Each(fn(&mut Cluster, &mut Said)),
+}
+
+/// How a reload goes about a variable.
+pub(super) enum Merge {
+    /// With the rest of its cluster or of the token, or with all switches of tools.
+    Within,
+    /// By itself.
+    All(fn(&mut Reload, &Changed<Config>)),
+    /// By itself in each cluster; of a variable that holds for all clusters, in [`Config::every`].
+    Each(fn(&mut Parts, &mut Reload, &Changed<Cluster>)),
 }
 
 /// What every variable of ours begins with.
@@ -248,6 +251,8 @@ pub const VERIFY: &str = "VERIFY";
 pub const CA_FILE: &str = "CA_FILE";
 pub const FINGERPRINT: &str = "FINGERPRINT";
 pub const PROXY: &str = "PROXY";
+pub const DEFAULT_STORAGE: &str = "DEFAULT_STORAGE";
+pub const DEFAULT_BRIDGE: &str = "DEFAULT_BRIDGE";
 
 /// The most clusters that a fleet-wide read asks at a time, which is also what holds unless set.
 const FANOUT_MAX: u32 = 128;
@@ -255,7 +260,7 @@ const BULK_LIMIT_MAX: u32 = 10_000;
 const TIMEOUT_MAX_S: u32 = 300;
 
 /// One that holds for all clusters.
-const ALL: Variable = Variable {
+const REGISTRY: Variable = Variable {
     name: "",
     scope: Scope::Registry,
     about: "",
@@ -266,12 +271,12 @@ const ALL: Variable = Variable {
     repeated: false,
     sets: Sets::Nothing,
     reload: OnReload::Waits,
-    merge: None,
+    merge: Merge::Within,
 };
 /// A field of each cluster.
 const FIELD: Variable = Variable {
     scope: Scope::Cluster,
-    ..ALL
+    ..REGISTRY
 };
 
 /// All of them, in the order of the documentation.
@@ -281,51 +286,51 @@ pub const VARIABLES: &[Variable] = &[
         name: CLUSTERS,
         about: "names of the clusters, separated by `,`",
         repeated: true,
-        reload: OnReload::Taken,
-        ..ALL
+        reload: Taken,
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_CLUSTER_PATTERNS",
         about: "`prefix:cluster` items, separated by `,`: guests whose name begins so are on that cluster",
         repeated: true,
-        sets: Sets::Config(cluster_names::patterns),
-        merge: Some(|reload, changed| reload.waits_where(changed, reload::patterns)),
-        ..ALL
+        sets: All(cluster_names::patterns),
+        merge: Merge::All(|reload, changed| reload.waits_where(changed, reload::patterns)),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_CLUSTER_VALIDATION",
         about: "whether a cluster must answer to its token before the first other request",
         default: "true",
-        sets: Sets::Cluster(|every, said| said.put(&mut every.settings.validate, value::boolean)),
-        ..ALL
+        sets: Each(|one, said| said.put(&mut one.settings.validate, value::boolean)),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_CLUSTER_CACHE_TTL",
         about: "seconds after which a connection is made anew, with its CA and secret; 0: for every call",
         default: "3600",
-        sets: Sets::Cluster(|every, said| {
-            said.put(&mut every.settings.renew_after, |text| {
+        sets: Each(|one, said| {
+            said.put(&mut one.settings.renew_after, |text| {
                 value::seconds(text, 0, u32::MAX)
             })
         }),
-        ..ALL
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_DEFAULT_CLUSTER",
         about: "the cluster of reads and new things that name none, or `none`; else the first",
         repeated: true,
-        sets: Sets::Config(cluster_names::default_cluster),
-        merge: Some(|reload, changed| reload.waits_where(changed, reload::default_cluster)),
-        ..ALL
+        sets: All(cluster_names::default_cluster),
+        merge: Merge::All(|reload, changed| reload.waits_where(changed, reload::default_cluster)),
+        ..REGISTRY
     },
     Variable {
         name: ACCESS,
         about: "the most that may be done: read, operate, change, full",
         default: "full",
         guards: Guards::Yes,
-        sets: Sets::Cluster(safety::access),
-        reload: OnReload::Tightens,
-        ..ALL
+        sets: Each(safety::access),
+        reload: Tightens,
+        ..REGISTRY
     },
     Variable {
         name: CONFIRM,
@@ -333,141 +338,135 @@ pub const VARIABLES: &[Variable] = &[
         default: "auto",
         guards: Guards::Yes,
         repeated: true,
-        sets: Sets::Config(safety::confirm),
-        reload: OnReload::Tightens,
-        merge: Some(reload::confirm),
-        ..ALL
+        sets: All(safety::confirm),
+        reload: Tightens,
+        merge: Merge::All(reload::confirm),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_PROTECT",
         about: "guests that are let only what does no harm: 100, 100-199, name:db-*, tag:prod, pool:core",
         guards: Guards::Yes,
-        sets: Sets::Cluster(safety::protect),
-        reload: OnReload::Tightens,
-        merge: Some(reload::protect),
-        ..ALL
+        sets: Each(safety::protect),
+        reload: Tightens,
+        merge: Merge::Each(reload::protect),
+        ..REGISTRY
     },
     Variable {
         name: BULK_LIMIT,
         about: "most guests or objects destroyed or interrupted in 60 s",
         default: "10",
         guards: Guards::Yes,
-        sets: Sets::Config(|config, said| {
-            said.put(&mut config.safety.bulk_limit, |text| {
+        sets: All(|all, said| {
+            said.put(&mut all.safety.bulk_limit, |text| {
                 value::count(text, BULK_LIMIT_MAX)
             })
         }),
-        reload: OnReload::Tightens,
-        merge: Some(reload::bulk_limit),
-        ..ALL
+        reload: Tightens,
+        merge: Merge::All(reload::bulk_limit),
+        ..REGISTRY
     },
     Variable {
         name: TOOLSETS,
         about: "sets of tools that are offered, `default` or `all`",
         default: "default",
         repeated: true,
-        sets: Sets::Config(safety::toolsets),
-        reload: OnReload::Tightens,
-        ..ALL
+        sets: All(safety::toolsets),
+        reload: Tightens,
+        ..REGISTRY
     },
     Variable {
         name: TOOLS_ALLOW,
         about: "tools that are offered besides",
         repeated: true,
-        sets: Sets::Config(|config, said| config.safety.switches.allow = said.items()),
-        reload: OnReload::Tightens,
-        ..ALL
+        sets: All(|all, said| all.safety.switches.allow = said.items()),
+        reload: Tightens,
+        ..REGISTRY
     },
     Variable {
         name: TOOLS_DENY,
         about: "tools that are never offered",
         guards: Guards::Yes,
         repeated: true,
-        sets: Sets::Config(|config, said| config.safety.switches.deny = said.items()),
-        reload: OnReload::Tightens,
-        ..ALL
+        sets: All(|all, said| all.safety.switches.deny = said.items()),
+        reload: Tightens,
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_AUDIT_LOG",
         about: "the file that each call is written to, an absolute path",
         guards: Guards::Yes,
-        sets: Sets::Config(|config, said| config.safety.audit_log = said.parsed(value::absolute)),
-        reload: OnReload::Tightens,
-        merge: Some(reload::audit_log),
-        ..ALL
+        sets: All(|all, said| all.safety.audit_log = said.parsed(value::absolute)),
+        reload: Tightens,
+        merge: Merge::All(reload::audit_log),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_EXEC_ALLOW",
         about: "what runs in guests without a question",
         stage: Stage::NotBuiltYet,
-        ..ALL
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_FILE_DIRS",
         about: "folders that may be read and written for uploads and secrets",
         stage: Stage::NotBuiltYet,
-        ..ALL
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_FANOUT",
         about: "how many clusters one fleet-wide read asks at a time, at most 128; unset: all of them; 1: one after another",
-        sets: Sets::Config(|config, said| {
-            said.put(&mut config.fanout, |text| value::count(text, FANOUT_MAX))
-        }),
-        merge: Some(|reload, changed| reload.waits_where(changed, |config| config.fanout)),
-        ..ALL
+        sets: All(|all, said| said.put(&mut all.fanout, |text| value::count(text, FANOUT_MAX))),
+        merge: Merge::All(|reload, changed| reload.waits_where(changed, |all| all.fanout)),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_LOG",
         about: "what is said on standard error: error, warn, info, debug",
         default: "warn",
-        sets: Sets::Config(|config, said| said.put(&mut config.log, value::level)),
-        merge: Some(|reload, changed| reload.waits_where(changed, |config| config.log)),
-        ..ALL
+        sets: All(|all, said| said.put(&mut all.log, value::level)),
+        merge: Merge::All(|reload, changed| reload.waits_where(changed, |all| all.log)),
+        ..REGISTRY
     },
     Variable {
         name: "PROXMOX_DEFAULT_LXC_PASSWORD",
         about: "no container gets a password that it was not given, where the Python package gave it a published one",
         stage: Stage::Ignored,
-        ..ALL
+        ..REGISTRY
     },
     Variable {
         name: API_URL,
         about: "`https://host[:port][/prefix]`, port 8006 where none is given, a reverse proxy's prefix before every path; several nodes of the cluster, separated by `,`, are tried in order",
         one_of: &[API_URL],
-        sets: Sets::Cluster(|cluster, said| {
-            said.put(&mut cluster.settings.endpoints, value::endpoints)
-        }),
+        sets: Each(|one, said| said.put(&mut one.settings.endpoints, value::endpoints)),
         ..FIELD
     },
     Variable {
         name: TOKEN_ID,
         about: "`user@realm!token`",
         one_of: &[TOKEN_ID],
-        sets: Sets::Cluster(|cluster, said| {
-            said.put(&mut cluster.settings.token_id, value::token_id)
-        }),
-        reload: OnReload::Taken,
+        sets: Each(|one, said| said.put(&mut one.settings.token_id, value::token_id)),
+        reload: Taken,
         ..FIELD
     },
     Variable {
         name: TOKEN_SECRET,
         about: "the token's secret",
         one_of: &[TOKEN_SECRET, TOKEN_SECRET_FILE, TOKEN_SECRET_COMMAND],
-        sets: Sets::Cluster(cluster::secret),
-        reload: OnReload::Taken,
+        sets: Each(cluster::secret),
+        reload: Taken,
         ..FIELD
     },
     Variable {
         name: TOKEN_SECRET_FILE,
         about: "a file that holds the secret; relative: under $CREDENTIALS_DIRECTORY",
-        sets: Sets::Cluster(cluster::secret_file),
+        sets: Each(cluster::secret_file),
         ..FIELD
     },
     Variable {
         name: TOKEN_SECRET_COMMAND,
         about: "a program that prints the secret; run without a shell, within 10 s",
-        sets: Sets::Cluster(cluster::secret_command),
+        sets: Each(cluster::secret_command),
         ..FIELD
     },
     Variable {
@@ -475,55 +474,55 @@ pub const VARIABLES: &[Variable] = &[
         about: "whether the server's certificate is checked: 1 true yes y on, 0 false no n off",
         default: "true",
         guards: Guards::EmptyToo,
-        sets: Sets::Cluster(cluster::verify),
+        sets: Each(cluster::verify),
         ..FIELD
     },
     Variable {
         name: CA_FILE,
         about: "a PEM file to trust instead of the system's roots",
-        sets: Sets::Cluster(cluster::ca_file),
+        sets: Each(cluster::ca_file),
         ..FIELD
     },
     Variable {
         name: FINGERPRINT,
         about: "SHA-256 of the server's certificate as Proxmox shows it, several separated by `,`; replaces every other check",
-        sets: Sets::Cluster(cluster::fingerprint),
+        sets: Each(cluster::fingerprint),
         ..FIELD
     },
     Variable {
         name: PROXY,
         about: "`http://host:port` of a proxy that takes CONNECT",
-        sets: Sets::Cluster(|cluster, said| cluster.settings.proxy = said.parsed(value::proxy)),
+        sets: Each(|one, said| one.settings.proxy = said.parsed(value::proxy)),
         ..FIELD
     },
     Variable {
         name: "DEFAULT_NODE",
         about: "the node for something new, and for reads",
-        sets: Sets::Cluster(|cluster, said| cluster.default_node = said.words()),
+        sets: Each(|one, said| one.default_node = said.words()),
         ..FIELD
     },
     Variable {
-        name: "DEFAULT_STORAGE",
+        name: DEFAULT_STORAGE,
         about: "the storage for something new, and for reads",
-        sets: Sets::Cluster(|cluster, said| cluster.default_storage = said.words()),
+        sets: Each(|one, said| one.default_storage = said.words()),
         ..FIELD
     },
     Variable {
-        name: "DEFAULT_BRIDGE",
+        name: DEFAULT_BRIDGE,
         about: "the bridge for something new, and for reads",
-        sets: Sets::Cluster(|cluster, said| cluster.default_bridge = said.words()),
+        sets: Each(|one, said| one.default_bridge = said.words()),
         ..FIELD
     },
     Variable {
         name: "REGION",
         about: "where the cluster is; shown with it",
-        sets: Sets::Cluster(|cluster, said| cluster.region = said.words()),
+        sets: Each(|one, said| one.region = said.words()),
         ..FIELD
     },
     Variable {
         name: "TIER",
         about: "what the cluster is for; shown with it",
-        sets: Sets::Cluster(|cluster, said| cluster.tier = said.words()),
+        sets: Each(|one, said| one.tier = said.words()),
         ..FIELD
     },
     Variable {
@@ -531,24 +530,26 @@ pub const VARIABLES: &[Variable] = &[
         about: "the most that may be done on this cluster",
         default: "full",
         guards: Guards::Yes,
-        sets: Sets::Cluster(safety::access),
-        reload: OnReload::Tightens,
+        sets: Each(safety::access),
+        reload: Tightens,
+        merge: Merge::Each(reload::access),
         ..FIELD
     },
     Variable {
         name: "PROTECT",
         about: "guests of this cluster that are protected",
         guards: Guards::Yes,
-        sets: Sets::Cluster(safety::protect),
-        reload: OnReload::Tightens,
+        sets: Each(safety::protect),
+        reload: Tightens,
+        merge: Merge::Each(reload::protect),
         ..FIELD
     },
     Variable {
         name: "TIMEOUT",
         about: "seconds for one request, 1 to 300",
         default: "30",
-        sets: Sets::Cluster(|cluster, said| {
-            said.put(&mut cluster.settings.timeout, |text| {
+        sets: Each(|one, said| {
+            said.put(&mut one.settings.timeout, |text| {
                 value::seconds(text, 1, TIMEOUT_MAX_S)
             })
         }),
@@ -586,6 +587,17 @@ pub fn fields() -> impl Iterator<Item = &'static Variable> {
     VARIABLES
         .iter()
         .filter(|variable| variable.scope == Scope::Cluster)
+}
+
+/// What a name that begins as fields do may be: a cluster's name as it is spelled there, and a field.
+pub fn of_cluster(name: &str) -> impl Iterator<Item = (&str, &'static Variable)> {
+    let rest = name.strip_prefix(CLUSTER_PREFIX).into_iter();
+    rest.flat_map(|rest| {
+        fields().filter_map(|row| {
+            let cluster = rest.strip_suffix(row.name)?.strip_suffix('_')?;
+            Some((cluster, row))
+        })
+    })
 }
 
 /// The field of this name, with its single-cluster spelling taken off.

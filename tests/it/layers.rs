@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use proxmox_mcp::config::variables;
 use regex::Regex;
 
 fn root() -> &'static Path {
@@ -236,4 +237,54 @@ fn every_tool_that_a_text_names_is_there() {
     }
     assert!(named > 20, "{named}");
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// A variable's name is written where its row is, so that no list of them can miss one. The words of
+/// [`slip`] only look so, other programs' names are none of ours, and what lies below the rows speaks of
+/// three fields.
+///
+/// [`slip`]: proxmox_mcp::config::slip
+#[test]
+fn a_variable_is_named_by_its_row() {
+    const ROWS: &str = "config/variables.rs";
+    only_in(
+        r#""PROXMOX_\w*""#,
+        &[ROWS, "config/foreign.rs", "cli/version.rs"],
+    );
+    let fields: Vec<&str> = variables::fields().map(|row| row.name).collect();
+    only_in(
+        &format!(r#""({})""#, fields.join("|")),
+        &[
+            ROWS,
+            "config/foreign.rs",
+            "config/slip.rs",
+            "proxmox/advice.rs",
+        ],
+    );
+    // Sentences name them too: what they name is there.
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"PROXMOX_[A-Z_]+").expect("a rule"));
+    static FIELD: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"variable\(settings, "(\w+)"\)"#).expect("a rule"));
+    let mut unknown = Vec::new();
+    let mut named = 0;
+    for (path, code) in sources() {
+        if [ROWS, "config/foreign.rs", "cli/version.rs"].contains(&path.as_str()) {
+            continue;
+        }
+        let names = NAME.find_iter(&code).map(|found| found.as_str().to_owned());
+        // What others begin with is no name.
+        let names = names.filter(|name| !name.ends_with('_'));
+        let fields = FIELD
+            .captures_iter(&code)
+            .map(|found| format!("PROXMOX_{}", &found[1]));
+        for name in names.chain(fields) {
+            named += 1;
+            if !variables::is_known(&name) && variables::of_cluster(&name).next().is_none() {
+                unknown.push(format!("{path}: {name}"));
+            }
+        }
+    }
+    assert!(named > 10, "{named}");
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }

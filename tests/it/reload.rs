@@ -2,6 +2,7 @@
 //! waits for a restart, and a broken file changes nothing.
 
 mod attacks;
+mod variables;
 
 use std::fs;
 use std::net::IpAddr;

@@ -7,6 +7,7 @@ use super::property::{Properties, is_disk, is_tpm};
 use crate::api::loose::{flag, number, plain};
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
+use crate::config::variables::{DEFAULT_BRIDGE, DEFAULT_STORAGE};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::fleet::registry::Named;
@@ -345,7 +346,7 @@ pub fn storage(
         .filter(|row| is_on(row, "enabled") && is_on(row, "active") && holds(row, content));
     let able = names(able.map(|row| text(row, "storage")));
     let next = match (given, default) {
-        (None, None) => unsaid(&cluster.settings, "storage", "DEFAULT_STORAGE"),
+        (None, None) => unsaid(&cluster.settings, "storage", DEFAULT_STORAGE),
         _ => String::new(),
     };
     let elsewhere = reach.elsewhere(Named::Storage(name))?;
@@ -397,7 +398,7 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
         return Ok(name.to_string());
     }
     let next = match (given, default) {
-        (None, None) => unsaid(&cluster.settings, "bridge", "DEFAULT_BRIDGE"),
+        (None, None) => unsaid(&cluster.settings, "bridge", DEFAULT_BRIDGE),
         _ => String::new(),
     };
     Err(Error::bad(format!(
