@@ -27,8 +27,8 @@ pub fn answer(arguments: &Map<String, Value>, answer: &mut Map<String, Value>) {
 /// The same of the error of a call.
 pub fn error(arguments: &Map<String, Value>, error: Error) -> Error {
     let own = secrets::of_call(arguments);
-    error.with_texts(&|text| {
-        let text = secrets::masked(&without(&text, &own));
+    error.with_texts(|text| {
+        let text = secrets::masked(&without(text, &own));
         printable(&text, SENTENCE_MAX_CHARS)
     })
 }

@@ -58,13 +58,15 @@ impl Request {
             }
             let slot = part.trim_matches(['{', '}']);
             let Some(value) = values_left.next() else {
-                return Err(Error::bad(format!("`{slot}` of `{template}` is not given")));
+                return Err(Error::internal(format!(
+                    "`{slot}` of `{template}` is not given"
+                )));
             };
             check_part(slot, value)?;
             path.push((*value).to_string());
         }
         if values_left.next().is_some() {
-            return Err(Error::bad(format!("too many values for `{template}`")));
+            return Err(Error::internal(format!("too many values for `{template}`")));
         }
         Ok(Request {
             verb,

@@ -72,17 +72,14 @@ fn asking(
         reply: None,
     };
     let question = match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) => return Ok(answer),
+        Outcome::Answer(answer) | Outcome::Planned(answer) => return Ok(answer),
         Outcome::Question(question) => question,
     };
     let reply = person.reply(&question)?;
     caller.reply = Some(&reply);
     match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) => Ok(answer),
-        Outcome::Question(_) => Err(Error::NotAllowed {
-            sentence: "the answer was not enough; nothing was sent".into(),
-            hint: None,
-        }),
+        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
+        Outcome::Question(_) => Err(Error::not_allowed("", "the answer was not enough")),
     }
 }
 
@@ -152,8 +149,8 @@ fn listen(terminal: Terminal, tool: &'static str) -> impl FnMut(Duration) -> Wak
 }
 
 fn say(error: &Error) {
-    log::error(&format!("{}: {error}", error.code()));
-    if let Some(hint) = error.hint() {
+    log::error(&format!("{}: {error}", error.code.as_str()));
+    if let Some(hint) = &error.hint {
         log::error(&format!("hint: {hint}"));
     }
 }

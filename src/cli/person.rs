@@ -74,8 +74,7 @@ fn typed() -> Option<String> {
 }
 
 fn refused(sentence: &str, hint: Option<&str>) -> Error {
-    Error::NotAllowed {
-        sentence: format!("{sentence}; nothing was sent"),
-        hint: hint.map(str::to_owned),
-    }
+    let mut error = Error::not_allowed("", sentence);
+    error.hint = hint.map(str::to_owned);
+    error
 }

@@ -58,7 +58,7 @@ impl Fleet {
         let mut there = Vec::new();
         for (other, seen) in others.iter().zip(self.fan_out_hurried(&others, has)) {
             match seen {
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Err(error)) if error.is_cancelled() => return Err(error),
                 Some(Ok(true)) => there.push(self.cluster_name(*other)),
                 _ => {}
             }
@@ -80,7 +80,7 @@ impl Fleet {
         for cluster in clusters {
             let guests = match self.look(*cluster) {
                 Ok(sighting) => sighting.rows.by_name(&name, &self.names(*cluster)),
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) if error.is_cancelled() => return Err(error),
                 Err(_) => continue,
             };
             let here = self.cluster_name(*cluster);
@@ -98,7 +98,7 @@ impl Fleet {
         let seen = self.fan_out(clusters, |cluster| {
             // Asked now: what is said of things that the token may not see must not be a minute old.
             let sight = self.rights_now(cluster)?.sight();
-            Ok(match named {
+            Ok::<_, Error>(match named {
                 Named::Storage(_) => sight.storages,
                 _ => sight.guests,
             })
@@ -107,7 +107,7 @@ impl Fleet {
         for (cluster, seen) in clusters.iter().zip(seen) {
             match seen {
                 Some(Ok(true)) => {}
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Err(error)) if error.is_cancelled() => return Err(error),
                 // What it sees is not known.
                 _ => blind.push(printable(self.cluster_name(*cluster), NAME_MAX_CHARS)),
             }

@@ -39,12 +39,11 @@ impl Fleet {
             Some(name) => self.learn(cluster, guest.vmid, name),
             None if reply.data.is_object() => self.learn(cluster, guest.vmid, ""),
             None => {
-                return Err(Error::NotAnAnswer {
-                    cluster: self.cluster_name(cluster).to_string(),
-                    request: request.line(),
-                    wrote: false,
-                    cause: "it is no guest's status".into(),
-                });
+                return Err(Error::no_answer(
+                    self.cluster_name(cluster),
+                    &request.line(),
+                    "it is no guest's status",
+                ));
             }
         }
         Ok(true)
@@ -60,7 +59,7 @@ impl Fleet {
                 for kind in [Kind::Qemu, Kind::Lxc] {
                     match self.ask_node(cluster, &sighting.rows, node, kind) {
                         Ok(guests) => told.found.extend(guests),
-                        Err(Error::Cancelled) => return Err(Error::Cancelled),
+                        Err(error) if error.is_cancelled() => return Err(error),
                         Err(_) => {
                             told.silent.push(node.clone());
                             break;
@@ -90,11 +89,12 @@ impl Fleet {
     ) -> Result<Vec<Guest>, Error> {
         let request = Request::new(Verb::Get, "/nodes/{node}/{kind}", &[node, kind.name()])?;
         let data = self.client(cluster)?.send(&request)?.data;
-        let told = data.as_array().ok_or_else(|| Error::NotAnAnswer {
-            cluster: self.cluster_name(cluster).to_string(),
-            request: request.line(),
-            wrote: false,
-            cause: "it is no list of guests".into(),
+        let told = data.as_array().ok_or_else(|| {
+            Error::no_answer(
+                self.cluster_name(cluster),
+                &request.line(),
+                "it is no list of guests",
+            )
         })?;
         let guests: Vec<Guest> = told
             .iter()

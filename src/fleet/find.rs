@@ -11,7 +11,7 @@ use super::Fleet;
 use super::index::{Guest, Rows, Sighting};
 use super::names::Names;
 use super::registry::{self, Ask, Decision, Named, Sighted, Step};
-use crate::error::Error;
+use crate::error::{Code, Error, Happened};
 use crate::wait;
 
 /// So many VMIDs of guests without a name are listed.
@@ -98,7 +98,7 @@ impl Fleet {
         let mut seen: Vec<Option<Looked>> = Vec::new();
         for result in looked {
             match result {
-                Some(Err(Error::Cancelled)) => return Err(Error::Cancelled),
+                Some(Err(error)) if error.is_cancelled() => return Err(error),
                 Some(Ok(found)) => seen.push(Some(found)),
                 Some(Err(_)) | None => seen.push(None),
             }
@@ -145,7 +145,7 @@ impl Fleet {
             for guest in nameless.iter().take(ASKED_MAX) {
                 match self.ask_name(cluster, guest) {
                     Ok(is_there) => all_there &= is_there,
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) if error.is_cancelled() => return Err(error),
                     // Its name stays unknown.
                     Err(_) if wait::remaining().is_some_and(|left| left.is_zero()) => break,
                     Err(_) => {}
@@ -216,13 +216,9 @@ impl Fleet {
         let other = if several { self.elsewhere(ask)? } else { None };
         match other {
             Some(other) if ask.cluster.is_none() => {
-                return Ok(Error::AmbiguousCluster {
-                    sentence: format!(
-                        "{subject} is not on {here} (chosen by {why}), but on {other}"
-                    ),
-                    candidates: Vec::new(),
-                    silent: Vec::new(),
-                });
+                let sentence =
+                    format!("{subject} is not on {here} (chosen by {why}), but on {other}");
+                return Ok(Error::ambiguous(sentence, Vec::new(), Vec::new()));
             }
             Some(other) => {
                 return Ok(Error::bad(format!(
@@ -258,8 +254,9 @@ impl Fleet {
         };
         match self.look_for(&all, &reading, Instant::now(), ask.reading) {
             Ok(found) => Ok(found.map(|found| self.cluster_name(found.cluster).to_string())),
-            Err(Error::AmbiguousCluster { candidates, .. }) => {
-                Ok((!candidates.is_empty()).then(|| candidates.join(", ")))
+            Err(error) if error.code == Code::AmbiguousClusterSelection => {
+                let there = &error.candidates;
+                Ok((!there.is_empty()).then(|| there.join(", ")))
             }
             Err(error) => Err(error),
         }
@@ -282,14 +279,16 @@ impl Fleet {
         mut found: Vec<Guest>,
     ) -> Result<Option<Guest>, Error> {
         if found.len() > 1 {
-            return Err(Error::AmbiguousGuest {
-                cluster: self.cluster_name(cluster).to_string(),
-                name: match named {
-                    Named::Guest(name) => name.to_string(),
-                    other => registry::subject_text(other),
-                },
-                vmids: found.iter().map(|guest| guest.vmid).collect(),
-            });
+            let name = match named {
+                Named::Guest(name) => name.to_string(),
+                other => registry::subject_text(other),
+            };
+            let sentence = format!("several guests are named `{name}`");
+            let (code, cluster) = (Code::AmbiguousGuest, self.cluster_name(cluster));
+            let mut error = Error::new(code, Happened::Nothing, cluster, sentence)
+                .hint("repeat the call with the VMID as `guest`");
+            error.candidates = found.iter().map(|guest| guest.vmid.to_string()).collect();
+            return Err(error);
         }
         Ok(found.pop())
     }

@@ -106,7 +106,7 @@ impl Fleet {
     fn member(&self, cluster: usize) -> Result<&Member, Error> {
         self.members
             .get(cluster)
-            .ok_or_else(|| Error::bad("no such cluster"))
+            .ok_or_else(|| Error::internal("no such cluster"))
     }
 
     pub(crate) fn client(&self, cluster: usize) -> Result<&Client, Error> {
@@ -121,7 +121,7 @@ impl Fleet {
 
     pub fn cluster(&self, cluster: usize) -> Result<&Cluster, Error> {
         let known = self.config.clusters.get(cluster);
-        known.ok_or_else(|| Error::bad("no such cluster"))
+        known.ok_or_else(|| Error::internal("no such cluster"))
     }
 
     pub fn cluster_name(&self, cluster: usize) -> &str {
@@ -193,7 +193,7 @@ impl Fleet {
         let heard = Arc::new(Heard::new(clusters.len(), usual.count()));
         self.fan_out(clusters, |cluster| {
             let (result, answered) = wait::hearing(&heard, || work(cluster));
-            if matches!(result, Err(Error::Cancelled)) {
+            if result.as_ref().is_err_and(Error::is_cancelled) {
                 return result;
             }
             // What is known of a cluster may do without asking it.
@@ -225,12 +225,8 @@ impl Fleet {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
         let at = Instant::now();
         let body = member.client.send_raw(&request)?;
-        let other = |cause: String| Error::NotAnAnswer {
-            cluster: self.cluster_name(cluster).to_string(),
-            request: request.line(),
-            wrote: false,
-            cause,
-        };
+        let other =
+            |cause: String| Error::no_answer(self.cluster_name(cluster), &request.line(), cause);
         let (rows, _) = room::work(|| Rows::read(&body));
         let rows = rows.map_err(other)?;
         // What it replaces goes first.

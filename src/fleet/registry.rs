@@ -7,7 +7,7 @@
 use super::index::{Guest, Rows};
 use super::names::Names;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Code, Error, Happened};
 
 /// What the call addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +84,11 @@ pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
         return match place {
             Some(_) if config.clusters.len() == 1 => decided(0, "only cluster".into()),
             Some(cluster) => decided(cluster, "cluster argument".into()),
-            None => Err(Error::ClusterNotFound {
-                given: given.to_string(),
-                known: names(config),
-            }),
+            None => {
+                let sentence = format!("no cluster is named `{given}`");
+                let hint = format!("name one of: {}", names(config).join(", "));
+                Err(Error::new(Code::ClusterNotFound, Happened::Nothing, "", sentence).hint(hint))
+            }
         };
     }
     let mut settled = config.settled();
@@ -105,11 +106,11 @@ pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
     match ask.named {
         Named::New(_) => by_default(config).map(Step::Decided),
         Named::Nothing if ask.reading => by_default(config).map(Step::Decided),
-        Named::Nothing => Err(Error::AmbiguousCluster {
-            sentence: "which cluster is to be changed is not said".into(),
-            candidates: names(config),
-            silent: Vec::new(),
-        }),
+        Named::Nothing => Err(Error::ambiguous(
+            "which cluster is to be changed is not said",
+            names(config),
+            Vec::new(),
+        )),
         _ => Ok(Step::Look),
     }
 }
@@ -147,11 +148,11 @@ pub fn by_name(config: &Config, name: &str) -> Result<Option<(usize, String)>, E
         let cluster = config.clusters.get(*cluster);
         format!("{} ({chosen_by})", cluster.map_or("", |one| &one.name))
     });
-    Err(Error::AmbiguousCluster {
-        sentence: format!("`{name}` means several clusters"),
-        candidates: candidates.collect(),
-        silent: Vec::new(),
-    })
+    Err(Error::ambiguous(
+        format!("`{name}` means several clusters"),
+        candidates.collect(),
+        Vec::new(),
+    ))
 }
 
 /// The cluster for reads without a subject and for new things.
@@ -165,11 +166,11 @@ pub fn by_default(config: &Config) -> Result<Decision, Error> {
             chosen_by: "default cluster".into(),
             silent: Vec::new(),
         }),
-        None => Err(Error::AmbiguousCluster {
-            sentence: "no cluster is said, and `PROXMOX_DEFAULT_CLUSTER` is `none`".into(),
-            candidates: names(config),
-            silent: Vec::new(),
-        }),
+        None => Err(Error::ambiguous(
+            "no cluster is said, and `PROXMOX_DEFAULT_CLUSTER` is `none`",
+            names(config),
+            Vec::new(),
+        )),
     }
 }
 
@@ -205,19 +206,15 @@ pub fn by_place(
     match holders.as_slice() {
         [_, _, ..] => by_second_name(config, ask, &holders).map_or_else(
             || {
-                Err(Error::AmbiguousCluster {
-                    sentence: format!("{subject} is on several clusters"),
-                    candidates,
-                    silent,
-                })
+                let sentence = format!("{subject} is on several clusters");
+                Err(Error::ambiguous(sentence, candidates, silent))
             },
             |decision| Ok(Some(decision)),
         ),
-        _ if !ask.reading && !silent.is_empty() => Err(Error::AmbiguousCluster {
-            sentence: format!("whether another cluster has {subject} too cannot be told"),
-            candidates,
-            silent,
-        }),
+        _ if !ask.reading && !silent.is_empty() => {
+            let sentence = format!("whether another cluster has {subject} too cannot be told");
+            Err(Error::ambiguous(sentence, candidates, silent))
+        }
         [cluster] => {
             // One that holds the subject itself leaves nothing open about itself.
             let holder = config.clusters.get(*cluster).map(|one| one.name.clone());
@@ -229,11 +226,10 @@ pub fn by_place(
             }))
         }
         [] if silent.is_empty() => Ok(None),
-        [] => Err(Error::AmbiguousCluster {
-            sentence: format!("{subject} is on no cluster that answered"),
-            candidates,
-            silent,
-        }),
+        [] => {
+            let sentence = format!("{subject} is on no cluster that answered");
+            Err(Error::ambiguous(sentence, candidates, silent))
+        }
     }
 }
 

@@ -216,12 +216,7 @@ impl Fleet {
     }
 
     fn no_rights(&self, cluster: usize, request: &Request, cause: String) -> Error {
-        Error::NotAnAnswer {
-            cluster: self.cluster_name(cluster).to_string(),
-            request: request.line(),
-            wrote: false,
-            cause,
-        }
+        Error::no_answer(self.cluster_name(cluster), &request.line(), cause)
     }
 
     /// Forgets what the token may do, since the cluster said otherwise.

@@ -12,14 +12,11 @@ pub fn check(cluster: &Cluster, what: &str, effect: Effect) -> Result<(), Error>
     if effect <= cluster.access {
         return Ok(());
     }
-    Err(Error::NotAllowed {
-        sentence: format!(
-            "{}: {what} needs the access level `{}`, and {} allows `{}` at most; nothing was sent",
-            cluster.name,
-            effect.name(),
-            cluster.access_variable,
-            cluster.access.name()
-        ),
-        hint: None,
-    })
+    let sentence = format!(
+        "{what} needs the access level `{}`, and {} allows `{}` at most",
+        effect.name(),
+        cluster.access_variable,
+        cluster.access.name()
+    );
+    Err(Error::not_allowed(&cluster.name, sentence))
 }

@@ -51,13 +51,13 @@ impl Brake {
     /// They are too many for the window, or it is not known how many others there were.
     pub fn has_room(&mut self, cluster: &str, objects: usize) -> Result<(), Error> {
         if let Some(cause) = &self.blind {
-            return Err(Error::NotAllowed {
-                sentence: format!(
-                    "{cluster}: what other processes destroyed or interrupted of late cannot be \
-                     counted for {BULK_LIMIT}: {cause}; nothing was sent"
+            return Err(Error::not_allowed(
+                cluster,
+                format!(
+                    "what other processes destroyed or interrupted of late cannot be counted for \
+                     {BULK_LIMIT}: {cause}"
                 ),
-                hint: None,
-            });
+            ));
         }
         let window = self.window;
         while self
@@ -75,17 +75,17 @@ impl Brake {
         let over = (count + objects).saturating_sub(self.limit);
         let last = self.counted.get(over.saturating_sub(1));
         let wait = last.map(|at| window.saturating_sub(at.elapsed()).as_secs() + 1);
-        Err(Error::NotAllowed {
-            sentence: format!(
-                "{cluster}: {count} guests or objects were destroyed or interrupted in the last {} \
-                 s, and {objects} more would be beyond {BULK_LIMIT} ({}); nothing was sent",
-                window.as_secs(),
-                self.limit
-            ),
-            hint: wait.map(|seconds| {
-                format!("the next is possible in {seconds} s: ask the user whether this is meant")
-            }),
-        })
+        let sentence = format!(
+            "{count} guests or objects were destroyed or interrupted in the last {} s, and {objects} \
+             more would be beyond {BULK_LIMIT} ({})",
+            window.as_secs(),
+            self.limit
+        );
+        let mut error = Error::not_allowed(cluster, sentence);
+        error.hint = wait.map(|seconds| {
+            format!("the next is possible in {seconds} s: ask the user whether this is meant")
+        });
+        Err(error)
     }
 
     /// Counts objects whose request is about to leave.

@@ -128,10 +128,7 @@ impl Wants {
 /// A question that ended without a yes, and the way on: some clients say that they can ask and decline
 /// by themselves, so that no user ever sees a question.
 pub fn unconfirmed(problem: &str) -> Error {
-    Error::NotAllowed {
-        sentence: format!("{problem}; nothing was sent"),
-        hint: Some(WAY_ON.into()),
-    }
+    Error::not_allowed("", problem).hint(WAY_ON)
 }
 
 /// What helps where questions do not reach a user, or answers do not come back.

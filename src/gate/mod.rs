@@ -273,10 +273,9 @@ impl Gate {
         if entry.mark.effect < Effect::Full {
             return Ok(Wants::Yes);
         }
-        let object = plan.object().ok_or_else(|| Error::NotAllowed {
-            sentence: "the plan names no object that could be typed; nothing was sent".into(),
-            hint: None,
-        })?;
+        let object = plan
+            .object()
+            .ok_or_else(|| Error::internal("the plan names no object that could be typed"))?;
         Ok(Wants::Name(object))
     }
 
@@ -297,14 +296,13 @@ impl Gate {
             self.has_room(cluster, mark, &plan)?;
             return Ok(plan);
         }
-        Err(Error::NotAllowed {
-            sentence: format!(
-                "{cluster}: the plan covers {} guests or objects, more than {} ({limit}), and its \
-                 user cannot be asked for that number; nothing was sent",
-                plan.objects, BULK_LIMIT
-            ),
-            hint: Some("make several calls of it, or raise the limit".into()),
-        })
+        let sentence = format!(
+            "the plan covers {} guests or objects, more than {} ({limit}), and its user cannot be \
+             asked for that number",
+            plan.objects, BULK_LIMIT
+        );
+        Err(Error::not_allowed(cluster, sentence)
+            .hint("make several calls of it, or raise the limit"))
     }
 
     /// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
@@ -332,13 +330,8 @@ impl Gate {
                         ),
                     ),
                 };
-                return Err(Error::NotAllowed {
-                    sentence: format!(
-                        "{cluster}: `{tool}` asks first: {rule}, and this client cannot ask; nothing \
-                         was sent"
-                    ),
-                    hint: Some(hint),
-                });
+                let sentence = format!("`{tool}` asks first: {rule}, and this client cannot ask");
+                return Err(Error::not_allowed(cluster, sentence).hint(hint));
             }
         };
         if how == How::ByQuestion && entry.code.is_some() {

@@ -18,7 +18,7 @@ use crate::api::methods::{Lets, Shared, Touch, Weight};
 use crate::api::request::Request;
 use crate::config::Cluster;
 use crate::config::rule::{Protected, Rule};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Guest;
 use crate::text::printable;
 use change::Change;
@@ -335,34 +335,31 @@ impl Deed<'_> {
         let cluster = &self.cluster.name;
         let guest = self.named(vmid, facts);
         let what = &self.what;
-        let sentence = format!(
-            "{cluster}: {guest} is protected by {by}, and `{what}` {would}; nothing was sent"
-        );
-        let hint = match by {
-            By::Rule(_) => None,
-            By::Flag => Some(
-                "this server never switches the flag off: whoever wants that does it in Proxmox itself"
-                    .into(),
+        let sentence = format!("{guest} is protected by {by}, and `{what}` {would}");
+        let error = Error::protected(cluster, sentence);
+        match by {
+            By::Rule(_) => error,
+            By::Flag => error.hint(
+                "this server never switches the flag off: whoever wants that does it in Proxmox itself",
             ),
-        };
-        Error::Protected { sentence, hint }
+        }
     }
 
     /// What the rule says could not be found out, so it protects.
     fn unchecked(&self, vmid: u32, by: By, error: Error) -> Error {
-        if matches!(error, Error::Cancelled | Error::Unreachable { .. }) {
+        if matches!(error.code, Code::Cancelled | Code::ClusterConnection) {
             return error;
         }
-        let cluster = &self.cluster.name;
         let guest = self.named(vmid, None);
         let what = &self.what;
-        Error::Protected {
-            sentence: format!(
-                "{cluster}: whether {guest} is protected by {by} could not be found out, so it counts \
-                 as protected from `{what}`; nothing was sent: {error}"
-            ),
-            hint: error.hint(),
-        }
+        let sentence = format!(
+            "whether {guest} is protected by {by} could not be found out, so it counts as protected \
+             from `{what}`"
+        );
+        let mut unchecked =
+            Error::protected(&self.cluster.name, sentence).because(error.to_string());
+        unchecked.hint.clone_from(&error.hint);
+        unchecked
     }
 
     /// Which guests are meant cannot be told: with any rule it is refused.
@@ -371,16 +368,12 @@ impl Deed<'_> {
         let Some(rule) = rules.find(|rule| self.concerns(rule)) else {
             return Ok(());
         };
-        let cluster = &self.cluster.name;
         let (what, by) = (&self.what, By::Rule(rule));
         let would = self.harm.to("them");
-        Err(Error::Protected {
-            sentence: format!(
-                "{cluster}: `{what}` touches {touch} and {would}, and whether {by} protects one of them cannot \
-                 be told; nothing was sent: {why}"
-            ),
-            hint: None,
-        })
+        let sentence = format!(
+            "`{what}` touches {touch} and {would}, and whether {by} protects one of them cannot be told"
+        );
+        Err(Error::protected(&self.cluster.name, sentence).because(why))
     }
 
     fn named(&self, vmid: u32, facts: Option<&Facts>) -> String {

@@ -23,7 +23,7 @@ use crate::api::methods::{Shared, Touch, Weight};
 use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::config::Cluster;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::names::Name;
@@ -130,19 +130,20 @@ impl<'a> Reach<'a> {
         if result.as_ref().is_err_and(Error::is_of_no_guest) {
             // It has moved, or is gone: whoever looks next asks the cluster.
             self.fleet.forget(self.cluster);
-            if let Err(Error::Refused { hint, .. }) = &mut result {
+            if let Err(error) = &mut result {
                 let again = "call it again: the guest is looked for anew";
-                hint.get_or_insert_with(|| again.into());
+                error.hint.get_or_insert_with(|| again.into());
             }
         }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::told(error, client, request, begun));
             self.fleet.wrote(self.cluster, request, result.is_ok());
-            if matches!(result, Err(Error::Denied { .. })) {
-                self.fleet.forget_rights(self.cluster);
-            }
-            if result.is_ok() {
-                self.accepted.borrow_mut().push(request.line());
+            match &result {
+                Ok(_) => self.accepted.borrow_mut().push(request.line()),
+                Err(error) if error.code == Code::Permission => {
+                    self.fleet.forget_rights(self.cluster);
+                }
+                Err(_) => {}
             }
         }
         let reply = self.same_guest(request, result?)?;
@@ -153,14 +154,10 @@ impl<'a> Reach<'a> {
     /// An error of the handler, with what had been done before it.
     pub(crate) fn in_full(&self, error: Error) -> Error {
         let accepted = self.accepted.borrow().clone();
-        match (&error, accepted.as_slice()) {
+        match (error.code, accepted.as_slice()) {
             // A task that failed is what its own request came to.
-            (_, []) | (Error::Cancelled, _) => error,
-            (error_of_task, [_]) if error_of_task.task().is_some() => error,
-            _ => Error::Midway {
-                accepted,
-                then: Box::new(error),
-            },
+            (_, []) | (Code::Cancelled, _) | (Code::Task, [_]) => error,
+            _ => error.after(accepted),
         }
     }
 
@@ -183,12 +180,8 @@ impl<'a> Reach<'a> {
     pub fn resources(&self, found: &mut dyn FnMut(&Resource)) -> Result<(), Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
         let body = self.read_bytes(&request)?;
-        resource::each(&body, found).map_err(|cause| Error::NotAnAnswer {
-            cluster: self.cluster_name().to_string(),
-            request: request.line(),
-            wrote: false,
-            cause,
-        })
+        resource::each(&body, found)
+            .map_err(|cause| Error::no_answer(self.cluster_name(), &request.line(), cause))
     }
 
     /// Reads what stands at a path: the `data` of the reply.
@@ -208,7 +201,7 @@ impl<'a> Reach<'a> {
     pub fn check(&self, request: &Request) -> Result<(), Error> {
         match self.fleet.problems(self.cluster, request)? {
             Some(problems) if problems.is_empty() => Ok(()),
-            Some(problems) => Err(Error::BadArguments(problems)),
+            Some(problems) => Err(Error::bad_arguments(problems)),
             None => {
                 self.note("unchecked", UNCHECKED);
                 Ok(())
@@ -252,14 +245,10 @@ impl<'a> Reach<'a> {
     }
 
     fn refused(&self, request: &Request, problem: &str) -> Error {
-        Error::NotAllowed {
-            sentence: format!(
-                "{}: `{}` {problem}; nothing was sent",
-                self.cluster_name(),
-                request.line()
-            ),
-            hint: None,
-        }
+        Error::not_allowed(
+            self.cluster_name(),
+            format!("`{}` {problem}", request.line()),
+        )
     }
 
     /// Takes a VMID for a guest that this call makes.
@@ -268,12 +257,14 @@ impl<'a> Reach<'a> {
     /// The cluster has a guest of this VMID.
     pub fn claim(&self, vmid: u32) -> Result<(), Error> {
         if let Some(guest) = self.fleet.guest_now(self.cluster, vmid)? {
-            return Err(Error::bad(format!(
+            let mut error = Error::bad(format!(
                 "{}: VMID {vmid} is taken by {} `{}`",
                 self.cluster_name(),
                 guest.kind.word(),
                 guest.name.unwrap_or_default()
-            )));
+            ));
+            error.taken = Some(vmid);
+            return Err(error);
         }
         self.made.borrow_mut().push(vmid);
         Ok(())
@@ -295,7 +286,7 @@ impl<'a> Reach<'a> {
     pub fn guest(&self) -> Result<&Guest, Error> {
         self.guest
             .as_ref()
-            .ok_or_else(|| Error::bad("the call addresses no guest"))
+            .ok_or_else(|| Error::internal("the call addresses no guest"))
     }
 
     /// What the guest that the call addresses is called, as far as is known by now.
@@ -360,7 +351,10 @@ impl<'a> Reach<'a> {
                     .into_iter()
                     .collect())
             }
-            Err(Error::AmbiguousGuest { vmids, .. }) => Ok(vmids),
+            Err(error) if error.code == Code::AmbiguousGuest => {
+                let vmids = error.candidates.iter();
+                Ok(vmids.filter_map(|vmid| vmid.parse().ok()).collect())
+            }
             Err(error) => Err(error),
         }
     }

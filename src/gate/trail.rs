@@ -73,12 +73,11 @@ impl<'a> Trail<'a> {
                 request: request.clone(),
                 ..record.clone()
             };
-            let intent = log.intent(&line).map_err(|cause| Error::NotAllowed {
-                sentence: format!(
-                    "{cluster}: `{request}` needs a line in the audit file first, and {cause}; \
-                     nothing was sent"
-                ),
-                hint: Some("writes go on as soon as the file can be written".into()),
+            let intent = log.intent(&line).map_err(|cause| {
+                let sentence =
+                    format!("`{request}` needs a line in the audit file first, and {cause}");
+                Error::not_allowed(cluster, sentence)
+                    .hint("writes go on as soon as the file can be written")
             })?;
             self.intent.set(Some(intent));
         }
@@ -109,7 +108,7 @@ impl<'a> Trail<'a> {
                     .unwrap_or_else(|| "ok".into());
             }
             End::Error(error) => {
-                record.outcome = error.code().into();
+                record.outcome = error.code.as_str().into();
                 let sentence = error.to_string();
                 if error.is_refusal() && self.intent.get().is_none() {
                     record.verdict = Some(Verdict::Refused);
@@ -117,9 +116,7 @@ impl<'a> Trail<'a> {
                 } else {
                     record.error = sentence;
                 }
-                if let Some(task) = error.task() {
-                    record.task = task.to_string();
-                }
+                record.task = error.task.clone().unwrap_or_default();
             }
         }
         if let Err(cause) = log.outcome(self.intent.get(), &record) {

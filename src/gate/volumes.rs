@@ -15,7 +15,7 @@ use crate::api::loose::{self, plain};
 use crate::api::methods::{Held, Shared, Volumes, drive};
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use search::Search;
 
 pub(super) use show::shown;
@@ -130,9 +130,9 @@ fn untold(volume: &str, error: Error) -> Result<Shared, Error> {
 
 /// Why something cannot be found out, as far as that is an answer.
 fn why(error: Error) -> Result<String, Error> {
-    match error {
-        Error::Cancelled | Error::Unreachable { .. } => Err(error),
-        error => Ok(error.to_string()),
+    match error.code {
+        Code::Cancelled | Code::ClusterConnection => Err(error),
+        _ => Ok(error.to_string()),
     }
 }
 

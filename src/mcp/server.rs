@@ -234,12 +234,14 @@ impl<D> Server<'_, D> {
             outcome => outcome,
         };
         Ok(match outcome {
-            Ok(Outcome::Answer(answer)) => Some(success(&answer, revision)),
+            Ok(Outcome::Answer(answer) | Outcome::Planned(answer)) => {
+                Some(success(&answer, revision))
+            }
             Ok(Outcome::Question(question)) => {
                 let asked = question::input_required(tool, arguments, &question, revision);
                 Some(asked.into())
             }
-            Err(Error::Cancelled) => None,
+            Err(error) if error.is_cancelled() => None,
             Err(error) => Some(failed(&error).into()),
         })
     }
@@ -263,7 +265,7 @@ impl<D> Server<'_, D> {
             Heard::Result(result) => question::said(&question.wants, &result),
             Heard::Error(failure) => question::unasked(&failure),
             Heard::Nothing => Said::Nothing(within.as_secs()),
-            Heard::Cancelled => return Err(Error::Cancelled),
+            Heard::Cancelled => return Err(Error::cancelled()),
             Heard::Closed => {
                 let problem = "the client went away before its user answered";
                 return Err(confirm::unconfirmed(problem));
@@ -271,8 +273,8 @@ impl<D> Server<'_, D> {
         };
         let state = question.state;
         match self.run(errand, Some(&confirm::Reply { state, said }))? {
-            Outcome::Answer(answer) => Ok(Outcome::Answer(answer)),
             Outcome::Question(_) => Err(confirm::unconfirmed("the answer was not enough")),
+            outcome => Ok(outcome),
         }
     }
 
@@ -361,10 +363,10 @@ fn success(answer: &Object, revision: Revision) -> Reply {
 
 /// The error of a tool: text alone, since on errors some hosts show the model nothing else.
 fn failed(error: &Error) -> Object {
-    let mut said = format!("{}: {error}", error.code());
-    if let Some(hint) = error.hint() {
+    let mut said = format!("{}: {error}", error.code.as_str());
+    if let Some(hint) = &error.hint {
         said.push_str("\nhint: ");
-        said.push_str(&hint);
+        said.push_str(hint);
     }
     object([("content", text(&said)), ("isError", json!(true))])
 }

@@ -13,7 +13,7 @@ use crate::api::loose::plain;
 use crate::api::methods;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
-use crate::error::Error;
+use crate::error::{Code, Error, Happened};
 use crate::text::printable;
 use crate::wait::{self, Wake};
 
@@ -41,38 +41,30 @@ const DONE: &str = "it took effect: do not repeat it";
 
 /// The error of a write, with what is seen of it afterwards, or with who held what it was for; any
 /// other error as it is. `begun` is when the write was sent.
-pub fn told(error: Error, client: &Client, request: &Request, begun: Instant) -> Error {
-    let unknown = matches!(
-        error,
-        Error::Interrupted { .. } | Error::NotAnAnswer { wrote: true, .. }
-    );
+pub fn told(mut error: Error, client: &Client, request: &Request, begun: Instant) -> Error {
     if wait::listen(Duration::ZERO) != Wake::Nothing {
         return error;
     }
-    if !unknown {
+    if error.happened != Happened::Unknown {
         return holder::told(error, &|request| client.send(request), request);
     }
     let look = || look(client, request, begun);
     match wait::within(Duration::from_secs(AFTERMATH_S), look) {
-        Err(Error::Cancelled) => Error::Cancelled,
-        Err(cause) => Error::Searched {
-            of: Box::new(error),
-            seen: format!("it could not be looked at: {}", why(cause)),
-            hint: None,
-        },
-        Ok(seen) => Error::Searched {
-            of: Box::new(error),
-            seen: seen.sentence,
-            hint: seen.hint.map(str::to_string),
-        },
+        Err(cancelled) if cancelled.is_cancelled() => return cancelled,
+        Err(cause) => error.seen = Some(format!("it could not be looked at: {}", why(&cause))),
+        Ok(seen) => {
+            error.seen = Some(seen.sentence);
+            error.hint = seen.hint.map(str::to_string).or(error.hint.take());
+        }
     }
+    error
 }
 
 /// Why it could not be looked at, without saying of the look what must not be taken for the write.
-fn why(cause: Error) -> String {
-    match cause {
-        Error::Unreachable { cause, .. } => cause,
-        cause => cause.to_string(),
+fn why(error: &Error) -> String {
+    match error.code {
+        Code::ClusterConnection => error.cause.clone(),
+        _ => error.to_string(),
     }
 }
 
@@ -89,7 +81,7 @@ fn look(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
         }
         match wait::sleep(pause) {
             Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => return looked,
         }
     }
@@ -168,7 +160,7 @@ fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<
 /// What became of a task that was to be stopped.
 fn stopped(client: &Client, upid: &str) -> Result<Seen, Error> {
     let cluster = &client.settings().cluster;
-    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    let upid = Upid::parse(upid).map_err(Error::internal)?;
     let state = task::look(&|request: &Request| client.send(request), cluster, &upid)?;
     Ok(match state.exit {
         Some(exit) => Seen {
@@ -224,10 +216,7 @@ fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
             data => Some(data),
         },
         // Not found is 500 nearly everywhere, 400 and 404 in places.
-        Err(Error::Refused {
-            status: 400 | 404 | 500,
-            ..
-        }) => None,
+        Err(error) if matches!(error.status, Some(400 | 404 | 500)) => None,
         Err(error) => return Err(error),
     };
     let is_done = |done: bool, sentence: String| {

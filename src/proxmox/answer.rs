@@ -125,11 +125,8 @@ impl Answer {
         // Something inside was not waited for any longer: it goes on, or does not.
         let timed_out = message.contains("got timeout") && !self.was_locked_out();
         if request.verb != Verb::Get && timed_out {
-            return Error::Interrupted {
-                cluster: settings.cluster.clone(),
-                request: line_of(request),
-                cause: format!("Proxmox says ({}): {message}", self.status),
-            };
+            let cause = format!("Proxmox says ({}): {message}", self.status);
+            return Error::interrupted(&settings.cluster, &line_of(request), cause);
         }
         let said = self.refusal();
         let mut errors = Vec::new();
@@ -147,36 +144,27 @@ impl Answer {
         }
         // Proxmox names them in random order.
         errors.sort();
-        Error::Refused {
-            cluster: settings.cluster.clone(),
-            status: self.status,
-            hint: advice::refusal(&message),
-            message,
-            errors,
-        }
+        let mut error = Error::refused(&settings.cluster, self.status, &message);
+        error.hint = advice::refusal(&message);
+        error.problems = errors
+            .iter()
+            .map(|(name, text)| format!("`{name}`: {text}"))
+            .collect();
+        error
     }
 
     /// 401: the layer before the API does not know the token. Its message names no cause: unknown,
     /// wrong, expired and disabled tokens look alike (measured on 9.2).
     pub fn not_accepted(&self, settings: &Settings) -> Error {
-        Error::Denied {
-            cluster: settings.cluster.clone(),
-            message: self.message(),
-            sent: true,
-            hint: Some(advice::token(&settings.token_id)),
-        }
+        Error::denied(&settings.cluster, self.message()).hint(advice::token(&settings.token_id))
     }
 
     /// 403, with the command that grants what is missing where the message names it.
     fn denied(&self, settings: &Settings) -> Error {
         let message = self.message();
-        let hint = advice::grant(&settings.token_id, &message);
-        Error::Denied {
-            cluster: settings.cluster.clone(),
-            message,
-            sent: true,
-            hint,
-        }
+        let mut error = Error::denied(&settings.cluster, &message);
+        error.hint = advice::grant(&settings.token_id, &message);
+        error
     }
 
     /// 595 to 599: the node that was asked could not reach the one that the request is for. With
@@ -188,26 +176,18 @@ impl Answer {
             self.message()
         );
         if self.status != NOT_CONNECTED && request.verb != Verb::Get {
-            return Error::Interrupted {
-                cluster: settings.cluster.clone(),
-                request: line_of(request),
-                cause,
-            };
+            return Error::interrupted(&settings.cluster, &line_of(request), cause);
         }
-        Error::Refused {
-            cluster: settings.cluster.clone(),
-            status: self.status,
-            message: format!("{cause}; nothing was changed"),
-            errors: Vec::new(),
-            hint: Some("look at the list of nodes: that one may be down".into()),
-        }
+        let message = format!("{cause}; nothing was changed");
+        Error::refused(&settings.cluster, self.status, message)
+            .hint("look at the list of nodes: that one may be down")
     }
 }
 
 /// The reply that `body` holds.
 ///
 /// # Errors
-/// [`Error::NotAnAnswer`] where it is not the JSON object with `data` that Proxmox sends.
+/// [`Code::Reply`](crate::error::Code::Reply) where it is not the JSON object with `data` that Proxmox sends.
 pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Reply, Error> {
     let wrong = |why: String| {
         let start = String::from_utf8_lossy(body.get(..START_SHOWN_BYTES).unwrap_or(body));
@@ -227,7 +207,7 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
     let mut cost = Cost::held_by(&mut charge);
     let envelope = match (Envelope::read(body, &mut cost), cost.over()) {
         (Ok(envelope), None) => envelope,
-        (_, Some(NoRoom::Cancelled)) => return Err(Error::Cancelled),
+        (_, Some(NoRoom::Cancelled)) => return Err(Error::cancelled()),
         (_, Some(why)) => {
             let cause = format!("its {} bytes are not read: {why}", body.len());
             return Err(not_an_answer(settings, request, cause));
@@ -290,11 +270,10 @@ impl<'de> Visitor<'de> for Fields<'_, '_> {
 
 /// The error for what came back and is no answer of the API.
 pub fn not_an_answer(settings: &Settings, request: &Request, cause: String) -> Error {
-    Error::NotAnAnswer {
-        cluster: settings.cluster.clone(),
-        request: line_of(request),
-        wrote: request.verb != Verb::Get,
-        cause,
+    let error = Error::no_answer(&settings.cluster, &line_of(request), cause);
+    match request.verb {
+        Verb::Get => error,
+        _ => error.unknown(),
     }
 }
 

@@ -172,7 +172,7 @@ impl Client {
         match wait::sleep(pause) {
             Wake::Nothing => Ok(true),
             Wake::Closed => Ok(false),
-            Wake::Cancelled => Err(Error::Cancelled),
+            Wake::Cancelled => Err(Error::cancelled()),
         }
     }
 
@@ -203,7 +203,7 @@ impl Client {
     /// `since` is the `Last-Modified` of what is known already.
     ///
     /// # Errors
-    /// As [`Client::send`], and what `read` made of the stream as [`Error::NotAnAnswer`].
+    /// As [`Client::send`], and what `read` made of the stream as [`Code::Reply`](crate::error::Code::Reply).
     pub fn read_static(
         &self,
         path: &str,
@@ -238,7 +238,7 @@ impl Client {
     fn may_begin(&self, request: &Request) -> Result<(), Error> {
         let write = request.verb != Verb::Get;
         match wait::listen(Duration::ZERO) {
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => {
                 return Err(self.unreachable("nothing is begun after standard input ended".into()));
             }
@@ -256,11 +256,7 @@ impl Client {
     }
 
     fn unreachable(&self, cause: String) -> Error {
-        Error::Unreachable {
-            cluster: self.settings.cluster.clone(),
-            cause,
-            hint: None,
-        }
+        Error::unreachable(&self.settings.cluster, cause)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -274,7 +270,11 @@ impl Client {
         if let Some((since, error)) = &state.refused
             && since.elapsed() < Duration::from_secs(REFUSED_KEPT_S)
         {
-            return Err(error.clone().told_before(REFUSED_KEPT_S));
+            let mut error = error.clone();
+            error.cause.push_str(&format!(
+                " (remembered for {REFUSED_KEPT_S} s, in which it is not asked again)"
+            ));
+            return Err(error);
         }
         state.refused = None;
         let call = wait::started().unwrap_or_else(Instant::now);

@@ -60,29 +60,21 @@ impl Failure {
 
     /// The failure as the caller sees it.
     pub fn explain(self, settings: &Settings, endpoint: &Endpoint, request: &Request) -> Error {
-        let cluster = settings.cluster.clone();
+        let cluster = &settings.cluster;
         let write = request.verb != Verb::Get;
         match self {
-            Failure::Cancelled => Error::Cancelled,
+            Failure::Cancelled => Error::cancelled(),
             Failure::NotConnected { cause, .. }
             | Failure::Left(cause)
-            | Failure::NotBegun(cause) => Error::Unreachable {
-                cluster,
-                cause: format!("{endpoint}: {cause}"),
-                hint: None,
-            },
+            | Failure::NotBegun(cause) => {
+                Error::unreachable(cluster, format!("{endpoint}: {cause}"))
+            }
             // Of a write that counts as stale no byte has left.
-            Failure::Stale if write => Error::Unreachable {
-                cluster,
-                cause: format!("{endpoint}: {CLOSED}"),
-                hint: None,
-            },
+            Failure::Stale if write => Error::unreachable(cluster, format!("{endpoint}: {CLOSED}")),
             Failure::Stale => cut(settings, request, CLOSED, false),
-            Failure::Cut { cause, .. } | Failure::Gateway(cause) if write => Error::Interrupted {
-                cluster,
-                request: answer::line_of(request),
-                cause,
-            },
+            Failure::Cut { cause, .. } | Failure::Gateway(cause) if write => {
+                Error::interrupted(cluster, &answer::line_of(request), cause)
+            }
             Failure::Cut { cause, begun, .. } => cut(settings, request, &cause, begun),
             Failure::Gateway(cause) | Failure::NotAnAnswer(cause) => {
                 answer::not_an_answer(settings, request, cause)

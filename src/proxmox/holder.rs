@@ -3,7 +3,7 @@
 
 use crate::api::request::{Reply, Request, Verb};
 use crate::api::upid::{self, Upid};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::text::printable;
 
 /// So many tasks are named.
@@ -30,7 +30,7 @@ impl Held<'_> {
         let Held { node, kind, vmid } = self;
         let by = match self.tasks(send, lock) {
             Ok(by) => by,
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if error.is_cancelled() => return Err(error),
             Err(_) => {
                 return Ok(format!(
                     "look at the running tasks of node `{node}` for the one that holds guest {vmid}"
@@ -108,44 +108,23 @@ impl Held<'_> {
 /// An error that a lock has made, with who holds it in its hint; any other as it is. `request` is the
 /// one that was refused.
 pub fn told(error: Error, send: Send, request: &Request) -> Error {
+    if error.code != Code::Proxmox {
+        return error;
+    }
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     let ["nodes", node, kind @ ("qemu" | "lxc"), vmid, ..] = path.as_slice() else {
         return error;
     };
     let held = Held { node, kind, vmid };
-    match error {
-        Error::Refused {
-            cluster,
-            status,
-            message,
-            errors,
-            hint,
-        } => match held.of_text(send, &cluster, &message) {
-            Ok(advice) => Error::Refused {
-                cluster,
-                status,
-                message,
-                errors,
-                hint: advice.or(hint),
-            },
-            Err(cancelled) => cancelled,
-        },
-        error => error,
-    }
+    advised(held.of_text(send, &error.cluster, &error.cause), error)
 }
 
-/// The same of a task that has failed.
+/// As [`told`], of a task that has failed.
 pub fn told_of_task(error: Error, send: Send) -> Error {
-    let Error::TaskFailed {
-        task,
-        exit,
-        log_tail,
-        hint,
-    } = error
-    else {
+    let Some(task) = &error.task else {
         return error;
     };
-    let advice = match upid::parse_qualified(&task) {
+    let advice = match upid::parse_qualified(task) {
         Ok((Some(cluster), upid)) if !upid.id.is_empty() => {
             let held = Held {
                 node: &upid.node,
@@ -156,7 +135,7 @@ pub fn told_of_task(error: Error, send: Send) -> Error {
                 vmid: &upid.id,
             };
             // The line that says it may stand in the log only.
-            let mut texts = log_tail.iter().map(String::as_str).chain([exit.as_str()]);
+            let mut texts = error.log_tail.iter().chain([&error.cause]);
             texts.try_fold(None, |found, text| match found {
                 Some(found) => Ok(Some(found)),
                 None => held.of_text(send, &cluster, text),
@@ -164,13 +143,13 @@ pub fn told_of_task(error: Error, send: Send) -> Error {
         }
         _ => Ok(None),
     };
+    advised(advice, error)
+}
+
+fn advised(advice: Result<Option<String>, Error>, error: Error) -> Error {
     match advice {
-        Ok(advice) => Error::TaskFailed {
-            task,
-            exit,
-            log_tail,
-            hint: advice.or(hint),
-        },
+        Ok(Some(advice)) => error.hint(advice),
+        Ok(None) => error,
         Err(cancelled) => cancelled,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::api::schema::{Schema, read};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::log;
 use crate::proxmox::client::Client;
 use crate::proxmox::session::StaticFile;
@@ -112,8 +112,8 @@ impl Schemas {
                 log::info(&format!("{cluster}: serves no API description ({status})"));
                 None
             }
-            Err(Error::NotAnAnswer { cause, .. }) => {
-                log::warn(&format!("{cluster}: its API description: {cause}"));
+            Err(error) if error.code == Code::Reply => {
+                log::warn(&format!("{cluster}: its API description: {}", error.cause));
                 // It may have been cut off: not remembered.
                 return Ok(None);
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::advice;
 use crate::api::request::{Reply, Request, Verb};
 use crate::api::upid::{self, Upid};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::text::printable;
 use crate::wait::{self, Step, Wake};
 
@@ -70,7 +70,7 @@ pub enum Source {
 /// known.
 ///
 /// # Errors
-/// [`Error::Cancelled`]; that the token may not see the task, or that its node does not know it; of a
+/// [`Code::Cancelled`]; that the token may not see the task, or that its node does not know it; of a
 /// task that only the caller says to be, what the last look failed with.
 pub fn follow(
     send: &dyn Fn(&Request) -> Result<Reply, Error>,
@@ -94,7 +94,7 @@ pub fn follow(
                 is_known = true;
                 Ok(state)
             }
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if error.is_cancelled() => return Err(error),
             Err(error) if is_final(&error) => return Err(error),
             Err(error) if is_known => Ok(running(cluster, upid, Some(error.to_string()))),
             Err(error) => Err(error),
@@ -108,7 +108,7 @@ pub fn follow(
         }
         match wait::sleep(pause.min(left)) {
             Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => return state,
         }
         pause = (pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
@@ -119,15 +119,9 @@ pub fn follow(
 /// node knows it no longer, or never did, or there is no such node (measured on 9.2: 500 `hostname
 /// lookup 'x' failed - ...`).
 fn is_final(error: &Error) -> bool {
-    match error {
-        Error::Denied { .. } | Error::BadArguments(_) => true,
-        Error::Refused {
-            status, message, ..
-        } => match status {
-            400 => true,
-            500 => message.starts_with(NO_SUCH_NODE),
-            _ => false,
-        },
+    match (error.code, error.status) {
+        (Code::Permission | Code::BadArguments | Code::Internal, _) | (_, Some(400)) => true,
+        (_, Some(500)) => error.cause.starts_with(NO_SUCH_NODE),
         _ => false,
     }
 }
@@ -139,7 +133,7 @@ fn tell(
     upid: &Upid,
 ) -> Result<(), Error> {
     let lines = match log_tail(send, cluster, upid, PROGRESS_LINES) {
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         lines => lines.unwrap_or_default(),
     };
     let silent = || {
@@ -188,12 +182,11 @@ pub fn look(
             let exit = text("exitstatus").unwrap_or("unexpected status");
             Ok(ended(send, cluster, upid, exit))
         }
-        _ => Err(Error::NotAnAnswer {
-            cluster: cluster.to_string(),
-            request: request.line(),
-            wrote: false,
-            cause: "it has no `status` of a task".into(),
-        }),
+        _ => Err(Error::no_answer(
+            cluster,
+            &request.line(),
+            "it has no `status` of a task",
+        )),
     }
 }
 
@@ -252,12 +245,11 @@ pub fn log_tail(
         let total = reply.total;
         let rows = reply.data.try_map(|data| match data {
             Value::Array(rows) => Ok(rows),
-            _ => Err(Error::NotAnAnswer {
-                cluster: cluster.to_string(),
-                request: request.line(),
-                wrote: false,
-                cause: "a list was expected".into(),
-            }),
+            _ => Err(Error::no_answer(
+                cluster,
+                &request.line(),
+                "a list was expected",
+            )),
         })?;
         Ok((total, rows))
     };
@@ -276,7 +268,7 @@ impl TaskState {
     /// A task that failed as an error, any other as it is.
     ///
     /// # Errors
-    /// [`Error::TaskFailed`].
+    /// [`Code::Task`].
     pub fn succeeded(self) -> Result<TaskState, Error> {
         if self.state != State::Failed {
             return Ok(self);
@@ -284,11 +276,9 @@ impl TaskState {
         let exit = self.exit.unwrap_or_default();
         let upid = upid::parse_qualified(&self.task);
         let of_one = upid.is_ok_and(|(_, upid)| upid.id.parse::<u32>().is_ok());
-        Err(Error::TaskFailed {
-            hint: advice::task_exit(&exit, of_one),
-            task: self.task,
-            exit,
-            log_tail: self.log_tail,
-        })
+        let hint = advice::task_exit(&exit, of_one);
+        let mut error = Error::task_failed(self.task, exit, self.log_tail);
+        error.hint = hint;
+        Err(error)
     }
 }

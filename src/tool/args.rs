@@ -61,7 +61,7 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
     if problems.is_empty() {
         Ok((Args { map }, injected))
     } else {
-        Err(Error::BadArguments(problems))
+        Err(Error::bad_arguments(problems))
     }
 }
 
@@ -350,7 +350,7 @@ impl Args {
     /// It is not there: the table and the handler disagree.
     pub fn need(&self, name: &str) -> Result<&str, Error> {
         self.text(name)
-            .ok_or_else(|| Error::bad(format!("`{name}` is missing")))
+            .ok_or_else(|| Error::internal(format!("`{name}` is missing")))
     }
 
     pub fn int(&self, name: &str) -> Option<i64> {

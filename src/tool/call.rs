@@ -9,7 +9,7 @@ use super::{Body, Run, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::api::upid::Upid;
 use crate::config::watch::Watch;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::registry::Decision;
 use crate::gate::confirm::{Plan, Question};
@@ -66,6 +66,8 @@ impl Desk {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Answer(Map<String, Value>),
+    /// The plan is shown, and a code that confirms it; the same call, with the code, acts.
+    Planned(Map<String, Value>),
     /// The user is to be asked; the same call, with the reply, acts.
     Question(Box<Question>),
 }
@@ -83,18 +85,17 @@ pub fn call(
     desk.look_at_file();
     let trail = desk.gate.trail(tool.name, arguments, &caller);
     let (mut outcome, _) = room::work(|| run(desk, tool, arguments, caller, &trail));
-    if let (Ok(Outcome::Answer(answer)), Some(_)) = (&mut outcome, &desk.notice) {
-        answer.insert("configuration".into(), desk.notice.take().into());
-    }
     // What leaves from here, to the client or into the audit file, is fit to be shown.
-    if let Ok(Outcome::Answer(answer)) = &mut outcome {
+    if let Ok(Outcome::Answer(answer) | Outcome::Planned(answer)) = &mut outcome {
+        if let Some(notice) = desk.notice.take() {
+            answer.insert("configuration".into(), notice);
+        }
         shown::answer(arguments, answer);
     }
     let outcome = outcome.map_err(|error| shown::error(arguments, error));
     trail.end(&match &outcome {
-        Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => End::Asked,
         Ok(Outcome::Answer(answer)) => End::Answer(answer),
-        Ok(Outcome::Question(_)) => End::Asked,
+        Ok(Outcome::Planned(_) | Outcome::Question(_)) => End::Asked,
         Err(error) => End::Error(error),
     });
     outcome
@@ -178,8 +179,10 @@ fn on_one(
             at(desk, tool, args, injected, by, again, &run)
         }
         // It may be a node of another cluster than the one that was named.
-        Err(error @ (Error::Refused { .. } | Error::BadArguments(_)))
-            if tool.subject == Subject::Node =>
+        Err(error)
+            if tool.subject == Subject::Node
+                && matches!(error.code, Code::Proxmox | Code::BadArguments)
+                && error.accepted.is_empty() =>
         {
             desk.fleet.check_node(&decision, args.need("node")?)?;
             Err(error)
@@ -223,7 +226,7 @@ fn at(
     };
     let mut verdict = enter(mark, &|reach: &Reach| match tool.plan {
         Some(plan) => plan(reach, args).map(Plan::to_show),
-        None => Err(Error::bad(format!("`{}` has no plan", tool.name))),
+        None => Err(Error::internal(format!("`{}` has no plan", tool.name))),
     })?;
     let mut answer = decided(&desk.fleet, &located.decision);
     if let Some(note) = located.note {
@@ -232,7 +235,10 @@ fn at(
     let mut again = true;
     loop {
         match verdict {
-            Verdict::Planned(planned) => answer.extend(planned),
+            Verdict::Planned(planned) => {
+                answer.extend(planned);
+                return Ok(Outcome::Planned(answer));
+            }
             Verdict::Ask(mut question) => {
                 answer.append(&mut question.shown);
                 question.shown = answer;
@@ -255,9 +261,9 @@ fn at(
                 answer.extend(body.map_err(|error| reach.in_full(error))?);
                 let notes = reach.notes().into_iter();
                 answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
+                return Ok(Outcome::Answer(answer));
             }
         }
-        return Ok(Outcome::Answer(answer));
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Subject, Tool};
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
 use crate::api::upid::Upid;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, contradiction, subject_text};
@@ -166,9 +166,9 @@ pub(super) fn clusters(
 
 /// A list about a guest that no cluster has: it may be one that is gone.
 fn gone(error: Error, named: Named) -> Error {
-    let Error::BadArguments(_) = error else {
+    if error.code != Code::BadArguments {
         return error;
-    };
+    }
     Error::bad(format!(
         "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
         subject_text(named)

@@ -95,19 +95,13 @@ pub fn check(
     arguments: &Map<String, Value>,
 ) -> Result<(), Error> {
     if withheld.contains(&tool.name) {
-        return Err(Error::NotAllowed {
-            sentence: format!(
-                "`{}` was switched off while this server ran; nothing was sent",
-                tool.name
-            ),
-            hint: None,
-        });
+        let sentence = format!("`{}` was switched off while this server ran", tool.name);
+        return Err(Error::not_allowed("", sentence));
     }
     if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool.name) {
-        return Err(Error::NotAllowed {
-            sentence: format!("{sentence}; nothing was sent"),
-            hint,
-        });
+        let mut error = Error::not_allowed("", sentence);
+        error.hint = hint;
+        return Err(error);
     }
     let action = arguments.get("action").and_then(Value::as_str);
     let least = match tool.marks {
@@ -132,18 +126,14 @@ pub fn allowed(config: &Config, tool: &Tool, effect: Effect) -> Result<(), Error
         return Ok(());
     }
     let (needed, level) = (effect.name(), level.name());
-    Err(Error::NotAllowed {
-        sentence: format!(
-            "`{}` needs the access level `{needed}` for this, and no cluster allows more than \
-             `{level}`; nothing was sent",
-            tool.name
-        ),
-        hint: Some(format!(
-            "whoever runs this server sets that with {ACCESS} and \
-             PROXMOX_CLUSTER_name_ACCESS, and a restart; a token for it is made as `proxmox-mcp \
-             token CLUSTER --access {needed}` says"
-        )),
-    })
+    let sentence = format!(
+        "`{}` needs the access level `{needed}` for this, and no cluster allows more than `{level}`",
+        tool.name
+    );
+    Err(Error::not_allowed("", sentence).hint(format!(
+        "whoever runs this server sets that with {ACCESS} and PROXMOX_CLUSTER_name_ACCESS, and \
+         a restart; a token for it is made as `proxmox-mcp token CLUSTER --access {needed}` says"
+    )))
 }
 
 /// Whether the switches leave a tool out.

@@ -166,7 +166,7 @@ pub fn check(args: &Args, columns: &[&str]) -> Result<(), Error> {
     if problems.is_empty() {
         Ok(())
     } else {
-        Err(Error::BadArguments(problems))
+        Err(Error::bad_arguments(problems))
     }
 }
 

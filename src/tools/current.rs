@@ -63,12 +63,7 @@ impl Current {
         let send = |request: &Request| reach.send(request);
         let advice = held.advice(&send, cluster, Some(lock))?;
         let vmid = guest.vmid;
-        Err(Error::NotAllowed {
-            sentence: format!(
-                "{cluster}: guest {vmid} is locked (`{lock}`), and its task would fail; nothing was \
-                 sent"
-            ),
-            hint: Some(advice),
-        })
+        let sentence = format!("guest {vmid} is locked (`{lock}`), and its task would fail");
+        Err(Error::not_allowed(cluster, sentence).hint(advice))
     }
 }

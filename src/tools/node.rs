@@ -9,7 +9,7 @@ use crate::api::loose;
 use crate::api::loose::number;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
@@ -214,7 +214,7 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 fn part<T>(read: Result<T, Error>) -> Result<Result<T, String>, Error> {
     match read {
         Ok(value) => Ok(Ok(value)),
-        Err(error @ (Error::Denied { .. } | Error::Refused { .. } | Error::NotAnAnswer { .. })) => {
+        Err(error) if matches!(error.code, Code::Permission | Code::Proxmox | Code::Reply) => {
             Ok(Err(error.to_string()))
         }
         Err(error) => Err(error),

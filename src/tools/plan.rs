@@ -199,7 +199,7 @@ fn used_by(
             }
             Ok(vec![("used_by", named.into())])
         }
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(error) => {
             let why = printable(&error.to_string(), VOLUME_MAX_CHARS);
             Ok(vec![("used_by", format!("unknown: {why}").into())])
@@ -240,7 +240,7 @@ fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
 fn last_backup(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
     match Backups::look(reach, |found| newest(reach, found)) {
         Ok(facts) => Ok(facts),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(error) => {
             let why = printable(&error.to_string(), VOLUME_MAX_CHARS);
             Ok(vec![("last_backup", format!("unknown: {why}").into())])

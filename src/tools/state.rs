@@ -60,7 +60,7 @@ pub fn now(reach: &Reach, at: &At) -> Result<String, Error> {
     let values = [at.node, at.kind.name(), &at.vmid.to_string()];
     match reach.get(path, &values) {
         Ok(current) => Ok(of(&current)),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(_) => Ok(UNKNOWN.into()),
     }
 }
@@ -79,7 +79,7 @@ pub fn started(reach: &Reach, at: &At) -> Result<String, Error> {
         }
         match wait::sleep(Duration::from_millis(LOOK_MS)) {
             Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => return Ok(state),
         }
     }

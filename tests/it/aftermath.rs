@@ -81,7 +81,7 @@ fn its_task_is_found_by_time_type_guest_and_token() {
         let task = listed.clone();
         let node = node(move |_| ok(&rows(std::slice::from_ref(&task))));
         let error = sent(&node.client(), &start());
-        assert_eq!(error.code(), "InterruptedError");
+        assert_eq!(error.code.as_str(), "InterruptedError");
         let text = error.to_string();
         assert!(text.starts_with("prod: `POST /nodes/pve1/qemu/100/status/start` was cut off: "));
         assert_eq!(text.contains(&format!("`prod!{listed}`")), found, "{text}");
@@ -90,7 +90,7 @@ fn its_task_is_found_by_time_type_guest_and_token() {
             !found,
             "{text}"
         );
-        let hint = error.hint().expect("a hint");
+        let hint = error.hint.clone().expect("a hint");
         assert_eq!(hint.starts_with("it was begun"), found, "{hint}");
         assert_eq!(
             hint.starts_with("it may have taken effect"),
@@ -176,7 +176,10 @@ fn a_change_is_compared_with_what_was_sent() {
         };
         let error = sent(&node.client(), &request);
         assert!(error.to_string().contains(expected), "{error}");
-        assert!(error.hint().expect("a hint").starts_with(hint), "{error}");
+        assert!(
+            error.hint.clone().expect("a hint").starts_with(hint),
+            "{error}"
+        );
     }
 }
 
@@ -264,7 +267,10 @@ fn a_task_that_was_to_be_stopped_is_looked_at() {
         });
         let error = sent(&node.client(), &stop);
         assert!(error.to_string().ends_with(expected), "{error}");
-        assert!(error.hint().expect("a hint").starts_with(hint), "{error}");
+        assert!(
+            error.hint.clone().expect("a hint").starts_with(hint),
+            "{error}"
+        );
     }
 }
 
@@ -285,7 +291,8 @@ fn looking_has_its_limits() {
     );
     assert!(
         error
-            .hint()
+            .hint
+            .clone()
             .expect("a hint")
             .starts_with("it may have taken effect")
     );
@@ -349,25 +356,15 @@ fn a_write_leaves_time_to_look() {
 #[test]
 fn behind_a_write_that_was_accepted_nothing_denies_it() {
     let all = [
-        Error::Unreachable {
-            cluster: "prod".into(),
-            cause: "refused".into(),
-            hint: None,
-        },
-        Error::NotAllowed {
-            sentence: "prod: too many; nothing was sent".into(),
-            hint: None,
-        },
+        Error::unreachable("prod", "refused"),
+        Error::not_allowed("prod", "too many"),
         Error::bad("prod: no such disk"),
     ];
     let codes = ["InterruptedError", "NotAllowedError", "BadArgumentsError"];
     for (then, code) in all.into_iter().zip(codes) {
-        let error = Error::Midway {
-            accepted: vec!["POST /nodes/pve1/qemu".into()],
-            then: Box::new(then),
-        };
+        let error = then.after(vec!["POST /nodes/pve1/qemu".into()]);
         let said = error.to_string();
-        assert_eq!(error.code(), code, "{said}");
+        assert_eq!(error.code.as_str(), code, "{said}");
         assert!(
             said.starts_with("prod: ") && !said.contains("nothing was"),
             "{said}"

@@ -49,7 +49,7 @@ fn a_refusal_keeps_proxmoxs_words() {
             "prod: Proxmox refused (500): VM 100 not running",
             "{body}"
         );
-        assert_eq!(error.code(), "ProxmoxError");
+        assert_eq!(error.code.as_str(), "ProxmoxError");
     }
     let body = r#"{"errors":{"vmid":"no such\nthing \u001b[31m","name":"too long"},"message":"Parameter verification failed.\n","data":null}"#;
     let error = refusal(400, "Parameter verification failed.", body, &post("/x"));
@@ -76,7 +76,8 @@ fn a_refusal_is_one_by_its_status_line_alone() {
 fn a_refusal_that_is_known_says_what_to_do() {
     let hint = |reason| {
         refusal(500, reason, "", &post("/x"))
-            .hint()
+            .hint
+            .clone()
             .unwrap_or_default()
     };
     assert!(hint("VM is locked (backup)").contains("list of tasks"));
@@ -118,7 +119,8 @@ fn no_quorum_is_told_by_all_of_its_words() {
         ),
     ] {
         let refused = refusal(500, said, "", &post("/x"))
-            .hint()
+            .hint
+            .clone()
             .unwrap_or_default();
         let failed = advice::task_exit(said, true).unwrap_or_default();
         for hint in [refused, failed] {
@@ -163,9 +165,9 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
         r#"{"data":null,"message":"Permission check failed (/vms/100, VM.PowerMgmt)\n"}"#,
     ] {
         let error = refusal(403, reason, body, &post("/x"));
-        assert_eq!(error.code(), "PermissionError");
+        assert_eq!(error.code.as_str(), "PermissionError");
         assert!(error.to_string().contains(reason), "{error}");
-        let hint = error.hint().unwrap();
+        let hint = error.hint.clone().unwrap();
         for part in [
             "`VM.PowerMgmt` on `/vms/100`",
             "`pveum role add mcp-extra --privs VM.PowerMgmt`",
@@ -177,7 +179,10 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
     }
     let alternatives =
         "Permission check failed (/storage/local, Datastore.Audit|Datastore.AllocateSpace)";
-    let hint = refusal(403, alternatives, "", &get("/x")).hint().unwrap();
+    let hint = refusal(403, alternatives, "", &get("/x"))
+        .hint
+        .clone()
+        .unwrap();
     assert!(hint.contains("--privs Datastore.Audit`"), "{hint}");
     for vague in [
         "Permission check failed",
@@ -186,7 +191,11 @@ fn a_missing_privilege_is_named_with_the_command_that_grants_it() {
         "Permission check failed (/vms/$(reboot), VM.Audit)",
         "Permission check failed (/vms/1, VM.Audit; reboot)",
     ] {
-        assert_eq!(refusal(403, vague, "", &get("/x")).hint(), None, "{vague}");
+        assert_eq!(
+            refusal(403, vague, "", &get("/x")).hint.clone(),
+            None,
+            "{vague}"
+        );
     }
 }
 
@@ -235,7 +244,7 @@ fn another_node_that_is_not_reached() {
             Act::SendClose(format!("HTTP/1.1 {status} No route to host\r\n\r\n").into_bytes())
         });
         let error = node.client().send(&request).unwrap_err();
-        assert_eq!(error.code(), code, "{status} {error}");
+        assert_eq!(error.code.as_str(), code, "{status} {error}");
         let text = error.to_string();
         assert!(
             text.contains(words) && text.contains("No route to host"),
@@ -256,7 +265,7 @@ fn a_timeout_of_a_change_may_have_taken_effect() {
         (400, locked, post("/x"), "InterruptedError"),
     ] {
         let error = refusal(status, reason, "", &request);
-        assert_eq!(error.code(), code, "{status} {reason}: {error}");
+        assert_eq!(error.code.as_str(), code, "{status} {reason}: {error}");
         assert!(error.to_string().contains(reason), "{error}");
     }
 }
@@ -324,15 +333,19 @@ fn what_is_no_answer() {
         let sent = bytes.clone();
         let node = Node::start(move |_| Act::SendClose(sent.clone()));
         let error = node.client().send(&get("/x")).expect_err(what);
-        assert_eq!(error.code(), "ReplyError", "{what}: {error}");
+        assert_eq!(error.code.as_str(), "ReplyError", "{what}: {error}");
         assert_eq!(node.hits().len(), 1, "{what}");
         let error = node.client().send(&post("/x")).expect_err(what);
         assert!(
-            matches!(error.code(), "ReplyError" | "InterruptedError"),
+            matches!(error.code.as_str(), "ReplyError" | "InterruptedError"),
             "{what}: {error}"
         );
         assert!(
-            error.hint().unwrap().contains("may have taken effect"),
+            error
+                .hint
+                .clone()
+                .unwrap()
+                .contains("may have taken effect"),
             "{what}"
         );
         assert_eq!(node.hits().len(), 2, "{what}: a write is never repeated");
@@ -348,7 +361,7 @@ fn too_large_an_answer_is_not_read() {
         Act::SendClose(bytes)
     });
     let error = node.client().send(&get("/x")).unwrap_err();
-    assert_eq!(error.code(), "ReplyError");
+    assert_eq!(error.code.as_str(), "ReplyError");
     assert!(error.to_string().contains("larger than"), "{error}");
 }
 
@@ -409,7 +422,7 @@ fn no_answer_makes_it_panic_or_lie() {
                 "ProxmoxError",
                 "PermissionError",
             ];
-            assert!(known.contains(&error.code()), "{error}");
+            assert!(known.contains(&error.code.as_str()), "{error}");
         }
     }
 }
@@ -454,7 +467,7 @@ fn every_recorded_refusal_keeps_its_words() {
             (596..=599, Verb::Post) => "InterruptedError",
             _ => "ProxmoxError",
         };
-        assert_eq!(error.code(), code, "{line}");
+        assert_eq!(error.code.as_str(), code, "{line}");
         assert!(
             error.to_string().contains(reason),
             "{error} has not {reason}"
@@ -467,7 +480,7 @@ fn every_recorded_refusal_keeps_its_words() {
         refused += 1;
         if status == 403 && reason.contains("(/") {
             assert!(
-                error.hint().unwrap().contains("pveum acl modify /"),
+                error.hint.clone().unwrap().contains("pveum acl modify /"),
                 "{error}"
             );
             granted += 1;

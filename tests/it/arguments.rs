@@ -1,7 +1,7 @@
 //! Arguments as clients and models send them: what each odd form is taken for, and what stays an
 //! error.
 
-use proxmox_mcp::error::Error;
+use proxmox_mcp::error::Code;
 use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::param::{Kind, Param, Word};
@@ -36,7 +36,7 @@ fn taken(tool: &Tool, given: &Value) -> Result<Value, Vec<String>> {
             }
             Ok(taken.into())
         }
-        Err(Error::BadArguments(problems)) => Err(problems),
+        Err(error) if error.code == Code::BadArguments => Err(error.problems.clone()),
         Err(other) => panic!("{other}"),
     }
 }

@@ -84,7 +84,7 @@ fn suspend(desk: &mut Desk, guest: u32) -> Result<Map<String, Value>, String> {
 fn power(desk: &mut Desk, guest: u32, action: &str) -> Result<Map<String, Value>, String> {
     let tool = tools::find("guest_power").expect("the tool");
     let given = json!({"guest": guest, "cluster": "staging", "action": action, "wait": 0});
-    call(desk, tool, &arguments(given)).map_err(|error| format!("{}: {error}", error.code()))
+    call(desk, tool, &arguments(given)).map_err(|error| format!("{}: {error}", error.code.as_str()))
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_plan_beyond_the_limit_takes_its_number() {
         let asked = call::call(desk, &BULK, &given, asked(None)).expect("a question");
         match asked {
             Outcome::Question(question) => question,
-            Outcome::Answer(answer) => panic!("not asked: {answer:?}"),
+            Outcome::Answer(answer) | Outcome::Planned(answer) => panic!("not asked: {answer:?}"),
         }
     };
     let first = question(&mut desk);
@@ -228,7 +228,7 @@ fn the_brake_says_when_there_is_room_again() {
     for (objects, seconds) in [(3, 10), (4, 50), (5, 60)] {
         let error = brake.has_room("x", objects).expect_err("more than five");
         assert_eq!(
-            error.hint().unwrap_or_default(),
+            error.hint.clone().unwrap_or_default(),
             format!("the next is possible in {seconds} s: ask the user whether this is meant")
         );
         assert!(error.to_string().contains("x: 3 guests or objects were"));

@@ -20,7 +20,7 @@ fn check(answer: &[u8], request: &Request) -> (String, String) {
     let node = Node::start(move |_| Act::SendClose(answer.clone()));
     let error = node.client().send(request).expect_err("no answer");
     assert_eq!(node.hits().len(), 1, "it is not repeated: {error}");
-    (error.code().to_string(), error.to_string())
+    (error.code.as_str().to_string(), error.to_string())
 }
 
 #[test]

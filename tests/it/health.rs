@@ -28,7 +28,7 @@ fn shared(client: &Client, time: Duration) -> (Result<Reply, Error>, Duration) {
 #[track_caller]
 fn says(outcome: Result<Reply, Error>, code: &str, parts: &[&str]) {
     let error = outcome.unwrap_err();
-    assert_eq!(error.code(), code, "{error}");
+    assert_eq!(error.code.as_str(), code, "{error}");
     for part in parts {
         assert!(error.to_string().contains(part), "no `{part}` in: {error}");
     }
@@ -193,7 +193,11 @@ fn a_write_goes_elsewhere_only_where_it_was_not_executed() {
         let endpoints = vec![first.endpoint(), second.endpoint()];
         let client = Client::new(node::settings(endpoints));
         let outcome = client.send(&post("/x"));
-        assert_eq!(outcome.err().map(|error| error.code()), code, "{status}");
+        assert_eq!(
+            outcome.err().map(|error| error.code.as_str()),
+            code,
+            "{status}"
+        );
         let repeated = usize::from(code.is_none());
         assert_eq!((first.hits().len(), second.hits().len()), (1, repeated));
     }

@@ -375,74 +375,30 @@ fn the_secrets_of_a_call_do_not_come_back() {
         json!({"log": ["set (hidden)", "abc"], "n\\u{1b}": {"a\\u{202e}b": "x\\ny"}}),
     );
     let all_of = |text: &str| {
-        let text = String::from(text);
-        let (cluster, hint) = ("prod".to_string(), Some(text.clone()));
+        let texts = || vec![text.to_string()];
+        let mut refused = Error::refused("prod", 500, text).hint(text);
+        refused.problems = texts();
+        refused.seen = Some(text.into());
         vec![
-            Error::BadArguments(vec![text.clone()]),
-            Error::ClusterNotFound {
-                given: text.clone(),
-                known: vec!["prod".into()],
-            },
-            Error::AmbiguousCluster {
-                sentence: text.clone(),
-                candidates: vec![text.clone()],
-                silent: vec!["prod".into()],
-            },
-            Error::AmbiguousGuest {
-                cluster: cluster.clone(),
-                name: text.clone(),
-                vmids: vec![1],
-            },
-            Error::NotAllowed {
-                sentence: text.clone(),
-                hint: hint.clone(),
-            },
-            Error::Unreachable {
-                cluster: cluster.clone(),
-                cause: text.clone(),
-                hint: hint.clone(),
-            },
-            Error::Interrupted {
-                cluster: cluster.clone(),
-                request: text.clone(),
-                cause: text.clone(),
-            },
-            Error::Denied {
-                cluster: cluster.clone(),
-                message: text.clone(),
-                hint: hint.clone(),
-                sent: true,
-            },
-            Error::Refused {
-                cluster: cluster.clone(),
-                status: 500,
-                message: text.clone(),
-                errors: vec![(text.clone(), text.clone())],
-                hint: hint.clone(),
-            },
-            Error::TaskFailed {
-                task: text.clone(),
-                exit: text.clone(),
-                log_tail: vec![text.clone()],
-                hint,
-            },
-            Error::NotAnAnswer {
-                cluster,
-                request: text.clone(),
-                wrote: true,
-                cause: text.clone(),
-            },
-            Error::Midway {
-                accepted: vec![text.clone()],
-                then: Box::new(Error::bad(text)),
-            },
+            Error::bad(text),
+            Error::internal(text),
+            Error::ambiguous(text, texts(), vec!["prod".into()]),
+            Error::not_allowed("prod", text).hint(text),
+            Error::protected("prod", "x").because(text),
+            Error::unreachable("prod", text).hint(text),
+            Error::interrupted("prod", text, text),
+            Error::denied("prod", text).hint(text),
+            refused,
+            Error::task_failed(text.into(), text.into(), texts()).hint(text),
+            Error::no_answer("prod", text, text).unknown(),
+            Error::bad(text).after(texts()),
         ]
     };
     for error in all_of("a\u{1b}[31m\r\nrosebud-1\u{200b} password=hush") {
-        let code = error.code();
+        let code = error.code;
         let error = shown::error(arguments, error);
-        assert_eq!(error.code(), code);
-        let said = format!("{error} {}", error.hint().unwrap_or_default());
+        assert_eq!(error.code, code);
+        let said = format!("{error} {}", error.hint.clone().unwrap_or_default());
         assert!(!said.chars().any(text::is_hidden), "{said:?}");
         assert!(
             !said.contains("rosebud") && !said.contains("hush"),

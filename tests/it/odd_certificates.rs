@@ -148,7 +148,7 @@ fn what_is_pinned_needs_to_keep_to_no_rule_but_to_have_its_key() {
             text.contains("whoever showed it does not have its key"),
             "{text}"
         );
-        assert_eq!(error.hint(), None);
+        assert_eq!(error.hint.clone(), None);
         is_in_words(&text);
     }
 }
@@ -189,7 +189,7 @@ fn why_a_chain_does_not_hold_is_said_in_words_and_the_pin_that_is_advised_works(
         assert!(text.contains(&says), "{text}");
         is_in_words(&text);
         let fingerprint = fingerprint_text(&sha256(&identity.der));
-        let hint = error.hint().expect("a hint");
+        let hint = error.hint.clone().expect("a hint");
         assert!(
             hint.contains(&format!("FINGERPRINT={fingerprint}")),
             "{hint}"
@@ -231,7 +231,7 @@ fn a_key_that_cannot_be_used_is_named_with_what_to_do() {
                 text.contains("RSA of 2048 to 8192 bits, ECDSA with P-256 or P-384"),
                 "{text}"
             );
-            let hint = error.hint().expect("a hint");
+            let hint = error.hint.clone().expect("a hint");
             assert!(
                 hint.contains("`pvenode cert delete`") && !hint.contains("FINGERPRINT"),
                 "{hint}"
@@ -295,7 +295,8 @@ fn a_handshake_that_breaks_off_is_said_in_words() {
             let text = error.to_string();
             assert!(text.contains(part), "{bytes:?}: {text}");
             let advises = error
-                .hint()
+                .hint
+                .clone()
                 .is_some_and(|hint| hint.contains("pvenode cert delete"));
             assert_eq!(advises, part.contains("P-521"), "{error:?}");
             is_in_words(&text);

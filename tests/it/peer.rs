@@ -136,11 +136,8 @@ fn act(
             let said = json!({"left_ms": left.as_millis() as u64});
             Ok(said.as_object().expect("an object").clone())
         }
-        "refuser" => Err(Error::NotAllowed {
-            sentence: "not today".to_owned(),
-            hint: Some("ask tomorrow".to_owned()),
-        }),
-        "quitter" => Err(Error::Cancelled),
+        "refuser" => Err(Error::not_allowed("", "not today").hint("ask tomorrow")),
+        "quitter" => Err(Error::cancelled()),
         "flood" => Ok(Map::from_iter([(
             "text".to_owned(),
             json!("x".repeat(REPLY_MAX_BYTES)),

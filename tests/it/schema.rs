@@ -363,5 +363,5 @@ fn where_it_is_not_served_there_is_none() {
 fn a_cluster_that_is_not_reached_is_an_error() {
     let client = Client::new(crate::node::settings(vec![crate::node::closed_port()]));
     let error = Schemas::new().of(&client).unwrap_err();
-    assert_eq!(error.code(), "ClusterConnectionError");
+    assert_eq!(error.code.as_str(), "ClusterConnectionError");
 }

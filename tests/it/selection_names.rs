@@ -46,8 +46,8 @@ fn words(config: &Config, cluster: Option<&str>, named: Named, reading: bool) ->
         }
         Ok(Step::Look) => "look".into(),
         Err(error) => {
-            let hint = error.hint().unwrap_or_default();
-            format!("{}: {error} {hint}", error.code())
+            let hint = error.hint.clone().unwrap_or_default();
+            format!("{}: {error} {hint}", error.code.as_str())
         }
     }
 }
@@ -282,7 +282,7 @@ fn place(lists: [&str; 4], named: Named, reading: bool) -> String {
             format!("{name} by {} [{silent}]", decision.chosen_by)
         }
         Ok(None) => "nowhere".into(),
-        Err(error) => format!("{}: {error}", error.code()),
+        Err(error) => format!("{}: {error}", error.code.as_str()),
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn call(
         reply: None,
     };
     match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
         Outcome::Question(question) => panic!("nobody can be asked: {question:?}"),
     }
 }
@@ -151,14 +151,14 @@ pub(crate) fn agreed(
         reply: None,
     };
     let question = match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) => return Ok(answer),
+        Outcome::Answer(answer) | Outcome::Planned(answer) => return Ok(answer),
         Outcome::Question(question) => question,
     };
     assert!(question.object.is_some(), "every plan names its object");
     let reply = agreement(&question);
     caller.reply = Some(&reply);
     match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
         Outcome::Question(again) => panic!("asked twice: {again:?}"),
     }
 }

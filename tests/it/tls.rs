@@ -56,7 +56,7 @@ fn an_untrusted_certificate_is_shown() {
     let node = start(&identity);
     let pin = fingerprint_text(&sha256(&identity.der));
     let error = ask(&node, Trust::CaFile(Authority::new().ca_file())).unwrap_err();
-    assert_eq!(error.code(), "ClusterConnectionError");
+    assert_eq!(error.code.as_str(), "ClusterConnectionError");
     let text = error.to_string();
     for part in [
         "prod: not reached, nothing was sent: 127.0.0.1:",
@@ -68,7 +68,7 @@ fn an_untrusted_certificate_is_shown() {
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    let hint = error.hint().unwrap();
+    let hint = error.hint.clone().unwrap();
     assert!(
         hint.contains(&format!("`PROXMOX_CLUSTER_prod_FINGERPRINT={pin}`")),
         "{hint}"
@@ -89,7 +89,8 @@ fn an_untrusted_certificate_is_shown() {
     let hint = Client::new(settings)
         .send(&get("/x"))
         .unwrap_err()
-        .hint()
+        .hint
+        .clone()
         .unwrap();
     assert!(
         hint.contains(&format!("`PROXMOX_FINGERPRINT={pin}`")),
@@ -120,7 +121,8 @@ fn a_pinned_certificate_needs_no_chain_and_no_name() {
     assert!(text.contains("not one that is pinned"), "{text}");
     assert!(
         error
-            .hint()
+            .hint
+            .clone()
             .unwrap()
             .contains("in place of the one that is pinned")
     );
@@ -137,7 +139,7 @@ fn whoever_shows_a_pinned_certificate_must_have_its_key() {
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let node = Node::start_mismatched(&thief, address, |_| ok(r#"{"data":1}"#));
     let error = ask(&node, Trust::Fingerprints(vec![sha256(&real.der)])).unwrap_err();
-    assert_eq!(error.code(), "ClusterConnectionError", "{error}");
+    assert_eq!(error.code.as_str(), "ClusterConnectionError", "{error}");
     assert_eq!(node.hits().len(), 0);
     let pinned = Trust::Fingerprints(vec![sha256(&real.der)]);
     let trusted = Trusted::new(&pinned, Path::new("")).unwrap();
@@ -178,7 +180,7 @@ fn files_that_cannot_be_used_are_named() {
             },
         ] {
             let error = ask(&node, trust).unwrap_err();
-            assert_eq!(error.code(), "ClusterConnectionError");
+            assert_eq!(error.code.as_str(), "ClusterConnectionError");
             assert!(
                 error.to_string().contains(path.to_str().unwrap()),
                 "{error}"

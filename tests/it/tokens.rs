@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use proxmox_mcp::api::mark::Effect;
-use proxmox_mcp::error::Error;
+use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::Origin;
 use proxmox_mcp::tool::call::Desk;
@@ -338,11 +338,15 @@ fn problems_of(name: &str, level: Effect) -> Vec<String> {
         let result = call(&mut desk, tool, &arguments);
         let as_expected = match &result {
             Ok(answer) => level >= *least && is_whole(answer),
-            Err(Error::Denied { .. }) => level < *least,
-            Err(Error::BadArguments(problems)) => {
-                level < *least && problems.concat().contains("or the token lacks")
+            Err(error) => {
+                let lacks = error.problems.concat().contains("or the token lacks");
+                let is_denied = match error.code {
+                    Code::Permission => true,
+                    Code::BadArguments => lacks,
+                    _ => false,
+                };
+                level < *least && is_denied
             }
-            Err(_) => false,
         };
         if !as_expected {
             problems.push(format!("{name}: {tool} {arguments}: {result:?}"));

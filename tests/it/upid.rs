@@ -119,11 +119,7 @@ fn stopped(exit: &str) -> Result<Value, Error> {
 }
 
 fn lost() -> Result<Value, Error> {
-    Err(Error::Unreachable {
-        cluster: "prod".into(),
-        cause: "gone".into(),
-        hint: None,
-    })
+    Err(Error::unreachable("prod", "gone"))
 }
 
 fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState, Error> {
@@ -189,7 +185,7 @@ fn a_task_that_was_never_seen_does_not_run() {
         (state, asked)
     };
     assert_eq!(
-        named(vec![lost()]).0.unwrap_err().code(),
+        named(vec![lost()]).0.unwrap_err().code.as_str(),
         "ClusterConnectionError"
     );
     // Once it was seen, it is known.
@@ -198,15 +194,13 @@ fn a_task_that_was_never_seen_does_not_run() {
     let (state, _) = named(vec![lost(), stopped("OK")]);
     assert_eq!(state.unwrap().state, State::Ok);
     // There is no such node: nothing is waited for.
-    let no_node = Error::Refused {
-        cluster: "prod".into(),
-        status: 500,
-        message: "hostname lookup 'pve1' failed - failed to get address info for: pve1: x".into(),
-        errors: Vec::new(),
-        hint: None,
-    };
+    let message = "hostname lookup 'pve1' failed - failed to get address info for: pve1: x";
+    let no_node = Error::refused("prod", 500, message);
     let (state, asked) = named(vec![Err(no_node)]);
-    assert_eq!((state.unwrap_err().code(), asked), ("ProxmoxError", 1));
+    assert_eq!(
+        (state.unwrap_err().code.as_str(), asked),
+        ("ProxmoxError", 1)
+    );
 }
 
 #[test]
@@ -215,7 +209,7 @@ fn a_log_that_is_no_list_is_not_an_empty_one() {
     for other in [json!({"n": 1}), json!("TASK OK"), Value::Null] {
         let (send, _) = script(vec![Ok(json!({"total": 2, "data": other}))]);
         let error = task::log_tail(&send, "prod", &upid, 5).unwrap_err();
-        assert_eq!(error.code(), "ReplyError", "{error}");
+        assert_eq!(error.code.as_str(), "ReplyError", "{error}");
         assert!(error.to_string().starts_with("prod: "), "{error}");
     }
     let (send, _) = script(vec![Ok(json!({"total": 0, "data": []}))]);
@@ -246,7 +240,7 @@ fn a_task_that_ends_badly_brings_its_log() {
         "{asked:?}"
     );
     let error = state.succeeded().unwrap_err();
-    assert_eq!(error.code(), "TaskError");
+    assert_eq!(error.code.as_str(), "TaskError");
 
     let quiet = Ok(json!({"total": 1, "data": [{"n": 1, "t": "no content"}]}));
     let state = follow(vec![stopped("unexpected status"), quiet], 100).unwrap();
@@ -256,7 +250,8 @@ fn a_task_that_ends_badly_brings_its_log() {
         state
             .succeeded()
             .unwrap_err()
-            .hint()
+            .hint
+            .clone()
             .unwrap()
             .contains("killed")
     );
@@ -270,16 +265,11 @@ fn a_task_that_ends_badly_brings_its_log() {
 
 #[test]
 fn what_repeating_will_not_change_ends_the_wait() {
-    let denied = Error::Denied {
-        cluster: "prod".into(),
-        message: "no".into(),
-        sent: true,
-        hint: None,
-    };
+    let denied = Error::denied("prod", "no");
     assert_eq!(follow(vec![Err(denied.clone())], 5000).unwrap_err(), denied);
     assert_eq!(
-        follow(vec![Err(Error::Cancelled)], 5000).unwrap_err(),
-        Error::Cancelled
+        follow(vec![Err(Error::cancelled())], 5000).unwrap_err(),
+        Error::cancelled()
     );
 }
 
@@ -297,7 +287,7 @@ fn the_wait_listens() {
         let outcome = wait::during(Call::new(None, listen), || follow(vec![running()], 20_000));
         assert!(started.elapsed() < Duration::from_secs(10));
         match expected {
-            None => assert_eq!(outcome.unwrap_err(), Error::Cancelled),
+            None => assert_eq!(outcome.unwrap_err(), Error::cancelled()),
             Some(state) => assert_eq!(outcome.unwrap().state, state),
         }
     }

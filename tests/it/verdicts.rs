@@ -7,7 +7,7 @@ use std::thread;
 
 use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::api::mark::Mark;
-use proxmox_mcp::error::Error;
+use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Reply, Said};
 use proxmox_mcp::gate::{Caller, Origin};
@@ -403,19 +403,17 @@ impl Scene {
             .map(|one| one.path.as_str())
             .collect();
         let verdict = match &result {
-            Ok(Outcome::Answer(answer)) if answer.contains_key("plan") => Verdict::Plan,
+            Ok(Outcome::Planned(_)) => Verdict::Plan,
             Ok(Outcome::Answer(_)) => Verdict::Go,
             Ok(Outcome::Question(_)) => return Err("asked once more".into()),
-            Err(error) if error.code() == "ProtectedError" => Verdict::Protected,
-            Err(Error::NotAllowed { sentence, .. }) if sentence.contains("access level") => {
-                Verdict::Level
-            }
-            Err(Error::NotAllowed { sentence, .. })
-                if sentence.contains("code") || sentence.contains("declined") =>
-            {
-                Verdict::Unconfirmed
-            }
-            Err(error) => return Err(format!("{}: {error}", error.code())),
+            Err(error) => match (error.code, error.sentence.as_str()) {
+                (Code::Protected, _) => Verdict::Protected,
+                (Code::NotAllowed, said) if said.contains("access level") => Verdict::Level,
+                (Code::NotAllowed, said) if said.contains("code") || said.contains("declined") => {
+                    Verdict::Unconfirmed
+                }
+                (code, _) => return Err(format!("{}: {error}", code.as_str())),
+            },
         };
         let should_write = verdict == Verdict::Go && row.mark != R;
         if should_write == writes.is_empty() {
@@ -440,9 +438,7 @@ impl Scene {
                 caller.reply = Some(&reply);
                 call::call(desk, self.tool, &self.arguments, caller)
             }
-            (Way::Wrong | Way::Stale | Way::Right, Outcome::Answer(answer))
-                if answer.contains_key("plan") =>
-            {
+            (Way::Wrong | Way::Stale | Way::Right, Outcome::Planned(answer)) => {
                 if way == Way::Stale {
                     self.change();
                 }

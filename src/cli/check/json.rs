@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::judge::{Finding, Severity, Verdict};
 use super::{Checked, Probe};
+use crate::error::Code;
 use crate::proxmox::settings::Endpoint;
 use crate::tools::fleet::Quorum;
 
@@ -85,7 +86,7 @@ fn endpoint(endpoint: &Endpoint, probe: &Probe, verdict: &Verdict) -> Value {
 fn accepted(probe: &Probe) -> Option<bool> {
     match probe.version.as_ref()? {
         Ok(_) => Some(true),
-        Err(crate::error::Error::Denied { .. }) => Some(false),
+        Err(error) if error.code == Code::Permission => Some(false),
         Err(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cure;
 use crate::api::loose::flag;
-use crate::error::Error;
+use crate::error::Code;
 use crate::proxmox::cert::{self, Certificate};
 use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::exchange::Remedy;
@@ -207,10 +207,10 @@ impl Judging<'_> {
                 let version = answer.get("version").and_then(Value::as_str);
                 self.verdict.version = Some(printable(version.unwrap_or("?"), NAME_MAX_CHARS));
             }
-            Some(Err(error @ Error::Denied { message, .. })) => {
+            Some(Err(error)) if error.code == Code::Permission => {
                 self.verdict.stopped = Some("token refused");
-                let what = format!("the token was refused: {message}");
-                let cure = error.hint().unwrap_or_default();
+                let what = format!("{}: {}", error.sentence, error.cause);
+                let cure = error.hint.clone().unwrap_or_default();
                 self.find(Severity::Error, "token", what, cure);
             }
             Some(Err(error)) => {
@@ -230,7 +230,8 @@ impl Judging<'_> {
         let rows = match &probe.status {
             Some(Ok(Value::Array(rows))) => rows,
             // What the token lacks is said of the cluster.
-            Some(Err(Error::Denied { .. })) | None => return,
+            None => return,
+            Some(Err(error)) if error.code == Code::Permission => return,
             Some(Ok(_)) => {
                 let what = "its reply to `GET /cluster/status` is no list".to_string();
                 return self.find(Severity::Warning, "quorum", what, cure::no_answer());

@@ -55,7 +55,7 @@ struct Waiting {
 }
 
 /// A code that was given, and is the one that was asked for.
-pub struct Code {
+pub struct GivenCode {
     place: [u8; 32],
     problem: Option<&'static str>,
 }
@@ -71,8 +71,8 @@ impl Plans {
     ///
     /// # Errors
     /// The code is wrong: nothing was sent.
-    pub fn check_code(&mut self, call: &[u8; 32], code: &str) -> Result<Code, Error> {
-        let code_of = |problem| Code {
+    pub fn check_code(&mut self, call: &[u8; 32], code: &str) -> Result<GivenCode, Error> {
+        let code_of = |problem| GivenCode {
             place: *call,
             problem,
         };
@@ -108,7 +108,7 @@ impl Plans {
     ///
     /// # Errors
     /// Why a new plan has to be shown.
-    pub fn confirms(&mut self, code: &Code, subject: &Value) -> Result<(), &'static str> {
+    pub fn confirms(&mut self, code: &GivenCode, subject: &Value) -> Result<(), &'static str> {
         let by_code = |one: &Waiting| one.call == code.place && one.wants.is_none();
         let place = self.waiting.iter().position(by_code);
         let waiting = place.map(|place| self.waiting.swap_remove(place));
@@ -263,10 +263,7 @@ impl Agreed {
         if fingerprint(subject) == self.subject {
             Ok(())
         } else {
-            Err(Error::NotAllowed {
-                sentence: format!("{CHANGED}; nothing was sent"),
-                hint: Some(ASK_ANEW.into()),
-            })
+            Err(Error::not_allowed("", CHANGED).hint(ASK_ANEW))
         }
     }
 }
@@ -275,15 +272,9 @@ const ASK_ANEW: &str = "call it again without the reply: the user is asked anew"
 
 /// A reply that answers nothing. Where that goes on, the client's way of asking does not work.
 fn not_asked(sentence: &str) -> Error {
-    Error::NotAllowed {
-        sentence: format!("{sentence}; nothing was sent"),
-        hint: Some(format!("{ASK_ANEW}; {WAY_ON}")),
-    }
+    Error::not_allowed("", sentence).hint(format!("{ASK_ANEW}; {WAY_ON}"))
 }
 
 fn refused(sentence: &str) -> Error {
-    Error::NotAllowed {
-        sentence: format!("{sentence}; nothing was sent"),
-        hint: Some("call it without `confirm` for a new plan and its code".into()),
-    }
+    Error::not_allowed("", sentence).hint("call it without `confirm` for a new plan and its code")
 }

@@ -41,12 +41,11 @@ impl Facts {
         // It is small, and kept for the length of a check only.
         match reach.send(&request)?.data.let_go() {
             Value::Array(rows) => Ok(Some(Facts::of(rows, at, guest.vmid))),
-            _ => Err(Error::NotAnAnswer {
-                cluster: reach.cluster_name().to_string(),
-                request: request.line(),
-                wrote: false,
-                cause: "it is no configuration".into(),
-            }),
+            _ => Err(Error::no_answer(
+                reach.cluster_name(),
+                &request.line(),
+                "it is no configuration",
+            )),
         }
     }
 

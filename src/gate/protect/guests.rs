@@ -6,7 +6,7 @@ use super::Deed;
 use crate::api::methods::Touch;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
 use crate::fleet::resource::Sort;
 use crate::gate::reach::Reach;
@@ -100,9 +100,9 @@ fn of_task(upid: &str) -> Guests {
 }
 
 fn untold(error: Error) -> Result<Guests, Error> {
-    match error {
-        Error::Cancelled | Error::Unreachable { .. } => Err(error),
-        error => Ok(Guests::Untold(error.to_string())),
+    match error.code {
+        Code::Cancelled | Code::ClusterConnection => Err(error),
+        _ => Ok(Guests::Untold(error.to_string())),
     }
 }
 
@@ -158,12 +158,8 @@ fn see_all(reach: &Reach) -> Result<(), Error> {
     if reach.rights()?.sight().guests {
         return Ok(());
     }
-    Err(Error::Denied {
-        sent: true,
-        cluster: reach.cluster_name().to_string(),
-        message: "it lacks `VM.Audit` on all of `/vms`, and is not shown every guest".into(),
-        hint: None,
-    })
+    let message = "it lacks `VM.Audit` on all of `/vms`, and is not shown every guest";
+    Err(Error::denied(reach.cluster_name(), message))
 }
 
 /// Where the guest is; nothing where there is none of its VMID.
@@ -236,18 +232,14 @@ fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
     let data = match reach.send(&request) {
         Ok(reply) => reply.data,
         // Whoever may not read the pool is told that, whether it exists or not.
-        Err(Error::Refused { message, .. }) if message.contains("does not exist") => {
+        Err(error) if error.code == Code::Proxmox && error.cause.contains("does not exist") => {
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
     let pool = data.get(0).unwrap_or(&data);
     let listed = pool.get("members").and_then(Value::as_array);
-    let listed = listed.ok_or_else(|| Error::NotAnAnswer {
-        cluster: reach.cluster_name().to_string(),
-        request: request.line(),
-        wrote: false,
-        cause: "it is no pool".into(),
-    })?;
+    let listed = listed
+        .ok_or_else(|| Error::no_answer(reach.cluster_name(), &request.line(), "it is no pool"))?;
     Ok(Some(listed.iter().filter_map(vmid_of).collect()))
 }

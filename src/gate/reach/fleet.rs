@@ -107,7 +107,7 @@ impl<'a> FleetReach<'a> {
                     self.kept.borrow_mut().push(kept);
                     answered.push((fleet.cluster_name(cluster), found));
                 }
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) if error.is_cancelled() => return Err(error),
                 Err(error) if self.one => return Err(error),
                 Err(error) => self.failed.borrow_mut().push((cluster, error)),
             }
@@ -165,10 +165,10 @@ impl<'a> FleetReach<'a> {
         let rows = failed.iter().map(|(cluster, error)| {
             let mut row = Map::new();
             row.insert("cluster".into(), self.fleet.cluster_name(*cluster).into());
-            row.insert("code".into(), error.code().into());
+            row.insert("code".into(), error.code.as_str().into());
             row.insert("message".into(), error.to_string().into());
-            if let Some(hint) = error.hint() {
-                row.insert("hint".into(), hint.into());
+            if let Some(hint) = &error.hint {
+                row.insert("hint".into(), hint.as_str().into());
             }
             Value::Object(row)
         });
@@ -177,18 +177,14 @@ impl<'a> FleetReach<'a> {
 }
 
 fn too_much(fleet: &Fleet, cluster: usize, bytes: usize, why: NoRoom) -> Error {
-    Error::NotAnAnswer {
-        cluster: fleet.cluster_name(cluster).to_string(),
-        request: "its rows".into(),
-        wrote: false,
-        cause: format!("they take {bytes} bytes: {why}"),
-    }
+    Error::no_answer(
+        fleet.cluster_name(cluster),
+        "its rows",
+        format!("they take {bytes} bytes: {why}"),
+    )
 }
 
 fn not_asked(fleet: &Fleet, cluster: usize) -> Error {
-    Error::Unreachable {
-        cluster: fleet.cluster_name(cluster).to_string(),
-        cause: "not asked: the call's time was over".into(),
-        hint: None,
-    }
+    let cause = "not asked: the call's time was over";
+    Error::unreachable(fleet.cluster_name(cluster), cause)
 }

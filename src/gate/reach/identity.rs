@@ -30,12 +30,11 @@ impl Reach<'_> {
             _ => return Ok(reply),
         };
         if request.verb == Verb::Get && !reply.data.get(always).is_some_and(|one| one.is_string()) {
-            return Err(Error::NotAnAnswer {
-                cluster: self.cluster_name().to_string(),
-                request: request.line(),
-                wrote: false,
-                cause: format!("it has no `{always}`"),
-            });
+            return Err(Error::no_answer(
+                self.cluster_name(),
+                &request.line(),
+                format!("it has no `{always}`"),
+            ));
         }
         let now = reply.data.get(key).and_then(|name| name.as_str());
         let Some(now) = now.filter(|_| is_own) else {
@@ -57,15 +56,13 @@ impl Reach<'_> {
         }
         self.fleet.learn(self.cluster, guest.vmid, now);
         self.fleet.forget(self.cluster);
-        Err(Error::NotAllowed {
-            sentence: format!(
-                "{}: guest {vmid} is `{}`, not `{}`: since it was found it was renamed, or its VMID \
-                 was given to another; nothing was sent",
-                self.cluster_name(),
-                printable(now, NAME_MAX_CHARS),
-                printable(name, NAME_MAX_CHARS)
-            ),
-            hint: Some("call it again: the guest is looked for anew".into()),
-        })
+        let sentence = format!(
+            "guest {vmid} is `{}`, not `{}`: since it was found it was renamed, or its VMID was given \
+             to another",
+            printable(now, NAME_MAX_CHARS),
+            printable(name, NAME_MAX_CHARS)
+        );
+        Err(Error::not_allowed(self.cluster_name(), sentence)
+            .hint("call it again: the guest is looked for anew"))
     }
 }

@@ -8,7 +8,7 @@ use super::Reach;
 use crate::api::permission::{Lack, Verdict};
 use crate::api::request::Request;
 use crate::api::schema::Schema;
-use crate::error::Error;
+use crate::error::{Code, Error, Happened};
 use crate::fleet::rights::Rights;
 use crate::fleet::sight::Sight;
 use crate::gate::privileges::verdict;
@@ -40,13 +40,15 @@ impl Reach<'_> {
     /// certain is sent.
     ///
     /// # Errors
-    /// [`Error::Denied`] with the commands that grant what is missing; the cluster is not reached;
+    /// [`Code::Permission`] with the commands that grant what is missing; the cluster is not reached;
     /// the call was withdrawn.
     pub(super) fn permit(&self, request: &Request) -> Result<(), Error> {
         match self.lacking(request) {
             Ok(None) => Ok(()),
             Ok(Some(error)) => Err(error),
-            Err(error @ (Error::Cancelled | Error::Unreachable { .. })) => Err(error),
+            Err(error) if matches!(error.code, Code::Cancelled | Code::ClusterConnection) => {
+                Err(error)
+            }
             // The cluster does not say: then it says it to the request itself.
             Err(_) => Ok(()),
         }
@@ -104,12 +106,11 @@ impl Reach<'_> {
                 None,
             ),
         };
-        Ok(Error::Denied {
-            cluster: self.cluster_name().to_string(),
-            message,
-            sent: false,
-            hint,
-        })
+        let sentence = format!("the token would be refused: {message}");
+        let (code, cluster) = (Code::Permission, self.cluster_name());
+        let mut error = Error::new(code, Happened::Nothing, cluster, sentence);
+        error.hint = hint;
+        Ok(error)
     }
 }
 

@@ -48,12 +48,7 @@ impl Reach<'_> {
         reply: Reply,
         key: &str,
     ) -> Result<Charged<Vec<Value>>, Error> {
-        let other = |cause: String| Error::NotAnAnswer {
-            cluster: self.cluster_name().to_string(),
-            request: request.line(),
-            wrote: false,
-            cause,
-        };
+        let other = |cause: String| Error::no_answer(self.cluster_name(), &request.line(), cause);
         let rows = reply.data.try_map(|data| match data {
             Value::Array(rows) => Ok(rows),
             // An empty list of some methods.

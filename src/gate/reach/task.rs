@@ -32,12 +32,8 @@ impl Reach<'_> {
             return Ok(answer);
         }
         let text = reply.data.as_str().unwrap_or_default();
-        let upid = Upid::parse(text).map_err(|cause| Error::NotAnAnswer {
-            cluster: self.cluster_name().to_string(),
-            request: "a task".into(),
-            wrote: true,
-            cause,
-        })?;
+        let upid = Upid::parse(text)
+            .map_err(|cause| Error::no_answer(self.cluster_name(), "a task", cause).unknown())?;
         let ended = self.watch(&upid, Source::Cluster, time)?.succeeded();
         let state = ended.map_err(|error| {
             holder::told_of_task(error, &|request: &Request| self.send(request))

@@ -116,11 +116,10 @@ impl Client {
         }
         self.remember(&round, first.is_some());
         first.unwrap_or_else(|| {
-            Err(Error::Unreachable {
-                cluster: self.settings.cluster.clone(),
-                cause: round.not_reached.join("; "),
-                hint: round.hint,
-            })
+            let cause = round.not_reached.join("; ");
+            let mut error = Error::unreachable(&self.settings.cluster, cause);
+            error.hint = round.hint;
+            Err(error)
         })
     }
 
@@ -135,13 +134,10 @@ impl Client {
         if let Some(outage) = state.health.outage()
             && !outage.pause_left(shared).is_zero()
         {
-            let why = outage.sentence(shared);
-            let hint = outage.hint.clone();
-            return Err(Error::Unreachable {
-                cluster: self.settings.cluster.clone(),
-                cause: why,
-                hint,
-            });
+            let cause = outage.sentence(shared);
+            let mut error = Error::unreachable(&self.settings.cluster, cause);
+            error.hint.clone_from(&outage.hint);
+            return Err(error);
         }
         Ok(Round {
             begun: Instant::now(),

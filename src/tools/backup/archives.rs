@@ -153,7 +153,7 @@ pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, 
         let begun = Instant::now();
         match listed(reach, place, vmid, share.limit) {
             Ok(rows) => found.add(&rows, place),
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if error.is_cancelled() => return Err(error),
             Err(error) if share.is_over(begun) => {
                 slow.push((place, error));
                 // It is the storage that is slow, and not the cluster.
@@ -177,7 +177,7 @@ pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, 
         };
         match again {
             Ok(rows) => found.add(&rows, place),
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if error.is_cancelled() => return Err(error),
             Err(error) => {
                 found.silent.push(silent(place, &error));
                 found.slow = true;
@@ -242,11 +242,7 @@ fn listed(
     vmid: Option<u32>,
     limit: Option<Duration>,
 ) -> Result<Charged<Vec<Value>>, Error> {
-    let unreached = |cause: &str| Error::Unreachable {
-        cluster: reach.cluster_name().to_string(),
-        cause: cause.to_string(),
-        hint: None,
-    };
+    let unreached = |cause: &str| Error::unreachable(reach.cluster_name(), cause);
     if !place.online {
         return Err(unreached("its node is offline"));
     }
@@ -274,7 +270,7 @@ fn silent(place: &Place, error: &Error) -> Value {
         "node".into(),
         printable(&place.node, REASON_MAX_CHARS).into(),
     );
-    let why = format!("{}: {error}", error.code());
+    let why = format!("{}: {error}", error.code.as_str());
     row.insert("why".into(), printable(&why, REASON_MAX_CHARS).into());
     Value::Object(row)
 }

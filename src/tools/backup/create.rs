@@ -170,7 +170,7 @@ fn volume(
             let mut lines = rows.filter_map(|row| row.get("t")?.as_str());
             Ok(lines.find_map(|line| archive_in(line, storage)))
         }
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         // The backup is made, whatever its log.
         Err(_) => Ok(None),
     }

@@ -28,7 +28,7 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         .map(|key| format!("`{key}` is for a new guest: `guest` stays what and where it is"))
         .collect();
     if !only_new.is_empty() {
-        return Err(Error::BadArguments(only_new));
+        return Err(Error::bad_arguments(only_new));
     }
     if guest.kind != named.kind {
         let (is, other) = (guest.kind.word(), named.kind.word());

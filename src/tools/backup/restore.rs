@@ -8,7 +8,7 @@ use super::source::{Source, Target};
 use crate::api::loose;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind as GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
@@ -267,39 +267,23 @@ fn claimed<T>(
 
 fn next_free(reach: &Reach) -> Result<u32, Error> {
     let next = reach.get("/cluster/nextid", &[])?;
-    loose::vmid(&next).ok_or_else(|| Error::NotAnAnswer {
-        cluster: reach.cluster_name().to_string(),
-        request: "GET /cluster/nextid".into(),
-        wrote: false,
-        cause: "it is no VMID".into(),
+    loose::vmid(&next).ok_or_else(|| {
+        Error::no_answer(reach.cluster_name(), "GET /cluster/nextid", "it is no VMID")
     })
 }
 
 /// Whether only the VMID was in the way.
 fn is_taken(error: &Error, vmid: u32) -> bool {
-    match error {
-        Error::BadArguments(problems) => {
-            let taken = format!("VMID {vmid} is taken");
-            problems.iter().any(|problem| problem.contains(&taken))
-        }
-        Error::Refused { message, .. } => message.contains(&format!("{vmid} already exists")),
-        _ => false,
-    }
+    let refused = error.code == Code::Proxmox;
+    error.taken == Some(vmid) || refused && error.cause.contains(&format!("{vmid} already exists"))
 }
 
-pub(super) fn with_hint(error: Error, more: String) -> Error {
-    match error {
-        Error::TaskFailed {
-            task,
-            exit,
-            log_tail,
-            hint,
-        } => Error::TaskFailed {
-            task,
-            exit,
-            log_tail,
-            hint: Some(hint.map_or(more.clone(), |hint| format!("{hint}; {more}"))),
-        },
-        other => other,
+pub(super) fn with_hint(mut error: Error, more: String) -> Error {
+    if error.code == Code::Task {
+        error.hint = Some(match &error.hint {
+            Some(hint) => format!("{hint}; {more}"),
+            None => more,
+        });
     }
+    error
 }

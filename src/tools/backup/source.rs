@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::archives::{self, Archive, Name};
 use super::stores::Stores;
 use crate::api::request::{Request, Verb};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
@@ -128,7 +128,7 @@ fn config(reach: &Reach, archive: &Archive) -> Result<Option<Value>, Error> {
     let request = Request::new(Verb::Get, path, &[&archive.node])?;
     match reach.send(&request.with("volume", archive.volume.as_str())) {
         Ok(reply) => Ok(reply.data.as_str().map(config_of)),
-        Err(Error::Refused { .. } | Error::Denied { .. }) => Ok(None),
+        Err(error) if matches!(error.code, Code::Proxmox | Code::Permission) => Ok(None),
         Err(error) => Err(error),
     }
 }

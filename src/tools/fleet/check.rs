@@ -44,7 +44,7 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
     let mut not_read = Vec::new();
     let missing = match reach.rights() {
         Ok(rights) => missing(&rights),
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             not_read.push(format!("privileges: {error}"));
             Vec::new()

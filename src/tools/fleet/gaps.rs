@@ -18,7 +18,7 @@ use crate::gate::reach::Reach;
 pub fn unseen(reach: &Reach, wanted: impl Fn(Sort) -> bool) -> Result<Vec<String>, Error> {
     match reach.sight() {
         Ok(sight) => Ok(sight.gaps(wanted).into_iter().map(String::from).collect()),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(error) => Ok(vec![format!("what the token sees is not known: {error}")]),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::check::{self, Checked};
 use crate::api::mark::Mark;
 use crate::config::{Cluster, Config};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::gate::reach::FleetReach;
 use crate::proxmox::Standing;
 use crate::proxmox::settings::Trust;
@@ -92,11 +92,12 @@ fn known(standing: &Standing) -> Row {
 
 /// A cluster whose check failed; why stands in the answer's `errors`.
 fn failed(reach: &FleetReach, cluster: &str) -> Row {
-    let state = match reach.failure(cluster) {
+    let failure = reach.failure(cluster);
+    let state = match failure.as_ref().map(|error| (error.code, &error.hint)) {
         // Of those that were not reached only one whose certificate was shown has a next step.
-        Some(Error::Unreachable { hint: Some(_), .. }) => "not trusted",
-        Some(Error::Unreachable { .. }) => "not reached",
-        Some(Error::Denied { .. }) => "token refused",
+        Some((Code::ClusterConnection, Some(_))) => "not trusted",
+        Some((Code::ClusterConnection, None)) => "not reached",
+        Some((Code::Permission, _)) => "token refused",
         _ => "failed",
     };
     Row::from([("state", state.into())])

@@ -26,7 +26,7 @@ pub enum Quorum {
 pub fn read(reach: &Reach) -> Result<Quorum, Error> {
     match reach.rows_at("/cluster/status", &[], "type") {
         Ok(rows) => Ok(Quorum::of(&rows)),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         Err(error) => Ok(Quorum::Unknown(error.to_string())),
     }
 }
@@ -41,18 +41,11 @@ pub fn held(reach: &Reach, what: &str) -> Result<(), Error> {
     if read(reach)? != Quorum::Lost {
         return Ok(());
     }
-    Err(Error::NotAllowed {
-        sentence: format!(
-            "{}: the cluster has no quorum, and {what} would be begun but not end well; nothing \
-             was sent",
-            reach.cluster_name()
-        ),
-        hint: Some(
-            "nothing can be changed before more than half of its nodes are back: look at node_list \
-             before anything else"
-                .into(),
-        ),
-    })
+    let sentence = format!("the cluster has no quorum, and {what} would be begun but not end well");
+    Err(Error::not_allowed(reach.cluster_name(), sentence).hint(
+        "nothing can be changed before more than half of its nodes are back: look at node_list \
+         before anything else",
+    ))
 }
 
 impl Quorum {

@@ -12,7 +12,7 @@ use super::group::{self, Groups};
 use super::row::{self, COLUMNS};
 use super::{Gaps, cut, unseen};
 use crate::api::mark::Mark;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::query::Query;
 use crate::fleet::query::grammar;
 use crate::fleet::resource::{Resource, Sort};
@@ -207,11 +207,11 @@ fn checked(args: &Args, columns: &[&str]) -> Result<Query, Error> {
     let listed = rows::check(args, columns);
     match (query, listed) {
         (Ok(query), Ok(())) => Ok(query),
-        (Err(mut problems), Err(Error::BadArguments(more))) => {
-            problems.extend(more);
-            Err(Error::BadArguments(problems))
+        (Err(mut problems), Err(error)) if error.code == Code::BadArguments => {
+            problems.extend(error.problems.iter().cloned());
+            Err(Error::bad_arguments(problems))
         }
-        (Err(problems), _) => Err(Error::BadArguments(problems)),
+        (Err(problems), _) => Err(Error::bad_arguments(problems)),
         (_, Err(error)) => Err(error),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::no_effect;
 use super::property::{self, Properties};
 use crate::api::loose::{number, plain, truth};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
@@ -92,7 +92,7 @@ fn reported(reach: &Reach, kind: Kind) -> Result<Result<Vec<Interface>, Silence>
     };
     let reply = match reach.get_of_guest(path) {
         Ok(reply) => reply,
-        Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => {
+        Err(error) if matches!(error.code, Code::Proxmox | Code::Permission) => {
             return Ok(Err(Silence::of(&error)));
         }
         Err(error) => return Err(error),
@@ -136,15 +136,13 @@ fn lack_of(
 
 impl Silence {
     fn of(error: &Error) -> Silence {
-        match error {
-            Error::Refused { message, .. } if message.contains(AGENT_OFF) => Silence::AgentOff,
-            Error::Refused { message, .. } if message.contains(AGENT_SILENT) => {
-                Silence::AgentSilent
-            }
-            Error::Refused { message, .. } if message.trim_end().ends_with(VM_STOPPED) => {
+        match (error.code, error.cause.as_str()) {
+            (Code::Proxmox, message) if message.contains(AGENT_OFF) => Silence::AgentOff,
+            (Code::Proxmox, message) if message.contains(AGENT_SILENT) => Silence::AgentSilent,
+            (Code::Proxmox, message) if message.trim_end().ends_with(VM_STOPPED) => {
                 Silence::Stopped
             }
-            other => Silence::Other(printable(&other.to_string(), VALUE_MAX_CHARS)),
+            _ => Silence::Other(printable(&error.to_string(), VALUE_MAX_CHARS)),
         }
     }
 

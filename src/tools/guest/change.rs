@@ -26,12 +26,11 @@ const CHANGED: &str = "(changed)";
 pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
     match reach.get_of_guest("/config")?.let_go() {
         Value::Object(config) => Ok(config),
-        _ => Err(Error::NotAnAnswer {
-            cluster: reach.cluster_name().to_string(),
-            request: "GET config".into(),
-            wrote: false,
-            cause: "it is no configuration".into(),
-        }),
+        _ => Err(Error::no_answer(
+            reach.cluster_name(),
+            "GET config",
+            "it is no configuration",
+        )),
     }
 }
 
@@ -112,7 +111,7 @@ pub(super) fn send(
         Ok(pending) => {
             answer.insert("pending".into(), Value::Object(pending));
         }
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             answer.insert("pending_unknown".into(), error.to_string().into());
         }

@@ -10,7 +10,7 @@ use super::place::{self, Problems};
 use super::vmid;
 use crate::api::mark::Mark;
 use crate::api::request::Verb;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::{Guest, Kind as GuestKind};
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
@@ -141,13 +141,11 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 
 /// A refusal that says where the pool is, if another cluster has it.
 fn of_pool(reach: &Reach, args: &Args, mut error: Error) -> Error {
-    if let (Some(pool), Error::Refused { hint, .. } | Error::Denied { hint, .. }) =
-        (args.text("pool"), &mut error)
-    {
+    if let (Some(pool), Code::Proxmox | Code::Permission) = (args.text("pool"), error.code) {
         match reach.elsewhere(Named::Pool(pool)) {
             Ok(there) if !there.is_empty() => {
                 let cluster = reach.cluster_name();
-                *hint = Some(format!("{cluster} has no pool `{pool}`{there}"));
+                error.hint = Some(format!("{cluster} has no pool `{pool}`{there}"));
             }
             Ok(_) => {}
             Err(cancelled) => return cancelled,

@@ -281,6 +281,6 @@ fn deleted(args: &Args, kind: GuestKind) -> Result<Vec<String>, Error> {
     if problems.is_empty() {
         Ok(keys)
     } else {
-        Err(Error::BadArguments(problems))
+        Err(Error::bad_arguments(problems))
     }
 }

@@ -85,13 +85,11 @@ fn deletable(reach: &Reach) -> Result<(), Error> {
         }
         return quorum::held(reach, "a deletion");
     }
-    Err(Error::NotAllowed {
-        sentence: format!(
-            "{}: guest {} is {}, and only a stopped guest can be deleted; nothing was sent",
-            reach.cluster_name(),
-            reach.guest()?.vmid,
-            crate::text::printable(status.unwrap_or("in an unknown state"), 40)
-        ),
-        hint: Some("shut it down first: guest_power with action `shutdown`".into()),
-    })
+    let sentence = format!(
+        "guest {} is {}, and only a stopped guest can be deleted",
+        reach.guest()?.vmid,
+        crate::text::printable(status.unwrap_or("in an unknown state"), 40)
+    );
+    Err(Error::not_allowed(reach.cluster_name(), sentence)
+        .hint("shut it down first: guest_power with action `shutdown`"))
 }

@@ -81,7 +81,7 @@ fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         .map(|name| format!("`{name}` is not for action `{action}`"))
         .collect();
     if !problems.is_empty() {
-        return Err(Error::BadArguments(problems));
+        return Err(Error::bad_arguments(problems));
     }
     match action {
         "add" => add(reach, args),

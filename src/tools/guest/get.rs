@@ -225,7 +225,7 @@ fn backups(reach: &Reach) -> Result<Map<String, Value>, Error> {
     let mut shown = Map::new();
     let (found, hidden) = match looked {
         Ok(looked) => looked,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             let why = printable(&error.to_string(), VALUE_MAX_CHARS);
             shown.insert("backups_unknown".into(), why.into());
@@ -304,7 +304,7 @@ fn marked(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
             answer.insert("pending".into(), pending);
         }
         Ok(_) => {}
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             answer.insert("pending_unknown".into(), error.to_string().into());
         }

@@ -8,7 +8,7 @@ use super::encoded;
 use super::property::{self, Held, Properties};
 use crate::api::loose::plain;
 use crate::api::request::Request;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
@@ -23,9 +23,9 @@ const BOOT: &str = "boot";
 pub(super) fn is_plug(error: &Error) -> bool {
     let is_of_plug =
         |text: &str| text.contains("hotplug problem") || text.contains("unable to hotplug");
-    match error {
-        Error::Refused { errors, .. } => errors.iter().any(|(_, text)| is_of_plug(text)),
-        Error::TaskFailed { exit, .. } => is_of_plug(exit),
+    match error.code {
+        Code::Proxmox => error.problems.iter().any(|text| is_of_plug(text)),
+        Code::Task => is_of_plug(&error.cause),
         _ => false,
     }
 }
@@ -45,28 +45,22 @@ struct Came {
 /// The refusal, with what became of the change. `before` is the configuration that was read for it.
 pub(super) fn told(
     reach: &Reach,
-    of: Error,
+    mut error: Error,
     request: &Request,
     before: &Map<String, Value>,
 ) -> Error {
     let looked = match reach.rows_of_guest("/pending", "key") {
         Ok(rows) => rows,
-        Err(Error::Cancelled) => return Error::Cancelled,
+        Err(cancelled) if cancelled.is_cancelled() => return cancelled,
         Err(cause) => {
-            return Error::Searched {
-                of: Box::new(of),
-                seen: format!("it could not be looked at: {cause}"),
-                hint: Some(UNSEEN.into()),
-            };
+            error.seen = Some(format!("it could not be looked at: {cause}"));
+            return error.hint(UNSEEN);
         }
     };
     let kind = reach.guest().map_or(Kind::Qemu, |guest| guest.kind);
     let came = came(kind, &looked, request, before);
-    Error::Searched {
-        of: Box::new(of),
-        seen: came.sentence(),
-        hint: Some(came.hint()),
-    }
+    error.seen = Some(came.sentence());
+    error.hint(came.hint())
 }
 
 const UNSEEN: &str = "it may be pending and act at the next start: guest_get shows it with `include` \

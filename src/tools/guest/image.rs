@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::place;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::text::repeated;
@@ -28,9 +28,9 @@ pub(super) fn check(reach: &Reach, node: &str, volume: &str, content: &str) -> R
         None => "is written without its storage".to_string(),
         Some(Ok(rows)) if rows.iter().any(|row| volid(row) == volume) => return Ok(()),
         Some(Ok(_)) => format!("is not on node `{node}`"),
-        Some(Err(Error::Refused { message, .. })) => {
+        Some(Err(error)) if error.code == Code::Proxmox => {
             let elsewhere = reach.elsewhere(Named::Storage(storage.unwrap_or_default()))?;
-            format!("cannot be looked for: {message}{elsewhere}")
+            format!("cannot be looked for: {}{elsewhere}", error.cause)
         }
         Some(Err(error)) => return Err(error),
     };
@@ -59,7 +59,7 @@ fn there(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<Strin
             };
             match rows {
                 Ok(rows) => found.extend(rows.iter().map(|row| volid(row).to_string())),
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) if error.is_cancelled() => return Err(error),
                 Err(_) => silent.push(name.to_string()),
             }
         }
@@ -71,7 +71,7 @@ fn there(reach: &Reach, node: &str, volume: &str, content: &str) -> Result<Strin
     };
     let (found, silent) = match looked {
         Ok(looked) => looked,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         // What is wrong with the call is known all the same.
         Err(_) => return Ok("not known".into()),
     };

@@ -20,7 +20,7 @@ pub fn config(reach: &Reach, made: &At, of: Value) -> Result<Value, Error> {
     let values = [made.node, made.kind.name(), &made.vmid.to_string()];
     match reach.get(path, &values) {
         Ok(config) => Ok(config.let_go()),
-        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => Err(error),
         // The copy is made: that it cannot be read must not hide that.
         Err(_) => Ok(of),
     }

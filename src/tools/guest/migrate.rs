@@ -294,7 +294,7 @@ fn moved(
         };
         match woken {
             Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => {
                 answer.insert("state".into(), "running".into());
                 answer.insert("node".into(), node.into());
@@ -310,7 +310,7 @@ fn node_now(reach: &Reach, vmid: u32) -> Result<Option<String>, Error> {
     let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", "vm");
     let rows = match reach.rows(&request, "vmid") {
         Ok(rows) => rows,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         // The order is given: a look that fails is repeated.
         Err(_) => return Ok(None),
     };

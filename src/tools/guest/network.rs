@@ -196,7 +196,7 @@ fn fits(kind: GuestKind, args: &Args) -> Result<(), Error> {
     if problems.is_empty() {
         Ok(())
     } else {
-        Err(Error::BadArguments(problems))
+        Err(Error::bad_arguments(problems))
     }
 }
 

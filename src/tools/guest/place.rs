@@ -8,7 +8,7 @@ use crate::api::loose::{flag, number, plain};
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::config::variables::{DEFAULT_BRIDGE, DEFAULT_STORAGE};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
@@ -39,8 +39,8 @@ impl Problems {
     pub fn take<T>(&mut self, result: Result<T, Error>) -> Result<Option<T>, Error> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(Error::BadArguments(problems)) => {
-                self.0.extend(problems);
+            Err(error) if error.code == Code::BadArguments => {
+                self.0.extend(error.problems.iter().cloned());
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -54,7 +54,7 @@ impl Problems {
     pub fn must<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         match self.take(result)? {
             Some(value) => Ok(value),
-            None => Err(Error::BadArguments(std::mem::take(&mut self.0))),
+            None => Err(Error::bad_arguments(std::mem::take(&mut self.0))),
         }
     }
 
@@ -64,7 +64,7 @@ impl Problems {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(Error::BadArguments(self.0))
+            Err(Error::bad_arguments(self.0))
         }
     }
 }
@@ -277,7 +277,7 @@ pub fn disks_without_snapshots(
     }
     let rows = match reach.rows_at("/nodes/{node}/storage", &[node], "storage") {
         Ok(rows) => rows,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(_) => return Ok(Vec::new()),
     };
     let mut notes = Vec::new();
@@ -391,7 +391,7 @@ pub fn bridge(reach: &Reach, node: &str, given: Option<&str>) -> Result<String, 
     let rows = match reach.rows(&request.with("type", "any_bridge"), "iface") {
         Ok(rows) => rows,
         // What may not be read cannot be checked; Proxmox does not look before the guest starts.
-        Err(Error::Denied { .. }) => Charged::default(),
+        Err(error) if error.code == Code::Permission => Charged::default(),
         Err(error) => return Err(error),
     };
     if rows.is_empty() || rows.iter().any(|row| text(row, "iface") == name) {

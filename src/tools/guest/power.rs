@@ -201,7 +201,7 @@ fn shutdowns(reach: &Reach, action: &str) -> Result<Option<Vec<String>>, Error> 
     };
     let tasks = match held.tasks(&|request: &Request| reach.send(request), None) {
         Ok(tasks) => tasks,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         // Without them it is tried all the same.
         Err(_) => return Ok(None),
     };
@@ -222,15 +222,13 @@ pub(super) fn ha_managed(reach: &Reach, current: &Value) -> Result<bool, Error> 
     };
     let state = ha.get("state").and_then(Value::as_str).unwrap_or_default();
     if matches!(state, "error" | "freeze") {
-        return Err(Error::NotAllowed {
-            sentence: format!(
-                "{}: guest {} is in the high-availability state `{state}`, in which the manager \
-                 takes no orders; nothing was sent",
-                reach.cluster_name(),
-                reach.guest()?.vmid
-            ),
-            hint: Some("disable the HA resource, clear what failed, then enable it again".into()),
-        });
+        let sentence = format!(
+            "guest {} is in the high-availability state `{state}`, in which the manager takes no \
+             orders",
+            reach.guest()?.vmid
+        );
+        return Err(Error::not_allowed(reach.cluster_name(), sentence)
+            .hint("disable the HA resource, clear what failed, then enable it again"));
     }
     Ok(true)
 }
@@ -277,7 +275,7 @@ fn after(reach: &Reach, action: &str, managed: bool, begun: Instant) -> Result<S
         }
         match wait::sleep(Duration::from_millis(LOOK_MS)) {
             Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::Cancelled),
+            Wake::Cancelled => return Err(Error::cancelled()),
             Wake::Closed => return Ok(state),
         }
     }

@@ -32,6 +32,6 @@ pub(super) fn free(args: &Args, taken: &[(&str, &str)]) -> Result<Map<String, Va
     if problems.is_empty() {
         Ok(settings)
     } else {
-        Err(Error::BadArguments(problems))
+        Err(Error::bad_arguments(problems))
     }
 }

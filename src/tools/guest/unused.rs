@@ -94,7 +94,7 @@ pub(super) fn name_kept(
 ) -> Result<(), Error> {
     let config = match change::config(reach) {
         Ok(config) => config,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         // What was done is done; only its name is not known.
         Err(_) => return Ok(()),
     };
@@ -185,7 +185,7 @@ fn on_storage(reach: &Reach, volume: &str) -> Result<Option<Option<Value>>, Erro
     let path = "/nodes/{node}/storage/{storage}/content";
     let rows = match reach.rows_at(path, &values, "volid") {
         Ok(rows) => rows,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(_) => return Ok(None),
     };
     let mut rows = rows.into_iter();

@@ -3,7 +3,8 @@
 
 use crate::api::loose;
 use crate::api::request::{Reply, Request, Verb};
-use crate::error::Error;
+use crate::error::{Code, Error};
+
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
 
@@ -42,12 +43,11 @@ fn next(reach: &Reach, after: Option<u32>) -> Result<u32, Error> {
     let request = Request::new(Verb::Get, "/cluster/nextid", &[])?;
     let reply = reach.send(&request)?;
     let Some(free) = loose::vmid(&reply.data) else {
-        return Err(Error::NotAnAnswer {
-            cluster: reach.cluster_name().to_string(),
-            request: request.line(),
-            wrote: false,
-            cause: "it is no VMID".into(),
-        });
+        return Err(Error::no_answer(
+            reach.cluster_name(),
+            &request.line(),
+            "it is no VMID",
+        ));
     };
     Ok(after.map_or(free, |after| free.max(after + 1)))
 }
@@ -60,12 +60,6 @@ fn is_taken(error: &Error, vmid: u32) -> bool {
         format!("VM {vmid}: config file already exists"),
         format!("CT {vmid}: config file already exists"),
     ];
-    match error {
-        Error::BadArguments(problems) => {
-            let ours = format!("VMID {vmid} is taken");
-            problems.iter().any(|problem| problem.contains(&ours))
-        }
-        Error::Refused { message, .. } => taken.iter().any(|text| message.contains(text.as_str())),
-        _ => false,
-    }
+    let refused = error.code == Code::Proxmox;
+    error.taken == Some(vmid) || refused && taken.iter().any(|text| error.cause.contains(text))
 }

@@ -7,7 +7,6 @@ mod table;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
 use crate::text::repeated;
 use crate::tool::args::{self, WAIT_MAX_S};
 use crate::tool::{Subject, Tool};
@@ -62,8 +61,8 @@ fn here(method: &str, old: &Old, tool: &Tool, arguments: &Map<String, Value>) ->
         Value::Object(ready.clone())
     );
     // What is wrong with them is what the caller has to add or change.
-    if let Err(Error::BadArguments(problems)) = args::check(tool, &ready) {
-        said.push_str(&format!(", save that {}", problems.join(", ")));
+    if let Err(error) = args::check(tool, &ready) {
+        said.push_str(&format!(", save that {}", error.problems.join(", ")));
     }
     if !left.is_empty() {
         said.push_str(&format!("; without a counterpart: {}", left.join(", ")));

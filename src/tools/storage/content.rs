@@ -9,7 +9,7 @@ use crate::api::loose::{flag, number};
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::registry::Named;
 use crate::fleet::resource::Sort;
 use crate::gate::reach::Reach;
@@ -113,7 +113,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
                         .map(|volume| row(volume, local.then_some(node))),
                 );
             }
-            Err(error @ Error::Refused { .. }) if nodes.len() > 1 => {
+            Err(error) if error.code == Code::Proxmox && nodes.len() > 1 => {
                 not_read.insert(node.clone(), error.to_string().into());
             }
             Err(error) => return Err(seen(error, reach, storage, &places)?),
@@ -162,14 +162,11 @@ fn retain_since(found: &mut Vec<Row>, since: u64) -> usize {
 /// A refusal of a storage that is not among those that the token sees, with those, and where it is.
 fn seen(mut error: Error, reach: &Reach, storage: &str, places: &Places) -> Result<Error, Error> {
     let is_seen = !places.up.is_empty() || !places.down.is_empty();
-    if let Error::Refused { hint, .. } = &mut error
-        && hint.is_none()
-        && !is_seen
-        && !places.others.is_empty()
+    if error.code == Code::Proxmox && error.hint.is_none() && !is_seen && !places.others.is_empty()
     {
         let others = cut(places.others.clone()).join(", ");
         let elsewhere = reach.elsewhere(Named::Storage(storage))?;
-        *hint = Some(format!("the token sees the storages {others}{elsewhere}"));
+        error.hint = Some(format!("the token sees the storages {others}{elsewhere}"));
     }
     Ok(error)
 }
@@ -324,7 +321,7 @@ fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Optio
     let path = format!("/storage/{storage}");
     let rights = match reach.rights() {
         Ok(rights) => rights,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
     };
     let lacks = |privilege: &&&str| !rights.on_all_guests(privilege);

@@ -124,7 +124,7 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
     let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
     let definitions = match reach.rows_at("/storage", &[], "storage") {
         Ok(definitions) => definitions,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             unseen.push(format!("definitions and disabled storages: {error}"));
             Charged::default()

@@ -69,7 +69,7 @@ pub(super) fn name(
                 };
                 match found {
                     Ok(found) => place.insert(found),
-                    Err(Error::Cancelled) => return Err(Error::Cancelled),
+                    Err(error) if error.is_cancelled() => return Err(error),
                     // The others would cost as much time.
                     Err(error) => return Ok(Some(error)),
                 }

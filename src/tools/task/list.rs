@@ -148,7 +148,7 @@ impl Listed {
 
     fn name(&mut self, reach: &Reach) -> Result<(), Error> {
         if let Some(error) = bearer::name(reach, &mut self.tasks, &self.turns)? {
-            let why = format!("{}: {error}", error.code());
+            let why = format!("{}: {error}", error.code.as_str());
             let row = Row::from([
                 ("what", "names of guests".into()),
                 ("why", printable(&why, EXIT_MAX_CHARS).into()),
@@ -300,9 +300,9 @@ fn of_node(
     });
     let (rows, total) = match read {
         Ok(read) => read,
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
+        Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
-            silent(format!("{}: {error}", error.code()));
+            silent(format!("{}: {error}", error.code.as_str()));
             return Ok(());
         }
     };

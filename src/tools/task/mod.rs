@@ -9,7 +9,7 @@ use super::guest::NAME_MAX_CHARS;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::{self, Upid};
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::proxmox::task::{Source, State, TaskState};
@@ -82,18 +82,16 @@ fn upid_of(args: &Args) -> Result<Upid, Error> {
 /// such node.
 fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
     let mut error = match reach.watch(upid, source, time) {
-        Err(error @ Error::Refused { .. }) => error,
+        Err(error) if error.code == Code::Proxmox => error,
         watched => return watched,
     };
-    match &mut error {
-        Error::Refused {
-            status: 400, hint, ..
-        } => *hint = Some(FORGOTTEN.into()),
+    match error.status {
+        Some(400) => error.hint = Some(FORGOTTEN.into()),
         // How Proxmox says it depends on what else bears the name.
         _ if source == Source::Caller => {
             let nodes = match reach.rows_at("/nodes", &[], "node") {
                 Ok(nodes) => nodes,
-                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) if error.is_cancelled() => return Err(error),
                 Err(_) => return Err(error),
             };
             let names = nodes.iter().filter_map(|row| row.get("node")?.as_str());
@@ -158,7 +156,7 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if lines > 0 {
         let log = match reach.log_tail(&upid, lines) {
             Ok(log) => log,
-            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(error) if error.is_cancelled() => return Err(error),
             // How it ended is known, and must not be lost for its log.
             Err(error) => {
                 answer.insert("log_unread".into(), error.to_string().into());
@@ -173,8 +171,8 @@ fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 
 /// The error of a look before the order.
 fn untold(mut error: Error) -> Error {
-    if let Error::Refused { hint, .. } = &mut error {
-        *hint = Some(match hint {
+    if error.code == Code::Proxmox {
+        error.hint = Some(match &error.hint {
             Some(hint) => format!("{UNTOLD}; {hint}"),
             None => UNTOLD.into(),
         });

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use proxmox_mcp::error::Error;
+use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::rpc::{DEPTH_MAX, ID_MAX_BYTES};
 use proxmox_mcp::mcp::server::{self, Offer};
@@ -161,9 +161,12 @@ pub fn arguments(bytes: &[u8]) {
                 assert!(args.has(param.name), "{} without {}", tool.name, param.name);
             }
         }
-        Err(Error::BadArguments(problems)) => {
-            assert!(!problems.is_empty());
-            problems.iter().for_each(|problem| assert_shown(problem));
+        Err(error) if error.code == Code::BadArguments => {
+            assert!(!error.problems.is_empty());
+            error
+                .problems
+                .iter()
+                .for_each(|problem| assert_shown(problem));
         }
         Err(error) => panic!("not a matter of arguments: {error}"),
     }

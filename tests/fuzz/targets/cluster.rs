@@ -40,9 +40,9 @@ fn settings() -> Settings {
 
 fn assert_error(error: &Error) {
     assert_shown(&error.to_string());
-    assert!(!error.code().is_empty());
-    if let Some(hint) = error.hint() {
-        assert_shown(&hint);
+    assert!(!error.code.as_str().is_empty());
+    if let Some(hint) = &error.hint {
+        assert_shown(hint);
     }
 }
 

@@ -293,7 +293,7 @@ fn a_cluster_that_came_in_is_reached_by_its_name_alone() {
         match decided {
             Ok(Step::Decided(decision)) => config.clusters[decision.cluster].name.clone(),
             Ok(Step::Look) => "look".into(),
-            Err(error) => error.code().into(),
+            Err(error) => error.code.as_str().into(),
         }
     };
     assert_eq!(ask(Some("c"), Named::Guest("x-1")), "c");
