@@ -98,9 +98,10 @@ pub struct ErrorFields {
     pub task: Option<String>,
     /// The VMID that the call would have taken, and that another guest has.
     pub taken: Option<u32>,
-    /// All that is wrong with the arguments, which is the sentence then; of a refusal, Proxmox's
-    /// messages by parameter.
+    /// All that is wrong with the arguments, which is the sentence then.
     pub problems: Vec<String>,
+    /// Proxmox's messages by parameter.
+    pub by_parameter: Vec<(String, String)>,
     /// What may be meant: clusters, `cluster/vmid/name`, or VMIDs.
     pub candidates: Vec<String>,
     /// The clusters that did not answer, and so might hold the subject too.
@@ -145,6 +146,7 @@ impl Error {
             task: None,
             taken: None,
             problems: Vec::new(),
+            by_parameter: Vec::new(),
             candidates: Vec::new(),
             silent: Vec::new(),
             log_tail: Vec::new(),
@@ -200,6 +202,7 @@ impl Error {
         Error::new(Code::Protected, Happened::Nothing, cluster, sentence)
     }
 
+    /// Reads `prod: not reached, nothing was sent: pve1:8006: connection refused`.
     pub fn unreachable(cluster: impl Into<String>, cause: impl Into<String>) -> Error {
         let code = Code::ClusterConnection;
         Error::new(code, Happened::Nothing, cluster, "not reached").because(cause)
@@ -316,6 +319,8 @@ impl Error {
         let texts = texts.chain(&mut it.hint).chain(&mut it.task);
         let texts = texts.chain(&mut it.problems).chain(&mut it.candidates);
         let texts = texts.chain(&mut it.log_tail).chain(&mut it.seen);
+        let by_parameter = it.by_parameter.iter_mut();
+        let texts = texts.chain(by_parameter.flat_map(|(name, text)| [name, text]));
         for text in texts.chain(&mut it.accepted) {
             *text = by(text);
         }
@@ -328,10 +333,7 @@ impl fmt::Display for Error {
         if !self.cluster.is_empty() {
             write!(f, "{}: ", self.cluster)?;
         }
-        f.write_str(&self.sentence)?;
-        if self.code == Code::BadArguments {
-            f.write_str(&self.problems.join("; "))?;
-        }
+        write!(f, "{}{}", self.sentence, self.problems.join("; "))?;
         if !self.candidates.is_empty() {
             write!(f, ": {}", self.candidates.join(", "))?;
         }
@@ -347,10 +349,8 @@ impl fmt::Display for Error {
         if !self.cause.is_empty() {
             write!(f, ": {}", self.cause)?;
         }
-        if self.code == Code::Proxmox {
-            for problem in &self.problems {
-                write!(f, "; {problem}")?;
-            }
+        for (name, text) in &self.by_parameter {
+            write!(f, "; `{name}`: {text}")?;
         }
         if !self.log_tail.is_empty() {
             write!(f, "; the end of its log: {}", self.log_tail.join(" | "))?;

@@ -74,7 +74,8 @@
 //! 4. A tool is declared once. No other file names it, but the table of words in [`meant`]. A handler
 //!    reaches a cluster through its `Reach` only.
 //! 5. A call is refused as a whole: all problems at once, before anything is sent.
-//! 6. Every error says whether something may have happened.
+//! 6. Every error says whether something may have happened: that is a field of it
+//!    ([`error::Happened`]), and no phrase.
 //! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth.
 //! 8. A secret is a type without `Debug` or `Display`; it becomes text in one place, the header. What
 //!    else could be one is masked where an answer, an error or a log line leaves, in [`shown`], and

@@ -42,7 +42,7 @@ const DONE: &str = "it took effect: do not repeat it";
 /// The error of a write, with what is seen of it afterwards, or with who held what it was for; any
 /// other error as it is. `begun` is when the write was sent.
 pub fn told(mut error: Error, client: &Client, request: &Request, begun: Instant) -> Error {
-    if wait::listen(Duration::ZERO) != Wake::Nothing {
+    if error.is_cancelled() || wait::listen(Duration::ZERO) != Wake::Nothing {
         return error;
     }
     if error.happened != Happened::Unknown {

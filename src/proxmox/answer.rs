@@ -146,10 +146,7 @@ impl Answer {
         errors.sort();
         let mut error = Error::refused(&settings.cluster, self.status, &message);
         error.hint = advice::refusal(&message);
-        error.problems = errors
-            .iter()
-            .map(|(name, text)| format!("`{name}`: {text}"))
-            .collect();
+        error.by_parameter = errors;
         error
     }
 
@@ -187,7 +184,7 @@ impl Answer {
 /// The reply that `body` holds.
 ///
 /// # Errors
-/// [`Code::Reply`](crate::error::Code::Reply) where it is not the JSON object with `data` that Proxmox sends.
+/// `ReplyError` where it is not the JSON object with `data` that Proxmox sends.
 pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Reply, Error> {
     let wrong = |why: String| {
         let start = String::from_utf8_lossy(body.get(..START_SHOWN_BYTES).unwrap_or(body));

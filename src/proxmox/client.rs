@@ -203,7 +203,7 @@ impl Client {
     /// `since` is the `Last-Modified` of what is known already.
     ///
     /// # Errors
-    /// As [`Client::send`], and what `read` made of the stream as [`Code::Reply`](crate::error::Code::Reply).
+    /// As [`Client::send`], and what `read` made of the stream as `ReplyError`.
     pub fn read_static(
         &self,
         path: &str,

@@ -5,12 +5,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use proxmox_mcp::gate::audit;
-use serde_json::{Value, json};
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::mark::Mark;
+use proxmox_mcp::gate::{Origin, audit};
+use proxmox_mcp::proxmox::request::Verb;
+use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tool::param::{self, Param};
+use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tools::TOOLSETS;
+use serde_json::{Map, Value, json};
 
 use crate::audit::place;
 use crate::commands::Shell;
-use crate::session::Session;
+use crate::session::{Session, call, configuration};
 use crate::sim::guest::Status;
 use crate::sim::{Fault, Seen, World};
 
@@ -102,6 +109,39 @@ fn a_write_has_a_line_before_it_leaves_and_one_when_it_has_ended() {
     );
     assert_eq!(outcome["client"], json!({"name": "it", "version": "0"}));
     assert!(outcome["duration_ms"].is_u64(), "{outcome}");
+}
+
+/// What a call came to is not read off the words of its answer.
+#[test]
+fn an_answer_that_holds_a_plan_was_carried_out() {
+    static PLANNER: Tool = Tool {
+        name: "plans_a_start",
+        title: "For the test",
+        about: "Starts a guest, and has a `plan` in its answer.",
+        marks: Marks::Always(Mark::OPERATE),
+        subject: Subject::Guest,
+        params: &[Param::new("guest", param::Kind::Guest, "")],
+        answer: &[],
+        task: false,
+        plan: None,
+        run: Run::Steps(|reach, _| {
+            reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?)?;
+            Ok(Map::from_iter([("plan".to_string(), json!("start it"))]))
+        }),
+    };
+    let world = World::three();
+    let (_folder, path) = place();
+    let line = format!("PROXMOX_AUDIT_LOG={}\n", path.display());
+    let fleet = Fleet::new(configuration(&world, &line));
+    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+    let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+    let answer = call(&mut desk, &PLANNER, &arguments).expect("it is started");
+    assert_eq!(answer["plan"], json!("start it"));
+    let [intent, outcome] = <[Value; 2]>::try_from(records(&path)).expect("two lines");
+    assert_eq!(
+        of(&outcome, &["kind", "intent", "verdict", "outcome"]),
+        json!({"kind": "outcome", "intent": intent["seq"], "verdict": "go", "outcome": "ok"}),
+    );
 }
 
 #[test]

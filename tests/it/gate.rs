@@ -185,6 +185,45 @@ fn an_error_after_a_write_says_what_was_done() {
     assert_eq!(error.code.as_str(), "BadArgumentsError");
 }
 
+/// One that breaks what always holds: a plan that is not there, an argument that was never declared, a
+/// path whose slots are not filled, before and behind a write.
+#[test]
+fn a_fault_of_the_program_is_no_complaint_about_the_call() {
+    static FAULTY: [Tool; 4] = [
+        Tool {
+            plan: None,
+            ..lying("has_no_plan", Mark::OPERATE.asks(), post_start)
+        },
+        lying("needs_another", Mark::READ, |_, args| {
+            args.need("never_declared").map(|_| Map::new())
+        }),
+        lying("fills_nothing", Mark::READ, |reach, _| {
+            sent(reach, Request::new(Verb::Get, "/nodes/{node}/status", &[])?)
+        }),
+        lying("fails_behind_a_write", Mark::OPERATE, |reach, args| {
+            post_start(reach, args)?;
+            sent(reach, Request::new(Verb::Get, "/version", &["pve1"])?)
+        }),
+    ];
+    let world = World::three();
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+    let said = [
+        "`has_no_plan` has no plan; nothing was sent",
+        "`never_declared` is missing; nothing was sent",
+        "`node` of `/nodes/{node}/status` is not given; nothing was sent",
+        "too many values for `/version`; before that `POST /nodes/stg-pve1/qemu/100/status/start` \
+         was accepted and takes effect",
+    ];
+    for (tool, said) in FAULTY.iter().zip(said) {
+        let error = call(&mut desk, tool, &arguments).expect_err("it cannot work");
+        let expected = format!("proxmox-mcp itself is at fault: {said}");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.code.as_str(), "InternalError", "{error}");
+        assert!(!error.is_refusal(), "{error}");
+    }
+}
+
 /// Even confirmed, a tool touches only what the call addresses, and nothing that has no row.
 #[test]
 fn a_confirmed_call_still_touches_its_own_guest_only() {

@@ -34,6 +34,7 @@ mod dist;
 mod dist_debian;
 mod documents;
 mod dotenv_table;
+mod errors;
 mod example_file;
 mod fuzz_corpus;
 #[path = "../fuzz/targets/mod.rs"]

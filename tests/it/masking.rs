@@ -377,7 +377,7 @@ fn the_secrets_of_a_call_do_not_come_back() {
     let all_of = |text: &str| {
         let texts = || vec![text.to_string()];
         let mut refused = Error::refused("prod", 500, text).hint(text);
-        refused.problems = texts();
+        refused.by_parameter = vec![(text.into(), text.into())];
         refused.seen = Some(text.into());
         vec![
             Error::bad(text),

@@ -14,7 +14,7 @@ fn errors_are_the_tables() {
             modern("5", method, params),
         ]
     };
-    let refusal = r#"isError 5 "NotAllowedError: not today\nhint: ask tomorrow""#;
+    let refusal = r#"isError 5 "NotAllowedError: not today; nothing was sent\nhint: ask tomorrow""#;
     let renamed = r#"isError 5 "BadArgumentsError: `old-name` is `echo` here; nothing was sent""#;
     let rows: &[([String; 2], [&str; 2])] = &[
         (line("tools/list", json!({})), ["result 5"; 2]),

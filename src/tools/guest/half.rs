@@ -24,7 +24,7 @@ pub(super) fn is_plug(error: &Error) -> bool {
     let is_of_plug =
         |text: &str| text.contains("hotplug problem") || text.contains("unable to hotplug");
     match error.code {
-        Code::Proxmox => error.problems.iter().any(|text| is_of_plug(text)),
+        Code::Proxmox => error.by_parameter.iter().any(|(_, text)| is_of_plug(text)),
         Code::Task => is_of_plug(&error.cause),
         _ => false,
     }
