@@ -129,6 +129,7 @@ impl DerefMut for Error {
 }
 
 impl Error {
+    /// An error of which nothing more is known than that; `cluster` is empty where it is not about one.
     pub fn new(
         code: Code,
         happened: Happened,
@@ -193,7 +194,6 @@ impl Error {
         error
     }
 
-    /// The gate refuses; `cluster` is empty where it is not about one.
     pub fn not_allowed(cluster: impl Into<String>, sentence: impl Into<String>) -> Error {
         Error::new(Code::NotAllowed, Happened::Nothing, cluster, sentence)
     }
@@ -208,7 +208,7 @@ impl Error {
         Error::new(code, Happened::Nothing, cluster, "not reached").because(cause)
     }
 
-    /// The connection broke, or the answer is not known. `request` is the method and path.
+    /// The answer to a write did not come. `request` is the method and path.
     pub fn interrupted(
         cluster: impl Into<String>,
         request: &str,
@@ -220,12 +220,13 @@ impl Error {
             .unknown()
     }
 
-    /// The cluster refused the token.
+    /// The cluster refused the token; of one that would be refused nothing was sent.
     pub fn denied(cluster: impl Into<String>, message: impl Into<String>) -> Error {
         let sentence = "the token was refused";
         Error::new(Code::Permission, Happened::Done, cluster, sentence).because(message)
     }
 
+    /// Proxmox refused with an HTTP status and its own words.
     pub fn refused(cluster: impl Into<String>, status: u16, message: impl Into<String>) -> Error {
         let sentence = format!("Proxmox refused ({status})");
         let error = Error::new(Code::Proxmox, Happened::Done, cluster, sentence);
@@ -250,12 +251,14 @@ impl Error {
         Error::new(Code::Reply, Happened::Done, cluster, sentence).because(cause)
     }
 
+    /// With its cause, which stands behind the sentence.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Error {
         self.cause = cause.into();
         self
     }
 
+    /// With the next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.hint = Some(hint.into());

@@ -168,7 +168,7 @@ impl<'a> Reach<'a> {
     pub fn read_bytes(&self, request: &Request) -> Result<Body, Error> {
         self.allow(request)?;
         if request.verb != Verb::Get {
-            return Err(self.refused(request, "is no read"));
+            return Err(Error::internal(format!("`{}` is no read", request.line())));
         }
         self.fleet.client(self.cluster)?.send_raw(request)
     }

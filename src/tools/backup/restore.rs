@@ -249,20 +249,16 @@ fn claimed<T>(
         reach.claim(vmid)?;
         return send(vmid).map(|sent| (vmid, sent));
     }
-    let mut taken = Error::bad("no VMID is free");
-    for attempt in 0..VMIDS_MAX {
-        let vmid = if attempt == 0 {
-            original
-        } else {
-            next_free(reach)?
-        };
+    let mut vmid = original;
+    let mut tries = 1;
+    loop {
         match reach.claim(vmid).and_then(|()| send(vmid)) {
             Ok(sent) => return Ok((vmid, sent)),
-            Err(error) if is_taken(&error, vmid) => taken = error,
+            Err(error) if tries < VMIDS_MAX && is_taken(&error, vmid) => tries += 1,
             Err(error) => return Err(error),
         }
+        vmid = next_free(reach)?;
     }
-    Err(taken)
 }
 
 fn next_free(reach: &Reach) -> Result<u32, Error> {
