@@ -1,4 +1,4 @@
-//! The only opener of files and starter of children: configuration, certificates, secrets.
+//! The only opener of files and starter of children: configuration, certificates, secrets, a pager.
 //!
 //! Every reader has a limit, checks what it opened rather than what it asked for, and names the path
 //! in its error, never the content.
@@ -13,7 +13,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-pub use command::{SECRET_COMMAND_TIMEOUT_S, group_children, keep_from_children, secret_command};
+pub use command::{
+    SECRET_COMMAND_TIMEOUT_S, group_children, keep_from_children, page, secret_command,
+};
 
 /// The largest configuration file; one cluster takes about 600 bytes of it.
 pub const CONFIGURATION_MAX_BYTES: usize = 1 << 20;

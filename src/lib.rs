@@ -17,7 +17,7 @@
 //!
 //! | floor | what lives there | its question |
 //! |---|---|---|
-//! | `cli` | arguments, serving or one of the commands, exit status | how is it started |
+//! | `cli` | arguments, serving or one of the commands, exit status, the help topics | how is it started |
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
@@ -30,7 +30,7 @@
 //!
 //! # A tool is a value
 //!
-//! One [`tool::Tool`] declares a tool; schema, argument checks, annotations, the gate, README's line
+//! One [`tool::Tool`] declares a tool; schema, argument checks, annotations, the gate, its line in the help
 //! and dispatch are read off it. A handler never holds a client. It is given a [`gate::reach::Reach`],
 //! which weighs every request by the row of its method ([`api::methods`]) and refuses what is heavier than the tool
 //! declared, or touches something else than the call addresses.

@@ -93,16 +93,40 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
     };
     // Standard output holds the snippet alone, to be written to a file as it is.
     start.terminal.say(&format!("# Into {}\n", client.place));
-    if client.name == "claude-code" {
-        let words = std::iter::once(&line.command).chain(&line.arguments);
-        let words: Vec<String> = words.map(|word| shell_word(word)).collect();
-        let words = words.join(" ");
-        start.terminal.say(&format!(
-            "#   claude mcp add --scope user {SERVER} -- {words}\n"
-        ));
+    if let Some(command) = client.command(&line) {
+        start.terminal.say(&format!("#   {command}\n"));
     }
-    let snippet = serde_json::to_string_pretty(&client.snippet(&line)).unwrap_or_default();
-    start.print(&format!("{snippet}\n"))
+    start.print(&format!("{:#}\n", client.snippet(&line)))
+}
+
+/// In Markdown: each client's place and snippet, with the paths of an ordinary machine.
+pub(super) fn examples() -> String {
+    let line = Line {
+        command: format!("/usr/local/bin/{PROGRAM}"),
+        arguments: ["--env-file", "/home/you/.config/proxmox-mcp/.env"]
+            .map(str::to_owned)
+            .to_vec(),
+    };
+    let example = |client: &Client| {
+        let command = client.command(&line);
+        let command = command.map(|command| format!("```sh\n{command}\n```\n\n"));
+        format!(
+            "`{}`: into {}\n\n{}```json\n{:#}\n```\n",
+            client.name,
+            client.place,
+            command.unwrap_or_default(),
+            client.snippet(&line)
+        )
+    };
+    let examples: Vec<String> = CLIENTS.iter().map(example).collect();
+    examples.join("\n")
+}
+
+/// In Markdown: the snippet that starts the program on another host.
+pub(super) fn ssh_example() -> String {
+    let line = ssh("root@pve1.example.com");
+    let snippet = CLIENTS.first().map(|client| client.snippet(&line));
+    format!("```json\n{:#}\n```\n", snippet.unwrap_or_default())
 }
 
 impl Client {
@@ -114,6 +138,25 @@ impl Client {
         server.insert("command".to_owned(), line.command.as_str().into());
         server.insert("args".to_owned(), line.arguments.clone().into());
         json!({self.servers: {SERVER: server}})
+    }
+
+    /// What does the same in a shell, where the client has such a command.
+    fn command(&self, line: &Line) -> Option<String> {
+        let words = std::iter::once(&line.command).chain(&line.arguments);
+        let words: Vec<String> = words.map(|word| shell_word(word)).collect();
+        let words = words.join(" ");
+        (self.name == "claude-code")
+            .then(|| format!("claude mcp add --scope user {SERVER} -- {words}"))
+    }
+}
+
+/// The program on another host, with the configuration that it finds there.
+fn ssh(host: &str) -> Line {
+    Line {
+        command: "ssh".to_owned(),
+        arguments: ["-T", "-o", "BatchMode=yes", host, PROGRAM]
+            .map(str::to_owned)
+            .to_vec(),
     }
 }
 
@@ -129,7 +172,7 @@ fn here(start: &Start) -> Result<Line, Stop> {
     if !files::exists(&env_file) {
         let path = env_file.display();
         start.terminal.say(&format!(
-            "# {path} is not there yet: README says what stands in it\n"
+            "# {path} is not there yet: `proxmox-mcp help configuration` says what stands in it\n"
         ));
     }
     Ok(Line {
@@ -144,23 +187,19 @@ fn over_ssh(start: &Start, host: &str) -> Result<Line, Stop> {
     if host.starts_with('-') || !host.chars().all(is_plain) {
         return Err(Stop::Usage("`--ssh` needs a host as ssh takes it".into()));
     }
-    let mut arguments = ["-T", "-o", "BatchMode=yes", host, PROGRAM]
-        .map(str::to_owned)
-        .to_vec();
+    let mut line = ssh(host);
     if let Some(path) = start.env_file() {
         if !path.is_absolute() {
             let problem = "with `--ssh`, `--env-file` is a path on the host and begins with `/`";
             return Err(Stop::Usage(problem.into()));
         }
-        arguments.extend(["--env-file".to_owned(), shell_word(&text(&path)?)]);
+        line.arguments
+            .extend(["--env-file".to_owned(), shell_word(&text(&path)?)]);
     }
     start.terminal.say(&format!(
         "# Nobody can type a password there: `ssh -o BatchMode=yes {host} {PROGRAM} --version` has to work by a key\n"
     ));
-    Ok(Line {
-        command: "ssh".to_owned(),
-        arguments,
-    })
+    Ok(line)
 }
 
 fn text(path: &Path) -> Result<String, Stop> {

@@ -1,4 +1,4 @@
-//! How it is started: serving, or one of the commands; and the exit status.
+//! How it is started: serving, or one of the commands; the help topics; and the exit status.
 
 mod audit;
 mod call;
@@ -69,6 +69,7 @@ pub static COMMANDS: &[Command] = &[
     token::TOKEN,
     client::CLIENT,
     manifest::MANIFEST,
+    help::HELP,
 ];
 
 /// What a command works with.

@@ -23,6 +23,8 @@ pub(super) struct Terminal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
+    /// A heading, or what a row is about.
+    Strong,
     Good,
     Bad,
 }
@@ -59,6 +61,7 @@ impl Terminal {
     /// `text` in its colour, where there are colours.
     pub(super) fn toned(self, text: &str, tone: Tone) -> String {
         match tone {
+            Tone::Strong if self.colour => format!("\x1b[1m{text}\x1b[0m"),
             Tone::Good if self.colour => format!("\x1b[32m{text}\x1b[0m"),
             Tone::Bad if self.colour => format!("\x1b[31m{text}\x1b[0m"),
             _ => text.to_string(),

@@ -1,8 +1,9 @@
-//! Programs that print a secret: how they are started, followed, and killed.
+//! Programs that this one starts: those that print a secret, which are followed and killed, and the
+//! pager of whoever reads a long text.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -42,10 +43,7 @@ pub fn secret_command(command: &[String]) -> Result<String, String> {
     let Some((program, arguments)) = command.split_first() else {
         return Err("the secret command is empty".into());
     };
-    let mut command = Command::new(program);
-    for name in KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        command.env_remove(name);
-    }
+    let mut command = child_command(program);
     if IN_GROUPS.load(Ordering::Relaxed) {
         command.process_group(0);
     }
@@ -69,6 +67,37 @@ pub fn secret_command(command: &[String]) -> Result<String, String> {
         return Err(format!("`{program}` failed: {status}"));
     }
     secret(printed).map_err(|problem| format!("what `{program}` printed: {problem}"))
+}
+
+/// A child without what is kept from it.
+fn child_command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for name in KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Shows `text` in a pager at the terminal that this program has, until whoever reads it leaves.
+/// `pager` is a program and its arguments between blanks, run without a shell; `variable` is one that it
+/// is given besides.
+///
+/// # Errors
+/// There is none, or it did not end well, so that the text may not have been seen.
+pub fn page(pager: &str, variable: Option<(&str, &str)>, text: &str) -> io::Result<()> {
+    let mut words = pager.split_whitespace();
+    let program = words.next().ok_or(ErrorKind::NotFound)?;
+    let mut command = child_command(program);
+    command.args(words).envs(variable).stdin(Stdio::piped());
+    let mut child = command.spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // Who has read enough leaves before the end.
+        let _ = input.write_all(text.as_bytes());
+    }
+    match child.wait()?.success() {
+        true => Ok(()),
+        false => Err(ErrorKind::Other.into()),
+    }
 }
 
 /// Kills a child's group. std has a way for the child alone; a machine without these programs ends that

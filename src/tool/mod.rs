@@ -1,5 +1,5 @@
 //! In which words a tool is declared: one value from which the schema, the argument checks, the
-//! annotations, the gate, the README line and the dispatch are read.
+//! annotations, the gate, its line in the help and the dispatch are read.
 
 pub mod args;
 pub mod call;
@@ -48,6 +48,8 @@ pub struct Tool {
 /// A named set of tools that is switched on and off together.
 pub struct Toolset {
     pub name: &'static str,
+    /// What it is for; no full stop.
+    pub about: &'static str,
     pub tools: &'static [Tool],
     /// Whether it is on where the configuration says nothing.
     pub is_default: bool,

@@ -23,36 +23,43 @@ pub use crate::tool::Toolset;
 pub static TOOLSETS: &[Toolset] = &[
     Toolset {
         name: "fleet",
+        about: "what is where, and how all clusters are",
         tools: fleet::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "guest",
+        about: "VMs and containers: look, create, clone, configure, start and stop, migrate, delete",
         tools: guest::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "snapshot",
+        about: "take, roll back, delete",
         tools: snapshot::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "backup",
+        about: "make, restore",
         tools: backup::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "task",
+        about: "what runs and ran, and its log",
         tools: task::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "node",
+        about: "nodes and what is on them",
         tools: node::TOOLS,
         is_default: true,
     },
     Toolset {
         name: "storage",
+        about: "storages and their volumes",
         tools: storage::TOOLS,
         is_default: true,
     },

@@ -5,10 +5,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::api::mark::Mark;
-use proxmox_mcp::gate::{Origin, audit};
 use proxmox_mcp::api::request::Verb;
+use proxmox_mcp::fleet::Fleet;
+use proxmox_mcp::gate::{Origin, audit};
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tool::param::{self, Param};
 use proxmox_mcp::tool::{Marks, Run, Subject, Tool};

@@ -85,6 +85,7 @@ static TOOLS: [Tool; 7] = [
 
 pub(crate) static TOOLSETS: &[Toolset] = &[Toolset {
     name: "test",
+    about: "tools that do nothing",
     tools: &TOOLS,
     is_default: true,
 }];
