@@ -44,6 +44,7 @@ mod gateway;
 mod given_back;
 mod guests;
 mod health;
+mod help;
 mod hostile;
 mod hurry;
 mod inbox;

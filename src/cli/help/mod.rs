@@ -43,7 +43,7 @@ const TOPICS: &[Topic] = &[
     },
     Topic {
         name: "configuration",
-        about: "the token, the file and its variables, trust, what changes while it runs",
+        about: "token, file, variables, trust, what changes while it runs",
         text: include_str!("configuration.md"),
     },
     Topic {
@@ -53,7 +53,7 @@ const TOPICS: &[Topic] = &[
     },
     Topic {
         name: "safety",
-        about: "levels, confirmation, protection, the limit, secrets, what is not guarded",
+        about: "levels, confirmation, protection, limit; what is not guarded",
         text: include_str!("safety.md"),
     },
     Topic {
@@ -68,12 +68,12 @@ const TOPICS: &[Topic] = &[
     },
     Topic {
         name: "search",
-        about: "how `fleet_search` is asked",
+        about: "how a search over all clusters is written",
         text: include_str!("search.md"),
     },
     Topic {
         name: "clients",
-        about: "what to write into which client's configuration, also to start it by ssh",
+        about: "what to write into a client's configuration; by ssh",
         text: include_str!("clients.md"),
     },
     Topic {
