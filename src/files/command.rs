@@ -69,7 +69,7 @@ pub fn secret_command(command: &[String]) -> Result<String, String> {
     secret(printed).map_err(|problem| format!("what `{program}` printed: {problem}"))
 }
 
-/// A child without what is kept from it.
+/// A program as a child, without the variables that are kept from it.
 fn child_command(program: &str) -> Command {
     let mut command = Command::new(program);
     for name in KEPT.lock().unwrap_or_else(PoisonError::into_inner).iter() {

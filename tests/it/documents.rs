@@ -502,7 +502,7 @@ fn links_lead_somewhere() {
     let mut documents = documents();
     documents.push(("CHANGELOG.md".to_string(), changes));
     for (document, text) in &documents {
-        for link in LINK.captures_iter(&text) {
+        for link in LINK.captures_iter(text) {
             let link = link[1].to_string();
             if link.starts_with("https://") {
                 continue;

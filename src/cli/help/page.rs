@@ -132,7 +132,7 @@ pub(super) fn laid_out(text: &str, terminal: Terminal) -> String {
             row(line, terminal, &mut page);
         } else {
             let (mark, rest) = line.split_at_checked(marker(line)).unwrap_or(("", line));
-            let lines = wrapped(rest, WIDTH - mark.len());
+            let lines = wrapped(rest, WIDTH.saturating_sub(mark.len()));
             let below = format!("\n{}", " ".repeat(mark.len()));
             page.push_str(&format!("{mark}{}\n", lines.join(&below)));
         }

@@ -12,8 +12,10 @@ use crate::tool::{Marks, Tool, Toolset};
 use crate::tools::TOOLSETS;
 use crate::tools::levels::{self, LEVELS, Release};
 
-/// What a line `<!-- table: NAME -->` stands for.
-const TABLES: &[(&str, fn() -> String)] = &[
+/// The NAME of a line `<!-- table: NAME -->`, and what it stands for.
+type Table = (&'static str, fn() -> String);
+
+const TABLES: &[Table] = &[
     ("clients", client::examples),
     ("grammar", grammar),
     ("levels", privileges),
