@@ -8,6 +8,7 @@ use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use crate::binary::PROGRAM;
 use crate::commands::bare;
+use crate::leaks;
 
 /// What stands on a terminal that is the standard output, with these variables.
 fn on_screen(words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -20,7 +21,7 @@ fn on_screen(words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String
     command.envs(variables.iter().copied());
     command.stdin(Stdio::null()).stdout(theirs);
     command.stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
+    let child = command.spawn().expect("it starts");
     // It holds their side, which would never look closed.
     drop(command);
     let (mut screen, mut bytes) = (Vec::new(), [0; 4096]);
@@ -29,9 +30,10 @@ fn on_screen(words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String
     while let Ok(count @ 1..) = terminal.read(&mut bytes) {
         screen.extend_from_slice(&bytes[..count]);
     }
-    let status = child.wait().expect("it ends").code();
+    let output = leaks::clean(child.wait_with_output().expect("it ends"));
     let screen = String::from_utf8(screen).expect("text");
-    (status, screen.replace("\r\n", "\n"))
+    leaks::no_secret(&screen);
+    (output.status.code(), screen.replace("\r\n", "\n"))
 }
 
 #[test]
