@@ -8,13 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use proxmox_mcp::api::mark::Mark;
 use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES};
-use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES, Variable};
+use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::fleet::query::grammar;
-use proxmox_mcp::fleet::{config, env_file};
 use proxmox_mcp::tool::Marks;
-use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};
 use regex::Regex;
