@@ -72,7 +72,8 @@
 //! 3. Only `proxmox` touches the network; only `files` opens files and starts children; only `main`
 //!    reads the environment.
 //! 4. A tool is declared once. No other file names it, but the table of words in [`meant`]. A handler
-//!    reaches a cluster through its `Reach` only.
+//!    reaches a cluster through its `Reach` only. A variable is described once, by its row in
+//!    [`config::variables`].
 //! 5. A call is refused as a whole: all problems at once, before anything is sent.
 //! 6. Every error says whether something may have happened: that is a field of it
 //!    ([`error::Happened`]), and no phrase.

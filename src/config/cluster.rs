@@ -81,15 +81,14 @@ impl<'a> Fields<'a> {
         match set.as_slice() {
             [] if row.one_of.is_empty() => {}
             [] => {
-                let empty = self.get(row.name).map(|field| field.variable.to_owned());
-                let what = if empty.is_some() {
-                    "is empty"
-                } else {
-                    "is not set"
-                };
-                let name = empty.unwrap_or_else(|| format!("{}{}", self.prefix, row.name));
                 report.is_incomplete = true;
-                report.problem(&name, format!("{what}, but required"));
+                match self.get(row.name) {
+                    Some(set) => report.problem(set.variable, "is empty, but required"),
+                    None => {
+                        let name = format!("{}{}", self.prefix, row.name);
+                        report.problem(&name, "is not set, but required");
+                    }
+                }
             }
             [_] => {}
             several => {

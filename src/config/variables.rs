@@ -91,12 +91,12 @@ impl Config {
     }
 
     /// The place of the cluster of this name.
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
+    pub fn place(&self, name: &str) -> Option<usize> {
         self.clusters.iter().position(|one| one.name == name)
     }
 
     /// The name of the cluster in this place.
-    pub(super) fn name(&self, place: usize) -> &str {
+    pub fn name(&self, place: usize) -> &str {
         self.clusters.get(place).map_or("", |one| &one.name)
     }
 

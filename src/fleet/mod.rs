@@ -125,8 +125,7 @@ impl Fleet {
     }
 
     pub fn cluster_name(&self, cluster: usize) -> &str {
-        let known = self.config.clusters.get(cluster);
-        known.map_or("", |cluster| cluster.name.as_str())
+        self.config.name(cluster)
     }
 
     /// What the cluster's own API description says against a request; `None` where it serves none.

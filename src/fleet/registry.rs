@@ -80,7 +80,7 @@ pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
         }))
     };
     if let Some(given) = ask.cluster {
-        let place = config.clusters.iter().position(|one| one.name == given);
+        let place = config.place(given);
         return match place {
             Some(_) if config.clusters.len() == 1 => decided(0, "only cluster".into()),
             Some(cluster) => decided(cluster, "cluster argument".into()),
@@ -144,10 +144,9 @@ pub fn by_name(config: &Config, name: &str) -> Result<Option<(usize, String)>, E
         return Ok(found.into_iter().next());
     }
     found.sort();
-    let candidates = found.iter().map(|(cluster, chosen_by)| {
-        let cluster = config.clusters.get(*cluster);
-        format!("{} ({chosen_by})", cluster.map_or("", |one| &one.name))
-    });
+    let candidates = found
+        .iter()
+        .map(|(cluster, chosen_by)| format!("{} ({chosen_by})", config.name(*cluster)));
     Err(Error::ambiguous(
         format!("`{name}` means several clusters"),
         candidates.collect(),

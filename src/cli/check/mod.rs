@@ -74,7 +74,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
 /// The clusters that were named, in the order of the configuration; all where none was.
 fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, Stop> {
     for name in names {
-        if !config.clusters.iter().any(|known| known.name == *name) {
+        if config.place(name).is_none() {
             let known: Vec<&str> = config
                 .clusters
                 .iter()

@@ -105,10 +105,7 @@ fn failed(reach: &FleetReach, cluster: &str) -> Row {
 
 /// The cluster as it is configured, behind its state.
 fn row(config: &Config, cluster: &Cluster, mut row: Row) -> Row {
-    let place = config
-        .clusters
-        .iter()
-        .position(|one| one.name == cluster.name);
+    let place = config.place(&cluster.name);
     let patterns = config.patterns.iter();
     let patterns = patterns.filter(|(_, of)| Some(*of) == place);
     let patterns: Vec<&str> = patterns.map(|(prefix, _)| prefix.as_str()).collect();
