@@ -39,7 +39,7 @@ const PROBLEMS_SHOWN_MAX: usize = 3;
 const JOINED: &str = "a cluster that came while this server ran";
 
 /// A variable, with what it stands in before and now.
-pub struct Changed<'a, T> {
+pub(super) struct Changed<'a, T> {
     /// As it is told.
     name: &'a str,
     old: &'a T,
@@ -60,7 +60,7 @@ impl<'a, T> Changed<'a, T> {
 }
 
 /// A cluster that the file has changed.
-pub struct Parts {
+pub(super) struct Parts {
     /// What holds of it from now on.
     held: Cluster,
     /// The changed one, as it was before in what a reload looks at by itself.
