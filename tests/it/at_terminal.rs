@@ -94,10 +94,15 @@ const QUESTION: &str = "anything else leaves it alone: ";
 
 /// The question about a running guest.
 fn asked(world: &World) -> AtTerminal {
+    asked_with(world, "")
+}
+
+/// The question, with these lines in the configuration.
+fn asked_with(world: &World, more: &str) -> AtTerminal {
     world.cluster("production").edit(|state| {
         state.guests.get_mut(&110).expect("billing").status = Status::Running;
     });
-    let shell = Shell::new(&world.env());
+    let shell = Shell::new(&format!("{}\n{more}\n", world.env()));
     let mut program = AtTerminal::start(shell.command(&["call", "guest_power", STOP, "--json"]));
     program.shows(QUESTION);
     assert!(program.screen.contains("name: billing"));
@@ -122,6 +127,19 @@ fn the_name_that_is_typed_confirms() {
     let answer: Value = serde_json::from_str(&output).expect("standard output is the answer");
     assert_eq!(answer["status"], json!("stopped"));
     assert_eq!(writes(&world), 1);
+}
+
+/// Who sits at the terminal is the user: no code has to be read off and typed again.
+#[test]
+fn a_person_is_asked_also_where_a_client_would_get_a_code() {
+    let world = World::three();
+    for confirm in ["PROXMOX_CONFIRM=code", "PROXMOX_CONFIRM=ask"] {
+        let mut program = asked_with(&world, confirm);
+        program.types("billing\n");
+        let (status, _, screen) = program.end();
+        assert_eq!(status, Some(0), "{screen}");
+        assert_eq!(writes(&world), 1);
+    }
 }
 
 #[test]
@@ -163,6 +181,8 @@ fn a_wait_says_how_long_on_a_terminal_only() {
     let words = ["call", "guest_power", start];
     let mut program = AtTerminal::start(shell.command(&words));
     program.shows("guest_power: waiting for 1 s, Ctrl-C ends it");
+    // It waits as long as it was told to.
+    program.shows("guest_power: waiting for 2 s, Ctrl-C ends it");
     staging.edit(|state| state.hold = false);
     let (status, output, screen) = program.end();
     assert_eq!(status, Some(0), "{screen}");
