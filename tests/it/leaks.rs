@@ -61,10 +61,22 @@ pub(crate) fn clean(output: Output) -> Output {
 /// Nothing runs a program past this.
 #[test]
 fn every_output_is_looked_at() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let mut problems = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("tests/it") {
-        let path = entry.expect("an entry").path();
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            }
+            .push(path);
+        }
+    }
+    assert!(files.len() > 80, "{}", files.len());
+    for path in files {
         let name = path.file_name().and_then(|name| name.to_str());
         let name = name.unwrap_or_default().to_owned();
         let Ok(text) = std::fs::read_to_string(&path) else {

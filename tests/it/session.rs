@@ -19,10 +19,10 @@ use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
-use crate::declared;
 use crate::leaks;
 use crate::sim::World;
-use crate::words;
+use crate::tools::declared;
+use crate::tools::words;
 
 /// The revision that sessions are held in, unless a test says otherwise.
 const REVISION: &str = "2025-11-25";

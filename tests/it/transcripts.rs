@@ -18,7 +18,7 @@ use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::ask::ASKING;
+use crate::mcp::ask::ASKING;
 use crate::session::{Answer, Manner, Session, desk};
 use crate::sim::{Fault, Seen, World};
 
