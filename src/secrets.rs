@@ -137,7 +137,7 @@ pub fn mask(value: &mut Value) {
     }
 }
 
-/// The same of an object.
+/// Masks the values of an object, each by its key and by what it is.
 pub fn mask_map(map: &mut Map<String, Value>) {
     let secret = secret_places(map);
     for (place, value) in map.values_mut().enumerate() {

@@ -24,7 +24,7 @@ pub fn answer(arguments: &Map<String, Value>, answer: &mut Map<String, Value>) {
     fit_map(answer, &secrets::of_call(arguments));
 }
 
-/// The same of the error of a call.
+/// Makes the error of a call fit to be shown.
 pub fn error(arguments: &Map<String, Value>, error: Error) -> Error {
     let own = secrets::of_call(arguments);
     error.with_texts(|text| {

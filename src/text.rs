@@ -26,7 +26,8 @@ pub fn printable(text: &str, max_chars: usize) -> String {
     visible(text, max_chars).into_owned()
 }
 
-/// The same, borrowed where `text` is fit as it is. Most is, and short: that is seen at a glance.
+/// `text` made [`printable`], borrowed where it is fit as it is. Most is, and short: that is seen at a
+/// glance.
 pub fn visible(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.len() <= max_chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);

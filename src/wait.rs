@@ -64,7 +64,7 @@ impl Call {
         }
     }
 
-    /// The same for a caller who wants to know how far it comes.
+    /// Has the caller told how far the call comes.
     #[must_use]
     pub fn telling(self, tell: impl FnMut(&Step) + 'static) -> Call {
         Call {
@@ -73,7 +73,7 @@ impl Call {
         }
     }
 
-    /// The same for a part of a call that must leave time for others: see [`is_shared`].
+    /// Makes it a part of a call that must leave time for others: see [`is_shared`].
     #[must_use]
     pub fn shared(self) -> Call {
         Call {

@@ -36,7 +36,7 @@ impl Mark {
         }
     }
 
-    /// The same, cutting off something that runs.
+    /// This mark of what also cuts off something that runs.
     pub const fn interrupts(self) -> Mark {
         Mark {
             interrupts: true,
@@ -44,12 +44,12 @@ impl Mark {
         }
     }
 
-    /// The same, asking first.
+    /// This mark of what asks first.
     pub const fn asks(self) -> Mark {
         Mark { asks: true, ..self }
     }
 
-    /// The same, taking away or overwriting a guest or its disks.
+    /// This mark of what takes away or overwrites a guest or its disks.
     pub const fn destroys(self) -> Mark {
         Mark {
             destroys: true,

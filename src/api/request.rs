@@ -75,7 +75,7 @@ impl Request {
         })
     }
 
-    /// The same with one parameter more.
+    /// Adds a parameter.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Request {
         self.params.insert(name.to_string(), value.into());

@@ -181,7 +181,8 @@ fn here(start: &Start) -> Result<Line, Stop> {
     })
 }
 
-/// The same program on another host. What stands behind the host is a shell's line there.
+/// The line that starts the program on another host by ssh. What stands behind the host is a shell's line
+/// there.
 fn over_ssh(start: &Start, host: &str) -> Result<Line, Stop> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:[]%/".contains(c);
     if host.starts_with('-') || !host.chars().all(is_plain) {

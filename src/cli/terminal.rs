@@ -52,7 +52,7 @@ impl Terminal {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// The same, with the cursor left behind it.
+    /// Writes a question to standard error, and leaves the cursor behind it.
     pub(super) fn ask(self, question: &str) {
         self.say(question);
         let _ = io::stderr().lock().flush();

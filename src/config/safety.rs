@@ -26,7 +26,7 @@ pub enum Way {
     Auto,
     /// The user is asked, and what cannot be asked is refused.
     Ask,
-    /// The same call again, with the code that the first one gave.
+    /// The call is made again, with the code that the first one gave.
     Code,
 }
 

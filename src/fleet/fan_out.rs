@@ -57,7 +57,8 @@ pub fn fan_out<T: Send>(
     fan_out_by(clusters, at_a_time, limits, work)
 }
 
-/// The same with at most `limit` for each of `clusters`, and no limit for all of them.
+/// Runs `work` for several clusters at a time, with at most `limit` for each of `clusters` and no limit for
+/// all of them.
 pub fn fan_out_within<T: Send>(
     clusters: &[usize],
     at_a_time: usize,

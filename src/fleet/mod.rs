@@ -150,7 +150,7 @@ impl Fleet {
         Ok(self.schemas.at_hand(self.client(cluster)?))
     }
 
-    /// The same as the cluster serves it now.
+    /// The API description that the cluster serves now.
     pub(crate) fn schema_now(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
         self.schemas.refreshed(self.client(cluster)?)
     }

@@ -126,7 +126,7 @@ impl Rights {
         }
     }
 
-    /// The same for one of several.
+    /// Whether the token holds one of several privileges on a path.
     pub fn holds_any(&self, path: &str, privileges: &[&str]) -> bool {
         privileges
             .iter()
@@ -179,7 +179,7 @@ impl Fleet {
         self.rights_now(cluster)
     }
 
-    /// The same, asked for now: for what is said of things that the token may not see.
+    /// What the token of a cluster may do, asked for now: for what is said of things that it may not see.
     pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
         let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
         let (rights, bytes) = self.read_rights(cluster, &request)?;

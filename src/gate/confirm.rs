@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The same, fit to be shown in whatever way it is asked.
+    /// This plan, fit to be shown in whatever way it is asked.
     #[must_use]
     pub fn to_show(mut self) -> Plan {
         shown::plan(&mut self.shown);

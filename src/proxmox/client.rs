@@ -91,7 +91,7 @@ impl Client {
         self.send_within(request, self.settings.timeout)
     }
 
-    /// The same in at most `time` for everything: all nodes, validation, and the answer.
+    /// Sends a request in at most `time` for everything: all nodes, validation, and the answer.
     ///
     /// # Errors
     /// As [`Client::send`].

@@ -8,7 +8,7 @@ use crate::text::printable;
 
 /// Of a gateway that could not reach what is behind it, or waited too long for it.
 const UNREACHED: std::ops::RangeInclusive<u16> = 502..=504;
-/// The same in the words of a content delivery network.
+/// Of a content delivery network that could not reach what is behind it.
 const UNREACHED_BY_CDN: std::ops::RangeInclusive<u16> = 520..=530;
 /// How much of a page is searched for its title.
 const TITLE_WITHIN_BYTES: usize = 4096;

@@ -156,7 +156,7 @@ impl Session {
         })
     }
 
-    /// The same agent with the secret read again; `None` where it is the same, or cannot be read.
+    /// This session with the secret read again; `None` where it is unchanged, or cannot be read.
     pub fn with_new_secret(&self, settings: &Settings) -> Option<Session> {
         if matches!(settings.secret, SecretSource::Value(_)) {
             return None;

@@ -397,7 +397,7 @@ impl Args {
         self.map.iter()
     }
 
-    /// The same arguments always as the same text.
+    /// The arguments as a text that does not depend on their order.
     pub fn canonical(&self) -> String {
         canonical(&Value::Object(self.map.clone()))
     }

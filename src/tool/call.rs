@@ -195,7 +195,7 @@ fn on_one(
     }
 }
 
-/// The same, where that was found.
+/// A call on what was found: entered through the gate, planned, asked about, or run.
 fn at(
     desk: &Desk,
     tool: &'static Tool,

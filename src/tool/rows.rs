@@ -23,7 +23,7 @@ const CONTROL_MORE_BYTES: usize = 2;
 const START_MAX: usize = 10_000;
 /// What a row takes in memory, about.
 pub const ROW_BYTES: usize = 1_536;
-/// The same of a name that is kept.
+/// What a name that is kept takes in memory, about.
 pub const NAME_BYTES: usize = 160;
 const CURSOR_MAX_CHARS: usize = 20;
 const FIELDS_MAX: usize = 40;
@@ -100,7 +100,7 @@ impl Row {
             .collect()
     }
 
-    /// The same of these columns, in their order.
+    /// The row with these columns alone, in their order.
     fn into_shown(mut self, columns: &[&str]) -> Map<String, Value> {
         let mut shown = Map::with_capacity(columns.len());
         for column in columns {
@@ -186,7 +186,7 @@ pub fn page(
     page_of(rows, total, columns, usual, args)
 }
 
-/// The same where `rows` are only the first ones of `total`, down to the end of the page.
+/// Makes a page where `rows` are only the first ones of `total`, down to the end of that page.
 ///
 /// # Errors
 /// As [`page`].

@@ -16,7 +16,7 @@ use crate::wait::{self, Wake};
 
 /// The longest wait for the lock. Another process holds it for one write.
 const LOCK_TIMEOUT_MS: u64 = 2000;
-/// The same where the client has gone: the process is to end within 1.5 s.
+/// The longest wait for the lock where the client has gone: the process is to end within 1.5 s.
 const LOCK_CLOSED_TIMEOUT_MS: u64 = 500;
 const FIRST_PAUSE_MS: u64 = 1;
 /// Others hold the lock for much less; who looks seldom might miss every gap between them.

@@ -21,7 +21,7 @@ impl Reach<'_> {
         self.follow_for(reply, Duration::from_secs(self.wait_s))
     }
 
-    /// The same for at most `time`.
+    /// Follows the task of a reply for at most `time`, whatever the caller waits.
     ///
     /// # Errors
     /// As [`Reach::follow`].

@@ -14,7 +14,8 @@ use crate::wait::{self, Wake};
 
 /// The longest that connecting to one node takes, in seconds.
 const CONNECT_TIMEOUT_S: u64 = 5;
-/// The same for all nodes of a cluster of which none took a connection when it was last tried.
+/// The longest that connecting to all nodes of a cluster takes of which none took a connection when it was
+/// last tried, in seconds.
 const CONNECT_AGAIN_S: u64 = 5;
 /// The next try of such a cluster, and of one that was silent, in a read of several clusters; also
 /// connecting to a node that failed before while there are others. In milliseconds.

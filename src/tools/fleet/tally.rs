@@ -128,7 +128,7 @@ impl Tally {
         self.space_used += storage.disk.whole();
     }
 
-    /// The same of another cluster, for what all have together: without names.
+    /// Adds another cluster, for what all have together: without names.
     pub(super) fn add(&mut self, other: &Tally) {
         for (status, count) in &other.nodes {
             *self.nodes.entry(status.clone()).or_default() += count;

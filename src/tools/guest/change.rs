@@ -34,7 +34,8 @@ pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
     }
 }
 
-/// The same of a guest that no task holds: most changes of a locked one fail, some only in a task.
+/// The configuration of a guest that no task holds: most changes of a locked one fail, some only in a
+/// task.
 ///
 /// # Errors
 /// As [`config`]; or the guest is locked.
@@ -77,8 +78,7 @@ pub(super) fn request(
     Ok(with_digest(request, config))
 }
 
-/// The same request, good only for the configuration as it was read; a digest that the caller gave
-/// stands.
+/// Makes a request good only for the configuration as it was read; a digest that the caller gave stands.
 pub(super) fn with_digest(request: Request, config: &Map<String, Value>) -> Request {
     match config.get("digest") {
         Some(digest) if !request.params.contains_key("digest") => {

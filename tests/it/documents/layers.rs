@@ -179,6 +179,24 @@ fn files_hold_one_noun_and_say_what_they_are_for() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
+/// A doc comment is read alone, in an editor, where nobody sees what is the same.
+#[test]
+fn doc_comments_stand_alone() {
+    let mut problems = Vec::new();
+    for (path, _) in sources() {
+        let text = fs::read_to_string(root().join("src").join(&path)).expect("a source file");
+        let mut before = "";
+        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+            let begins = line.starts_with("///") && !before.starts_with("///");
+            if begins && line.starts_with("/// The same") {
+                problems.push(format!("{path}:{number}: {line}"));
+            }
+            before = line;
+        }
+    }
+    assert_eq!(problems, [""; 0]);
+}
+
 /// Outside `tools`, where descriptions point at each other, no tool is named.
 #[test]
 fn a_tool_is_declared_once_and_named_nowhere_else() {
