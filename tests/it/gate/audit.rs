@@ -113,7 +113,9 @@ fn a_process_writes_a_whole_chain() {
 /// This test program again, only to write to `path`.
 fn writer(path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["audit::a_process_writes_a_whole_chain", "--exact"]);
+    let (_, module) = module_path!().split_once("::").expect("a module");
+    let test = format!("{module}::a_process_writes_a_whole_chain");
+    command.args([test.as_str(), "--exact"]);
     command.env(FILE, path).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
