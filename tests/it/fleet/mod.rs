@@ -1,5 +1,6 @@
 //! Where it is done: which cluster is meant, what is where, several clusters at a time.
 
+pub(crate) mod asked;
 pub(crate) mod dead;
 pub(crate) mod degraded;
 pub(crate) mod hurry;
