@@ -238,6 +238,30 @@ fn no_line_is_too_long() {
     assert_eq!(ages.len(), 1000 + 1000 + 700);
 }
 
+/// What fits by a few bytes is written whole, what does not is shortened.
+#[test]
+fn the_longest_lines_are_as_long_as_they_may_be() {
+    let (_folder, path) = place();
+    let log = Log::new(&path, How::Call);
+    for chars in (0..2000).step_by(60) {
+        let mut items = vec![json!("x".repeat(4000)); 16];
+        items.push(json!("y".repeat(chars)));
+        let record = Record {
+            arguments: items.into(),
+            ..delete(100)
+        };
+        log.intent(&record).expect("it is written");
+    }
+    is_whole(&verify(&path));
+    let lengths: Vec<usize> = lines(&path).iter().map(|line| line.len() + 1).collect();
+    let longest = lengths.iter().max().expect("a line");
+    assert!(
+        (LINE_MAX_BYTES - 400..=LINE_MAX_BYTES).contains(longest),
+        "{longest}"
+    );
+    assert!(lengths.iter().min().expect("a line") < &(LINE_MAX_BYTES / 2));
+}
+
 /// Five hundred items of a list or an object are written, and the count of the rest.
 #[test]
 fn what_is_left_out_of_a_line_is_counted() {

@@ -2,6 +2,7 @@
 //! crashes, every call is answered. What can be told as a story is in `tests/transcripts/hostile.txt`.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::mcp::inbox::LINE_MAX_BYTES;
@@ -9,6 +10,7 @@ use proxmox_mcp::proxmox::encode::{body_of, target_of};
 use proxmox_mcp::tools;
 use serde_json::{Value, json};
 
+use crate::proxmox::memory::ALL_ROOM;
 use crate::session::{Answer, Session};
 use crate::sim::{Fault, World};
 use crate::transcripts;
@@ -129,6 +131,7 @@ fn nonsense_is_answered_by_every_tool() {
 
 #[test]
 fn more_than_a_reply_may_have_is_not_read() {
+    let _alone = ALL_ROOM.lock().unwrap_or_else(PoisonError::into_inner);
     let world = World::three();
     let mut session = Session::start(&world);
     world.cluster("staging").fault(Fault::Huge(100 << 20));
@@ -150,6 +153,7 @@ fn more_than_a_reply_may_have_is_not_read() {
 /// Of a few bytes much can be made: what it would take counts, and the cluster is named.
 #[test]
 fn more_than_may_be_made_of_a_reply_is_not_made() {
+    let _alone = ALL_ROOM.lock().unwrap_or_else(PoisonError::into_inner);
     let world = World::three();
     let mut session = Session::start(&world);
     let value = r#"{"":{"":0}},"#.repeat(400_000);

@@ -2,6 +2,7 @@
 //! clusters that were made for that behind it, and a client before it.
 
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::room::{Charge, NoRoom, SHARE_MAX_BYTES};
@@ -119,9 +120,13 @@ fn a_client_takes_no_more_by_what_it_says() {
     assert!(peak < PEAK_MAX_BYTES, "after all: {peak}");
 }
 
-/// Other tests take room at the same time: only what holds whatever they do is said here.
+/// Held by each test of this process that takes nearly all of the room that answers have in it.
+pub(crate) static ALL_ROOM: Mutex<()> = Mutex::new(());
+
+/// Other tests take some room at the same time: only what holds whatever they do is said here.
 #[test]
 fn who_comes_first_goes_on_and_the_others_wait() {
+    let _alone = ALL_ROOM.lock().unwrap_or_else(PoisonError::into_inner);
     let large = SHARE_MAX_BYTES - (1 << 20);
     let mut first = Charge::default();
     assert_eq!(first.grow(large, None), Ok(()));
