@@ -77,7 +77,41 @@ thread_local! {
     /// What its work has put aside.
     static NOTED: Cell<usize> = const { Cell::new(0) };
     /// What of both is counted in [`ROOM`].
-    static COUNTED: Cell<usize> = const { Cell::new(0) };
+    static COUNTED: Counted = const { Counted { bytes: Cell::new(0), thread: Cell::new(None) } };
+}
+
+/// What a thread has of the room. When the thread ends, it goes back, whatever was noted and never let go.
+struct Counted {
+    bytes: Cell<usize>,
+    /// The thread, once it has had any.
+    thread: Cell<Option<ThreadId>>,
+}
+
+impl Counted {
+    fn get() -> usize {
+        COUNTED
+            .try_with(|counted| counted.bytes.get())
+            .unwrap_or_default()
+    }
+
+    fn set(bytes: usize) {
+        let set = |counted: &Counted| {
+            counted.bytes.set(bytes);
+            if counted.thread.get().is_none() {
+                counted.thread.set(Some(thread::current().id()));
+            }
+        };
+        // Where the thread is at its very end there is nothing to be kept count of.
+        let _ = COUNTED.try_with(set);
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.get() {
+            leave(self.bytes.get(), Some(thread));
+        }
+    }
 }
 
 /// Something of so many bytes was put aside by what runs on this thread, until its [`work`] ends. It is
@@ -124,10 +158,10 @@ impl Charge {
         if all > SHARE_MAX_BYTES {
             return Err(NoRoom::TooLarge);
         }
-        let counted = COUNTED.get();
+        let counted = Counted::get();
         if beyond(all) > counted {
             enter(beyond(all) - counted, until)?;
-            COUNTED.set(beyond(all));
+            Counted::set(beyond(all));
         }
         MINE.set(more);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -216,21 +250,19 @@ fn waiting_end(until: Option<Instant>) -> Instant {
 }
 
 fn give_back() {
-    let counted = COUNTED.get();
+    let counted = Counted::get();
     let left = beyond(MINE.get().saturating_add(NOTED.get())).min(counted);
     if left < counted {
-        COUNTED.set(left);
-        leave(counted - left, left == 0);
+        Counted::set(left);
+        leave(counted - left, (left == 0).then(|| thread::current().id()));
     }
 }
 
-fn leave(bytes: usize, has_nothing: bool) {
+/// Gives so many bytes back; `gone` is a thread that has nothing any more.
+fn leave(bytes: usize, gone: Option<ThreadId>) {
     let mut room = lock();
     room.used = room.used.saturating_sub(bytes);
-    if has_nothing {
-        let thread = thread::current().id();
-        room.line.retain(|one| *one != thread);
-    }
+    room.line.retain(|one| Some(*one) != gone);
     drop(room);
     FREED.notify_all();
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::room::{Charge, NoRoom, SHARE_MAX_BYTES};
+use proxmox_mcp::room::{self, Charge, NoRoom, SHARE_MAX_BYTES};
 use serde_json::json;
 
 use crate::cli::binary::PROGRAM;
@@ -148,4 +148,24 @@ fn who_comes_first_goes_on_and_the_others_wait() {
     );
     drop(first);
     assert_eq!(later(large, None), Ok(()));
+}
+
+/// Whatever it had noted: nobody could let that go any more.
+#[test]
+fn a_thread_that_ends_gives_back_what_it_had() {
+    let _alone = ALL_ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    let large = SHARE_MAX_BYTES - (1 << 20);
+    for _ in 0..3 {
+        let take = move || {
+            room::note(large);
+            let took = Charge::default().grow(1 << 16, None);
+            // As long as it lives, it has that.
+            let other = std::thread::spawn(move || {
+                Charge::default().grow(large, Some(Instant::now() + Duration::from_millis(20)))
+            });
+            (took, other.join().expect("it ends"))
+        };
+        let took = std::thread::spawn(take).join().expect("it ends");
+        assert_eq!(took, (Ok(()), Err(NoRoom::Waited)));
+    }
 }
