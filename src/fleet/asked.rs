@@ -8,6 +8,7 @@ use super::index::{Guest, Kind, Rows};
 use super::names::{Name, Names};
 use super::registry::Named;
 use super::{Fleet, lock};
+use crate::api::loose;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::wait;
@@ -147,16 +148,14 @@ impl Fleet {
 
 /// A row of a node's own list of guests.
 fn of_row(row: &Value, node: &str, kind: Kind) -> Option<Guest> {
-    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    let vmid = row.get("vmid").and_then(number)?;
     let name = row.get("name").and_then(Value::as_str);
     Some(Guest {
-        vmid: u32::try_from(vmid).ok()?,
+        vmid: loose::vmid(row.get("vmid")?)?,
         kind,
         node: node.to_string(),
         name: name.map(String::from),
         by_name: false,
-        template: row.get("template").and_then(number) == Some(1),
+        template: loose::flag(row.get("template")),
         ha: false,
     })
 }
