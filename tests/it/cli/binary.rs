@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::cli::check_finds::with;
 use crate::demo::client::{Client, PATIENCE, Way};
-use crate::sim::{ClusterSpec, World};
+use crate::sim::{ClusterSpec, Fault, World};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
 
@@ -212,6 +212,36 @@ fn a_cancelled_wait_is_not_answered() {
             .expect("it answers");
         assert!(listed["tools"].is_array());
         server.ends();
+    }
+}
+
+/// Nobody is left to be answered: the log says that it may have taken effect. Of a read there is nothing
+/// to say.
+#[test]
+fn a_write_that_is_withdrawn_under_way_is_said_in_the_log() {
+    for (method, says) in [("POST", true), ("GET", false)] {
+        let world = World::three();
+        let staging = world.cluster("staging");
+        let status = "/nodes/stg-pve1/qemu/100/status/";
+        staging.fault(Fault::HangAfter.on(method, status));
+        let mut server = Server::ready(&world.env(), Way::Pipe);
+        let start = json!({"name": "guest_power",
+            "arguments": {"guest": "stg-web-01", "action": "start", "wait": 25}});
+        let id = server.client.ask("tools/call", &start).expect("it is sent");
+        let mut seen = Vec::new();
+        until(&format!("{method} hangs"), || {
+            seen.extend(staging.seen());
+            let mut hanging = seen.iter().filter(|one| one.path.contains(status));
+            hanging.any(|one| one.method == method)
+        });
+        server
+            .client
+            .notify("notifications/cancelled", &json!({"requestId": id}))
+            .expect("it is sent");
+        let (_, rest, stderr) = server.client.end().expect("it ends");
+        assert!(rest.is_empty(), "{rest:?}");
+        let said = stderr.contains("a write was cancelled under way: it may have taken effect");
+        assert_eq!(said, says, "{method}: {stderr}");
     }
 }
 

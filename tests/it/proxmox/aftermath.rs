@@ -1,5 +1,7 @@
 //! A write whose answer did not come: what is looked at, what is said of it, and that it is bounded.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proxmox_mcp::api::request::{Request, Verb};
@@ -218,7 +220,31 @@ fn what_no_node_runs_is_seen_at_the_object() {
         true => ok(&json!([])),
         false => ok(&json!({})),
     };
+    let described = pool(Verb::Put, &["storage", "nas"]).with("nodes", "pve1");
+    let described_so: fn(&Hit) -> Act = |_| ok(&json!({"storage": "nas", "nodes": "pve1"}));
+    let config = ["nodes", "pve1", "qemu", "100", "config"];
+    let configured = pool(Verb::Post, &config).with("cores", 4);
+    let otherwise: fn(&Hit) -> Act = |hit| match hit.target.contains("/tasks") {
+        true => ok(&json!([])),
+        false => ok(&json!({"cores": 2})),
+    };
+    // What reads as a list has no properties to compare.
+    let applied = pool(Verb::Put, &["cluster", "sdn"]).with("lock-token", "x");
+    let listed: fn(&Hit) -> Act = |_| ok(&json!([{"id": "zones"}]));
+    let forbidden: fn(&Hit) -> Act = |_| refuse(403, "Permission check failed", "");
     for (request, read, expected) in [
+        (
+            &described,
+            described_so,
+            "`/storage/nas` reads as it was sent",
+        ),
+        (
+            &configured,
+            otherwise,
+            "nothing of what was sent is in `/nodes/pve1/qemu/100/config` so far",
+        ),
+        (&applied, listed, "nothing of it is seen so far"),
+        (&removed, forbidden, "Permission check failed"),
         (&within, found, "`/pools/web/db` is still there"),
         (&changed, found, "`/pools/web/db` reads as it was sent"),
         (&defined, there, "`/storage/nas` exists now"),
@@ -241,6 +267,11 @@ fn what_no_node_runs_is_seen_at_the_object() {
         let node = node(read);
         let text = sent(&node.client(), request).to_string();
         assert!(text.ends_with(expected), "{text}");
+        // One within another has a slash in its name: a pool is asked for in a parameter.
+        if request.path[0] == "pools" {
+            let last = node.lines().pop().expect("a look");
+            assert!(last.starts_with("GET /pools?poolid=web"), "{last}");
+        }
     }
 }
 
@@ -329,6 +360,28 @@ fn looking_has_its_limits() {
         assert_eq!(same, error);
         assert_eq!(node.hits().len(), before);
     }
+}
+
+#[test]
+fn a_call_that_is_withdrawn_while_it_looks_is_withdrawn() {
+    let looked = Arc::new(AtomicBool::new(false));
+    let node = node({
+        let looked = Arc::clone(&looked);
+        move |_| {
+            looked.store(true, Ordering::SeqCst);
+            ok(&json!([]))
+        }
+    });
+    let client = node.client();
+    let listen = move |time| {
+        std::thread::sleep(time);
+        match looked.load(Ordering::SeqCst) {
+            true => Wake::Cancelled,
+            false => Wake::Nothing,
+        }
+    };
+    let error = wait::during(Call::new(None, listen), || sent(&client, &start()));
+    assert!(error.is_cancelled(), "{error}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod cert;
 pub(crate) mod client;
 pub(crate) mod errors;
+pub(crate) mod failures;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod hostile;

@@ -79,6 +79,14 @@ fn a_mute_node_is_left_in_time() {
 }
 
 #[test]
+fn a_look_at_a_mute_node_says_how_long_it_waited() {
+    let (_listener, endpoint) = mute();
+    let trusted = Trusted::new(&Trust::Nothing, std::path::Path::new(""));
+    let seen = look::look(&endpoint, &trusted, None, Duration::from_secs(1));
+    assert_eq!(seen.trusted, Some(Err("nothing came within 1 s".into())));
+}
+
+#[test]
 fn an_answer_that_does_not_come() {
     let node = Node::start(|_| Act::Hang(Vec::new()));
     let client = node.client();
