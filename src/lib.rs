@@ -31,9 +31,11 @@
 //! # A tool is a value
 //!
 //! One [`tool::Tool`] declares a tool; schema, argument checks, annotations, the gate, its line in the help
-//! and dispatch are read off it. A handler never holds a client. It is given a [`gate::reach::Reach`],
-//! which weighs every request by the row of its method ([`api::methods`]) and refuses what is heavier than the tool
-//! declared, or touches something else than the call addresses.
+//! and dispatch are read off it. Each of its actions names the methods that it sends
+//! ([`api::methods::sending`]); what it weighs is read off their rows ([`api::methods`]). A handler never
+//! holds a client. It is given a [`gate::reach::Reach`], which weighs every request and refuses what the
+//! action does not name, what is heavier than it, and what touches something else than the call
+//! addresses.
 //!
 //! # What stands between
 //!

@@ -102,6 +102,20 @@ impl Request {
         parts.next().is_none().then_some(slots)
     }
 
+    /// Whether the path is one of `template`.
+    pub fn is_at(&self, template: &str) -> bool {
+        let mut parts = self.path.iter();
+        let fits = template.split('/').skip(1).all(|part| {
+            let given = parts.next().map(String::as_str);
+            match part {
+                "{kind}" => matches!(given, Some("qemu" | "lxc")),
+                slot if slot.starts_with('{') => given.is_some(),
+                part => given == Some(part),
+            }
+        });
+        fits && parts.next().is_none()
+    }
+
     /// The path as people write it, for messages: `/nodes/pve1/qemu/100`.
     pub fn path_text(&self) -> String {
         self.path.iter().fold(String::new(), |mut text, part| {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
+use crate::api::methods::sending::Sends;
 use crate::config::Safety;
 use crate::config::safety::Way;
 use crate::config::variables::{BULK_LIMIT, CONFIRM};
@@ -76,6 +77,8 @@ pub struct Entry<'e> {
     pub task: Option<&'e str>,
     /// What else the call addresses: its node, its storage.
     pub touches: Vec<Touch>,
+    /// What the action sends.
+    pub sends: Sends,
     /// Seconds to wait for the end of a task.
     pub wait_s: u64,
 }
@@ -171,7 +174,7 @@ impl Gate {
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
         if let Some(guest) = &entry.guest {
-            let reader = Reach::new(fleet, entry.cluster, reading(), Some(guest.clone()), 0);
+            let reader = Reach::new(fleet, entry.cluster, reading(&[]), Some(guest.clone()), 0);
             protect::call(&reader, entry.tool, entry.mark, guest)?;
         }
         let mut planned = None;
@@ -199,6 +202,7 @@ impl Gate {
             .map(|upid| Touch::Task((*upid).to_string()));
         let grant = Grant {
             mark: entry.mark,
+            sends: entry.sends,
             touches: guest.chain(task).chain(entry.touches).collect(),
             shared: shared.unwrap_or_default(),
             writing: Some(Writing {
@@ -224,7 +228,8 @@ impl Gate {
         let cluster = fleet.cluster_name(entry.cluster);
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
-        let reader = Reach::new(fleet, entry.cluster, reading(), entry.guest.clone(), 0);
+        let reads = reading(entry.sends);
+        let reader = Reach::new(fleet, entry.cluster, reads, entry.guest.clone(), 0);
         let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {
             How::Unasked => Ok(Answered::As(plan(&reader)?, Confirmed::Off)),
@@ -348,8 +353,9 @@ impl Gate {
         fleet: &'f Fleet,
         clusters: Vec<usize>,
         one: bool,
+        sends: Sends,
     ) -> FleetReach<'f> {
-        FleetReach::new(fleet, clusters, one)
+        FleetReach::new(fleet, clusters, one, sends)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod fleet;
 mod identity;
+mod own;
 mod permit;
 mod rows;
 mod shared;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use super::{access, protect, volumes};
 use crate::api::mark::Mark;
+use crate::api::methods::sending::Sends;
 use crate::api::methods::{Shared, Touch, Weight};
 use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
@@ -44,6 +46,8 @@ const UNCHECKED: &str = "the cluster does not serve its API description, so that
 /// What the gate allowed for one call.
 pub(super) struct Grant<'a> {
     pub(super) mark: Mark,
+    /// The methods that its action names.
+    pub(super) sends: Sends,
     pub(super) touches: Vec<Touch>,
     /// The volumes of other guests that were shown in its plan, and confirmed.
     pub(super) shared: Vec<Shared>,
@@ -117,10 +121,15 @@ impl<'a> Reach<'a> {
     /// Sends one request.
     ///
     /// # Errors
-    /// It weighs more than the call declared, touches something else, or is a write that the token
-    /// may not do: nothing is sent. Otherwise whatever the cluster makes of it.
+    /// The call's action does not name it; it weighs more than the call declared, touches something
+    /// else, or is a write that the token may not do: nothing is sent. Otherwise whatever the cluster
+    /// makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        let weight = self.allow(request)?;
+        self.send_of(request, self.grant.sends)
+    }
+
+    fn send_of(&self, request: &Request, sends: Sends) -> Result<Reply, Error> {
+        let weight = self.allow(request, sends)?;
         if request.verb != Verb::Get {
             self.before_write(request, &weight)?;
         }
@@ -166,7 +175,11 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// As [`Reach::send`].
     pub fn read_bytes(&self, request: &Request) -> Result<Body, Error> {
-        self.allow(request)?;
+        self.bytes_of(request, self.grant.sends)
+    }
+
+    fn bytes_of(&self, request: &Request, sends: Sends) -> Result<Body, Error> {
+        self.allow(request, sends)?;
         if request.verb != Verb::Get {
             return Err(Error::internal(format!("`{}` is no read", request.line())));
         }
@@ -178,8 +191,12 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// As [`Reach::send`].
     pub fn resources(&self, found: &mut dyn FnMut(&Resource)) -> Result<(), Error> {
+        self.resources_of(found, self.grant.sends)
+    }
+
+    fn resources_of(&self, found: &mut dyn FnMut(&Resource), sends: Sends) -> Result<(), Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
-        let body = self.read_bytes(&request)?;
+        let body = self.bytes_of(&request, sends)?;
         resource::each(&body, found)
             .map_err(|cause| Error::no_answer(self.cluster_name(), &request.line(), cause))
     }
@@ -218,7 +235,14 @@ impl<'a> Reach<'a> {
         Ok(())
     }
 
-    fn allow(&self, request: &Request) -> Result<Weight, Error> {
+    fn allow(&self, request: &Request, sends: Sends) -> Result<Weight, Error> {
+        let mut named = sends.iter().copied().flatten();
+        if !named.any(|sending| sending.takes(request)) {
+            let line = request.line();
+            return Err(Error::internal(format!(
+                "`{line}` is nothing that this call sends"
+            )));
+        }
         let weight = self.weighed(request)?;
         let what = format!("`{}`", request.line());
         self.may_share(request, &weight)?;
@@ -412,9 +436,10 @@ impl<'a> Reach<'a> {
 }
 
 /// What a read is allowed.
-pub(super) fn reading() -> Grant<'static> {
+pub(super) fn reading(sends: Sends) -> Grant<'static> {
     Grant {
         mark: Mark::READ,
+        sends,
         touches: Vec::new(),
         shared: Vec::new(),
         writing: None,

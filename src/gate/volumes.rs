@@ -74,7 +74,7 @@ fn held(reach: &Reach, at: [&str; 3], snapshot: &str, held: &Held) -> Result<Vec
         Held::All => {
             let [node, kind, vmid] = at;
             let path = "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config";
-            let config = reach.get(path, &[node, kind, vmid, snapshot])?;
+            let config = reach.look_at(path, &[node, kind, vmid, snapshot])?;
             Ok(in_config(&config))
         }
     }
@@ -200,7 +200,8 @@ fn users(
 /// Whose a volume is by the storage's own list, and whose linked clones stand on it.
 fn listed(reach: &Reach, node: &str, storage: &str, volume: &str) -> Result<Vec<u32>, Error> {
     let path = "/nodes/{node}/storage/{storage}/content";
-    let rows = reach.rows_at(path, &[node, storage], "volid")?;
+    let request = Request::new(Verb::Get, path, &[node, storage])?;
+    let rows = reach.look_through(&request, "volid")?;
     let is_it = |row: &&Value| row.get("volid").and_then(Value::as_str) == Some(volume);
     let rows = rows.iter();
     let rows = rows.filter(|row| is_it(row) || volume::is_clone_of(row, volume));

@@ -7,6 +7,7 @@ use super::locate::{Located, addressed, clusters, locate};
 use super::offer::{self, Offered};
 use super::{Body, Run, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
+use crate::api::methods::sending::Sends;
 use crate::api::upid::Upid;
 use crate::config::watch::Watch;
 use crate::error::{Code, Error};
@@ -130,6 +131,9 @@ fn on_fleet(
     run: fn(&FleetReach, &Args) -> Body,
 ) -> Body {
     let (clusters, decision) = clusters(&desk.fleet, tool, args, injected)?;
+    let sends = tool
+        .action(args)
+        .map_or(&[] as Sends, |action| action.sends);
     let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
     match (&decision, injected.cluster.as_deref()) {
         (Some(decision), _) => note(trail, &desk.fleet, decision),
@@ -138,7 +142,7 @@ fn on_fleet(
     }
     let reach = desk
         .gate
-        .enter_fleet(&desk.fleet, clusters, one || decision.is_some());
+        .enter_fleet(&desk.fleet, clusters, one || decision.is_some(), sends);
     let body = run(&reach, args)?;
     let mut answer = match decision {
         Some(decision) => decided(&desk.fleet, &decision),
@@ -206,6 +210,9 @@ fn at(
     run: &dyn Fn(&Reach) -> Body,
 ) -> Result<Outcome, Error> {
     let mark = tool.mark(args);
+    let sends = tool
+        .action(args)
+        .map_or(&[] as Sends, |action| action.sends);
     note(trail, &desk.fleet, &located.decision);
     let touches = addressed(tool, args)?;
     let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
@@ -220,6 +227,7 @@ fn at(
             guest: located.guest.clone(),
             task: located.task.as_ref().map(Upid::as_str),
             touches: touches.clone(),
+            sends,
             wait_s: injected.wait_s,
         };
         desk.gate.enter(&desk.fleet, entry, plan)

@@ -16,6 +16,7 @@ mod taken;
 use serde_json::{Map, Value};
 
 use crate::api::mark::Mark;
+use crate::api::methods::sending::Sends;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
@@ -30,7 +31,8 @@ pub struct Tool {
     pub title: &'static str,
     /// For the model: what it does, what it returns, when another tool is the better one.
     pub about: &'static str,
-    pub marks: Marks,
+    /// What its calls send, and so what they may do.
+    pub actions: Actions,
     /// What the call addresses, which decides the cluster.
     pub subject: Subject,
     /// Without `cluster`, `confirm` and `wait`, which are injected.
@@ -58,13 +60,29 @@ pub struct Toolset {
 /// Reads what a plan shows. It can send nothing but GET.
 pub type PlanFn = fn(&Reach, &Args) -> Result<Plan, Error>;
 
-/// The marks of a tool's calls.
-pub enum Marks {
-    Always(Mark),
+/// One of the things that a tool does.
+#[derive(Clone, Copy)]
+pub struct Action {
+    /// The word in `action`; empty where there is but one.
+    pub word: &'static str,
+    pub sends: Sends,
+}
+
+/// What a tool does.
+pub enum Actions {
+    One(Sends),
     /// By the word in `action`.
-    ByAction(&'static [(&'static str, Mark)]),
-    /// By a function of the arguments; first all the marks that it can give.
-    ByArguments(&'static [Mark], fn(&Args) -> Mark),
+    ByWord(&'static [Action]),
+    /// By a function of the arguments, which gives the word of one of them.
+    ByArguments(&'static [Action], fn(&Args) -> &'static str),
+}
+
+impl Action {
+    /// All that it sends in one mark.
+    pub fn mark(&self) -> Mark {
+        let sends = self.sends.iter().copied().flatten();
+        sends.fold(Mark::READ, |mark, sending| mark.or(sending.mark()))
+    }
 }
 
 /// The one thing that a call addresses.
@@ -114,25 +132,41 @@ impl Tool {
             .unwrap_or(self.about)
     }
 
+    /// What it does, each thing once.
+    pub fn actions(&self) -> Vec<Action> {
+        match self.actions {
+            Actions::One(sends) => vec![Action { word: "", sends }],
+            Actions::ByWord(actions) | Actions::ByArguments(actions, _) => actions.to_vec(),
+        }
+    }
+
+    /// The words of `action`; nothing where it takes none.
+    pub fn words(&self) -> Option<&'static [Action]> {
+        match self.actions {
+            Actions::ByWord(actions) => Some(actions),
+            Actions::One(_) | Actions::ByArguments(..) => None,
+        }
+    }
+
+    /// What a call with these arguments does; nothing where none of its words is meant.
+    pub fn action(&self, args: &Args) -> Option<Action> {
+        let word = match self.actions {
+            Actions::One(_) => "",
+            Actions::ByWord(_) => args.text("action")?,
+            Actions::ByArguments(_, of) => of(args),
+        };
+        self.actions().into_iter().find(|one| one.word == word)
+    }
+
     /// The mark of a call with these arguments.
     pub fn mark(&self, args: &Args) -> Mark {
-        match self.marks {
-            Marks::Always(mark) => mark,
-            Marks::ByAction(actions) => actions
-                .iter()
-                .find(|(action, _)| args.text("action") == Some(action))
-                .map_or_else(|| self.heaviest(), |(_, mark)| *mark),
-            Marks::ByArguments(_, of) => of(args),
-        }
+        let action = self.action(args);
+        action.map_or_else(|| self.heaviest(), |action| action.mark())
     }
 
     /// Every mark that a call of it can have.
     pub fn possible(&self) -> Vec<Mark> {
-        match self.marks {
-            Marks::Always(mark) => vec![mark],
-            Marks::ByAction(actions) => actions.iter().map(|(_, mark)| *mark).collect(),
-            Marks::ByArguments(marks, _) => marks.to_vec(),
-        }
+        self.actions().iter().map(Action::mark).collect()
     }
 
     /// All its marks in one: what annotations show.

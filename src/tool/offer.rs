@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Marks, Tool, Toolset};
+use super::{Action, Tool, Toolset};
 use crate::api::effect::Effect;
 use crate::api::mark::Mark;
 use crate::config::Config;
@@ -39,11 +39,9 @@ impl Offered {
 
     /// The words of `action` that some cluster allows; nothing where marks go by something else.
     pub fn actions(&self) -> Option<Vec<&'static str>> {
-        let Marks::ByAction(actions) = self.tool.marks else {
-            return None;
-        };
-        let allowed = actions.iter().filter(|(_, mark)| mark.effect <= self.level);
-        Some(allowed.map(|(action, _)| *action).collect())
+        let actions = self.tool.words()?.iter();
+        let allowed = actions.filter(|action| action.mark().effect <= self.level);
+        Some(allowed.map(|action| action.word).collect())
     }
 
     /// The marks that a call can have.
@@ -103,14 +101,10 @@ pub fn check(
         error.hint = hint;
         return Err(error);
     }
-    let action = arguments.get("action").and_then(Value::as_str);
-    let least = match tool.marks {
-        Marks::ByAction(actions) => actions
-            .iter()
-            .find(|(name, _)| Some(*name) == action)
-            .map(|(_, mark)| mark.effect),
-        _ => None,
-    };
+    let word = arguments.get("action").and_then(Value::as_str);
+    let of_word = |action: &&Action| Some(action.word) == word;
+    let action = tool.words().and_then(|all| all.iter().find(of_word));
+    let least = action.map(|action| action.mark().effect);
     let marks = tool.possible().into_iter().map(|mark| mark.effect);
     let least = least.or_else(|| marks.min()).unwrap_or(Effect::Read);
     allowed(config, tool, least)

@@ -3,11 +3,19 @@
 
 use serde_json::Value;
 
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
 use crate::text::printable;
+
+/// What [`Current::read`] and [`Current::unlocked`] send.
+pub const READS: &[Sending] = &[
+    sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
+    sending::get("/nodes/{node}/tasks"),
+];
 
 const WORD_MAX_CHARS: usize = 40;
 

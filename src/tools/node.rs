@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fleet::{Gaps, cut, percent, unseen};
 use crate::api::loose;
 use crate::api::loose::number;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
 use crate::fleet::resource::{Resource, Sort};
@@ -21,7 +21,7 @@ use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{
     self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, says_something,
 };
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];
 
@@ -48,7 +48,7 @@ const LIST: Tool = Tool {
     name: "node_list",
     title: "List nodes",
     about: "Lists the nodes of one cluster or `all`: status, CPU, memory, uptime, guests.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],
@@ -61,7 +61,12 @@ const GET: Tool = Tool {
     name: "node_get",
     title: "Show a node",
     about: "Shows a node: status, version, CPU, load, memory; by `include` what is on it.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[
+        sending::get("/cluster/resources"),
+        sending::get("/nodes/{node}/status"),
+        sending::get("/nodes/{node}/network"),
+        sending::get("/nodes/{node}/tasks"),
+    ]]),
     subject: Subject::Node,
     params: &[
         Param::new("node", Kind::Word(Word::Node), "its name"),

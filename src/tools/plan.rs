@@ -8,6 +8,8 @@ use super::backup::archives::Archive;
 use super::backup::of_guest::Backups;
 use super::disks::{self, Disk};
 use crate::api::loose::flag;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
 use crate::error::Error;
@@ -18,6 +20,15 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::rows::says_something;
 use crate::wait;
+
+/// What [`of_guest`] sends.
+pub const READS: &[Sending] = &[
+    sending::get("/cluster/resources"),
+    sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+    sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
+    sending::get("/nodes/{node}/{kind}/{vmid}/snapshot"),
+    sending::get("/nodes/{node}/storage/{storage}/content"),
+];
 
 /// How long a plan looks for linked clones, in seconds, all storages together.
 const CLONES_LIMIT_S: u64 = 5;

@@ -4,11 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::error::Error;
 use crate::fleet::index::{Guest, Kind};
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::wait::{self, Wake};
+
+/// What [`now`] and [`started`] send.
+pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/status/current")];
 
 /// How long a guest is given to start, in seconds: behind another order the start is a task of its
 /// own.

@@ -70,10 +70,10 @@ fn aims(tool: &Tool) -> Vec<Aim> {
         mark,
     };
     let given = |name: &str, value: Value| Object::from_iter([(name.to_string(), value)]);
-    if let proxmox_mcp::tool::Marks::ByAction(actions) = tool.marks {
+    if let Some(actions) = tool.words() {
         let each = actions.iter();
         return each
-            .map(|(action, mark)| aim(action, given("action", json!(action)), *mark))
+            .map(|one| aim(one.word, given("action", json!(one.word)), one.mark()))
             .collect();
     }
     let marks = tool.possible();

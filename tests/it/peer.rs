@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::api::mark::Mark;
+use proxmox_mcp::api::methods::sending::{self, Sending};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Offer};
@@ -16,7 +17,7 @@ use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;
 use proxmox_mcp::tool::call::Outcome;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::{Kind, Param, Word};
-use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tool::{Action, Actions, Run, Subject, Tool};
 use proxmox_mcp::tools::Toolset;
 use proxmox_mcp::wait::{self, Wake};
 use serde_json::value::RawValue;
@@ -34,12 +35,12 @@ pub(crate) enum Way {
 
 pub(crate) const WAYS: [Way; 2] = [Way::Pipe, Way::Socket];
 
-const fn tool(name: &'static str, subject: Subject, marks: Marks) -> Tool {
+const fn tool(name: &'static str, subject: Subject, actions: Actions) -> Tool {
     Tool {
         name,
         title: "For the tests",
         about: "Does what its name says.",
-        marks,
+        actions,
         subject,
         params: &[],
         answer: &[("items", "array")],
@@ -49,17 +50,20 @@ const fn tool(name: &'static str, subject: Subject, marks: Marks) -> Tool {
     }
 }
 
+/// Nothing is sent here: it stands for what a tool weighs.
+const WRITE: Sending = sending::post("/nodes/{node}/{kind}");
+const READS: Actions = Actions::One(&[]);
+const OPERATES: Actions = Actions::One(&[&[WRITE.weighing(Mark::OPERATE)]]);
+const CUTS_OFF: Actions = Actions::One(&[&[WRITE.weighing(Mark::OPERATE.interrupts())]]);
+const DOES_ALL: Actions = Actions::One(&[&[WRITE.weighing(Mark::FULL)]]);
+
 static TOOLS: [Tool; 7] = [
-    tool("echo", Subject::List, Marks::Always(Mark::READ)),
-    tool("sleeper", Subject::Fleet, Marks::Always(Mark::READ)),
-    tool("stubborn", Subject::List, Marks::Always(Mark::READ)),
-    tool("refuser", Subject::Node, Marks::Always(Mark::OPERATE)),
-    tool(
-        "quitter",
-        Subject::Task,
-        Marks::Always(Mark::OPERATE.interrupts()),
-    ),
-    tool("flood", Subject::Guest, Marks::Always(Mark::FULL)),
+    tool("echo", Subject::List, READS),
+    tool("sleeper", Subject::Fleet, READS),
+    tool("stubborn", Subject::List, READS),
+    tool("refuser", Subject::Node, OPERATES),
+    tool("quitter", Subject::Task, CUTS_OFF),
+    tool("flood", Subject::Guest, DOES_ALL),
     Tool {
         params: &[
             Param::new("guest", Kind::Guest, ""),
@@ -78,7 +82,16 @@ static TOOLS: [Tool; 7] = [
         ..tool(
             "everything",
             Subject::Guest,
-            Marks::ByAction(&[("look", Mark::READ), ("take", Mark::CHANGE.asks())]),
+            Actions::ByWord(&[
+                Action {
+                    word: "look",
+                    sends: &[],
+                },
+                Action {
+                    word: "take",
+                    sends: &[&[WRITE.weighing(Mark::CHANGE.asks())]],
+                },
+            ]),
         )
     },
 ];

@@ -46,26 +46,37 @@ pub(crate) fn calls() -> Vec<(String, Value)> {
     calls
 }
 
-/// The tool of each call of all sessions, and the writes that clusters took of it.
-pub(crate) fn writes() -> Vec<(String, Vec<Request>)> {
-    let mut calls: Vec<(String, Vec<Request>)> = Vec::new();
+/// A call of a session, and what clusters took of it.
+pub(crate) struct Made {
+    pub(crate) tool: String,
+    pub(crate) arguments: Map<String, Value>,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// The calls of all sessions.
+pub(crate) fn made() -> Vec<Made> {
+    let mut calls: Vec<Made> = Vec::new();
     for path in files() {
         let written = fs::read_to_string(path).expect("a transcript");
         for line in written.lines() {
             if let Some(call) = line.strip_prefix("> ") {
-                let tool = call.split(' ').next().unwrap_or_default();
-                calls.push((tool.to_string(), Vec::new()));
+                let (tool, arguments) = call.split_once(' ').unwrap_or((call, ""));
+                calls.push(Made {
+                    tool: tool.to_string(),
+                    arguments: serde_json::from_str(arguments).unwrap_or_default(),
+                    requests: Vec::new(),
+                });
             }
             let sent = line.strip_prefix("@ ").and_then(sent);
-            if let (Some(request), Some((_, writes))) = (sent, calls.last_mut()) {
-                writes.push(request);
+            if let (Some(request), Some(call)) = (sent, calls.last_mut()) {
+                call.requests.push(request);
             }
         }
     }
     calls
 }
 
-/// The write of a line such as `production PUT /nodes/pve1/qemu/100/config {"cores":2}`.
+/// The request of a line such as `production PUT /nodes/pve1/qemu/100/config {"cores":2}`.
 fn sent(line: &str) -> Option<Request> {
     let mut words = line.splitn(4, ' ').skip(1);
     let (method, path) = (words.next()?, words.next()?);
@@ -73,13 +84,15 @@ fn sent(line: &str) -> Option<Request> {
     if rest.contains(" -> ") || rest.starts_with("-> ") {
         return None;
     }
+    // A GET stands with its query.
+    let path = path.split('?').next().unwrap_or_default();
     let params = serde_json::from_str(rest).unwrap_or_default();
     request(method, path, params)
 }
 
-/// A write; nothing of a read.
 fn request(method: &str, path: &str, params: Map<String, Value>) -> Option<Request> {
     let verb = match method {
+        "GET" => Verb::Get,
         "POST" => Verb::Post,
         "PUT" => Verb::Put,
         "DELETE" => Verb::Delete,

@@ -158,6 +158,14 @@ impl Method {
         }
     }
 
+    /// What it weighs, where that is the same for all parameters.
+    pub(super) fn fixed(&self) -> Option<Mark> {
+        match self.mark {
+            Marked::As(mark) => Some(mark),
+            Marked::By(_) => None,
+        }
+    }
+
     pub(super) fn touches(&self, sent: &Sent) -> Vec<Touch> {
         self.touches
             .iter()

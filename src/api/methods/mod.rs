@@ -14,6 +14,7 @@ mod lets;
 mod method;
 mod network;
 mod node;
+pub mod sending;
 mod storage;
 mod touch;
 
@@ -23,6 +24,7 @@ use method::Sent;
 
 pub use lets::{Condition, Lets};
 pub use method::Method;
+pub use sending::Sending;
 pub use touch::Touch;
 
 /// What a request does, and to what.

@@ -8,7 +8,7 @@ use crate::api::mark::Mark;
 use crate::cli::client;
 use crate::config::variables::{Scope, Variable};
 use crate::fleet::query::grammar::GRAMMAR;
-use crate::tool::{Marks, Tool, Toolset};
+use crate::tool::{Tool, Toolset};
 use crate::tools::TOOLSETS;
 use crate::tools::levels::{self, LEVELS, Release};
 
@@ -92,12 +92,12 @@ fn tools() -> String {
 /// Each mark, with the actions that have it where it depends on them.
 fn marks(tool: &Tool) -> String {
     let marks: BTreeSet<String> = tool.possible().iter().map(Mark::to_string).collect();
-    let Marks::ByAction(actions) = tool.marks else {
+    let Some(actions) = tool.words() else {
         return Vec::from_iter(marks).join(" or ");
     };
     let with = |mark: &String| {
-        let those = actions.iter().filter(|(_, one)| one.to_string() == *mark);
-        let those: Vec<&str> = those.map(|(action, _)| *action).collect();
+        let those = actions.iter().filter(|one| one.mark().to_string() == *mark);
+        let those: Vec<&str> = those.map(|action| action.word).collect();
         format!("{mark}: {}", those.join(", "))
     };
     marks.iter().map(with).collect::<Vec<_>>().join("; ")

@@ -123,5 +123,5 @@ fn read(
     if let Some((name, value)) = param {
         request = request.with(name, value);
     }
-    Ok(reach.send(&request)?.data)
+    Ok(reach.look(&request)?.data)
 }

@@ -39,7 +39,7 @@ impl Facts {
         let path = "/nodes/{node}/{kind}/{vmid}/pending";
         let request = Request::new(Verb::Get, path, &values)?;
         // It is small, and kept for the length of a check only.
-        match reach.send(&request)?.data.let_go() {
+        match reach.look(&request)?.data.let_go() {
             Value::Array(rows) => Ok(Some(Facts::of(rows, at, guest.vmid))),
             _ => Err(Error::no_answer(
                 reach.cluster_name(),

@@ -141,7 +141,7 @@ fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
 /// The guests of the cluster that are `wanted`, by node and kind.
 fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind) -> bool) -> Result<Vec<Found>, Error> {
     let mut found = Vec::new();
-    reach.resources(&mut |row| {
+    reach.look_over(&mut |row| {
         let kind = match row.sort() {
             Sort::Vm => Kind::Qemu,
             Sort::Container => Kind::Lxc,
@@ -172,7 +172,7 @@ pub(super) fn place(reach: &Reach, guest: &Found) -> Result<Option<At>, Error> {
         return Ok(Some(At { node, kind }));
     }
     let mut found = None;
-    reach.resources(&mut |row| {
+    reach.look_over(&mut |row| {
         let kind = match row.sort() {
             Sort::Vm => Kind::Qemu,
             Sort::Container => Kind::Lxc,
@@ -212,7 +212,8 @@ pub(super) fn members_within(reach: &Reach, pool: &str) -> Result<Option<Vec<u32
         return Ok(None);
     };
     let within = format!("{pool}/");
-    for row in reach.rows_at("/pools", &[], "poolid")? {
+    let pools = Request::new(Verb::Get, "/pools", &[])?;
+    for row in reach.look_through(&pools, "poolid")? {
         let name = row.get("poolid").and_then(Value::as_str);
         if let Some(name) = name.filter(|name| name.starts_with(&within)) {
             vmids.extend(members(reach, name)?.unwrap_or_default());
@@ -229,7 +230,7 @@ fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
     } else {
         Request::new(Verb::Get, "/pools/{poolid}", &[pool])?
     };
-    let data = match reach.send(&request) {
+    let data = match reach.look(&request) {
         Ok(reply) => reply.data,
         // Whoever may not read the pool is told that, whether it exists or not.
         Err(error) if error.code == Code::Proxmox && error.cause.contains("does not exist") => {

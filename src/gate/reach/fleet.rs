@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{Reach, reading};
+use crate::api::methods::sending::Sends;
 use crate::config::Cluster;
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -17,6 +18,8 @@ use crate::room::{self, Kept, NoRoom};
 pub struct FleetReach<'a> {
     fleet: &'a Fleet,
     clusters: Vec<usize>,
+    /// What the action sends.
+    sends: Sends,
     /// Whether the caller meant one cluster: then its failure is the call's.
     one: bool,
     asked: RefCell<BTreeSet<usize>>,
@@ -30,10 +33,12 @@ impl<'a> FleetReach<'a> {
         fleet: &'a Fleet,
         clusters: Vec<usize>,
         one: bool,
+        sends: Sends,
     ) -> FleetReach<'a> {
         FleetReach {
             fleet,
             clusters,
+            sends,
             one,
             asked: RefCell::default(),
             failed: RefCell::new(Vec::new()),
@@ -85,11 +90,11 @@ impl<'a> FleetReach<'a> {
         hurried: bool,
         work: impl Fn(&Reach) -> Result<T, Error> + Sync,
     ) -> Result<Vec<(&str, T)>, Error> {
-        let fleet = self.fleet;
+        let (fleet, sends) = (self.fleet, self.sends);
         self.asked.borrow_mut().extend(&clusters);
         let ask = |cluster| {
             let (found, bytes) =
-                room::work(|| work(&Reach::new(fleet, cluster, reading(), None, 0)));
+                room::work(|| work(&Reach::new(fleet, cluster, reading(sends), None, 0)));
             let kept = Kept::new(bytes).map_err(|why| too_much(fleet, cluster, bytes, why));
             found.and_then(|found| Ok((found, kept?)))
         };

@@ -52,7 +52,8 @@ impl Reach<'_> {
         };
         if key == "hostname" {
             // It may be one that waits for a restart; the status has the present one.
-            return self.get_of_guest("/status/current").map(|_| reply);
+            let request = self.on_guest(Verb::Get, "/status/current", &[])?;
+            return self.look(&request).map(|_| reply);
         }
         self.fleet.learn(self.cluster, guest.vmid, now);
         self.fleet.forget(self.cluster);

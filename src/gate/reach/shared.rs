@@ -121,6 +121,6 @@ impl Reach<'_> {
             return Ok(config.clone());
         }
         // It is small, and kept for the length of a check only.
-        Ok(self.send(&request)?.data.let_go())
+        Ok(self.look(&request)?.data.let_go())
     }
 }

@@ -36,7 +36,7 @@ impl Reach<'_> {
             .map_err(|cause| Error::no_answer(self.cluster_name(), "a task", cause).unknown())?;
         let ended = self.watch(&upid, Source::Cluster, time)?.succeeded();
         let state = ended.map_err(|error| {
-            holder::told_of_task(error, &|request: &Request| self.send(request))
+            holder::told_of_task(error, &|request: &Request| self.look(request))
         })?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
@@ -49,7 +49,7 @@ impl Reach<'_> {
     /// # Errors
     /// The call was withdrawn; the task cannot be looked at; nobody but the caller knows of it.
     pub fn watch(&self, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
-        let send = |request: &Request| self.send(request);
+        let send = |request: &Request| self.look(request);
         let state = task::follow(&send, self.cluster_name(), upid, source, time)?;
         // The end of a task is when things have moved.
         self.fleet.forget(self.cluster);
@@ -61,7 +61,7 @@ impl Reach<'_> {
     /// # Errors
     /// The log cannot be read.
     pub fn log_tail(&self, upid: &Upid, lines: u64) -> Result<Vec<String>, Error> {
-        let send = |request: &Request| self.send(request);
+        let send = |request: &Request| self.look(request);
         task::log_tail(&send, self.cluster_name(), upid, lines)
     }
 }

@@ -106,7 +106,7 @@ impl<'s> Search<'s> {
             None => {
                 let vmid = guest.vmid.to_string();
                 let request = pending(&guest.node, guest.kind.name(), &vmid)?;
-                let rows = self.reach.rows(&request, "key")?;
+                let rows = self.reach.look_through(&request, "key")?;
                 self.read.push((guest.vmid, volumes_in(&rows)));
                 self.read.len() - 1
             }
@@ -144,7 +144,7 @@ impl Known {
             guests: Vec::new(),
             storages: Vec::new(),
         };
-        reach.resources(&mut |row| {
+        reach.look_over(&mut |row| {
             let kind = match row.sort() {
                 Sort::Vm => Kind::Qemu,
                 Sort::Container => Kind::Lxc,

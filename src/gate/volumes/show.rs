@@ -86,7 +86,11 @@ impl Heavier {
     /// As [`Reach::send`].
     pub(crate) fn plan(&self, reach: &Reach) -> Result<Plan, Error> {
         let own = reach.guest().ok();
-        let config = own.map(|_| reach.get_of_guest("/config")).transpose()?;
+        let config = own.map(|guest| {
+            let vmid = guest.vmid.to_string();
+            reach.config_of([&guest.node, guest.kind.name(), &vmid])
+        });
+        let config = config.transpose()?;
         let digest = config.as_ref().and_then(|config| config.get("digest"));
         let vmid = self.makes.or(own.map(|guest| guest.vmid));
         let mut shown = Map::new();

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use crate::api::loose::{flag, number};
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
@@ -18,6 +20,12 @@ use crate::room;
 use crate::text::printable;
 use crate::tool::rows::ROW_BYTES;
 use crate::wait;
+
+/// What [`places`] and [`ask`] send.
+pub const READS: &[Sending] = &[
+    sending::get("/cluster/resources"),
+    sending::get("/nodes/{node}/storage/{storage}/content"),
+];
 
 /// How long one storage of several may take.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(5);

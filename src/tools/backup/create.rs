@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use super::stores;
 use super::stores::Stores;
 use crate::api::loose::flag;
 use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::api::upid;
 use crate::error::Error;
@@ -13,7 +15,8 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;
 use crate::tools::guest::change::ended;
@@ -33,7 +36,39 @@ pub(super) const CREATE: Tool = Tool {
     name: "backup_create",
     title: "Back up a guest",
     about: "Backs up a guest now, pruning nothing. Modes `suspend` and `stop` interrupt it.",
-    marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
+    actions: Actions::ByArguments(
+        &[
+            Action {
+                word: "snapshot",
+                sends: &[
+                    stores::READS,
+                    current::READS,
+                    quorum::READS,
+                    &[
+                        sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+                        sending::get("/nodes/{node}/tasks/{upid}/log"),
+                        sending::post("/nodes/{node}/vzdump").weighing(Mark::OPERATE),
+                    ],
+                ],
+            },
+            Action {
+                word: "suspend",
+                sends: &[
+                    stores::READS,
+                    current::READS,
+                    quorum::READS,
+                    &[
+                        sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+                        sending::get("/nodes/{node}/tasks/{upid}/log"),
+                        sending::post("/nodes/{node}/vzdump").weighing(Mark::OPERATE.interrupts()),
+                    ],
+                ],
+            },
+        ],
+        way,
+    ),
     subject: Subject::Guest,
     params: &[
         GUEST,
@@ -70,10 +105,10 @@ pub(super) const CREATE: Tool = Tool {
     run: Run::Steps(create),
 };
 
-fn mark(args: &Args) -> Mark {
+fn way(args: &Args) -> &'static str {
     match args.text("mode") {
-        None | Some("snapshot") => Mark::OPERATE,
-        Some(_) => Mark::OPERATE.interrupts(),
+        None | Some("snapshot") => "snapshot",
+        Some(_) => "suspend",
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::archives::{self, Archive};
-use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::gate::reach::{FleetReach, Reach};
@@ -12,7 +11,7 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row, SINCE};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::disks;
 use crate::tools::fleet::none_named;
 
@@ -39,7 +38,7 @@ pub(super) const LIST: Tool = Tool {
     name: "backup_list",
     title: "List backups",
     about: "Lists backups, newest first. `vmid` is the guest's on the cluster that made it.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[archives::READS]),
     subject: Subject::List,
     params: &[
         Param::new("guest", Kind::Guest, "VMID or name; its backups only").optional(),

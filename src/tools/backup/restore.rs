@@ -4,9 +4,12 @@ use serde_json::{Map, Value};
 
 use super::archives::{self, Archive};
 use super::over;
+use super::source;
 use super::source::{Source, Target};
+use super::stores;
 use crate::api::loose;
 use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
 use crate::fleet::index::Kind as GuestKind;
@@ -14,22 +17,56 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::guest::change::ended;
+use crate::tools::guest::vmid;
 use crate::tools::guest::{NAME_MAX_CHARS, kept, place};
+use crate::tools::plan;
 use crate::tools::state::{self, At};
 
 /// How often another VMID is tried where somebody else was faster.
 const VMIDS_MAX: usize = 5;
 const VMID_LEAST: i64 = 100;
 const VMID_MOST: i64 = 999_999_999;
-const OVERWRITES: Mark = Mark::FULL.interrupts().destroys();
+const NEW: &str = "new";
+const OVER: &str = "over";
 
 pub(super) const RESTORE: Tool = Tool {
     name: "backup_restore",
     title: "Restore a backup",
     about: "Restores a backup as a new guest; with `guest` over that stopped guest, whose disks are lost: this asks first.",
-    marks: Marks::ByArguments(&[Mark::CHANGE, OVERWRITES], mark),
+    actions: Actions::ByArguments(
+        &[
+            Action {
+                word: NEW,
+                sends: &[
+                    stores::READS,
+                    archives::READS,
+                    source::READS,
+                    vmid::READS,
+                    kept::READS,
+                    state::READS,
+                    &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
+                ],
+            },
+            Action {
+                word: OVER,
+                sends: &[
+                    stores::READS,
+                    archives::READS,
+                    source::READS,
+                    plan::READS,
+                    current::READS,
+                    kept::READS,
+                    state::READS,
+                    &[sending::post("/nodes/{node}/{kind}")
+                        .weighing(Mark::FULL.interrupts().destroys())],
+                ],
+            },
+        ],
+        way,
+    ),
     subject: Subject::GuestOrStorage {
         storage: "archive",
         new: "name",
@@ -69,11 +106,10 @@ pub(super) const RESTORE: Tool = Tool {
     run: Run::Steps(restore),
 };
 
-fn mark(args: &Args) -> Mark {
-    if args.has("guest") {
-        OVERWRITES
-    } else {
-        Mark::CHANGE
+fn way(args: &Args) -> &'static str {
+    match args.has("guest") {
+        true => OVER,
+        false => NEW,
     }
 }
 

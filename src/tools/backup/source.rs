@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::archives::{self, Archive, Name};
 use super::stores::Stores;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
 use crate::fleet::index::Kind;
@@ -12,6 +14,9 @@ use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tools::disks;
+
+/// What [`Source::find`] sends of its own.
+pub const READS: &[Sending] = &[sending::get("/nodes/{node}/vzdump/extractconfig")];
 
 /// So many other archives are named where one is not found.
 const OTHERS_SHOWN_MAX: usize = 5;

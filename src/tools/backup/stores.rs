@@ -3,11 +3,16 @@
 use serde_json::Value;
 
 use crate::api::loose::flag;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::registry::Named;
 use crate::gate::reach::Reach;
 use crate::text::printable;
+
+/// What [`Stores::read`] sends.
+pub const READS: &[Sending] = &[sending::get("/nodes/{node}/storage")];
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 /// Where Proxmox's installer puts disks.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::check::{self, Checked};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::config::{Cluster, Config};
 use crate::error::{Code, Error};
 use crate::gate::reach::FleetReach;
@@ -12,7 +12,8 @@ use crate::proxmox::settings::Trust;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::fleet::quorum;
 
 const COLUMNS: &[&str] = &[
     "cluster",
@@ -37,7 +38,7 @@ pub(super) const LIST: Tool = Tool {
     name: "cluster_list",
     title: "List clusters",
     about: "Lists the configured clusters: endpoints, region, tier, patterns. `check` asks each: trust, token, version, quorum, latency, missing privileges.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[quorum::READS, &[sending::get("/version")]]),
     subject: Subject::Fleet,
     params: &[
         Param::new("check", Kind::Bool, "ask each; else nothing is asked").optional(),

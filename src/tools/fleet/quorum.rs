@@ -3,8 +3,13 @@
 use serde_json::Value;
 
 use crate::api::loose::flag;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::error::Error;
 use crate::gate::reach::Reach;
+
+/// What [`read`] and [`held`] send.
+pub const READS: &[Sending] = &[sending::get("/cluster/status")];
 
 /// What the members of a cluster say of their majority.
 #[derive(Debug, PartialEq)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::group::{self, Groups};
 use super::row::{self, COLUMNS};
 use super::{Gaps, cut, unseen};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::error::{Code, Error};
 use crate::fleet::query::Query;
 use crate::fleet::query::grammar;
@@ -24,7 +24,7 @@ use crate::tool::leading::Leading;
 use crate::tool::order::{Order, Rank, SORT};
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 
 const QUERY_MAX_CHARS: usize = 1000;
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
@@ -53,7 +53,7 @@ pub(super) const SEARCH: Tool = Tool {
             `type:guest|vm|container|node|storage|pool`, `name:`, `id:100-199`, `status:`, \
             `cluster:`, `node:`, `tag:`, `pool:`, `template:yes`, `cpu>80%`, `mem>90%`, \
             `memory>=8G`, `disk>85%`, `uptime<1h`; `*` is a wildcard, `-` negates.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::Fleet,
     params: &[
         Param::new(

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{Gaps, unseen};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::error::Error;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::tool::args::Args;
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 
 use super::quorum::{self, Quorum};
 use super::tally::Tally;
@@ -32,7 +32,7 @@ pub(super) const SUMMARY: Tool = Tool {
     name: "fleet_summary",
     title: "Summarise all clusters",
     about: "Tells how all clusters are: nodes, quorum, guests, capacity and use, full storages; what needs attention comes first.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[quorum::READS, &[sending::get("/cluster/resources")]]),
     subject: Subject::Fleet,
     params: &[LIMIT, CURSOR],
     answer: &[("all", "object"), ("items", "array")],

@@ -5,12 +5,37 @@ use serde_json::{Map, Value};
 
 use super::encoded;
 use super::half;
+use crate::api::mark::Mark;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tools::current::Current;
+
+/// What is read around a change of a configuration.
+pub const READS: &[Sending] = &[
+    sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+    sending::get("/nodes/{node}/{kind}/{vmid}/pending"),
+];
+
+/// The writes of a configuration, as heavy at most.
+pub const fn at_once(mark: Mark) -> [Sending; 2] {
+    [
+        sending::put("/nodes/{node}/qemu/{vmid}/config").weighing(mark),
+        sending::put("/nodes/{node}/lxc/{vmid}/config").weighing(mark),
+    ]
+}
+
+/// [`at_once`], where it takes longer, of a VM by a task: see [`slow_verb`].
+pub const fn slowly(mark: Mark) -> [Sending; 2] {
+    [
+        sending::post("/nodes/{node}/qemu/{vmid}/config").weighing(mark),
+        sending::put("/nodes/{node}/lxc/{vmid}/config").weighing(mark),
+    ]
+}
 
 /// The longest value of an option that is shown, in characters.
 const VALUE_MAX_CHARS: usize = 200;

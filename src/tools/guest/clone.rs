@@ -8,7 +8,7 @@ use super::create::{NEW_NAME, NEW_VMID};
 use super::kept;
 use super::place::{self, Problems};
 use super::vmid;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::{Code, Error};
 use crate::fleet::index::{Guest, Kind as GuestKind};
@@ -17,9 +17,11 @@ use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, printable};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::disks;
+use crate::tools::snapshot::tree;
 use crate::tools::snapshot::tree::Snapshots;
 use crate::tools::state::At;
 
@@ -27,7 +29,14 @@ pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
     title: "Clone a guest",
     about: "Copies a guest or template. A template is cloned linked unless `full` or `storage` is given.",
-    marks: Marks::Always(Mark::CHANGE),
+    actions: Actions::One(&[
+        vmid::READS,
+        place::READS,
+        current::READS,
+        tree::READS,
+        kept::READS,
+        &[sending::post("/nodes/{node}/{kind}/{vmid}/clone")],
+    ]),
     subject: Subject::Copied("name"),
     params: &[
         GUEST,

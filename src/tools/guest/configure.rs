@@ -17,7 +17,8 @@ use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Unit, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::current;
 
 /// The most tags and options that one call changes.
 const NAMES_MAX: usize = 50;
@@ -26,7 +27,11 @@ pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
     about: "Changes settings of a guest; returns what changed and what is `pending` until a reboot. Not disks (guest_disk) and cards (guest_network).",
-    marks: Marks::Always(Mark::CHANGE),
+    actions: Actions::One(&[
+        change::READS,
+        current::READS,
+        &change::at_once(Mark::CHANGE),
+    ]),
     subject: Subject::Guest,
     params: &[
         GUEST,

@@ -12,6 +12,7 @@ use super::settings::{self, SETTINGS};
 use super::vmid;
 use crate::api::loose;
 use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
@@ -19,7 +20,7 @@ use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, repeated};
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Unit, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::state::{self, At};
 
 const CORES_MAX: i64 = 8192;
@@ -63,7 +64,13 @@ pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
     about: "Creates a VM, on default node, storage and bridge. From a template: guest_clone.",
-    marks: Marks::Always(Mark::CHANGE),
+    actions: Actions::One(&[
+        vmid::READS,
+        place::READS,
+        image::READS,
+        state::READS,
+        &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
+    ]),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
@@ -103,7 +110,13 @@ pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
     about: "Creates a container, unprivileged at first, with DHCP unless `settings` has `net0`.",
-    marks: Marks::Always(Mark::CHANGE),
+    actions: Actions::One(&[
+        vmid::READS,
+        place::READS,
+        image::READS,
+        state::READS,
+        &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
+    ]),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,

@@ -3,14 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::backup::archives;
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;
 use crate::tools::plan;
@@ -19,7 +21,13 @@ pub(super) const DELETE: Tool = Tool {
     name: "guest_delete",
     title: "Delete a guest",
     about: "Deletes a stopped guest with its disks and snapshots; asks first.",
-    marks: Marks::Always(Mark::FULL.destroys()),
+    actions: Actions::One(&[
+        plan::READS,
+        current::READS,
+        archives::READS,
+        quorum::READS,
+        &[sending::delete("/nodes/{node}/{kind}/{vmid}")],
+    ]),
     subject: Subject::Guest,
     params: &[
         GUEST,

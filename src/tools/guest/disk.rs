@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::property::{self, Held, Properties};
 use super::{GUEST, answer_for, change, place, unused};
 use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
@@ -15,9 +16,11 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::gib;
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::disks;
 use crate::tools::fleet::quorum;
+use crate::tools::plan;
 
 pub(super) const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 /// A size without a letter is in these.
@@ -27,12 +30,60 @@ pub(super) const DISK: Tool = Tool {
     name: "guest_disk",
     title: "Change a guest's disks",
     about: "Adds a disk (`unused0`: attaches it again), grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
-    marks: Marks::ByAction(&[
-        ("add", Mark::CHANGE),
-        ("resize", Mark::CHANGE),
-        ("move", Mark::CHANGE),
-        ("detach", Mark::CHANGE),
-        ("remove", Mark::FULL.destroys()),
+    actions: Actions::ByWord(&[
+        Action {
+            word: "add",
+            sends: &[
+                change::READS,
+                current::READS,
+                place::READS,
+                &change::slowly(Mark::CHANGE),
+            ],
+        },
+        Action {
+            word: "resize",
+            sends: &[
+                change::READS,
+                current::READS,
+                quorum::READS,
+                &[
+                    sending::put("/nodes/{node}/qemu/{vmid}/resize"),
+                    sending::put("/nodes/{node}/lxc/{vmid}/resize"),
+                ],
+            ],
+        },
+        Action {
+            word: "move",
+            sends: &[
+                change::READS,
+                current::READS,
+                place::READS,
+                quorum::READS,
+                &[
+                    sending::post("/nodes/{node}/qemu/{vmid}/move_disk").weighing(Mark::CHANGE),
+                    sending::post("/nodes/{node}/lxc/{vmid}/move_volume").weighing(Mark::CHANGE),
+                ],
+            ],
+        },
+        Action {
+            word: "detach",
+            sends: &[
+                change::READS,
+                current::READS,
+                &change::at_once(Mark::CHANGE),
+            ],
+        },
+        Action {
+            word: "remove",
+            sends: &[
+                change::READS,
+                current::READS,
+                plan::READS,
+                unused::READS,
+                quorum::READS,
+                &change::slowly(Mark::FULL.destroys()),
+            ],
+        },
     ]),
     subject: Subject::Guest,
     params: &[

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::change;
 use super::{GUEST, addresses, answer_for, encoded};
 use crate::api::loose::{flag, fraction, number};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
@@ -13,10 +14,12 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
 use crate::tool::rows::{gib, mib, says_something};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::backup::archives;
 use crate::tools::backup::archives::Archive;
 use crate::tools::backup::of_guest::Backups;
 use crate::tools::snapshot::tree::{self, Snapshots};
+use crate::tools::state;
 use crate::tools::{disks, plan};
 
 /// The longest value of an option that is shown, in characters.
@@ -39,7 +42,16 @@ pub(super) const GET: Tool = Tool {
     name: "guest_get",
     title: "Show a guest",
     about: "Shows a guest: state, configuration and disks with their sum, or what `include` names.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[
+        change::READS,
+        tree::READS,
+        archives::READS,
+        state::READS,
+        &[
+            sending::get("/nodes/{node}/qemu/{vmid}/agent/network-get-interfaces"),
+            sending::get("/nodes/{node}/lxc/{vmid}/interfaces"),
+        ],
+    ]),
     subject: Subject::Guest,
     params: &[
         GUEST,

@@ -4,6 +4,8 @@
 use serde_json::Value;
 
 use super::place;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::{Code, Error};
@@ -12,6 +14,12 @@ use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tools::disks;
 use crate::wait;
+
+/// What is read of an image that a disk is made of.
+pub const READS: &[Sending] = &[
+    sending::get("/nodes/{node}/storage"),
+    sending::get("/nodes/{node}/storage/{storage}/content"),
+];
 
 /// So many are listed, the most like first.
 const SHOWN_MAX: usize = 6;

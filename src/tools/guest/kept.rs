@@ -5,11 +5,16 @@ use serde_json::Value;
 use super::place::names;
 use super::property::{Properties, numbered};
 use crate::api::loose::{flag, plain};
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::config::rule::{Protected, Rule};
 use crate::error::Error;
 use crate::fleet::index::Kind;
 use crate::gate::reach::Reach;
 use crate::tools::state::At;
+
+/// What [`config`] sends.
+pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/config")];
 
 /// The configuration of the copy that was made; where it cannot be read, what it was made of.
 ///

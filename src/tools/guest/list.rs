@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::NAME_MAX_CHARS;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
 use crate::gate::reach::{FleetReach, Reach};
@@ -15,7 +15,7 @@ use crate::tool::args::Args;
 use crate::tool::leading::Leading;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, Row, gib, mib};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, count, cut, percent, unseen};
 
 /// The longest list of tags that is shown, in characters.
@@ -48,7 +48,7 @@ pub(super) const LIST: Tool = Tool {
     name: "guest_list",
     title: "List guests",
     about: "Lists the guests of one cluster or `all`. fleet_search finds them by any property.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::List,
     params: &[
         Param::new("type", Kind::OneOf(&["vm", "container"]), "").optional(),

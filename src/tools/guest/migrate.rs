@@ -11,6 +11,7 @@ use super::power::ha_managed;
 use super::{GUEST, answer_for};
 use crate::api::loose::{flag, number};
 use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::{Guest, Kind as GuestKind};
@@ -19,7 +20,8 @@ use crate::size;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::gib;
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::disks;
 use crate::tools::state::{self, At};
@@ -34,7 +36,42 @@ pub(super) const MIGRATE: Tool = Tool {
     name: "guest_migrate",
     title: "Migrate a guest",
     about: "Moves a guest to another node of its cluster, a running VM live, a running container only with `restart`, which stops it meanwhile.",
-    marks: Marks::ByArguments(&[Mark::OPERATE, Mark::OPERATE.interrupts()], mark),
+    actions: Actions::ByArguments(
+        &[
+            Action {
+                word: "live",
+                sends: &[
+                    current::READS,
+                    state::READS,
+                    &[
+                        sending::get("/cluster/resources"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/migrate"),
+                        sending::get("/nodes/{node}/storage"),
+                        sending::post("/nodes/{node}/qemu/{vmid}/migrate"),
+                        sending::post("/nodes/{node}/lxc/{vmid}/migrate").weighing(Mark::OPERATE),
+                    ],
+                ],
+            },
+            Action {
+                word: "restart",
+                sends: &[
+                    current::READS,
+                    state::READS,
+                    &[
+                        sending::get("/cluster/resources"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+                        sending::get("/nodes/{node}/{kind}/{vmid}/migrate"),
+                        sending::get("/nodes/{node}/storage"),
+                        sending::post("/nodes/{node}/qemu/{vmid}/migrate"),
+                        sending::post("/nodes/{node}/lxc/{vmid}/migrate")
+                            .weighing(Mark::OPERATE.interrupts()),
+                    ],
+                ],
+            },
+        ],
+        way,
+    ),
     subject: Subject::Guest,
     params: &[
         GUEST,
@@ -59,11 +96,10 @@ pub(super) const MIGRATE: Tool = Tool {
     run: Run::Steps(migrate),
 };
 
-fn mark(args: &Args) -> Mark {
-    if args.yes("restart") {
-        Mark::OPERATE.interrupts()
-    } else {
-        Mark::OPERATE
+fn way(args: &Args) -> &'static str {
+    match args.yes("restart") {
+        true => "restart",
+        false => "live",
     }
 }
 

@@ -13,7 +13,8 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 
 /// The longest card that is shown, in characters.
 const CARD_MAX_CHARS: usize = 300;
@@ -22,7 +23,25 @@ pub(super) const NETWORK: Tool = Tool {
     name: "guest_network",
     title: "Change a guest's network cards",
     about: "Sets up or changes a network card, keeping what is not given; or removes it.",
-    marks: Marks::ByAction(&[("set", Mark::CHANGE), ("remove", Mark::CHANGE.interrupts())]),
+    actions: Actions::ByWord(&[
+        Action {
+            word: "set",
+            sends: &[
+                change::READS,
+                current::READS,
+                place::READS,
+                &change::at_once(Mark::CHANGE),
+            ],
+        },
+        Action {
+            word: "remove",
+            sends: &[
+                change::READS,
+                current::READS,
+                &change::at_once(Mark::CHANGE.interrupts()),
+            ],
+        },
+    ]),
     subject: Subject::Guest,
     params: &[
         GUEST,

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use super::property::{Properties, is_disk, is_tpm};
 use crate::api::loose::{flag, number, plain};
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::config::variables::{DEFAULT_BRIDGE, DEFAULT_STORAGE};
@@ -15,6 +17,13 @@ use crate::gate::reach::Reach;
 use crate::proxmox::advice;
 use crate::proxmox::settings::Settings;
 use crate::text::printable;
+
+/// What is read to say where a guest or a disk goes.
+pub const READS: &[Sending] = &[
+    sending::get("/cluster/resources"),
+    sending::get("/nodes/{node}/network"),
+    sending::get("/nodes/{node}/storage"),
+];
 
 /// Where neither the call nor the configuration names one (the Python package's).
 const STORAGE_FALLBACK: &str = "local-lvm";

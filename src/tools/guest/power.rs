@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
 use crate::api::loose::flag;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
@@ -15,7 +15,8 @@ use crate::gate::reach::Reach;
 use crate::proxmox::holder::Held;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::fleet::quorum;
 use crate::tools::{plan, state};
@@ -26,22 +27,74 @@ const TIMEOUT_MAX_S: i64 = 3600;
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
 const LOOK_MS: u64 = 500;
 
-const ACTIONS: &[(&str, Mark)] = &[
-    ("start", Mark::OPERATE),
-    ("resume", Mark::OPERATE),
-    ("shutdown", Mark::OPERATE.interrupts()),
-    ("reboot", Mark::OPERATE.interrupts()),
-    ("suspend", Mark::OPERATE.interrupts()),
-    ("hibernate", Mark::OPERATE.interrupts()),
-    ("stop", Mark::OPERATE.interrupts().asks()),
-    ("reset", Mark::OPERATE.interrupts().asks()),
+const ACTIONS: &[Action] = &[
+    Action {
+        word: "start",
+        sends: &[
+            current::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")],
+        ],
+    },
+    Action {
+        word: "resume",
+        sends: &[
+            current::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/resume")],
+        ],
+    },
+    Action {
+        word: "shutdown",
+        sends: &[
+            current::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/shutdown")],
+        ],
+    },
+    Action {
+        word: "reboot",
+        sends: &[
+            current::READS,
+            quorum::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/reboot")],
+        ],
+    },
+    Action {
+        word: "suspend",
+        sends: &[
+            current::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
+        ],
+    },
+    Action {
+        word: "hibernate",
+        sends: &[
+            current::READS,
+            quorum::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
+        ],
+    },
+    Action {
+        word: "stop",
+        sends: &[
+            current::READS,
+            plan::READS,
+            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/stop")],
+        ],
+    },
+    Action {
+        word: "reset",
+        sends: &[
+            current::READS,
+            plan::READS,
+            &[sending::post("/nodes/{node}/qemu/{vmid}/status/reset")],
+        ],
+    },
 ];
 
 pub(super) const POWER: Tool = Tool {
     name: "guest_power",
     title: "Start or stop a guest",
     about: "Starts, shuts down, reboots, suspends a guest; `stop` and `reset` pull the plug and ask first. Returns its state.",
-    marks: Marks::ByAction(ACTIONS),
+    actions: Actions::ByWord(ACTIONS),
     subject: Subject::Guest,
     params: &[
         GUEST,

@@ -7,6 +7,8 @@ use super::place::Problems;
 use super::property::{self, Held};
 use super::{answer_for, change};
 use crate::api::loose::number;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::Error;
 use crate::fleet::index::Kind;
@@ -17,6 +19,11 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tools::fleet::quorum;
 use crate::tools::{disks, plan};
+
+/// What [`plan()`] sends of its own, to say who else has the disk.
+pub(super) const READS: &[Sending] = &[sending::get(
+    "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config",
+)];
 
 /// Said of a volume that is there after its removal.
 const KEPT: &str = "its storage still has the volume: Proxmox took the entry away and destroyed \

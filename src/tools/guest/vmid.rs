@@ -2,11 +2,16 @@
 //! race for it takes the next.
 
 use crate::api::loose;
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::api::request::{Reply, Request, Verb};
 use crate::error::{Code, Error};
 
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
+
+/// What [`make`] sends to find a free one.
+pub const READS: &[Sending] = &[sending::get("/cluster/nextid")];
 
 /// So many free VMIDs are tried before a lost race is an error.
 const TRIES: u32 = 5;

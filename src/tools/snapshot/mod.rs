@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::loose::flag;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::Kind as GuestKind;
@@ -16,7 +16,8 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, SINCE};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tools::current;
 use crate::tools::current::Current;
 use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
@@ -49,7 +50,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_list",
         title: "List snapshots",
         about: "Lists the snapshots of a guest, newest first.",
-        marks: Marks::Always(Mark::READ),
+        actions: Actions::One(&[tree::READS]),
         subject: Subject::Guest,
         params: &[GUEST, SINCE, CURSOR],
         answer: &[
@@ -65,7 +66,15 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_create",
         title: "Take a snapshot",
         about: "Takes a snapshot of a guest, on its own storage: backup_create makes a copy elsewhere.",
-        marks: Marks::Always(Mark::OPERATE),
+        actions: Actions::One(&[
+            current::READS,
+            tree::READS,
+            &[
+                sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
+                sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+                sending::post("/nodes/{node}/{kind}/{vmid}/snapshot"),
+            ],
+        ]),
         subject: Subject::Guest,
         params: &[
             GUEST,
@@ -92,7 +101,16 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_rollback",
         title: "Roll back to a snapshot",
         about: "Sets a guest back to a snapshot: what came after is lost, a running guest is cut off. Asks first.",
-        marks: Marks::Always(Mark::FULL.interrupts().destroys()),
+        actions: Actions::One(&[
+            plan::READS,
+            current::READS,
+            state::READS,
+            &[
+                sending::get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config"),
+                sending::get("/nodes/{node}/storage"),
+                sending::post("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/rollback"),
+            ],
+        ]),
         subject: Subject::Guest,
         params: &[
             GUEST,
@@ -108,7 +126,14 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_delete",
         title: "Delete a snapshot",
         about: "Deletes a snapshot, not the present state. Asks first.",
-        marks: Marks::Always(Mark::FULL),
+        actions: Actions::One(&[
+            plan::READS,
+            current::READS,
+            &[
+                sending::get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config"),
+                sending::delete("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}"),
+            ],
+        ]),
         subject: Subject::Guest,
         params: &[GUEST, SNAPNAME],
         answer: &[],

@@ -5,12 +5,17 @@ use std::cmp::Reverse;
 use serde_json::{Value, json};
 
 use crate::api::loose::{flag, number};
+use crate::api::methods::Sending;
+use crate::api::methods::sending;
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
 use crate::tool::rows::Row;
 use crate::tools::plan;
+
+/// What [`Snapshots::read`] sends.
+pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/snapshot")];
 
 pub const NAME_MAX_CHARS: usize = 60;
 const DESCRIPTION_MAX_CHARS: usize = 500;

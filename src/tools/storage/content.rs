@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
 use crate::api::loose::{flag, number};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::{Code, Error};
@@ -19,7 +19,7 @@ use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, SINCE, gib};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::fleet::cut;
 
 const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
@@ -61,7 +61,10 @@ pub(super) const CONTENT: Tool = Tool {
     name: "storage_content",
     title: "List volumes",
     about: "Lists the volumes on a storage: disks, images, templates, backups.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[
+        sending::get("/cluster/resources"),
+        sending::get("/nodes/{node}/storage/{storage}/content"),
+    ]]),
     subject: Subject::Storage("storage"),
     params: &[
         Param::new("storage", Kind::Word(Word::Storage), "its id"),

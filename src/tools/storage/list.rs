@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::NAME_MAX_CHARS;
 use super::source::source;
 use crate::api::loose::flag;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, Sort};
@@ -18,7 +18,7 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::order::{Order, SORT};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::fleet::{Gaps, cut, in_order, percent, unseen};
 
 const CONTENT_MAX_CHARS: usize = 200;
@@ -48,7 +48,7 @@ pub(super) const LIST: Tool = Tool {
     about: "Lists the storages of one cluster or `all`, each once: type, content, nodes, size, use, \
             source. Of one that is another on each node `by_node` has each one's [used %, total \
             GiB], `used_percent` is the fullest's, and the other sizes are sums.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[sending::get("/cluster/resources"), sending::get("/storage")]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],

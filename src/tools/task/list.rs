@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::bearer::{self, Turns};
 use super::entry::Task;
 use super::{no_such_node, word};
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::{FleetReach, Reach};
@@ -21,7 +21,7 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, SINCE};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 use crate::tools::fleet::none_named;
 use crate::wait;
 
@@ -47,7 +47,11 @@ pub(super) const LIST: Tool = Tool {
     title: "List tasks",
     about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`. \
             `name` is that of the guest that has the VMID now.",
-    marks: Marks::Always(Mark::READ),
+    actions: Actions::One(&[&[
+        sending::get("/cluster/tasks"),
+        sending::get("/nodes"),
+        sending::get("/nodes/{node}/tasks"),
+    ]]),
     subject: Subject::List,
     params: &[
         Param::new("running", Kind::Bool, "only those").optional(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::fleet::quorum;
 use super::guest::NAME_MAX_CHARS;
-use crate::api::mark::Mark;
+use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::{self, Upid};
 use crate::error::{Code, Error};
@@ -17,7 +17,7 @@ use crate::text::{printable, repeated};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Marks, Run, Subject, Tool};
+use crate::tool::{Actions, Run, Subject, Tool};
 
 mod bearer;
 mod entry;
@@ -40,7 +40,7 @@ pub static TOOLS: &[Tool] = &[
         name: "task_get",
         title: "Show a task",
         about: "Shows a task: state, how it ended, the end of its log. `wait` waits for its end.",
-        marks: Marks::Always(Mark::READ),
+        actions: Actions::One(&[&[sending::get("/nodes")]]),
         subject: Subject::Task,
         params: &[
             TASK,
@@ -60,7 +60,13 @@ pub static TOOLS: &[Tool] = &[
         name: "task_stop",
         title: "Stop a task",
         about: "Stops a running task; what it has done stays.",
-        marks: Marks::Always(Mark::OPERATE.interrupts()),
+        actions: Actions::One(&[
+            quorum::READS,
+            &[
+                sending::get("/nodes"),
+                sending::delete("/nodes/{node}/tasks/{upid}"),
+            ],
+        ]),
         subject: Subject::Task,
         params: &[TASK],
         answer: &[("task", "string"), ("state", "string")],

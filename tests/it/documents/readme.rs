@@ -11,7 +11,6 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES};
 use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::fleet::query::grammar;
-use proxmox_mcp::tool::Marks;
 use proxmox_mcp::tools::TOOLSETS;
 use proxmox_mcp::tools::levels::{self, LEVELS, Release};
 use regex::Regex;
@@ -195,17 +194,17 @@ fn the_tools_are_those_of_the_program() {
         let marks = marks.and_then(|rest| rest.strip_suffix(&about));
         let marks = marks.unwrap_or_else(|| panic!("{row} is not of {}", tool.name));
         let marks: Vec<&str> = marks.split("; ").collect();
-        match tool.marks {
-            Marks::ByAction(actions) => {
+        match tool.words() {
+            Some(actions) => {
                 let told = marks.iter().flat_map(|part| {
                     let (mark, words) = part.split_once(": ").expect("a mark and its actions");
                     words.split(", ").map(move |word| (word, mark.to_string()))
                 });
                 let told: BTreeSet<(&str, String)> = told.collect();
-                let known = actions.iter().map(|(word, mark)| (*word, mark.to_string()));
+                let known = actions.iter().map(|one| (one.word, one.mark().to_string()));
                 assert_eq!(told, known.collect(), "{row}");
             }
-            _ => {
+            None => {
                 let told: BTreeSet<String> = marks[0].split(" or ").map(str::to_string).collect();
                 let known = tool.possible().iter().map(ToString::to_string).collect();
                 assert_eq!(told, known, "{row}");

@@ -5,13 +5,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use proxmox_mcp::api::mark::Mark;
+use proxmox_mcp::api::methods::sending;
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::{Origin, audit};
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tool::param::{self, Param};
-use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tool::{Actions, Run, Subject, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -118,7 +118,7 @@ fn an_answer_that_holds_a_plan_was_carried_out() {
         name: "plans_a_start",
         title: "For the test",
         about: "Starts a guest, and has a `plan` in its answer.",
-        marks: Marks::Always(Mark::OPERATE),
+        actions: Actions::One(&[&[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")]]),
         subject: Subject::Guest,
         params: &[Param::new("guest", param::Kind::Guest, "")],
         answer: &[],

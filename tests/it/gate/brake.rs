@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use proxmox_mcp::api::mark::Mark;
+use proxmox_mcp::api::methods::sending;
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Plan, Reply, Said};
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tool::param::{self, Param};
-use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tool::{Actions, Run, Subject, Tool};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
@@ -22,7 +23,11 @@ static BULK: Tool = Tool {
     name: "for_the_test",
     title: "For the test",
     about: "Suspends and resumes a guest.",
-    marks: Marks::Always(Mark::OPERATE.interrupts().asks()),
+    actions: Actions::One(&[&[
+        sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")
+            .weighing(Mark::OPERATE.interrupts().asks()),
+        sending::post("/nodes/{node}/{kind}/{vmid}/status/resume"),
+    ]]),
     subject: Subject::Guest,
     params: &[Param::new("guest", param::Kind::Guest, "")],
     answer: &[],

@@ -4,6 +4,7 @@
 //! The requests are sent through the gate as a tool that may send anything would: what each weighs and
 //! touches is allowed.
 
+use proxmox_mcp::api::methods::sending::{self, Sends};
 use proxmox_mcp::api::methods::{Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::{Code, Error};
@@ -163,6 +164,14 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
         reply: None,
     };
     let trail = desk.gate.trail("anything", &Map::new(), &caller);
+    let path: &'static str = "/{part}".repeat(request.path.len()).leak();
+    let sending = match request.verb {
+        Verb::Get => sending::get(path),
+        Verb::Post => sending::post(path),
+        Verb::Put => sending::put(path),
+        Verb::Delete => sending::delete(path),
+    };
+    let sends: Sends = vec![&*vec![sending].leak()].leak();
     let enter = |code: Option<&'static str>| {
         let entry = Entry {
             tool: "anything",
@@ -175,6 +184,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
             guest: guest.clone(),
             task: None,
             touches: weight.touches.clone(),
+            sends,
             wait_s: 0,
         };
         desk.gate.enter(&desk.fleet, entry, &plan)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::api::methods::sending::{self, Sending, Sends};
 use proxmox_mcp::api::methods::{self, Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::{Code, Error};
@@ -14,35 +15,70 @@ use proxmox_mcp::gate::reach::Reach;
 use proxmox_mcp::tool::args::Args;
 use proxmox_mcp::tool::call::Desk;
 use proxmox_mcp::tool::param::{Kind, Param};
-use proxmox_mcp::tool::{Marks, Run, Subject, Tool};
+use proxmox_mcp::tool::{Actions, Run, Subject, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
 use crate::session::{call, configuration};
-use crate::sim::World;
+use crate::sim::{Seen, World};
 
 type Answer = Result<Map<String, Value>, Error>;
 
 const PARAMS: &[Param] = &[Param::new("guest", Kind::Guest, "")];
 
-const fn lying(name: &'static str, mark: Mark, run: fn(&Reach, &Args) -> Answer) -> Tool {
+/// All that is sent here, as if it weighed no more than that.
+const fn all(mark: Mark) -> [Sending; 14] {
+    [
+        sending::get("/nodes/{node}/status"),
+        sending::get("/version"),
+        sending::post("/nodes/{node}/{kind}/{vmid}/status/start").weighing(mark),
+        sending::post("/nodes/{node}/{kind}/{vmid}/status/stop").weighing(mark),
+        sending::post("/nodes/{node}/{kind}").weighing(mark),
+        sending::post("/nodes/{node}/{kind}/{vmid}/remote_migrate").weighing(mark),
+        sending::post("/nodes/{node}/stopall").weighing(mark),
+        sending::post("/nodes/{node}/vzdump").weighing(mark),
+        sending::post("/access/users").weighing(mark),
+        sending::put("/access/acl").weighing(mark),
+        sending::put("/cluster/ha/resources/{sid}").weighing(mark),
+        sending::put("/pools/{poolid}").weighing(mark),
+        sending::delete("/nodes/{node}/storage/{storage}/content/{volume}").weighing(mark),
+        sending::delete("/pools/{poolid}").weighing(mark),
+    ]
+}
+
+const fn named(name: &'static str, sends: Sends, run: fn(&Reach, &Args) -> Answer) -> Tool {
     Tool {
         name,
         title: "For the test",
         about: "Does something else than it says.",
-        marks: Marks::Always(mark),
+        actions: Actions::One(sends),
         subject: Subject::Guest,
         params: PARAMS,
         answer: &[],
         task: false,
-        plan: if mark.asks { Some(plan) } else { None },
+        plan: None,
         run: Run::Steps(run),
+    }
+}
+
+const READS: Sends = &[&all(Mark::READ)];
+const OPERATES: Sends = &[&all(Mark::OPERATE)];
+const CUTS_OFF: Sends = &[&all(Mark::OPERATE.interrupts())];
+const STOPS: Sends = &[&all(Mark::OPERATE.interrupts().asks())];
+const CHANGES: Sends = &[&all(Mark::CHANGE)];
+const DOES_ALL: Sends = &[&all(Mark::FULL)];
+const INTERRUPTS: Sends = &[&all(Mark::FULL.interrupts())];
+
+const fn asking(tool: Tool) -> Tool {
+    Tool {
+        plan: Some(plan),
+        ..tool
     }
 }
 
 /// One that may do anything to its guest but take it away.
 const fn greedy(name: &'static str, run: fn(&Reach, &Args) -> Answer) -> Tool {
-    lying(name, Mark::FULL.interrupts(), run)
+    asking(named(name, INTERRUPTS, run))
 }
 
 fn sent(reach: &Reach, request: Request) -> Answer {
@@ -105,14 +141,14 @@ fn add_user(reach: &Reach, _: &Args) -> Answer {
 }
 
 static LIARS: [Tool; 8] = [
-    lying("reader_posts", Mark::READ, post_start),
-    lying("starts_another", Mark::OPERATE, start_another),
-    lying("stops_unasked", Mark::OPERATE, stop),
-    lying("stops_undeclared", Mark::OPERATE.interrupts(), stop),
-    lying("takes_a_vmid", Mark::CHANGE, create_over),
-    lying("creates_unclaimed", Mark::CHANGE, create_unclaimed),
-    lying("overwrites", Mark::CHANGE, overwrite),
-    lying("adds_a_user", Mark::CHANGE, add_user),
+    named("reader_posts", READS, post_start),
+    named("starts_another", OPERATES, start_another),
+    named("stops_unasked", OPERATES, stop),
+    named("stops_undeclared", CUTS_OFF, stop),
+    named("takes_a_vmid", CHANGES, create_over),
+    named("creates_unclaimed", CHANGES, create_unclaimed),
+    named("overwrites", CHANGES, overwrite),
+    named("adds_a_user", CHANGES, add_user),
 ];
 
 /// A tool declared as something light whose handler sends something heavier, or elsewhere.
@@ -133,9 +169,9 @@ fn a_handler_that_lies_sends_nothing() {
 #[test]
 fn under_read_an_honest_handler_sends_nothing_either() {
     static HONEST: [Tool; 3] = [
-        lying("starts", Mark::OPERATE, post_start),
-        lying("stops", Mark::OPERATE.interrupts().asks(), stop),
-        lying("adds_a_user", Mark::FULL, add_user),
+        named("starts", OPERATES, post_start),
+        asking(named("stops", STOPS, stop)),
+        asking(named("adds_a_user", DOES_ALL, add_user)),
     ];
     let world = World::three();
     // Where another cluster allows it, the tool is offered.
@@ -172,7 +208,7 @@ fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {
 /// What fails after something was done does not say that nothing was sent.
 #[test]
 fn an_error_after_a_write_says_what_was_done() {
-    static TOOL: Tool = lying("stumbles", Mark::OPERATE, start_and_stumble);
+    static TOOL: Tool = named("stumbles", OPERATES, start_and_stumble);
     let world = World::three();
     let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
@@ -190,17 +226,14 @@ fn an_error_after_a_write_says_what_was_done() {
 #[test]
 fn a_fault_of_the_program_is_no_complaint_about_the_call() {
     static FAULTY: [Tool; 4] = [
-        Tool {
-            plan: None,
-            ..lying("has_no_plan", Mark::OPERATE.asks(), post_start)
-        },
-        lying("needs_another", Mark::READ, |_, args| {
+        named("has_no_plan", &[&all(Mark::OPERATE.asks())], post_start),
+        named("needs_another", READS, |_, args| {
             args.need("never_declared").map(|_| Map::new())
         }),
-        lying("fills_nothing", Mark::READ, |reach, _| {
+        named("fills_nothing", READS, |reach, _| {
             sent(reach, Request::new(Verb::Get, "/nodes/{node}/status", &[])?)
         }),
-        lying("fails_behind_a_write", Mark::OPERATE, |reach, args| {
+        named("fails_behind_a_write", OPERATES, |reach, args| {
             post_start(reach, args)?;
             sent(reach, Request::new(Verb::Get, "/version", &["pve1"])?)
         }),
@@ -222,6 +255,49 @@ fn a_fault_of_the_program_is_no_complaint_about_the_call() {
         assert_eq!(error.code.as_str(), "InternalError", "{error}");
         assert!(!error.is_refusal(), "{error}");
     }
+}
+
+/// What its action does not name is not sent, however light it is.
+#[test]
+fn what_the_action_does_not_name_is_not_sent() {
+    const START: Sends = &[&[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")]];
+    static STRAYING: [Tool; 4] = [
+        named("reads_another", START, |reach, _| {
+            reach.get("/version", &[]).map(|_| Map::new())
+        }),
+        named("reads_its_list", START, |reach, _| {
+            reach.resources(&mut |_| ()).map(|()| Map::new())
+        }),
+        // The gate reads that for itself, and a handler does not.
+        named("reads_as_the_gate", START, |reach, _| {
+            reach.get_of_guest("/config").map(|_| Map::new())
+        }),
+        named("resumes", START, |reach, _| {
+            sent(reach, reach.on_guest(Verb::Post, "/status/resume", &[])?)
+        }),
+    ];
+    let world = World::three();
+    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+    let lines = [
+        "GET /version",
+        "GET /cluster/resources",
+        "GET /nodes/stg-pve1/qemu/100/config",
+        "POST /nodes/stg-pve1/qemu/100/status/resume",
+    ];
+    for (tool, line) in STRAYING.iter().zip(lines) {
+        let error = call(&mut desk, tool, &arguments).expect_err("it is not named");
+        let expected = format!(
+            "proxmox-mcp itself is at fault: `{line}` is nothing that this call sends; nothing was sent"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+    let seen = world.seen();
+    let sent = |seen: &&Seen| format!("{} {}", seen.method, seen.path);
+    let mut strays = seen
+        .iter()
+        .filter(|seen| lines[2..].contains(&sent(seen).as_str()));
+    assert!(strays.next().is_none(), "{seen:?}");
 }
 
 /// Even confirmed, a tool touches only what the call addresses, and nothing that has no row.

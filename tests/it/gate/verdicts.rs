@@ -11,9 +11,9 @@ use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Reply, Said};
 use proxmox_mcp::gate::{Caller, Origin};
+use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
-use proxmox_mcp::tool::{Marks, Tool};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
@@ -251,17 +251,17 @@ fn every_tool_and_action_has_a_row() {
     let mut missing = Vec::new();
     for tool in tools::all() {
         let rows = || ROWS.iter().filter(|row| row.tool == tool.name);
-        match tool.marks {
-            Marks::ByAction(actions) => {
-                for (action, mark) in actions {
+        match tool.words() {
+            Some(actions) => {
+                for (action, mark) in actions.iter().map(|one| (one.word, one.mark())) {
                     let said = format!(r#""action":"{action}""#);
-                    let has = rows().any(|row| row.arguments.contains(&said) && row.mark == *mark);
+                    let has = rows().any(|row| row.arguments.contains(&said) && row.mark == mark);
                     if !has {
                         missing.push(format!("{} {action} {mark}", tool.name));
                     }
                 }
             }
-            _ => missing.extend(
+            None => missing.extend(
                 tool.possible()
                     .into_iter()
                     .filter(|mark| rows().all(|row| row.mark != *mark))

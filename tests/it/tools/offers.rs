@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::config::safety::Switches;
-use proxmox_mcp::tool::{Marks, offer};
+use proxmox_mcp::tool::offer;
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Value, json};
 
@@ -41,9 +41,9 @@ fn each_level_lists_what_some_cluster_allows() {
             let is_listed = listed.contains_key(tool.name);
             let possible = tool.possible().iter().any(|mark| mark.effect <= level);
             assert_eq!(is_listed, possible, "{} at {level:?}", tool.name);
-            if let (Marks::ByAction(actions), true) = (&tool.marks, is_listed) {
-                let allowed = actions.iter().filter(|(_, mark)| mark.effect <= level);
-                let allowed: Vec<&str> = allowed.map(|(action, _)| *action).collect();
+            if let (Some(actions), true) = (tool.words(), is_listed) {
+                let allowed = actions.iter().filter(|one| one.mark().effect <= level);
+                let allowed: Vec<&str> = allowed.map(|one| one.word).collect();
                 assert_eq!(listed[tool.name], allowed, "{} at {level:?}", tool.name);
             }
         }
@@ -69,14 +69,14 @@ fn what_no_cluster_allows_is_refused_first() {
     let mut session = Session::with(&world, "PROXMOX_ACCESS=read\n");
     let mut refused = 0;
     for tool in tools::all() {
-        let actions: Vec<(Option<&str>, Effect)> = match &tool.marks {
-            Marks::ByAction(actions) => {
+        let actions: Vec<(Option<&str>, Effect)> = match tool.words() {
+            Some(actions) => {
                 let actions = actions.iter();
                 actions
-                    .map(|(word, mark)| (Some(*word), mark.effect))
+                    .map(|one| (Some(one.word), one.mark().effect))
                     .collect()
             }
-            _ => {
+            None => {
                 let least = tool.possible().iter().map(|mark| mark.effect).min();
                 vec![(None, least.expect("a mark"))]
             }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::api::methods::weigh;
+use proxmox_mcp::api::methods::{Sending, weigh};
+use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
+use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::offer::Offered;
-use proxmox_mcp::tool::{Run, Subject, Tool};
+use proxmox_mcp::tool::{Action, Run, Subject, Tool};
 use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -78,7 +80,9 @@ fn reads_of_the_fleet_and_lists_are_run_as_such() {
 fn marks_are_those_of_what_is_sent() {
     let mut shown: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut problems = Vec::new();
-    for (tool, writes) in transcripts::writes() {
+    for call in transcripts::made() {
+        let (tool, mut writes) = (call.tool, call.requests);
+        writes.retain(|request| request.verb != Verb::Get);
         let Some(declared) = tools::find(&tool) else {
             continue;
         };
@@ -100,6 +104,90 @@ fn marks_are_those_of_what_is_sent() {
         }
     }
     assert_eq!(problems, [""; 0]);
+}
+
+/// Every method that an action names is one of the API, a read where it reads; and what a write weighs is
+/// known, by its row or by the entry.
+#[test]
+fn what_an_action_names_is_of_the_api() {
+    let api: Value = serde_json::from_str(include_str!("../../sim/api.json")).expect("api.json");
+    let endpoints = api["endpoints"].as_array().expect("endpoints");
+    let text = |endpoint: &Value, key: &str| endpoint[key].as_str().expect("a text").to_string();
+    let known: BTreeSet<String> = endpoints
+        .iter()
+        .map(|one| format!("{} {}", text(one, "method"), slots(&text(one, "path"))))
+        .collect();
+    let mut problems = Vec::new();
+    for tool in tools::all() {
+        for action in tool.actions() {
+            for sending in action.sends.iter().copied().flatten() {
+                let line = format!("{} {}", sending.verb.name(), sending.path);
+                let kinds = ["qemu", "lxc"].map(|kind| line.replace("{kind}", kind));
+                if !kinds.iter().all(|line| known.contains(&slots(line))) {
+                    problems.push(format!("{} {}: no `{line}`", tool.name, action.word));
+                }
+                if sending.verb != Verb::Get && !sending.is_weighed() {
+                    problems.push(format!(
+                        "{} {}: `{line}` weighs anything",
+                        tool.name, action.word
+                    ));
+                }
+            }
+        }
+    }
+    assert_eq!(problems, [""; 0]);
+}
+
+/// A path with its slots, whatever they are called.
+fn slots(path: &str) -> String {
+    let parts = path.split('/').map(|part| match part.starts_with('{') {
+        true => "{}",
+        false => part,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// By whom a method is named, and which: a write by this action, a read by any.
+fn named(tool: &Tool, action: &Action, sending: &Sending) -> (String, String) {
+    let by = match sending.verb {
+        Verb::Get => "a read".to_string(),
+        _ => format!("{} {}", tool.name, action.word),
+    };
+    (by, format!("{} {}", sending.verb.name(), sending.path))
+}
+
+/// What an action writes it writes in some session, and what is read by any, some session reads: a name
+/// that nobody uses would let through what nobody meant.
+#[test]
+fn what_an_action_names_is_sent() {
+    let mut shown: BTreeSet<(String, String)> = BTreeSet::new();
+    for call in transcripts::made() {
+        let Some(tool) = tools::find(&call.tool) else {
+            continue;
+        };
+        // Where an argument is one of an earlier answer, the action is not known from here.
+        let known = args::check(tool, &call.arguments).ok();
+        let known = known.and_then(|(args, _)| tool.action(&args));
+        for action in known.map_or_else(|| tool.actions(), |action| vec![action]) {
+            for sending in action.sends.iter().copied().flatten() {
+                if call.requests.iter().any(|request| sending.takes(request)) {
+                    shown.insert(named(tool, &action, sending));
+                }
+            }
+        }
+    }
+    let mut problems = BTreeSet::new();
+    for tool in tools::all() {
+        for action in tool.actions() {
+            for sending in action.sends.iter().copied().flatten() {
+                let (by, line) = named(tool, &action, sending);
+                if !shown.contains(&(by.clone(), line.clone())) {
+                    problems.insert(format!("{by}: `{line}` is in no transcript"));
+                }
+            }
+        }
+    }
+    assert_eq!(Vec::from_iter(problems), [""; 0]);
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! A method that an action of a tool sends. What an action may do and what it weighs is read off these.
+
+use super::all;
+use crate::api::mark::Mark;
+use crate::api::request::{Request, Verb};
+
+/// A method, as an entry names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    pub verb: Verb,
+    /// As its row has it: `{kind}` stands for `qemu` and `lxc`.
+    pub path: &'static str,
+    mark: Option<Mark>,
+}
+
+/// The methods that an action sends: those of its own, and those of what it makes use of.
+pub type Sends = &'static [&'static [Sending]];
+
+pub const fn get(path: &'static str) -> Sending {
+    Sending::new(Verb::Get, path)
+}
+
+pub const fn post(path: &'static str) -> Sending {
+    Sending::new(Verb::Post, path)
+}
+
+pub const fn put(path: &'static str) -> Sending {
+    Sending::new(Verb::Put, path)
+}
+
+pub const fn delete(path: &'static str) -> Sending {
+    Sending::new(Verb::Delete, path)
+}
+
+impl Sending {
+    const fn new(verb: Verb, path: &'static str) -> Sending {
+        Sending {
+            verb,
+            path,
+            mark: None,
+        }
+    }
+
+    /// How heavy its request is at most, where that depends on the parameters.
+    pub const fn weighing(self, mark: Mark) -> Sending {
+        Sending {
+            mark: Some(mark),
+            ..self
+        }
+    }
+
+    /// What it weighs. Where its row judges by the parameters, and the entry does not say how they are,
+    /// it is the heaviest.
+    pub fn mark(&self) -> Mark {
+        self.known().unwrap_or(Mark::FULL.interrupts().destroys())
+    }
+
+    /// Whether it is known what it weighs.
+    pub fn is_weighed(&self) -> bool {
+        self.known().is_some()
+    }
+
+    fn known(&self) -> Option<Mark> {
+        if self.verb == Verb::Get {
+            return Some(Mark::READ);
+        }
+        let row = || all().find(|row| row.verb == self.verb && row.path == self.path);
+        self.mark.or_else(|| row()?.fixed())
+    }
+
+    /// Whether the request is one of it.
+    pub fn takes(&self, request: &Request) -> bool {
+        self.verb == request.verb && request.is_at(self.path)
+    }
+}
