@@ -13,6 +13,7 @@ use crate::tool::param::{Kind, Param};
 
 /// The parameter whose words are marked one by one.
 const ACTION: &str = "action";
+
 /// The entry of a tool as far as it is offered, as a client of this revision knows it.
 pub fn entry(offered: &Offered, revision: Revision) -> Value {
     let tool = offered.tool;
@@ -41,8 +42,9 @@ pub fn input_schema(offered: &Offered) -> Value {
     properties.insert("cluster".to_owned(), cluster(tool.subject));
     for param in tool.params {
         let mut property = property(param);
-        if let (ACTION, Some(actions), Some(property)) =
-            (param.name, offered.actions(), property.as_object_mut())
+        if param.name == ACTION
+            && let Some(actions) = offered.actions()
+            && let Some(property) = property.as_object_mut()
         {
             property.insert("enum".to_owned(), json!(actions));
         }
@@ -100,7 +102,9 @@ fn cluster(subject: Subject) -> Value {
 
 fn property(param: &Param) -> Value {
     let mut schema = kind(param.kind);
-    if let (false, Some(schema)) = (param.about.is_empty(), schema.as_object_mut()) {
+    if !param.about.is_empty()
+        && let Some(schema) = schema.as_object_mut()
+    {
         schema.insert("description".to_owned(), json!(param.about));
     }
     schema

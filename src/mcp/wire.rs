@@ -146,7 +146,9 @@ impl Wire {
         let Some(parcel) = self.queue.front_mut() else {
             return;
         };
-        if let (Some(reply), false) = (reply, running.cancelled) {
+        if let Some(reply) = reply
+            && !running.cancelled
+        {
             let taken: usize = parcel.replies.iter().map(|reply| reply.len() + 1).sum();
             let reserved = parcel.requests.len() * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
             if taken + reserved + reply.len() + 2 <= REPLY_MAX_BYTES {
@@ -240,7 +242,9 @@ impl Wire {
         }
         let heard = loop {
             let left = end.saturating_duration_since(Instant::now());
-            if let (Some(progress), true) = (progress, told.elapsed() >= TOLD_EVERY) {
+            if let Some(progress) = progress
+                && told.elapsed() >= TOLD_EVERY
+            {
                 told = Instant::now();
                 self.tell(progress.borrow_mut().line(&waiting(left)));
             }
@@ -324,7 +328,9 @@ impl Wire {
         let request = match message {
             Message::Request(request) => request,
             Message::Notification { method, about } => {
-                if let ("notifications/cancelled", Some(id)) = (method.as_str(), about) {
+                if method == "notifications/cancelled"
+                    && let Some(id) = about
+                {
                     parcel.requests.retain(|request| request.id != id);
                     self.cancel(&id);
                 }
