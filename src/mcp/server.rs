@@ -29,7 +29,7 @@ use crate::log;
 use crate::tool::Tool;
 use crate::tool::call::{self, Desk, Outcome};
 use crate::tool::offer::Offered;
-use crate::tools::{self, Toolset};
+use crate::tools;
 use crate::wait::{self, Call, Wake};
 
 /// The longest time that a call may take.
@@ -40,30 +40,49 @@ const KEEP_MS: u64 = 300_000;
 
 type Object = Map<String, Value>;
 
-/// What is served. The program's own is [`OURS`]; a test brings its own tools and another desk.
-pub struct Offer<D: 'static> {
-    pub toolsets: &'static [Toolset],
-    /// See [`tools::renamed::sentence`].
-    pub renamed: fn(&str, &Object) -> Option<String>,
-    /// See [`Desk::offered`].
-    pub offered: fn(&D) -> &[Offered],
-    /// See [`call::call`].
-    pub call: fn(&mut D, &'static Tool, &Object, Caller) -> Result<Outcome, Error>,
-    /// How long a legacy client's user may take to answer a question.
-    pub answered_within: Duration,
+/// Tools, and who runs them. The program's own are run by a [`Desk`]; a test brings others.
+pub trait Served {
+    /// The tool of this name, whether it is offered or not.
+    fn find(&self, name: &str) -> Option<&'static Tool> {
+        tools::find(name)
+    }
+
+    /// What to say to a call by a name that a tool has elsewhere.
+    fn renamed(&self, name: &str, arguments: &Object) -> Option<String> {
+        tools::renamed::sentence(name, arguments)
+    }
+
+    fn offered(&self) -> &[Offered];
+
+    /// Calls a tool.
+    ///
+    /// # Errors
+    /// Why it failed, by what the caller can do next.
+    fn call(
+        &mut self,
+        tool: &'static Tool,
+        arguments: &Object,
+        caller: Caller,
+    ) -> Result<Outcome, Error>;
 }
 
-/// The tools of this program.
-pub static OURS: Offer<Desk> = Offer {
-    toolsets: tools::TOOLSETS,
-    renamed: tools::renamed::sentence,
-    offered: Desk::offered,
-    call: call::call,
-    answered_within: Duration::from_secs(question::ANSWER_MAX_S),
-};
+impl Served for Desk {
+    fn offered(&self) -> &[Offered] {
+        Desk::offered(self)
+    }
+
+    fn call(
+        &mut self,
+        tool: &'static Tool,
+        arguments: &Object,
+        caller: Caller,
+    ) -> Result<Outcome, Error> {
+        call::call(self, tool, arguments, caller)
+    }
+}
 
 /// Serves standard input to standard output until the input ends.
-pub fn stdio(desk: Desk) -> ExitCode {
+pub fn stdio(mut desk: Desk) -> ExitCode {
     files::group_children();
     let streams = Inbox::stdin().and_then(|inbox| {
         let output = io::stdout().as_fd().try_clone_to_owned()?;
@@ -71,7 +90,8 @@ pub fn stdio(desk: Desk) -> ExitCode {
     });
     match streams {
         Ok((inbox, output)) => {
-            serve(&OURS, desk, inbox, output);
+            let answered_within = Duration::from_secs(question::ANSWER_MAX_S);
+            serve(&mut desk, inbox, output, answered_within);
             ExitCode::SUCCESS
         }
         Err(cause) => {
@@ -83,14 +103,20 @@ pub fn stdio(desk: Desk) -> ExitCode {
     }
 }
 
-/// Serves one client until its input ends or nobody reads the output.
-pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 'static) {
+/// Serves one client until its input ends or nobody reads the output. A legacy client's user has
+/// `answered_within` to answer a question.
+pub fn serve(
+    desk: &mut dyn Served,
+    inbox: Inbox,
+    output: impl Write + 'static,
+    answered_within: Duration,
+) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let listed = (offer.offered)(&desk).iter().map(Offered::key).collect();
+    let listed = desk.offered().iter().map(Offered::key).collect();
     let mut server = Server {
-        offer,
         desk,
+        answered_within,
         wire,
         client: Client::default(),
         listed,
@@ -107,9 +133,9 @@ pub fn serve<D>(offer: &Offer<D>, desk: D, inbox: Inbox, output: impl Write + 's
     }
 }
 
-struct Server<'a, D: 'static> {
-    offer: &'a Offer<D>,
-    desk: D,
+struct Server<'d> {
+    desk: &'d mut dyn Served,
+    answered_within: Duration,
     wire: Rc<RefCell<Wire>>,
     /// Who sent `initialize`; of legacy requests.
     client: Client,
@@ -128,10 +154,10 @@ struct Errand<'e> {
     progress: Option<Rc<RefCell<Progress>>>,
 }
 
-impl<D> Server<'_, D> {
+impl Server<'_> {
     /// Tells a legacy client when other tools are offered than before.
     fn announce(&mut self) {
-        let offered = (self.offer.offered)(&self.desk).iter().map(Offered::key);
+        let offered = self.desk.offered().iter().map(Offered::key);
         if !offered.clone().eq(self.listed.iter().copied()) {
             self.listed = offered.collect();
             if self.has_initialized {
@@ -186,7 +212,7 @@ impl<D> Server<'_, D> {
         if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
             return Err(Failure::bad_params("this `cursor` was not given out here"));
         }
-        let offered = (self.offer.offered)(&self.desk);
+        let offered = self.desk.offered();
         let entries: Vec<Value> = offered
             .iter()
             .map(|tool| listing::entry(tool, revision))
@@ -209,8 +235,8 @@ impl<D> Server<'_, D> {
             None | Some(Value::Null) => &none,
             Some(_) => return Err(Failure::bad_params("`arguments` must be an object")),
         };
-        let Some(tool) = self.tools().find(|tool| tool.name == name) else {
-            let Some(sentence) = (self.offer.renamed)(name, arguments) else {
+        let Some(tool) = self.desk.find(name) else {
+            let Some(sentence) = self.desk.renamed(name, arguments) else {
                 let message = format!("there is no tool {}", rpc::quoted(name));
                 return Err(Failure::bad_params(message));
             };
@@ -253,7 +279,7 @@ impl<D> Server<'_, D> {
         question: Question,
         revision: Revision,
     ) -> Result<Outcome, Error> {
-        let within = self.offer.answered_within;
+        let within = self.answered_within;
         let params = question::params(errand.tool, errand.arguments, &question, revision);
         let heard = self.wire.borrow_mut().ask(
             question::METHOD,
@@ -281,15 +307,9 @@ impl<D> Server<'_, D> {
     /// Runs the tool, listening to the client while it waits. Each time has the whole of its limit,
     /// so that a user who thinks takes nothing from the work.
     fn run(&mut self, errand: &Errand, reply: Option<&confirm::Reply>) -> Result<Outcome, Error> {
-        let Errand {
-            tool,
-            arguments,
-            client,
-            ref progress,
-        } = *errand;
         let caller = Caller {
-            client: (&client.name, &client.version),
-            can_be_asked: client.can_be_asked,
+            client: (&errand.client.name, &errand.client.version),
+            can_be_asked: errand.client.can_be_asked,
             reply,
         };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
@@ -302,22 +322,19 @@ impl<D> Server<'_, D> {
             wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
         };
         let mut call = Call::new(Some(deadline), listen);
-        if let Some(progress) = progress {
+        if let Some(progress) = &errand.progress {
             let (wire, progress) = (Rc::clone(&self.wire), Rc::clone(progress));
             call = call.telling(move |step| {
-                if let (Ok(mut wire), Ok(mut progress)) =
-                    (wire.try_borrow_mut(), progress.try_borrow_mut())
+                if let Ok(mut wire) = wire.try_borrow_mut()
+                    && let Ok(mut progress) = progress.try_borrow_mut()
                 {
                     wire.tell(progress.line(step));
                 }
             });
         }
-        let desk = &mut self.desk;
-        wait::during(call, || (self.offer.call)(desk, tool, arguments, caller))
-    }
-
-    fn tools(&self) -> impl Iterator<Item = &'static Tool> + use<D> {
-        self.offer.toolsets.iter().flat_map(|set| set.tools)
+        wait::during(call, || {
+            self.desk.call(errand.tool, errand.arguments, caller)
+        })
     }
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use proxmox_mcp::api::mark::Mark;
 use proxmox_mcp::api::methods::sending::{self, Sending};
 use proxmox_mcp::error::Error;
+use proxmox_mcp::gate::Caller;
 use proxmox_mcp::mcp::inbox::Inbox;
-use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::mcp::server::{self, Served};
 use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;
 use proxmox_mcp::tool::call::Outcome;
 use proxmox_mcp::tool::offer::Offered;
@@ -115,13 +116,28 @@ struct Desk {
     offered: Vec<Offered>,
 }
 
-static OFFER: Offer<Desk> = Offer {
-    toolsets: TOOLSETS,
-    renamed: |name, _| (name == "old-name").then(|| "`old-name` is `echo` here".to_owned()),
-    offered: |desk| &desk.offered,
-    call: |desk, tool, arguments, _| act(desk, tool, arguments).map(Outcome::Answer),
-    answered_within: PATIENCE,
-};
+impl Served for Desk {
+    fn find(&self, name: &str) -> Option<&'static Tool> {
+        TOOLS.iter().find(|tool| tool.name == name)
+    }
+
+    fn renamed(&self, name: &str, _: &Map<String, Value>) -> Option<String> {
+        (name == "old-name").then(|| "`old-name` is `echo` here".to_owned())
+    }
+
+    fn offered(&self) -> &[Offered] {
+        &self.offered
+    }
+
+    fn call(
+        &mut self,
+        tool: &'static Tool,
+        arguments: &Map<String, Value>,
+        _: Caller,
+    ) -> Result<Outcome, Error> {
+        act(self, tool, arguments).map(Outcome::Answer)
+    }
+}
 
 fn act(
     desk: &mut Desk,
@@ -188,13 +204,13 @@ impl Peer {
             .expect("a time limit");
         let (they_began, began) = mpsc::channel();
         let (release, their_release) = mpsc::channel();
-        let desk = Desk {
+        let mut desk = Desk {
             offered: TOOLS.iter().map(Offered::whole).collect(),
             began: they_began,
             release: their_release,
         };
         let server = thread::spawn(move || {
-            server::serve(&OFFER, desk, Inbox::new(theirs), theirs_out);
+            server::serve(&mut desk, Inbox::new(theirs), theirs_out, PATIENCE);
         });
         Peer {
             input: Some(input),

@@ -13,7 +13,7 @@ use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{Question, Reply, Said, Wants};
 use proxmox_mcp::gate::{Caller, Origin};
 use proxmox_mcp::mcp::inbox::Inbox;
-use proxmox_mcp::mcp::server::{self, OURS, Offer};
+use proxmox_mcp::mcp::server;
 use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::call::{self, Desk, Outcome};
 use proxmox_mcp::tools::TOOLSETS;
@@ -186,17 +186,14 @@ impl Session {
     }
 
     /// With a desk and a client of the test's own.
-    pub(crate) fn held(desk: Desk, manner: Manner) -> Session {
+    pub(crate) fn held(mut desk: Desk, manner: Manner) -> Session {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         // A test that waits in vain fails instead.
         let patience = Some(Duration::from_secs(120));
         ours.set_read_timeout(patience).expect("a time limit");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
-        let offer = Offer {
-            answered_within: manner.answered_within,
-            ..OURS
-        };
-        let server = thread::spawn(move || server::serve(&offer, desk, inbox, theirs));
+        let within = manner.answered_within;
+        let server = thread::spawn(move || server::serve(&mut desk, inbox, theirs, within));
         let mut session = Session {
             manner,
             input: Some(ours.try_clone().expect("a copy")),

@@ -10,9 +10,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use proxmox_mcp::error::{Code, Error};
+use proxmox_mcp::gate::Caller;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::rpc::{DEPTH_MAX, ID_MAX_BYTES};
-use proxmox_mcp::mcp::server::{self, Offer};
+use proxmox_mcp::mcp::server::{self, Served};
 use proxmox_mcp::tool::call::Outcome;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::{Tool, args};
@@ -26,13 +27,22 @@ use super::assert_shown;
 const INPUT_MAX_BYTES: usize = 32 << 10;
 
 /// The real tools, of which every call ends with its arguments checked.
-static OFFER: Offer<()> = Offer {
-    toolsets: tools::TOOLSETS,
-    renamed: tools::renamed::sentence,
-    offered: |()| &OFFERED,
-    call: |_, tool, given, _| checked(tool, given).map(Outcome::Answer),
-    answered_within: Duration::ZERO,
-};
+struct Checked;
+
+impl Served for Checked {
+    fn offered(&self) -> &[Offered] {
+        &OFFERED
+    }
+
+    fn call(
+        &mut self,
+        tool: &'static Tool,
+        given: &Map<String, Value>,
+        _: Caller,
+    ) -> Result<Outcome, Error> {
+        checked(tool, given).map(Outcome::Answer)
+    }
+}
 
 static OFFERED: LazyLock<Vec<Offered>> =
     LazyLock::new(|| tools::all().map(Offered::whole).collect());
@@ -69,7 +79,8 @@ pub fn server(bytes: &[u8]) {
     ours.write_all(bytes).expect("it fits the socket's buffer");
     drop(ours);
     let said = Said::default();
-    server::serve(&OFFER, (), Inbox::new(OwnedFd::from(theirs)), said.clone());
+    let inbox = Inbox::new(OwnedFd::from(theirs));
+    server::serve(&mut Checked, inbox, said.clone(), Duration::ZERO);
 
     let mut answered: BTreeMap<String, usize> = BTreeMap::new();
     let said = said.0.borrow();
