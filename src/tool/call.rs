@@ -1,11 +1,11 @@
-//! One call of a tool, from its arguments to its answer: checked, located, let pass, run.
+//! One call of a tool, from its arguments to its answer: checked, placed, let pass, run.
 
 use serde_json::{Map, Value};
 
 use super::args::{self, Args, Injected};
-use super::locate::{Located, addressed, clusters, locate};
 use super::offer::{self, Offered};
-use super::{Body, Run, Subject, Tool, Toolset};
+use super::placed::{Placed, clusters, place};
+use super::{Body, Run, Steps, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::sending::Sends;
 use crate::api::upid::Upid;
@@ -102,6 +102,18 @@ pub fn call(
     outcome
 }
 
+/// A call as it was made: what is asked, checked, and what it may do.
+pub(super) struct Call<'c> {
+    pub(super) tool: &'static Tool,
+    pub(super) args: Args,
+    pub(super) injected: Injected,
+    /// What its action sends, and what that weighs.
+    sends: Sends,
+    pub(super) mark: Mark,
+    caller: Caller<'c>,
+    trail: &'c Trail<'c>,
+}
+
 fn run(
     desk: &Desk,
     tool: &'static Tool,
@@ -112,38 +124,41 @@ fn run(
     let config = &desk.fleet.config;
     offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
-    offer::allowed(config, tool, tool.mark(&args).effect)?;
+    let action = tool.action(&args).ok_or_else(|| {
+        let name = tool.name;
+        Error::internal(format!("`{name}` does nothing of that kind"))
+    })?;
+    let call = Call {
+        tool,
+        args,
+        injected,
+        sends: action.sends,
+        mark: action.mark(),
+        caller,
+        trail,
+    };
+    offer::allowed(config, tool, call.mark.effect)?;
     match tool.run {
-        Run::Fleet(run) => on_fleet(desk, tool, &args, &injected, trail, run).map(Outcome::Answer),
-        Run::Steps(run) => on_one(desk, tool, &args, &injected, (caller, trail), |reach| {
-            run(reach, &args)
-        }),
+        Run::Fleet(run) => on_fleet(desk, &call, run).map(Outcome::Answer),
+        Run::Steps(run) => on_one(desk, &call, run),
     }
 }
 
 /// A read of several clusters.
-fn on_fleet(
-    desk: &Desk,
-    tool: &'static Tool,
-    args: &Args,
-    injected: &Injected,
-    trail: &Trail,
-    run: fn(&FleetReach, &Args) -> Body,
-) -> Body {
-    let (clusters, decision) = clusters(&desk.fleet, tool, args, injected)?;
-    let sends = tool
-        .action(args)
-        .map_or(&[] as Sends, |action| action.sends);
-    let one = injected.cluster.as_deref().is_some_and(|name| name != ALL);
-    match (&decision, injected.cluster.as_deref()) {
-        (Some(decision), _) => note(trail, &desk.fleet, decision),
-        (None, Some(cluster)) => trail.located(cluster, "cluster argument"),
-        (None, None) => trail.located(ALL, ""),
+fn on_fleet(desk: &Desk, call: &Call, run: fn(&FleetReach, &Args) -> Body) -> Body {
+    let (clusters, decision) = clusters(&desk.fleet, call)?;
+    let given = call.injected.cluster.as_deref();
+    let one = given.is_some_and(|name| name != ALL);
+    match (&decision, given) {
+        (Some(decision), _) => note(call.trail, &desk.fleet, decision),
+        (None, Some(cluster)) => call.trail.located(cluster, "cluster argument"),
+        (None, None) => call.trail.located(ALL, ""),
     }
+    let one = one || decision.is_some();
     let reach = desk
         .gate
-        .enter_fleet(&desk.fleet, clusters, one || decision.is_some(), sends);
-    let body = run(&reach, args)?;
+        .enter_fleet(&desk.fleet, clusters, one, call.sends);
+    let body = run(&reach, &call.args)?;
     let mut answer = match decision {
         Some(decision) => decided(&desk.fleet, &decision),
         None => Map::from_iter([
@@ -156,79 +171,60 @@ fn on_fleet(
 }
 
 /// A call on one cluster. A guest may move between two requests, or turn out to be called otherwise:
-/// then a read is made once more, of the one that is meant now.
-fn on_one(
-    desk: &Desk,
-    tool: &'static Tool,
-    args: &Args,
-    injected: &Injected,
-    by: (Caller, &Trail),
-    run: impl Fn(&Reach) -> Body,
-) -> Result<Outcome, Error> {
-    let mark = tool.mark(args);
-    let find = || locate(&desk.fleet, tool, args, injected, mark);
-    let located = find()?;
-    let node_of = |located: &Located| located.guest.as_ref().map(|guest| guest.node.clone());
-    let (node, found) = (node_of(&located), located.guest.clone());
-    let decision = located.decision.clone();
-    let is_otherwise = |guest| desk.fleet.is_called_otherwise(decision.cluster, guest);
-    let renamed = || found.as_ref().is_some_and(is_otherwise);
-    let outcome = at(desk, tool, args, injected, by, located, &run);
-    match outcome {
-        Err(error) if mark.effect == Effect::Read && error.is_of_no_guest() => {
-            let again = find()?;
-            if node_of(&again) == node {
-                return Err(error);
-            }
-            at(desk, tool, args, injected, by, again, &run)
+/// then a read is placed once more, and made of the one that is meant now.
+fn on_one(desk: &Desk, call: &Call, run: Steps) -> Result<Outcome, Error> {
+    let placed = place(&desk.fleet, call)?;
+    let error = match at(desk, call, &placed, run) {
+        Err(error) => error,
+        outcome => return outcome,
+    };
+    let is_read = call.mark.effect == Effect::Read;
+    if is_read && error.is_of_no_guest() {
+        let again = place(&desk.fleet, call)?;
+        let node = |placed: &Placed| placed.guest.as_ref().map(|guest| guest.node.clone());
+        if node(&again) == node(&placed) {
+            return Err(error);
         }
-        // It may be a node of another cluster than the one that was named.
-        Err(error)
-            if tool.subject == Subject::Node
-                && matches!(error.code, Code::Proxmox | Code::BadArguments)
-                && error.accepted.is_empty() =>
-        {
-            desk.fleet.check_node(&decision, args.need("node")?)?;
-            Err(error)
-        }
-        // Its list had an old name: whoever bears it now is meant.
-        Err(_) if mark.effect == Effect::Read && renamed() => {
-            at(desk, tool, args, injected, by, find()?, &run)
-        }
-        outcome => outcome,
+        return at(desk, call, &again, run);
     }
+    // It may be a node of another cluster than the one that was named.
+    if call.tool.subject == Subject::Node
+        && matches!(error.code, Code::Proxmox | Code::BadArguments)
+        && error.accepted.is_empty()
+    {
+        let node = call.args.need("node")?;
+        desk.fleet.check_node(&placed.decision, node)?;
+        return Err(error);
+    }
+    // Its list had an old name: whoever bears it now is meant.
+    let is_otherwise = |guest| {
+        let cluster = placed.decision.cluster;
+        desk.fleet.is_called_otherwise(cluster, guest)
+    };
+    if is_read && placed.guest.as_ref().is_some_and(is_otherwise) {
+        return at(desk, call, &place(&desk.fleet, call)?, run);
+    }
+    Err(error)
 }
 
-/// A call on what was found: entered through the gate, planned, asked about, or run.
-fn at(
-    desk: &Desk,
-    tool: &'static Tool,
-    args: &Args,
-    injected: &Injected,
-    (caller, trail): (Caller, &Trail),
-    located: Located,
-    run: &dyn Fn(&Reach) -> Body,
-) -> Result<Outcome, Error> {
-    let mark = tool.mark(args);
-    let sends = tool
-        .action(args)
-        .map_or(&[] as Sends, |action| action.sends);
-    note(trail, &desk.fleet, &located.decision);
-    let touches = addressed(tool, args)?;
+/// A call where it was placed: entered through the gate, planned, asked about, or run.
+fn at(desk: &Desk, call: &Call, placed: &Placed, run: Steps) -> Result<Outcome, Error> {
+    let (tool, args, mark) = (call.tool, &call.args, call.mark);
+    note(call.trail, &desk.fleet, &placed.decision);
     let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
         let entry = Entry {
             tool: tool.name,
             mark,
             arguments: args.canonical(),
-            caller,
-            trail,
-            code: injected.confirm.as_deref(),
-            cluster: located.decision.cluster,
-            guest: located.guest.clone(),
-            task: located.task.as_ref().map(Upid::as_str),
-            touches: touches.clone(),
-            sends,
-            wait_s: injected.wait_s,
+            caller: call.caller,
+            trail: call.trail,
+            code: call.injected.confirm.as_deref(),
+            cluster: placed.decision.cluster,
+            guest: placed.guest.clone(),
+            task: placed.task.as_ref().map(Upid::as_str),
+            touches: placed.touches.clone(),
+            sends: call.sends,
+            wait_s: call.injected.wait_s,
         };
         desk.gate.enter(&desk.fleet, entry, plan)
     };
@@ -236,9 +232,9 @@ fn at(
         Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::internal(format!("`{}` has no plan", tool.name))),
     })?;
-    let mut answer = decided(&desk.fleet, &located.decision);
-    if let Some(note) = located.note {
-        answer.insert("new_name".into(), note.into());
+    let mut answer = decided(&desk.fleet, &placed.decision);
+    if let Some(note) = &placed.note {
+        answer.insert("new_name".into(), note.as_str().into());
     }
     let mut again = true;
     loop {
@@ -253,7 +249,7 @@ fn at(
                 return Ok(Outcome::Question(question));
             }
             Verdict::Go(reach, confirmed) => {
-                let body = run(&reach);
+                let body = run(&reach, args);
                 // Its first write touches another guest's volume: the call enters once more, as heavy
                 // as it is.
                 if let Some(heavier) = reach.heavier().filter(|_| again) {

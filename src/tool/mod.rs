@@ -5,10 +5,10 @@ pub mod args;
 pub mod call;
 mod given;
 pub mod leading;
-mod locate;
 pub mod offer;
 pub mod order;
 pub mod param;
+mod placed;
 mod reloaded;
 pub mod rows;
 mod taken;
@@ -116,10 +116,12 @@ pub enum Subject {
 /// What a handler gives: the answer's keys behind the decision.
 pub type Body = Result<Map<String, Value>, Error>;
 
+/// Several requests on one cluster, or a reshaped answer.
+pub type Steps = fn(&Reach, &Args) -> Body;
+
 /// The calling convention.
 pub enum Run {
-    /// Several requests on one cluster, or a reshaped answer.
-    Steps(fn(&Reach, &Args) -> Body),
+    Steps(Steps),
     /// Reads of several clusters.
     Fleet(fn(&FleetReach, &Args) -> Body),
 }

@@ -29,7 +29,7 @@ pub const fn at_once(mark: Mark) -> [Sending; 2] {
     ]
 }
 
-/// [`at_once`], where it takes longer, of a VM by a task: see [`slow_verb`].
+/// [`at_once`], where it takes longer, of a VM by a task.
 pub const fn slowly(mark: Mark) -> [Sending; 2] {
     [
         sending::post("/nodes/{node}/qemu/{vmid}/config").weighing(mark),

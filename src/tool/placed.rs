@@ -1,9 +1,8 @@
 //! Where a call is done: the cluster that it means, and the guest, the task and what else it addresses.
 
-use super::args::{Args, Injected};
-use super::call::ALL;
+use super::call::{ALL, Call};
 use super::{Subject, Tool};
-use crate::api::mark::{Effect, Mark};
+use crate::api::mark::Effect;
 use crate::api::methods::Touch;
 use crate::api::upid::Upid;
 use crate::error::{Code, Error};
@@ -11,35 +10,36 @@ use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::fleet::registry::{Ask, Decision, Named, contradiction, subject_text};
 
-pub(super) struct Located {
+/// Where a call on one cluster is done, as it was found.
+pub(super) struct Placed {
     pub(super) decision: Decision,
     pub(super) guest: Option<Guest>,
     pub(super) task: Option<Upid>,
+    /// The node or storage that it addresses.
+    pub(super) touches: Vec<Touch>,
     /// What the answer says of a new name that means another cluster.
     pub(super) note: Option<String>,
 }
 
-pub(super) fn locate(
-    fleet: &Fleet,
-    tool: &Tool,
-    args: &Args,
-    injected: &Injected,
-    mark: Mark,
-) -> Result<Located, Error> {
+/// Finds where a call is done.
+///
+/// # Errors
+/// No cluster is meant, or several; there is no such guest.
+pub(super) fn place(fleet: &Fleet, call: &Call) -> Result<Placed, Error> {
+    let (tool, args) = (call.tool, &call.args);
     let made = match tool.subject {
         Subject::New(name) | Subject::Copied(name) => args.text(name),
         Subject::GuestOrStorage { new, .. } if args.text("guest").is_none() => args.text(new),
         _ => None,
     };
-    let ask = |cluster, named| Ask {
-        cluster,
+    let ask = |named| Ask {
+        cluster: call.injected.cluster.as_deref(),
         named,
         beside: made,
-        reading: mark.effect == Effect::Read,
+        reading: call.mark.effect == Effect::Read,
     };
-    let given = injected.cluster.as_deref();
     let named = match tool.subject {
-        Subject::Task => return locate_task(fleet, args, given, ask),
+        Subject::Task => return place_task(fleet, args.need("task")?, ask(Named::Nothing)),
         Subject::Guest | Subject::Copied(_) => guest_named(args.need("guest")?),
         Subject::GuestOrStorage { storage, .. } => match args.text("guest") {
             Some(guest) => guest_named(guest),
@@ -50,25 +50,22 @@ pub(super) fn locate(
         Subject::New(name) => Named::New(args.text(name)),
         Subject::List | Subject::Fleet => Named::Nothing,
     };
-    let (decision, guest) = fleet.locate(&ask(given, named))?;
+    let (decision, guest) = fleet.locate(&ask(named))?;
     let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
-    Ok(Located {
-        decision,
-        guest,
-        task: None,
-        note,
-    })
-}
-
-/// The node or storage that a call addresses; its guest and its task are found.
-pub(super) fn addressed(tool: &Tool, args: &Args) -> Result<Vec<Touch>, Error> {
-    Ok(match tool.subject {
+    let touches = match tool.subject {
         Subject::Node => vec![Touch::Node(args.need("node")?.into())],
         Subject::Storage(name) => match args.need(name)? {
             volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
             storage => vec![Touch::Storage(storage.into())],
         },
         _ => Vec::new(),
+    };
+    Ok(Placed {
+        decision,
+        guest,
+        task: None,
+        touches,
+        note,
     })
 }
 
@@ -83,19 +80,13 @@ fn storage_of(volume: &str) -> &str {
 }
 
 /// A task's name carries its cluster; a bare UPID goes by its node.
-fn locate_task<'a>(
-    fleet: &Fleet,
-    args: &'a Args,
-    given: Option<&'a str>,
-    ask: impl Fn(Option<&'a str>, Named<'a>) -> Ask<'a>,
-) -> Result<Located, Error> {
-    let text = args.need("task")?;
+fn place_task<'a>(fleet: &Fleet, text: &'a str, ask: Ask<'a>) -> Result<Placed, Error> {
     let (carried, upid) = match text.split_once('!') {
         Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
         _ => (None, text),
     };
     let upid = Upid::parse(upid).map_err(Error::bad)?;
-    if let (Some(carried), Some(given)) = (carried, given)
+    if let (Some(carried), Some(given)) = (carried, ask.cluster)
         && carried != given
     {
         return Err(Error::bad(format!(
@@ -103,16 +94,18 @@ fn locate_task<'a>(
         )));
     }
     let (mut decision, _) = fleet.locate(&Ask {
-        cluster: carried.or(given),
-        ..ask(None, Named::Node(args_node(text)))
+        cluster: carried.or(ask.cluster),
+        named: Named::Node(args_node(text)),
+        ..ask
     })?;
     if carried.is_some() && fleet.config.clusters.len() > 1 {
         decision.chosen_by = "task id".into();
     }
-    Ok(Located {
+    Ok(Placed {
         decision,
         guest: None,
         task: Some(upid),
+        touches: Vec::new(),
         note: None,
     })
 }
@@ -127,12 +120,11 @@ fn args_node(task: &str) -> &str {
 /// Which clusters a list or a fleet-wide read asks; the decision where it is one by rule.
 pub(super) fn clusters(
     fleet: &Fleet,
-    tool: &Tool,
-    args: &Args,
-    injected: &Injected,
+    call: &Call,
 ) -> Result<(Vec<usize>, Option<Decision>), Error> {
+    let (tool, args): (&Tool, _) = (call.tool, &call.args);
     let all = fleet.config.settled().collect();
-    let given = injected.cluster.as_deref();
+    let given = call.injected.cluster.as_deref();
     if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
         return Ok((all, None));
     }
