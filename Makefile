@@ -36,21 +36,21 @@ build: tools ## Build the program: target/release/proxmox-mcp
 
 static: tools ## Build the program that needs nothing beside it, and prove that: target/static/proxmox-mcp
 	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/build '$(STATIC)'
-	$(CARGO) build --locked --example proof
-	@$(TARGET)/debug/examples/proof '$(STATIC)/proxmox-mcp'
+	$(CARGO) build --locked --example dev
+	@$(TARGET)/debug/examples/dev proof '$(STATIC)/proxmox-mcp'
 
 static-twice: static ## Build that again elsewhere, and compare the bytes
 	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice '$(STATIC)'
 
 bench: static ## Measure it: time, memory, bytes (COMPARE=FILE: beside an earlier run)
-	$(CARGO) build --locked --example bench
-	@$(TARGET)/debug/examples/bench '$(STATIC)/proxmox-mcp' --json '$(TARGET)/bench.json' \
+	$(CARGO) build --locked --example dev
+	@$(TARGET)/debug/examples/dev bench '$(STATIC)/proxmox-mcp' --json '$(TARGET)/bench.json' \
 	  $(if $(COMPARE),--compare '$(COMPARE)')
 
 # For a short look: SOAK_CALLS=5000 SOAK_S=30.
 soak: static ## Drive 100,000 mixed calls with faults: what it holds must not grow
-	$(CARGO) build --locked --example soak
-	@$(TARGET)/debug/examples/soak '$(STATIC)/proxmox-mcp' $(SOAK_CALLS) $(SOAK_S)
+	$(CARGO) build --locked --example dev
+	@$(TARGET)/debug/examples/dev soak '$(STATIC)/proxmox-mcp' $(SOAK_CALLS) $(SOAK_S)
 
 # All targets share the time; FUZZ_TARGETS=query is for one alone.
 fuzz: tools ## Fuzz whatever reads bytes of strangers, for an hour (FUZZ_S=60: a minute)
@@ -58,13 +58,13 @@ fuzz: tools ## Fuzz whatever reads bytes of strangers, for an hour (FUZZ_S=60: a
 
 # The same build as of the tests, so that the two together take the shorter time.
 demo: tools ## Show a session with three simulated clusters, and check it
-	$(CARGO) build --locked --bin proxmox-mcp --example demo
-	@$(TARGET)/debug/examples/demo
+	$(CARGO) build --locked --bin proxmox-mcp --example dev
+	@$(TARGET)/debug/examples/dev demo
 
 # FAULTS_SAMPLE=8: one of eight cells, by SEED, which is printed.
 faults: tools ## Call every tool under every fault of simulated clusters, and print the table
-	$(CARGO) build --locked --example faults
-	@$(TARGET)/debug/examples/faults
+	$(CARGO) build --locked --example dev
+	@$(TARGET)/debug/examples/dev faults
 
 # Whole it takes one to two hours: MUTANTS_SAMPLE=4 breaks four places of each part, by SEED, which is printed;
 # MUTANTS_S=3600 ends it after an hour; MUTANTS_PARTS='reload protect' is for these alone.
@@ -82,11 +82,11 @@ check: tools ## Check form and lints, without running anything
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
 accept: tools python ## Drive the program with real clients: the Python SDK, mcpo
-	$(CARGO) build --locked --bin proxmox-mcp --example sim
+	$(CARGO) build --locked --bin proxmox-mcp --example dev
 	@$(PYTHON) tests/clients/accept.py $(TARGET)/debug
 
 dist: tools ## Pack what was built: tarball, .deb, .mcpb, server.json, SHA256SUMS
-	@$(CARGO) run --locked --quiet --example dist -- --out $(TARGET)/dist --time $(DIST_TIME) \
+	@$(CARGO) run --locked --quiet --example dev -- dist --out $(TARGET)/dist --time $(DIST_TIME) \
 	  $(foreach binary,$(DIST_BINARIES),--binary $(binary)) \
 	  $(if $(DIST_NAME),--name '$(DIST_NAME)') \
 	  $(if $(DIST_URL),--url '$(DIST_URL)') \

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::demo::client::Way;
+use crate::demo::client::Way;
 
 /// A kept connection to one node.
 pub struct Bare {

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use proxmox_mcp::fleet::index::Rows;
 use serde_json::json;
 
-use super::demo::client::{Client, Way};
 use super::light::Plan;
 use super::one::called;
-use super::process;
 use super::table::{Row, Table};
 use super::{CLUSTERS as CLUSTERS_MOST, Ground, OTHERS, REVISION, ended, started};
+use crate::demo::client::{Client, Way};
+use crate::process;
 
 const CLUSTERS: [usize; 5] = [1, 3, 10, 30, 100];
 const LATENCIES_MS: [u64; 3] = [0, 20, 200];

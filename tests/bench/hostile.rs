@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::demo;
-use super::process;
-use super::sim::flood::{Flood, KINDS, PEAK_MAX_BYTES};
 use super::table::{Row, Table};
 use super::{CLUSTERS, Ground, started};
+use crate::demo;
+use crate::process;
+use crate::sim::flood::{Flood, KINDS, PEAK_MAX_BYTES};
 
 const FANOUTS: [usize; 2] = [8, 128];
 /// Of a body that is no larger than what is taken.

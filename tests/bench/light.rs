@@ -14,8 +14,8 @@ use rustix::net::{self, AddressFamily, SocketType};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use super::demo;
-use super::sim::authority::Authority;
+use crate::demo;
+use crate::sim::authority::Authority;
 
 pub const TOKEN_ID: &str = "bench@pve!mcp";
 pub const TOKEN_SECRET: &str = "00000000-0000-0000-0000-000000000000";

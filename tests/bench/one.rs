@@ -8,11 +8,11 @@ use rustix::thread::{self, CpuSet, Pid};
 use serde_json::{Value, json};
 
 use super::bare::{Bare, Streams};
-use super::demo::client::{Client, Way};
 use super::light::{Plan, TOKEN_ID, TOKEN_SECRET};
-use super::process;
 use super::table::{Row, Table};
 use super::{Ground, REVISION, ended, started};
+use crate::demo::client::{Client, Way};
+use crate::process;
 
 const STARTS: usize = 101;
 const CALLS: usize = 100;

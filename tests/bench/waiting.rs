@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::demo::client::{Client, Way};
 use super::light::Plan;
 use super::one::called;
-use super::sim::World;
 use super::table::{Row, Table};
 use super::{Ground, REVISION, ended, started};
+use crate::demo::client::{Client, Way};
+use crate::sim::World;
 
 /// What a request to the silent cluster may take, in seconds.
 const TIMEOUT_S: u64 = 3;
@@ -61,7 +61,7 @@ pub fn task(ground: &Ground, table: &mut Table) -> Result<(), String> {
         let world = World::three();
         world.direct("hold staging")?;
         let env_file = ground.light.folder().join(format!("task-{name}.env"));
-        super::demo::write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
+        crate::demo::write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
         let mut client = Client::start(ground.program, &env_file, way)?;
         client.initialize(REVISION)?;
         wait_for_task(&world, &mut client, "snapshot-1")?;

@@ -63,7 +63,7 @@ def environment(folder: pathlib.Path, needs: list) -> pathlib.Path:
 @contextlib.contextmanager
 def clusters(build: pathlib.Path, env_file: pathlib.Path):
     """Starts the simulated clusters; they end with their standard input."""
-    command = [build / "examples" / "sim", "--env-file", env_file, "--until-eof"]
+    command = [build / "examples" / "dev", "sim", "--env-file", env_file, "--until-eof"]
     sim = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if "are up" not in sim.stderr.readline():
         sys.exit("the simulated clusters do not start")

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::clusters::{self, ONE};
-use crate::column::{Column, When};
-use crate::judge::{self, Case};
-use crate::row::{self, Row, Writes};
-use crate::seat::{self, Answer, Seat};
+use super::clusters::{self, ONE};
+use super::column::{Column, When};
+use super::judge::{self, Case};
+use super::row::{self, Row, Writes};
+use super::seat::{self, Answer, Seat};
 use crate::sim::state::State;
 use crate::sim::{Limited, World};
 

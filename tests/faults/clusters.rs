@@ -1,6 +1,6 @@
 //! The two clusters that the calls meet: in `one` everything goes wrong, `two` is always well.
 
-use crate::row::Writes;
+use super::row::Writes;
 use crate::sim::guest::{Kind, Status};
 use crate::sim::rights::Who;
 use crate::sim::task::Plan;

@@ -1,7 +1,7 @@
 //! The columns of the table: faults, when they begin, and what is expected under them.
 
-use crate::clusters::NODES;
-use crate::row::Row;
+use super::clusters::NODES;
+use super::row::Row;
 use crate::sim::{Fault, FrontBody, Limited};
 
 /// So many seconds may a request take where the fault is that it hangs. Elsewhere a machine that is

@@ -7,11 +7,11 @@ use proxmox_mcp::tool::{Subject, Tool, args};
 use proxmox_mcp::tools;
 use serde_json::{Map, Value, json};
 
-use crate::clusters::{self, ONE};
-use crate::row::{self, Row};
-use crate::seat::{Answer, Seat};
+use super::clusters::{self, ONE};
+use super::row::{self, Row};
+use super::seat::{Answer, Seat};
+use super::value;
 use crate::sim::World;
-use crate::value;
 
 /// So many optional parameters are tried together.
 const TOGETHER_MAX: usize = 2;

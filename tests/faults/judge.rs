@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::clusters::ONE;
-use crate::column::Expect;
-use crate::row::{self, Row, Writes};
-use crate::seat::Answer;
+use super::clusters::ONE;
+use super::column::Expect;
+use super::row::{self, Row, Writes};
+use super::seat::Answer;
 use crate::sim::{Seen, World};
 
 /// In these words an error says that something was done, or may have been.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proxmox_mcp::tool::Tool;
 use serde_json::{Map, Value};
 
-use crate::clusters;
+use super::clusters;
 use crate::sim::{Seen, World};
 
 pub struct Row {

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cell::Cell;
+use super::cell::Cell;
 
 pub struct Sample {
     pub seed: u64,

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::cell::Cell;
-use crate::column::Column;
-use crate::row::Row;
+use super::cell::Cell;
+use super::column::Column;
+use super::row::Row;
 
 /// What a problem is cut to, in characters.
 const SHOWN_MAX_CHARS: usize = 600;

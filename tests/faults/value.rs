@@ -4,7 +4,7 @@
 use proxmox_mcp::tool::param::{Kind, Param, Word};
 use serde_json::{Value, json};
 
-use crate::clusters::{GUESTS, NODES};
+use super::clusters::{GUESTS, NODES};
 
 /// Texts and names that a kind does not tell.
 const BY_NAME: &[(&str, &[&str])] = &[

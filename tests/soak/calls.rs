@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sim::{Fault, Limited};
+use crate::sim::{Fault, Limited};
 
 /// Numbers that look drawn at random and are the same in every run.
 pub struct Draw(u64);

@@ -1,12 +1,8 @@
-//! `cargo run --example proof PROGRAM`: holds a static binary against what is promised of it. It runs
+//! `dev proof PROGRAM`: holds a static binary against what is promised of it. It runs
 //! in a root folder that has nothing but it and its configuration, and there asks a simulated
 //! cluster over TLS. Ends with status 1 at the first promise that does not hold.
 
-#[path = "../sim/demo/mod.rs"]
-mod demo;
 mod elf;
-#[path = "../sim/mod.rs"]
-mod sim;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -15,8 +11,9 @@ use std::process::{Command, ExitCode};
 
 use serde_json::json;
 
-use demo::client::{Client, Way};
-use sim::World;
+use crate::demo;
+use crate::demo::client::{Client, Way};
+use crate::sim::World;
 
 const SIZE_MAX: usize = 4_000_000;
 const REVISION: &str = "2025-11-25";
@@ -24,9 +21,8 @@ const REVISION: &str = "2025-11-25";
 const CLUSTER: &str = "production";
 const NODE: &str = "prod-pve1";
 
-fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let proven = match arguments.as_slice() {
+pub fn run(words: Vec<String>) -> ExitCode {
+    let proven = match words.as_slice() {
         [inside, root, rest @ ..] if inside == "--inside" => Err(go_inside(root.as_ref(), rest)),
         [program] => prove(program.as_ref()),
         _ => Err("which program? Name it as the argument".into()),
@@ -41,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 /// Makes `root` the root folder of this process and becomes the program in it; returns why not.
-fn go_inside(root: &Path, arguments: &[OsString]) -> String {
+fn go_inside(root: &Path, arguments: &[String]) -> String {
     let moved = std::os::unix::fs::chroot(root).and_then(|()| std::env::set_current_dir("/"));
     match moved {
         Ok(()) => Command::new("/proxmox-mcp")
@@ -164,7 +160,12 @@ fn tool(name: &str, program: &Path, good: &[&str]) -> Result<(), String> {
 /// as root, else as root of a user namespace.
 fn way_inside(root: &Path) -> Result<Option<Vec<OsString>>, String> {
     let ourselves = std::env::current_exe().map_err(|cause| cause.to_string())?;
-    let inside = [ourselves.into(), "--inside".into(), root.into()];
+    let inside = [
+        ourselves.into(),
+        "proof".into(),
+        "--inside".into(),
+        root.into(),
+    ];
     let unshared: Vec<OsString> = ["unshare".into(), "-r".into()]
         .into_iter()
         .chain(inside.clone())

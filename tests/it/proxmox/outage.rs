@@ -27,7 +27,7 @@ struct Process {
 impl Process {
     fn start(order: &str) -> Process {
         let examples = Path::new(PROGRAM).with_file_name("examples");
-        let program = examples.join("sim");
+        let program = examples.join("dev");
         assert!(
             program.is_file(),
             "`cargo build --examples` makes {}",
@@ -36,6 +36,7 @@ impl Process {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let env_file = folder.path().join("sim.env");
         let mut child = Command::new(program)
+            .arg("sim")
             .args(["--show", "--until-eof", "--order", order, "--env-file"])
             .arg(&env_file)
             // Its input ends with this process, and so does it.

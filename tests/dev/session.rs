@@ -1,16 +1,13 @@
-//! `cargo run --example demo [PROGRAM]`: shows what the program does, against simulated clusters.
+//! `dev demo [PROGRAM]`: shows what the program does, against simulated clusters.
 //! Ends with status 1 where anything is not as expected, and leaves nothing behind.
-
-#[path = "mod.rs"]
-mod demo;
-#[path = "../mod.rs"]
-mod sim;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    let Some(program) = program() else {
+use crate::demo;
+
+pub fn run(words: Vec<String>) -> ExitCode {
+    let Some(program) = program(words) else {
         eprintln!("the program is not built: `cargo build` makes it, or name it as the argument");
         return ExitCode::FAILURE;
     };
@@ -24,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 /// The one that is named, else the one that was built beside the examples.
-fn program() -> Option<PathBuf> {
+fn program(words: Vec<String>) -> Option<PathBuf> {
     let beside = || {
         Some(
             std::env::current_exe()
@@ -34,9 +31,6 @@ fn program() -> Option<PathBuf> {
                 .join("proxmox-mcp"),
         )
     };
-    let program = std::env::args_os()
-        .nth(1)
-        .map(PathBuf::from)
-        .or_else(beside)?;
+    let program = words.first().map(PathBuf::from).or_else(beside)?;
     program.is_file().then_some(program)
 }

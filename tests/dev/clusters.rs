@@ -1,12 +1,12 @@
 //! Three simulated clusters for a person to point any client at.
-//! `cargo run --example sim [-- OPTIONS]` prints a ready `.env` and stays up until it is killed.
-
-#[path = "mod.rs"]
-mod sim;
+//! `dev sim [OPTIONS]` prints a ready `.env` and stays up until it is killed.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
 use std::time::Duration;
+
+use crate::sim::World;
 
 const OPTIONS: &str = "the options are:
   --env-file PATH  write the .env there instead, for its owner only
@@ -25,9 +25,19 @@ struct Options {
     until_eof: bool,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = options()?;
-    let world = sim::World::three();
+pub fn run(words: Vec<String>) -> ExitCode {
+    match stay_up(words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("sim: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn stay_up(words: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    let options = options(words)?;
+    let world = World::three();
     for order in &options.orders {
         world.direct(order)?;
     }
@@ -57,9 +67,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-fn options() -> Result<Options, String> {
+fn options(words: Vec<String>) -> Result<Options, String> {
     let mut options = Options::default();
-    let mut args = std::env::args().skip(1);
+    let mut args = words.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} wants a value; {OPTIONS}"));
         match arg.as_str() {
@@ -74,7 +84,7 @@ fn options() -> Result<Options, String> {
 }
 
 /// A line for each request.
-fn show(world: &sim::World) {
+fn show(world: &World) {
     loop {
         for seen in world.seen() {
             eprintln!(

@@ -1,19 +1,12 @@
-//! `cargo run --example bench PROGRAM [--json FILE] [--compare FILE] [--only PART]`: measures a built
+//! `dev bench PROGRAM [--json FILE] [--compare FILE] [--only PART]`: measures a built
 //! program with simulated clusters behind it, over TLS. Only what is counted can fail it; times and
 //! memory are the machine's.
 
-#![allow(unreachable_pub)]
-
 mod bare;
-#[path = "../sim/demo/mod.rs"]
-mod demo;
 mod fleet;
 mod hostile;
 mod light;
 mod one;
-mod process;
-#[path = "../sim/mod.rs"]
-mod sim;
 mod table;
 mod waiting;
 
@@ -23,9 +16,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use demo::client::{Client, Way};
+use crate::demo;
+use crate::demo::client::{Client, Way};
+use crate::process;
+use crate::sim::World;
 use light::Light;
-use sim::World;
 use table::Table;
 
 const REVISION: &str = "2025-11-25";
@@ -51,8 +46,8 @@ struct Options {
     only: Option<String>,
 }
 
-fn main() -> ExitCode {
-    match run() {
+pub fn run(words: Vec<String>) -> ExitCode {
+    match measured(words) {
         Ok(faulty) => ExitCode::from(u8::from(faulty)),
         Err(problem) => {
             eprintln!("not measured: {problem}");
@@ -61,9 +56,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options, String> {
+fn options(words: Vec<String>) -> Result<Options, String> {
     let mut options = Options::default();
-    let mut args = std::env::args().skip(1);
+    let mut args = words.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} wants a value"));
         match arg.as_str() {
@@ -80,8 +75,8 @@ fn options() -> Result<Options, String> {
 }
 
 /// Whether something that is counted is over its limit.
-fn run() -> Result<bool, String> {
-    let options = options()?;
+fn measured(words: Vec<String>) -> Result<bool, String> {
+    let options = options(words)?;
     // Read first: it may be the file that is written.
     let before = options.compare.as_deref().map(table::read).transpose()?;
     let machine = process::machine();

@@ -1,11 +1,6 @@
-//! `cargo run --example faults [TOOL [FAULT]]`: every tool, and every action of it, under every fault
+//! `dev faults [TOOL [FAULT]]`: every tool, and every action of it, under every fault
 //! of the simulator. Prints the table of results; ends with status 1 where a cell has failed.
 //! With `FAULTS_SAMPLE=N` in the environment one cell of N is played, picked by `SEED`, which is printed.
-
-#![allow(unreachable_pub)]
-
-#[path = "../sim/mod.rs"]
-mod sim;
 
 mod cell;
 mod clusters;
@@ -32,9 +27,9 @@ use row::Row;
 const AT_A_TIME: usize = 24;
 const AGAIN_AT_A_TIME: usize = 4;
 
-fn main() -> ExitCode {
+pub fn run(words: Vec<String>) -> ExitCode {
     proxmox_mcp::log::set(proxmox_mcp::log::Level::Error);
-    let mut words = std::env::args().skip(1);
+    let mut words = words.into_iter();
     let (tool, fault) = (words.next(), words.next());
     let begun = Instant::now();
     let (rows, underived) = derive::rows(tool.as_deref().unwrap_or_default());

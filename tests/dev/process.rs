@@ -1,5 +1,4 @@
 //! What the kernel knows of a running process: memory, CPU time, descriptors, threads.
-#![allow(dead_code)]
 
 use std::fs;
 use std::time::Duration;

@@ -1,10 +1,9 @@
-//! Packs built binaries: what `make dist` runs.
-
-#[path = "mod.rs"]
-mod dist;
+//! `dev dist --out DIR --binary PATH ...`: packs built binaries, as `make dist` has it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use crate::dist;
 
 const HELP: &str = "\
 usage: dist --out DIR --binary PATH [--binary PATH...]
@@ -20,8 +19,8 @@ usage: dist --out DIR --binary PATH [--binary PATH...]
   --dynamic          take binaries that need libraries too
 ";
 
-fn main() -> ExitCode {
-    let order = match order(std::env::args().skip(1)) {
+pub fn run(words: Vec<String>) -> ExitCode {
+    let order = match order(words.into_iter()) {
         Ok(order) => order,
         Err(problem) => {
             eprintln!("dist: {problem}\n\n{HELP}");

@@ -1,15 +1,8 @@
-//! `cargo run --example soak PROGRAM [CALLS [SECONDS]]`: drives a built program with mixed calls for
+//! `dev soak PROGRAM [CALLS [SECONDS]]`: drives a built program with mixed calls for
 //! at least that long, with faults of the clusters, cancelled calls and bad lines among them. What it
 //! holds at the end is what it held after the first thousand.
-#![allow(unreachable_pub)]
 
 mod calls;
-#[path = "../sim/demo/mod.rs"]
-mod demo;
-#[path = "../bench/process.rs"]
-mod process;
-#[path = "../sim/mod.rs"]
-mod sim;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -21,9 +14,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::demo;
+use crate::process::{self, Figures};
+use crate::sim::{self, Fault, World};
 use calls::{CLUSTERS, Draw};
-use process::Figures;
-use sim::{Fault, World};
 
 const CALLS: usize = 100_000;
 const SECONDS: u64 = 600;
@@ -42,8 +36,8 @@ const LEAVING: Duration = Duration::from_millis(200);
 const MEMORY_GROWTH_MAX_BYTES: u64 = 1 << 20;
 const SEED: u64 = 0x5eed_50a0;
 
-fn main() -> ExitCode {
-    match run() {
+pub fn run(words: Vec<String>) -> ExitCode {
+    match soaked(words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problem) => {
@@ -53,8 +47,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<bool, String> {
-    let mut args = std::env::args().skip(1);
+/// Whether none of the figures has grown.
+fn soaked(words: Vec<String>) -> Result<bool, String> {
+    let mut args = words.into_iter();
     let program = args
         .next()
         .ok_or("which program? Name it as the argument")?;
