@@ -42,10 +42,9 @@ static: tools ## Build the program that needs nothing beside it, and prove that:
 static-twice: static ## Build that again elsewhere, and compare the bytes
 	@PROXMOX_MCP_COMMIT=$(COMMIT) CARGO=$(CARGO) tests/static/twice '$(STATIC)'
 
-bench: static ## Measure it: time, memory, bytes (COMPARE=FILE: beside an earlier run)
+bench: static ## Measure it: time, memory, bytes (COMPARE=PROGRAM: by turns with an older one)
 	$(CARGO) build --locked --example dev
-	@$(TARGET)/debug/examples/dev bench '$(STATIC)/proxmox-mcp' --json '$(TARGET)/bench.json' \
-	  $(if $(COMPARE),--compare '$(COMPARE)')
+	@$(TARGET)/debug/examples/dev bench '$(STATIC)/proxmox-mcp' $(if $(COMPARE),--compare '$(COMPARE)')
 
 # For a short look: SOAK_CALLS=5000 SOAK_S=30.
 soak: static ## Drive 100,000 mixed calls with faults: what it holds must not grow

@@ -1,13 +1,14 @@
 //! Fleet-wide reads: over more clusters, over more guests, with dead clusters among them.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::fleet::index::Rows;
 use serde_json::json;
 
-use super::light::Plan;
+use super::light::{Light, Plan};
 use super::one::called;
 use super::table::{Row, Table};
 use super::{CLUSTERS as CLUSTERS_MOST, Ground, OTHERS, REVISION, ended, started};
@@ -43,59 +44,67 @@ fn search(client: &mut Client) -> Result<Duration, String> {
 
 /// Over so many clusters with so much latency.
 pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let light = &ground.light;
-    light.guests(10);
     for latency_ms in LATENCIES_MS {
-        light.latency(Duration::from_millis(latency_ms));
-        let mut warm_times: Vec<Duration> = Vec::new();
-        for clusters in CLUSTERS {
-            let plan = Plan {
-                clusters,
-                ..Plan::default()
-            };
-            let mut client = started(ground.program, &light.env_file("fleet.env", plan)?)?;
-            let before = light.answered();
-            let first = search(&mut client)?;
-            let answers = light.answered() - before;
-            let peak = process::figures(client.id())?.peak;
-            let mut warm = Duration::MAX;
-            for _ in 0..WARM_CALLS {
-                warm = warm.min(search(&mut client)?);
-            }
-            ended(client)?;
-            let of = format!("`fleet_search`, {clusters} clusters, {latency_ms} ms latency");
-            table.add(Row::ms(format!("{of}, first call"), first));
-            let mut row = Row::ms(format!("{of}, warm"), warm);
-            if (clusters, latency_ms) == (100, 20) {
-                row = row.most(WARM_MOST_MS);
-            }
-            table.add(row);
-            if clusters == 100 {
-                #[allow(clippy::cast_precision_loss)]
-                let each = answers as f64 / clusters as f64;
-                let row = Row::new(format!("{of}, first call, of each"), each, "answers");
-                table.add(row.most(ANSWERS_MOST).counted());
-                table.add(
-                    Row::mb(format!("peak memory of it, {latency_ms} ms latency"), peak)
-                        .most(FLEET_PEAK_MOST_MB),
-                );
-            }
-            warm_times.push(warm);
-        }
-        for (few, many) in [(0, 2), (1, 3), (2, 4)] {
-            let ratio = warm_times[many].as_secs_f64() / warm_times[few].as_secs_f64();
-            let (few, many) = (CLUSTERS[few], CLUSTERS[many]);
-            let what = format!("{many} clusters to {few}, {latency_ms} ms latency");
-            table.add(Row::new(what, ratio, "times").most(10.0));
-        }
+        ground.by_turns(table, |program, table| {
+            far(program, &ground.light, latency_ms, table)
+        })?;
     }
-    light.latency(Duration::ZERO);
+    Ok(())
+}
+
+/// With one latency.
+fn far(program: &Path, light: &Light, latency_ms: u64, table: &mut Table) -> Result<(), String> {
+    light.latency(Duration::from_millis(latency_ms));
+    let mut warm_times: Vec<Duration> = Vec::new();
+    for clusters in CLUSTERS {
+        let plan = Plan {
+            clusters,
+            ..Plan::default()
+        };
+        let mut client = started(program, &light.env_file("fleet.env", plan)?)?;
+        let before = light.answered();
+        let first = search(&mut client)?;
+        let answers = light.answered() - before;
+        let peak = process::figures(client.id())?.peak;
+        let mut warm = Duration::MAX;
+        for _ in 0..WARM_CALLS {
+            warm = warm.min(search(&mut client)?);
+        }
+        ended(client)?;
+        let of = format!("`fleet_search`, {clusters} clusters, {latency_ms} ms latency");
+        table.add(Row::ms(format!("{of}, first call"), first));
+        let mut row = Row::ms(format!("{of}, warm"), warm);
+        if (clusters, latency_ms) == (100, 20) {
+            row = row.most(WARM_MOST_MS);
+        }
+        table.add(row);
+        if clusters == 100 {
+            #[allow(clippy::cast_precision_loss)]
+            let each = answers as f64 / clusters as f64;
+            let row = Row::new(format!("{of}, first call, of each"), each, "answers");
+            table.add(row.most(ANSWERS_MOST).counted());
+            table.add(
+                Row::mb(format!("peak memory of it, {latency_ms} ms latency"), peak)
+                    .most(FLEET_PEAK_MOST_MB),
+            );
+        }
+        warm_times.push(warm);
+    }
+    for (few, many) in [(0, 2), (1, 3), (2, 4)] {
+        let ratio = warm_times[many].as_secs_f64() / warm_times[few].as_secs_f64();
+        let (few, many) = (CLUSTERS[few], CLUSTERS[many]);
+        let what = format!("{many} clusters to {few}, {latency_ms} ms latency");
+        table.add(Row::new(what, ratio, "times").most(10.0));
+    }
     Ok(())
 }
 
 /// Over so many guests on a hundred clusters, and the same size on ten.
 pub fn guests(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let light = &ground.light;
+    ground.by_turns(table, |program, table| many(program, &ground.light, table))
+}
+
+fn many(program: &Path, light: &Light, table: &mut Table) -> Result<(), String> {
     let mut peaks = Vec::new();
     for (clusters, each) in [(100, 10), (100, 100), (10, 1000), (100, 1000)] {
         light.guests(each);
@@ -103,7 +112,7 @@ pub fn guests(ground: &Ground, table: &mut Table) -> Result<(), String> {
             clusters,
             ..Plan::default()
         };
-        let mut client = started(ground.program, &light.env_file("guests.env", plan)?)?;
+        let mut client = started(program, &light.env_file("guests.env", plan)?)?;
         let before = process::cpu(client.id())?;
         let took = search(&mut client)?;
         let cpu = process::cpu(client.id())?.saturating_sub(before);
@@ -155,14 +164,11 @@ pub fn guests(ground: &Ground, table: &mut Table) -> Result<(), String> {
         )
         .most(GROWTH_MOST_MB),
     );
-    light.guests(10);
     Ok(())
 }
 
 /// With dead clusters among a hundred.
 pub fn dead(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let light = &ground.light;
-    light.latency(Duration::ZERO);
     for (endpoints, more, fanout, first_s) in [
         (1, "", "all at once", 2.0),
         (3, "", "all at once", 5.5),
@@ -176,21 +182,24 @@ pub fn dead(ground: &Ground, table: &mut Table) -> Result<(), String> {
                 more,
                 ..Plan::default()
             };
-            let mut client = started(ground.program, &light.env_file("dead.env", plan)?)?;
-            for (which, most) in [("first", first_s), ("second", first_s)] {
-                let of = format!(
-                    "{dead} of 100 clusters dead, endpoints {endpoints}, {fanout}, {which} call"
-                );
-                let took = missing(&mut client, &of, dead, 100)?;
-                let row = Row::new(of, took.as_secs_f64(), "s");
-                table.add(if dead == 20 { row.most(most) } else { row });
-            }
-            if dead == 20 {
-                let peak = process::figures(client.id())?.peak;
-                let of = format!("peak memory of it, endpoints {endpoints}, {fanout}");
-                table.add(Row::mb(of, peak).most(FLEET_PEAK_MOST_MB));
-            }
-            ended(client)?;
+            let env_file = ground.light.env_file("dead.env", plan)?;
+            ground.by_turns(table, |program, table| {
+                let mut client = started(program, &env_file)?;
+                for (which, most) in [("first", first_s), ("second", first_s)] {
+                    let of = format!(
+                        "{dead} of 100 clusters dead, endpoints {endpoints}, {fanout}, {which} call"
+                    );
+                    let took = missing(&mut client, &of, dead, 100)?;
+                    let row = Row::new(of, took.as_secs_f64(), "s");
+                    table.add(if dead == 20 { row.most(most) } else { row });
+                }
+                if dead == 20 {
+                    let peak = process::figures(client.id())?.peak;
+                    let of = format!("peak memory of it, endpoints {endpoints}, {fanout}");
+                    table.add(Row::mb(of, peak).most(FLEET_PEAK_MOST_MB));
+                }
+                ended(client)
+            })?;
         }
     }
     Ok(())
@@ -214,7 +223,6 @@ fn missing(client: &mut Client, of: &str, missed: usize, all: usize) -> Result<D
 pub fn names(ground: &Ground, table: &mut Table) -> Result<(), String> {
     const NAMED: usize = 20;
     let light = &ground.light;
-    light.latency(Duration::ZERO);
     let Ok(_silent) = UdpSocket::bind((NAME_SERVER, 53)) else {
         eprintln!("  not measured: port 53 of {NAME_SERVER} is not for this user to listen on");
         return Ok(());
@@ -228,27 +236,34 @@ pub fn names(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let resolv = light.folder().join("resolv.conf");
     let written = std::fs::write(&resolv, format!("nameserver {NAME_SERVER}\n"));
     written.map_err(|cause| cause.to_string())?;
-    let mut command = Command::new("/usr/bin/unshare");
-    command
-        .args(["--mount", "--map-root-user", "/bin/sh", "-c"])
-        .arg("/bin/mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"")
-        .args([&resolv, ground.program]);
-    let mut client = Client::start_as(command, &env_file, Way::Pipe)?;
-    client.initialize(REVISION)?;
-    for which in ["first", "second"] {
-        let of = format!("{NAMED} of 100 names are not looked up, {which} call");
-        let took = missing(&mut client, &of, NAMED, 100)?;
-        table.add(Row::new(of, took.as_secs_f64(), "s").most(2.0));
-    }
-    let figures = process::figures(client.id())?;
-    table.add(Row::mb("peak memory of it", figures.peak).most(FLEET_PEAK_MOST_MB));
-    ended(client)
+    ground.by_turns(table, |program, table| {
+        let mut command = Command::new("/usr/bin/unshare");
+        command
+            .args(["--mount", "--map-root-user", "/bin/sh", "-c"])
+            .arg("/bin/mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"")
+            .args([&resolv, program]);
+        let mut client = Client::start_as(command, &env_file, Way::Pipe)?;
+        client.initialize(REVISION)?;
+        for which in ["first", "second"] {
+            let of = format!("{NAMED} of 100 names are not looked up, {which} call");
+            let took = missing(&mut client, &of, NAMED, 100)?;
+            table.add(Row::new(of, took.as_secs_f64(), "s").most(2.0));
+        }
+        let figures = process::figures(client.id())?;
+        table.add(Row::mb("peak memory of it", figures.peak).most(FLEET_PEAK_MOST_MB));
+        ended(client)
+    })
 }
 
 /// Ninety-nine clusters that are near, one that is slow to connect, one whose answers take 3 s, and one
 /// that refuses the token: each answers as itself.
 pub fn mixed(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let light = &ground.light;
+    ground.by_turns(table, |program, table| {
+        mixed_one(program, &ground.light, table)
+    })
+}
+
+fn mixed_one(program: &Path, light: &Light, table: &mut Table) -> Result<(), String> {
     let all = CLUSTERS_MOST + OTHERS;
     light.latency(Duration::from_millis(5));
     let [cold, slow, refusing] = [0, 1, 2].map(|place| light.cluster(place));
@@ -259,7 +274,7 @@ pub fn mixed(ground: &Ground, table: &mut Table) -> Result<(), String> {
         clusters: all,
         ..Plan::default()
     };
-    let mut client = started(ground.program, &light.env_file("mixed.env", plan)?)?;
+    let mut client = started(program, &light.env_file("mixed.env", plan)?)?;
     for which in ["first", "second"] {
         let begun = Instant::now();
         let answer = called(&mut client, "fleet_search", SEARCH)?;
@@ -278,9 +293,5 @@ pub fn mixed(ground: &Ground, table: &mut Table) -> Result<(), String> {
         let of = format!("99 clusters near, one cold, one slow, one refusing, {which} call");
         table.add(Row::new(of, took.as_secs_f64(), "s").most(5.5));
     }
-    ended(client)?;
-    cold.cold(Duration::ZERO);
-    refusing.refuses(false);
-    light.latency(Duration::ZERO);
-    Ok(())
+    ended(client)
 }

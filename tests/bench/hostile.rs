@@ -32,21 +32,24 @@ pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
             let _ = std::fs::remove_file(flood.env_file());
             let env = flood.env(&format!("PROXMOX_FANOUT={fanout}"));
             demo::write_private(&flood.env_file(), &env).map_err(|cause| cause.to_string())?;
-            let mut client = started(ground.program, &flood.env_file())?;
-            for tool in kind.tools {
-                let arguments = match *tool {
-                    "guest_get" => json!({"cluster": "f007", "guest": 100}),
-                    "fleet_search" | "fleet_summary" => json!({}),
-                    _ => json!({"cluster": "all"}),
-                };
-                client.call(tool, &arguments)?;
-            }
-            let peak = process::figures(client.id())?.peak;
-            let what = format!(
-                "peak memory, {CLUSTERS} hostile clusters, fan-out {fanout}, {}",
-                kind.name
-            );
-            table.add(Row::mb(what, peak).most(MOST_MB).counted());
+            ground.by_turns(table, |program, table| {
+                let mut client = started(program, &flood.env_file())?;
+                for tool in kind.tools {
+                    let arguments = match *tool {
+                        "guest_get" => json!({"cluster": "f007", "guest": 100}),
+                        "fleet_search" | "fleet_summary" => json!({}),
+                        _ => json!({"cluster": "all"}),
+                    };
+                    client.call(tool, &arguments)?;
+                }
+                let peak = process::figures(client.id())?.peak;
+                let what = format!(
+                    "peak memory, {CLUSTERS} hostile clusters, fan-out {fanout}, {}",
+                    kind.name
+                );
+                table.add(Row::mb(what, peak).most(MOST_MB).counted());
+                Ok(())
+            })?;
         }
     }
     Ok(())
@@ -55,17 +58,20 @@ pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
 /// A client that makes much of little.
 pub fn client(ground: &Ground, table: &mut Table) -> Result<(), String> {
     for (name, each) in MESSAGES {
-        let mut client = started(ground.program, &ground.three())?;
         let bytes = if name.starts_with('7') { 7 } else { 1 } * LINE_BYTES;
         let values = each.repeat(bytes / each.len());
         let line = format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"guest_get","arguments":{{"guest":[{values}0]}}}}}}"#
         );
-        client.send_line(&line)?;
-        client.receive()?;
-        let peak = process::figures(client.id())?.peak;
-        let what = format!("peak memory, a hostile message, {name}");
-        table.add(Row::mb(what, peak).most(MOST_MB).counted());
+        ground.by_turns(table, |program, table| {
+            let mut client = started(program, &ground.three())?;
+            client.send_line(&line)?;
+            client.receive()?;
+            let peak = process::figures(client.id())?.peak;
+            let what = format!("peak memory, a hostile message, {name}");
+            table.add(Row::mb(what, peak).most(MOST_MB).counted());
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub const TOKEN_SECRET: &str = "00000000-0000-0000-0000-000000000000";
 /// Endpoints of a dead cluster, at most.
 const ENDPOINTS: usize = 3;
 const NODES: usize = 4;
+/// Guests of each cluster, where nobody has said otherwise.
+const GUESTS: usize = 10;
 const STACK_BYTES: usize = 256 << 10;
 /// How late a token is refused, in milliseconds.
 const REFUSED_MS: u64 = 3000;
@@ -93,6 +95,17 @@ impl Light {
         &self.clusters[place]
     }
 
+    /// They are as they were at the start: quick, well, and with few guests.
+    pub fn calm(&self) {
+        for cluster in &self.clusters {
+            cluster.latency(Duration::ZERO);
+            cluster.cold(Duration::ZERO);
+            cluster.refuses(false);
+            cluster.silent(false);
+            cluster.guests(GUESTS);
+        }
+    }
+
     pub fn latency(&self, time: Duration) {
         for cluster in &self.clusters {
             cluster.latency(time);
@@ -116,10 +129,14 @@ impl Light {
 
     /// Writes a configuration and gives its path.
     pub fn env_file(&self, name: &str, plan: Plan) -> Result<PathBuf, String> {
+        self.file(name, &self.env(plan))
+    }
+
+    /// Writes a file of this name, in place of what was there, and gives its path.
+    pub fn file(&self, name: &str, text: &str) -> Result<PathBuf, String> {
         let path = self.folder.path().join(name);
-        let text = self.env(plan);
         let _ = std::fs::remove_file(&path);
-        let written = demo::write_private(&path, &text);
+        let written = demo::write_private(&path, text);
         written.map_err(|cause| format!("{}: {cause}", path.display()))?;
         Ok(path)
     }
@@ -243,7 +260,7 @@ fn cluster(number: usize, config: &Arc<ServerConfig>) -> Result<Arc<Cluster>, St
         silent: AtomicBool::new(false),
         resources: Mutex::default(),
     });
-    cluster.guests(10);
+    cluster.guests(GUESTS);
     let (known, config) = (Arc::clone(&cluster), Arc::clone(config));
     spawn(move || {
         for stream in listener.incoming().flatten() {

@@ -1,6 +1,6 @@
-//! `dev bench PROGRAM [--json FILE] [--compare FILE] [--only PART]`: measures a built
-//! program with simulated clusters behind it, over TLS. Only what is counted can fail it; times and
-//! memory are the machine's.
+//! `dev bench PROGRAM [--compare PROGRAM] [--only PART]`: measures a built program with simulated
+//! clusters behind it, over TLS. Only what is counted can fail it; times and memory are the machine's.
+//! With another program, an older one, to compare with, the two are measured by turns.
 
 mod bare;
 mod fleet;
@@ -10,9 +10,9 @@ mod one;
 mod table;
 mod waiting;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::demo::client::{Client, Way};
 use crate::process;
 use crate::sim::World;
 use light::Light;
-use table::Table;
+use table::{Side, Table};
 
 const REVISION: &str = "2025-11-25";
 const CLUSTERS: usize = 100;
@@ -29,9 +29,19 @@ const CLUSTERS: usize = 100;
 const OTHERS: usize = 2;
 const DEAD: usize = 20;
 
+/// With two programs, so many turns for each: as many as fit in the time, at least the least, and odd, so
+/// that there is one in the middle.
+const TURNS_LEAST: usize = 3;
+const TURNS_MOST: usize = 25;
+/// What is repeated anyway is then repeated so many times less in a turn: short turns lie near each other.
+const TURNS_SHARE: usize = 10;
+const TURNS_TIME: Duration = Duration::from_secs(20);
+
 /// What is measured, and the clusters to measure it with.
-struct Ground<'a> {
-    program: &'a Path,
+struct Ground {
+    new: PathBuf,
+    /// What it is compared with.
+    old: Option<PathBuf>,
     /// The three of the tests' simulator.
     world: World,
     light: Light,
@@ -40,7 +50,6 @@ struct Ground<'a> {
 #[derive(Default)]
 struct Options {
     program: PathBuf,
-    json: Option<PathBuf>,
     compare: Option<PathBuf>,
     /// The name of the one of [`PARTS`] to measure.
     only: Option<String>,
@@ -62,7 +71,6 @@ fn options(words: Vec<String>) -> Result<Options, String> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} wants a value"));
         match arg.as_str() {
-            "--json" => options.json = Some(value()?.into()),
             "--compare" => options.compare = Some(value()?.into()),
             "--only" => options.only = Some(value()?),
             _ => options.program = arg.into(),
@@ -77,16 +85,10 @@ fn options(words: Vec<String>) -> Result<Options, String> {
 /// Whether something that is counted is over its limit.
 fn measured(words: Vec<String>) -> Result<bool, String> {
     let options = options(words)?;
-    // Read first: it may be the file that is written.
-    let before = options.compare.as_deref().map(table::read).transpose()?;
     let machine = process::machine();
-    let mut table = Table::default();
+    let mut table = Table::new();
     measure(&options, &mut table)?;
-    table.show(&machine, &before.unwrap_or_else(BTreeMap::new));
-    if let Some(path) = &options.json {
-        table.write(path, &machine, &options.program)?;
-        eprintln!("also written to {}", path.display());
-    }
+    table.show(&machine, &options.program, options.compare.as_deref());
     Ok(table.is_faulty())
 }
 
@@ -114,7 +116,8 @@ fn measure(options: &Options, table: &mut Table) -> Result<(), String> {
         return Err(format!("--only wants one of: {}", names.join(", ")));
     }
     let ground = Ground {
-        program: &options.program,
+        new: options.program.clone(),
+        old: options.compare.clone(),
         world: World::three(),
         light: Light::start(CLUSTERS + OTHERS, DEAD)?,
     };
@@ -128,7 +131,46 @@ fn measure(options: &Options, table: &mut Table) -> Result<(), String> {
     Ok(())
 }
 
-impl Ground<'_> {
+impl Ground {
+    /// How often to repeat in a turn what is repeated so often for one program alone.
+    fn repeats(&self, alone: usize) -> usize {
+        match self.old {
+            Some(_) => alone.div_ceil(TURNS_SHARE),
+            None => alone,
+        }
+    }
+
+    /// Measures with the new program or, where there is an old one too, with the two by turns, each time
+    /// with the clusters as they were at the start.
+    ///
+    /// # Errors
+    /// What the new program cannot do. What the old one cannot do ends the turns, and is marked.
+    fn by_turns(
+        &self,
+        table: &mut Table,
+        mut measure: impl FnMut(&Path, &mut Table) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let begun = Instant::now();
+        let mut by = |side, program: &Path| {
+            self.light.calm();
+            table.turn(side);
+            let measured = measure(program, table);
+            if let (Side::Old, Err(problem)) = (side, &measured) {
+                table.refused(problem.clone());
+            }
+            measured
+        };
+        for turn in 1..=TURNS_MOST {
+            by(Side::New, &self.new)?;
+            let Some(old) = &self.old else { break };
+            let is_enough = turn >= TURNS_LEAST && turn % 2 == 1 && begun.elapsed() > TURNS_TIME;
+            if by(Side::Old, old).is_err() || is_enough {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The configuration of the simulator's three clusters.
     fn three(&self) -> PathBuf {
         self.light.folder().join("three.env")

@@ -33,38 +33,54 @@ const RESOURCES: &str = "/cluster/resources";
 
 /// Size, and what the program takes with three clusters and with a hundred.
 pub fn program(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let Ground { program, light, .. } = ground;
-    let size = std::fs::metadata(program).map_err(|cause| cause.to_string())?;
-    table.add(
-        Row::mb("size of the binary", size.len())
-            .most(4.0)
-            .counted(),
-    );
+    ground.by_turns(table, |program, table| {
+        let size = std::fs::metadata(program).map_err(|cause| cause.to_string())?;
+        let row = Row::mb("size of the binary", size.len());
+        table.add(row.most(4.0).counted());
+        Ok(())
+    })?;
     let three = ground.three();
-    let hundred = light.env_file(
+    let hundred = ground.light.env_file(
         "hundred.env",
         Plan {
             clusters: 100,
             ..Plan::default()
         },
     )?;
+    let starts = ground.repeats(STARTS);
     for (clusters, env_file) in [("3 clusters", &three), ("100 clusters", &hundred)] {
-        let mut times = Vec::new();
-        for _ in 0..STARTS {
-            times.push(start(program, env_file)?);
-        }
-        let what = format!("start to `initialize` answered, {clusters}");
-        table.add(
-            Row::ms(what, median(&mut times))
-                .most(3.0)
-                .beside("median of 101"),
-        );
-        let client = started(program, env_file)?;
-        let idle = process::figures(client.id())?;
-        ended(client)?;
-        table.add(Row::mb(format!("idle memory, {clusters}"), idle.resident).most(4.0));
+        ground.by_turns(table, |program, table| {
+            let mut times = Vec::new();
+            for _ in 0..starts {
+                times.push(start(program, env_file)?);
+            }
+            let what = format!("start to `initialize` answered, {clusters}");
+            table.add(
+                Row::ms(what, median(&mut times))
+                    .most(3.0)
+                    .beside(format!("median of {starts}")),
+            );
+            let client = started(program, env_file)?;
+            let idle = process::figures(client.id())?;
+            ended(client)?;
+            table.add(Row::mb(format!("idle memory, {clusters}"), idle.resident).most(4.0));
+            Ok(())
+        })?;
     }
-    let mut client = started(program, &three)?;
+    let listed = ground.repeats(CALLS);
+    ground.by_turns(table, |program, table| {
+        called_often(program, &three, listed, table)
+    })
+}
+
+/// A hundred calls, and the list of tools so many times.
+fn called_often(
+    program: &Path,
+    three: &Path,
+    listed: usize,
+    table: &mut Table,
+) -> Result<(), String> {
+    let mut client = started(program, three)?;
     for (tool, arguments) in CALLED.iter().cycle().take(CALLS) {
         called(&mut client, tool, arguments)?;
     }
@@ -72,7 +88,7 @@ pub fn program(ground: &Ground, table: &mut Table) -> Result<(), String> {
     table.add(Row::mb("peak memory after 100 calls, 3 clusters", used.peak).most(4.0));
     let mut times = Vec::new();
     let mut bytes = 0;
-    for _ in 0..CALLS {
+    for _ in 0..listed {
         let begun = Instant::now();
         let listed = client.request("tools/list", &json!({}))?;
         times.push(begun.elapsed());
@@ -110,11 +126,7 @@ pub fn median(times: &mut [Duration]) -> Duration {
 
 /// A warm call beside the same request by a bare client, with the simulator and with the light one.
 pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let Ground {
-        program,
-        world,
-        light,
-    } = ground;
+    let Ground { world, light, .. } = ground;
     let staging = world.cluster("staging");
     let token = format!("{}={}", staging.spec.token_id, staging.spec.token_secret);
     let port = staging.port(&staging.spec.nodes[0].name);
@@ -124,21 +136,19 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     on_one_core(|| {
         for (way, name) in STDIN {
             let who = (format!("simulator, {name}"), Some(1.2), Some(0.2));
-            side_by_side(program, (way, who), &three, "staging", &mut bare, table)?;
+            side_by_side(ground, (way, who), &three, "staging", &mut bare, table)?;
         }
         Ok(())
     })?;
     let who = ("simulator, on any core".to_owned(), None, None);
     side_by_side(
-        program,
+        ground,
         (Way::Pipe, who),
         &three,
         "staging",
         &mut bare,
         table,
     )?;
-    light.latency(Duration::ZERO);
-    light.guests(10);
     let env_file = light.env_file(
         "two.env",
         Plan {
@@ -152,7 +162,7 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     on_one_core(|| {
         for (way, name) in STDIN {
             let who = (format!("prepared answers, {name}"), None, Some(0.2));
-            side_by_side(program, (way, who), &env_file, "c001", &mut bare, table)?;
+            side_by_side(ground, (way, who), &env_file, "c001", &mut bare, table)?;
         }
         Ok(())
     })
@@ -185,14 +195,46 @@ fn on_one_core<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String>
 }
 
 fn side_by_side(
-    program: &Path,
+    ground: &Ground,
     (way, (who, times_most, ms_most)): (Way, (String, Option<f64>, Option<f64>)),
     env_file: &Path,
     cluster: &str,
     open: &mut dyn FnMut() -> Result<Bare, String>,
     table: &mut Table,
 ) -> Result<(), String> {
-    let mut streams = Streams::start(program, env_file, way)?;
+    let calls = ground.repeats(WARM_CALLS);
+    ground.by_turns(table, |program, table| {
+        let streams = Streams::start(program, env_file, way)?;
+        let (ours, bare) = in_turn(streams, cluster, calls, open)?;
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let beside = format!("{:.3} ms, bare {:.3} ms", ms(ours), ms(bare));
+        let ratio = Row::new(
+            format!("warm call to bare request, {who}"),
+            ms(ours) / ms(bare),
+            "times",
+        );
+        let ratio = ratio.beside(&beside);
+        table.add(match times_most {
+            Some(most) => ratio.most(most),
+            None => ratio,
+        });
+        let added = ours.saturating_sub(bare);
+        let row = Row::ms(format!("a warm call adds, {who}"), added);
+        table.add(match ms_most {
+            Some(most) => row.most(most),
+            None => row,
+        });
+        Ok(())
+    })
+}
+
+/// What so many warm calls and as many bare requests take, the two in turn: the middle of each.
+fn in_turn(
+    mut streams: Streams,
+    cluster: &str,
+    calls: usize,
+    open: &mut dyn FnMut() -> Result<Bare, String>,
+) -> Result<(Duration, Duration), String> {
     let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
         {"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "bench", "version": "0"}}});
     streams.ask(&hello.to_string())?;
@@ -201,7 +243,7 @@ fn side_by_side(
     let call = call.to_string();
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     let mut kept = open()?;
-    for number in 0..WARM_CALLS {
+    for number in 0..calls {
         // Proxmox ends a connection after 100 requests.
         if number % 90 == 0 {
             kept = open()?;
@@ -217,53 +259,34 @@ fn side_by_side(
             return Err(format!("node_list answered {answer}"));
         }
     }
-    let (ours, bare) = (median(&mut ours), median(&mut bare));
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    let beside = format!("{:.3} ms, bare {:.3} ms", ms(ours), ms(bare));
-    let ratio = Row::new(
-        format!("warm call to bare request, {who}"),
-        ms(ours) / ms(bare),
-        "times",
-    );
-    let ratio = ratio.beside(&beside);
-    table.add(match times_most {
-        Some(most) => ratio.most(most),
-        None => ratio,
-    });
-    let added = ours.saturating_sub(bare);
-    let row = Row::ms(format!("a warm call adds, {who}"), added);
-    table.add(match ms_most {
-        Some(most) => row.most(most),
-        None => row,
-    });
-    Ok(())
+    Ok((median(&mut ours), median(&mut bare)))
 }
 
 /// What 500 guests cost a model.
 pub fn listed(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let Ground { program, light, .. } = ground;
-    light.cluster(0).guests(LISTED_GUESTS);
-    let env_file = light.env_file(
+    let env_file = ground.light.env_file(
         "one.env",
         Plan {
             clusters: 1,
             ..Plan::default()
         },
     )?;
-    let mut client = started(program, &env_file)?;
-    for (tool, arguments) in [
-        ("guest_list", "{}"),
-        ("fleet_search", r#"{"query":"type:guest"}"#),
-    ] {
-        let answer = called(&mut client, tool, arguments)?;
-        let said = &answer["structuredContent"];
-        if said["total"] != json!(LISTED_GUESTS) || said.get("next").is_none() {
-            return Err(format!("{tool} gives no total or no way on: {answer}"));
+    ground.by_turns(table, |program, table| {
+        ground.light.cluster(0).guests(LISTED_GUESTS);
+        let mut client = started(program, &env_file)?;
+        for (tool, arguments) in [
+            ("guest_list", "{}"),
+            ("fleet_search", r#"{"query":"type:guest"}"#),
+        ] {
+            let answer = called(&mut client, tool, arguments)?;
+            let said = &answer["structuredContent"];
+            if said["total"] != json!(LISTED_GUESTS) || said.get("next").is_none() {
+                return Err(format!("{tool} gives no total or no way on: {answer}"));
+            }
+            let text = answer["content"][0]["text"].as_str().unwrap_or_default();
+            let what = format!("`{tool}` of 500 guests, defaults, the answer");
+            table.add(Row::count(what, text.len(), "bytes").most(20_000.0));
         }
-        let text = answer["content"][0]["text"].as_str().unwrap_or_default();
-        let what = format!("`{tool}` of 500 guests, defaults, the answer");
-        table.add(Row::count(what, text.len(), "bytes").most(20_000.0));
-    }
-    light.cluster(0).guests(10);
-    ended(client)
+        ended(client)
+    })
 }

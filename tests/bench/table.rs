@@ -1,13 +1,8 @@
-//! What was measured as a table for people, and as JSON, so that two runs can be compared.
+//! What was measured as a table for people: of one program, or of two beside each other.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
-
-/// One line of the table.
+/// What was measured once.
 pub struct Row {
     what: String,
     found: f64,
@@ -65,90 +60,154 @@ impl Row {
         let most = self.most?;
         Some(if self.found <= most { "pass" } else { "miss" })
     }
+
+    fn value(&self) -> String {
+        format!("{} {}", short(self.found), self.unit)
+    }
+}
+
+/// Whose turn it is to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    New,
+    /// The one that the new one is compared with.
+    Old,
+}
+
+/// One line of the table: what each program's turns have found, in their order.
+struct Line {
+    what: String,
+    new: Vec<Row>,
+    old: Vec<Row>,
+}
+
+impl Line {
+    /// What stands in the middle: one turn that was disturbed does not count.
+    fn middle(rows: &[Row]) -> Option<&Row> {
+        let mut rows: Vec<&Row> = rows.iter().collect();
+        rows.sort_by(|one, other| one.found.total_cmp(&other.found));
+        rows.get(rows.len() / 2).copied()
+    }
+
+    /// The new to the old: of the ratios of all turns, each of two that were measured right after each
+    /// other, the one in the middle. It is not that of the two middles, which may lie far apart in time.
+    fn ratio(&self) -> Option<f64> {
+        let turns = self.new.iter().zip(&self.old);
+        let turns = turns.filter(|(_, old)| old.found != 0.0);
+        let mut ratios: Vec<f64> = turns.map(|(new, old)| new.found / old.found).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios.get(ratios.len() / 2).copied()
+    }
 }
 
 /// All of it.
-#[derive(Default)]
 pub struct Table {
-    rows: Vec<Row>,
+    side: Side,
+    lines: Vec<Line>,
+    /// What the old program was asked and could not do.
+    refused: Vec<String>,
 }
 
 impl Table {
+    pub fn new() -> Table {
+        Table {
+            side: Side::New,
+            lines: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// From now on rows are of this program.
+    pub fn turn(&mut self, side: Side) {
+        self.side = side;
+    }
+
     pub fn add(&mut self, row: Row) {
-        eprintln!("  {}: {} {}", row.what, short(row.found), row.unit);
-        self.rows.push(row);
+        let whose = if self.side == Side::Old { "old: " } else { "" };
+        eprintln!("  {whose}{}: {}", row.what, row.value());
+        let place = self.lines.iter().position(|line| line.what == row.what);
+        let place = place.unwrap_or_else(|| {
+            self.lines.push(Line {
+                what: row.what.clone(),
+                new: Vec::new(),
+                old: Vec::new(),
+            });
+            self.lines.len() - 1
+        });
+        let line = &mut self.lines[place];
+        let rows = match self.side {
+            Side::New => &mut line.new,
+            Side::Old => &mut line.old,
+        };
+        rows.push(row);
+    }
+
+    /// The old program could not do what was measured now: its rows stay empty.
+    pub fn refused(&mut self, problem: String) {
+        eprintln!("  old: not measured: {problem}");
+        if !self.refused.contains(&problem) {
+            self.refused.push(problem);
+        }
+    }
+
+    fn new_rows(&self) -> impl Iterator<Item = &Row> {
+        self.lines.iter().filter_map(|line| Line::middle(&line.new))
     }
 
     /// Whether something that is counted is over its limit.
     pub fn is_faulty(&self) -> bool {
-        let missed = |row: &Row| row.counted && row.verdict() == Some("miss");
-        self.rows.iter().any(missed)
+        self.new_rows()
+            .any(|row| row.counted && row.verdict() == Some("miss"))
     }
 
-    /// As a table that can be pasted into a document, with the ratios to an earlier run.
-    pub fn show(&self, machine: &str, before: &BTreeMap<String, f64>) {
-        let compared = !before.is_empty();
+    /// As a table that can be pasted into a document; with an old program beside the new one, what was
+    /// found of it and the ratio of the two.
+    pub fn show(&self, machine: &str, new: &Path, old: Option<&Path>) {
         println!("{machine}\n");
-        print!("| what | measured | at most | ratio | |");
-        println!("{}", if compared { " to before |" } else { "" });
-        print!("|---|---|---|---|---|");
-        println!("{}", if compared { "---|" } else { "" });
-        for row in &self.rows {
-            let most = row.most.map(|most| format!("{} {}", short(most), row.unit));
-            let ratio = row.most.map(|most| format!("{:.2}", row.found / most));
+        if let Some(old) = old {
+            println!("new: {}\nold: {}\n", new.display(), old.display());
+            println!("| what | new | old | new to old | at most | ratio | |");
+            println!("|---|---|---|---|---|---|---|");
+        } else {
+            println!("| what | measured | at most | ratio | |");
+            println!("|---|---|---|---|---|");
+        }
+        for line in &self.lines {
+            let Some(row) = Line::middle(&line.new) else {
+                continue;
+            };
             let beside = row.beside.as_ref().map(|beside| format!(" ({beside})"));
             print!(
-                "| {}{} | {} {} | {} | {} | {} |",
+                "| {}{} | {} |",
                 row.what,
                 beside.unwrap_or_default(),
-                short(row.found),
-                row.unit,
+                row.value()
+            );
+            if old.is_some() {
+                let value = Line::middle(&line.old).map(Row::value);
+                let ratio = line.ratio().map(|ratio| format!("{ratio:.2}"));
+                print!(
+                    " {} | {} |",
+                    value.unwrap_or_else(|| "cannot".into()),
+                    ratio.unwrap_or_default()
+                );
+            }
+            let most = row.most.map(|most| format!("{} {}", short(most), row.unit));
+            let ratio = row.most.map(|most| format!("{:.2}", row.found / most));
+            println!(
+                " {} | {} | {} |",
                 most.unwrap_or_default(),
                 ratio.unwrap_or_default(),
                 row.verdict().unwrap_or_default(),
             );
-            let old = before.get(&row.what).filter(|old| **old != 0.0);
-            let to_old = old.map(|old| format!(" {:.2} |", row.found / old));
-            let none = if compared { " |" } else { "" };
-            println!("{}", to_old.unwrap_or_else(|| none.into()));
         }
-        let passed = self.rows.iter().filter_map(Row::verdict);
-        let (passed, missed): (Vec<_>, Vec<_>) = passed.partition(|verdict| *verdict == "pass");
+        let verdicts = self.new_rows().filter_map(Row::verdict);
+        let (passed, missed): (Vec<_>, Vec<_>) = verdicts.partition(|verdict| *verdict == "pass");
         println!("\n{} pass, {} miss", passed.len(), missed.len());
+        for problem in &self.refused {
+            println!("\nold: cannot: {problem}");
+        }
     }
-
-    /// Writes it for a later run to compare with.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(&self, path: &Path, machine: &str, program: &Path) -> Result<(), String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let rows = self.rows.iter().map(|row| {
-            json!({"what": row.what, "found": row.found, "unit": row.unit, "most": row.most,
-                   "beside": row.beside, "counted": row.counted, "verdict": row.verdict()})
-        });
-        let all = json!({
-            "machine": machine,
-            "program": program.display().to_string(),
-            "time_s": now.map_or(0, |now| now.as_secs()),
-            "rows": rows.collect::<Vec<Value>>(),
-        });
-        let text = serde_json::to_string_pretty(&all).map_err(|cause| cause.to_string())?;
-        fs::write(path, text + "\n").map_err(|cause| format!("{}: {cause}", path.display()))
-    }
-}
-
-/// What an earlier run found, by row.
-///
-/// # Errors
-/// It is not there, or not such a file.
-pub fn read(path: &Path) -> Result<BTreeMap<String, f64>, String> {
-    let named = |cause: String| format!("{}: {cause}", path.display());
-    let text = fs::read(path).map_err(|cause| named(cause.to_string()))?;
-    let all: Value = serde_json::from_slice(&text).map_err(|cause| named(cause.to_string()))?;
-    let rows = all["rows"].as_array().ok_or(named("no rows".into()))?;
-    let found = |row: &Value| Some((row["what"].as_str()?.to_string(), row["found"].as_f64()?));
-    Ok(rows.iter().filter_map(found).collect())
 }
 
 /// Three digits that count.

@@ -1,10 +1,11 @@
 //! What the program does while it waits: for a cluster that never answers, and for a task.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::light::Plan;
+use super::light::{Light, Plan};
 use super::one::called;
 use super::table::{Row, Table};
 use super::{Ground, REVISION, ended, started};
@@ -16,14 +17,19 @@ const TIMEOUT_S: u64 = 3;
 
 /// A cluster that accepts and never answers, beside one that is well.
 pub fn silent(ground: &Ground, table: &mut Table) -> Result<(), String> {
-    let light = &ground.light;
+    ground.by_turns(table, |program, table| {
+        silent_one(program, &ground.light, table)
+    })
+}
+
+fn silent_one(program: &Path, light: &Light, table: &mut Table) -> Result<(), String> {
     let more = format!("PROXMOX_CLUSTER_c001_TIMEOUT={TIMEOUT_S}");
     let plan = Plan {
         clusters: 2,
         more: &more,
         ..Plan::default()
     };
-    let mut client = started(ground.program, &light.env_file("silent.env", plan)?)?;
+    let mut client = started(program, &light.env_file("silent.env", plan)?)?;
     called(&mut client, "node_list", r#"{"cluster":"c002"}"#)?;
     light.cluster(0).silent(true);
     let begun = Instant::now();
@@ -51,62 +57,63 @@ pub fn silent(ground: &Ground, table: &mut Table) -> Result<(), String> {
     let begun = Instant::now();
     called(&mut client, "node_list", r#"{"cluster":"c002"}"#)?;
     table.add(Row::ms("a call to another cluster right after it", begun.elapsed()).most(50.0));
-    light.cluster(0).silent(false);
     ended(client)
 }
 
 /// A call that waits for a task that does not end.
 pub fn task(ground: &Ground, table: &mut Table) -> Result<(), String> {
     for (way, name) in [(Way::Pipe, "pipe"), (Way::Socket, "socket")] {
-        let world = World::three();
-        world.direct("hold staging")?;
-        let env_file = ground.light.folder().join(format!("task-{name}.env"));
-        crate::demo::write_private(&env_file, &world.env()).map_err(|cause| cause.to_string())?;
-        let mut client = Client::start(ground.program, &env_file, way)?;
-        client.initialize(REVISION)?;
-        wait_for_task(&world, &mut client, "snapshot-1")?;
-        let pinged = Instant::now();
-        let ping = client.ask("ping", &json!({}))?;
-        let answered = client.receive()?;
-        if answered["id"] != json!(ping) {
-            return Err(format!("a ping was kept waiting: {answered}"));
-        }
-        let took = pinged.elapsed();
-        table.add(
-            Row::ms(
-                format!("`ping` while a call waits for a task, {name}"),
-                took,
-            )
-            .most(50.0),
-        );
-        let cancelled = Instant::now();
-        client.notify("notifications/cancelled", &json!({"requestId": ping - 1}))?;
-        // It waits for its turn, behind the call.
-        client.request("tools/list", &json!({}))?;
-        let took = cancelled.elapsed();
-        table.add(
-            Row::ms(
-                format!("cancelled, until the next request is answered, {name}"),
-                took,
-            )
-            .most(100.0),
-        );
-        world.direct("release staging")?;
-        world.direct("hold staging")?;
-        wait_for_task(&world, &mut client, "snapshot-2")?;
-        let closed = Instant::now();
-        let (status, ..) = client.end()?;
-        let took = closed.elapsed();
-        if !status.success() {
-            return Err(format!("it ended with {status}"));
-        }
-        table.add(
-            Row::ms(
-                format!("end of input while a call waits, until it has ended, {name}"),
-                took,
-            )
-            .most(100.0),
-        );
+        ground.by_turns(table, |program, table| {
+            let world = World::three();
+            world.direct("hold staging")?;
+            let env_file = ground.light.file("task.env", &world.env())?;
+            let mut client = Client::start(program, &env_file, way)?;
+            client.initialize(REVISION)?;
+            wait_for_task(&world, &mut client, "snapshot-1")?;
+            let pinged = Instant::now();
+            let ping = client.ask("ping", &json!({}))?;
+            let answered = client.receive()?;
+            if answered["id"] != json!(ping) {
+                return Err(format!("a ping was kept waiting: {answered}"));
+            }
+            let took = pinged.elapsed();
+            table.add(
+                Row::ms(
+                    format!("`ping` while a call waits for a task, {name}"),
+                    took,
+                )
+                .most(50.0),
+            );
+            let cancelled = Instant::now();
+            client.notify("notifications/cancelled", &json!({"requestId": ping - 1}))?;
+            // It waits for its turn, behind the call.
+            client.request("tools/list", &json!({}))?;
+            let took = cancelled.elapsed();
+            table.add(
+                Row::ms(
+                    format!("cancelled, until the next request is answered, {name}"),
+                    took,
+                )
+                .most(100.0),
+            );
+            world.direct("release staging")?;
+            world.direct("hold staging")?;
+            wait_for_task(&world, &mut client, "snapshot-2")?;
+            let closed = Instant::now();
+            let (status, ..) = client.end()?;
+            let took = closed.elapsed();
+            if !status.success() {
+                return Err(format!("it ended with {status}"));
+            }
+            table.add(
+                Row::ms(
+                    format!("end of input while a call waits, until it has ended, {name}"),
+                    took,
+                )
+                .most(100.0),
+            );
+            Ok(())
+        })?;
     }
     Ok(())
 }
