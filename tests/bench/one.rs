@@ -16,6 +16,7 @@ use crate::process;
 
 const STARTS: usize = 101;
 const CALLS: usize = 100;
+const LISTS: usize = 100;
 /// Warm calls, and as many bare requests, in turn.
 const WARM_CALLS: usize = 600;
 const LISTED_GUESTS: usize = 500;
@@ -67,25 +68,29 @@ pub fn program(ground: &Ground, table: &mut Table) -> Result<(), String> {
             Ok(())
         })?;
     }
-    let listed = ground.repeats(CALLS);
     ground.by_turns(table, |program, table| {
-        called_often(program, &three, listed, table)
+        let mut client = started(program, &three)?;
+        for (tool, arguments) in CALLED.iter().cycle().take(CALLS) {
+            called(&mut client, tool, arguments)?;
+        }
+        let used = process::figures(client.id())?;
+        table.add(Row::mb("peak memory after 100 calls, 3 clusters", used.peak).most(4.0));
+        ended(client)
+    })?;
+    let listed = ground.repeats(LISTS);
+    ground.by_turns(table, |program, table| {
+        list_of_tools(program, &three, listed, table)
     })
 }
 
-/// A hundred calls, and the list of tools so many times.
-fn called_often(
+/// The list of tools, so many times.
+fn list_of_tools(
     program: &Path,
     three: &Path,
     listed: usize,
     table: &mut Table,
 ) -> Result<(), String> {
     let mut client = started(program, three)?;
-    for (tool, arguments) in CALLED.iter().cycle().take(CALLS) {
-        called(&mut client, tool, arguments)?;
-    }
-    let used = process::figures(client.id())?;
-    table.add(Row::mb("peak memory after 100 calls, 3 clusters", used.peak).most(4.0));
     let mut times = Vec::new();
     let mut bytes = 0;
     for _ in 0..listed {
