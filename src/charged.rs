@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::room::{Charge, Kept, NoRoom};
+use crate::room::{CacheCharge, Charge, NoRoom};
 
 /// A value and its charge.
 #[derive(Debug, Default)]
@@ -38,9 +38,9 @@ impl<T> Charged<T> {
     /// The value, to be kept beyond the reading of it, by the measure that holds for that.
     ///
     /// # Errors
-    /// As [`Kept::new`].
-    pub fn keep(self) -> Result<(T, Kept), NoRoom> {
-        let kept = Kept::new(self.charge.bytes())?;
+    /// As [`CacheCharge::new`].
+    pub fn keep(self) -> Result<(T, CacheCharge), NoRoom> {
+        let kept = CacheCharge::new(self.charge.bytes())?;
         Ok((self.value, kept))
     }
 
@@ -71,12 +71,12 @@ impl<T: PartialEq> PartialEq for Charged<T> {
 }
 
 /// The rows of a list, one after another.
-pub struct Rows<T> {
+pub struct ChargedRows<T> {
     rows: std::vec::IntoIter<T>,
     _charge: Charge,
 }
 
-impl<T> Iterator for Rows<T> {
+impl<T> Iterator for ChargedRows<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -86,10 +86,10 @@ impl<T> Iterator for Rows<T> {
 
 impl<T> IntoIterator for Charged<Vec<T>> {
     type Item = T;
-    type IntoIter = Rows<T>;
+    type IntoIter = ChargedRows<T>;
 
-    fn into_iter(self) -> Rows<T> {
-        Rows {
+    fn into_iter(self) -> ChargedRows<T> {
+        ChargedRows {
             rows: self.value.into_iter(),
             _charge: self.charge,
         }

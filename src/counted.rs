@@ -112,7 +112,7 @@ impl<'c> Cost<'c> {
         self.about_to_read(json)
             .map_err(serde_json::Error::custom)?;
         let mut reader = serde_json::Deserializer::from_str(json);
-        let value = Counted(self).deserialize(&mut reader)?;
+        let value = CountedValue(self).deserialize(&mut reader)?;
         reader.end()?;
         self.settle().map_err(serde_json::Error::custom)?;
         Ok(value)
@@ -153,9 +153,9 @@ pub fn longest_escaped(json: &str) -> usize {
 }
 
 /// Makes any value.
-pub struct Counted<'a, 'c>(pub &'a mut Cost<'c>);
+pub struct CountedValue<'a, 'c>(pub &'a mut Cost<'c>);
 
-impl<'de> DeserializeSeed<'de> for Counted<'_, '_> {
+impl<'de> DeserializeSeed<'de> for CountedValue<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
@@ -163,7 +163,7 @@ impl<'de> DeserializeSeed<'de> for Counted<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Counted<'_, '_> {
+impl<'de> Visitor<'de> for CountedValue<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for Counted<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list: Vec<Value> = Vec::new();
-        while let Some(element) = elements.next_element_seed(Counted(&mut *self.0))? {
+        while let Some(element) = elements.next_element_seed(CountedValue(&mut *self.0))? {
             let places = list.capacity();
             if list.len() == places {
                 let added = places.max(FIRST_PLACES) * size_of::<Value>();
@@ -210,7 +210,7 @@ impl<'de> Visitor<'de> for Counted<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         let (mut places, mut filled) = (0, 0);
-        while let Some(key) = entries.next_key_seed(Key(&mut *self.0))? {
+        while let Some(key) = entries.next_key_seed(CountedKey(&mut *self.0))? {
             // The table is grown when seven eighths of it are full.
             if filled == places * 7 / 8 {
                 let added = FIRST_PLACES.max(places);
@@ -218,7 +218,7 @@ impl<'de> Visitor<'de> for Counted<'_, '_> {
                 let added = added * ENTRY_BYTES + 2 * BLOCK_BYTES;
                 self.0.add(added).map_err(A::Error::custom)?;
             }
-            let value = entries.next_value_seed(Counted(&mut *self.0))?;
+            let value = entries.next_value_seed(CountedValue(&mut *self.0))?;
             object.insert(key, value);
             filled = object.len();
         }
@@ -234,9 +234,9 @@ fn counted_text<E: serde::de::Error>(cost: &mut Cost, text: &str) -> Result<Stri
 }
 
 /// The name of an object's entry.
-struct Key<'a, 'c>(&'a mut Cost<'c>);
+struct CountedKey<'a, 'c>(&'a mut Cost<'c>);
 
-impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
+impl<'de> DeserializeSeed<'de> for CountedKey<'_, '_> {
     type Value = String;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<String, D::Error> {
@@ -244,7 +244,7 @@ impl<'de> DeserializeSeed<'de> for Key<'_, '_> {
     }
 }
 
-impl Visitor<'_> for Key<'_, '_> {
+impl Visitor<'_> for CountedKey<'_, '_> {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -257,10 +257,10 @@ impl Visitor<'_> for Key<'_, '_> {
 }
 
 /// The name of a field, borrowed where it stands in the text as it is.
-pub struct Name<'a>(pub Cow<'a, str>);
+pub struct FieldName<'a>(pub Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Name<'a>, D::Error> {
+impl<'de: 'a, 'a> Deserialize<'de> for FieldName<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<FieldName<'a>, D::Error> {
         json.deserialize_str(NameVisitor)
     }
 }
@@ -268,17 +268,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 struct NameVisitor;
 
 impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Name<'de>;
+    type Value = FieldName<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Borrowed(name)))
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<FieldName<'de>, E> {
+        Ok(FieldName(Cow::Borrowed(name)))
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
-        Ok(Name(Cow::Owned(name.to_string())))
+    fn visit_str<E>(self, name: &str) -> Result<FieldName<'de>, E> {
+        Ok(FieldName(Cow::Owned(name.to_string())))
     }
 }

@@ -36,7 +36,7 @@ const OUTPUT_PATIENCE_MS: u64 = 5;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// What a file held, and what its owner should mend.
-pub struct Found {
+pub struct FileContent {
     pub content: Vec<u8>,
     pub warning: Option<String>,
 }
@@ -83,7 +83,7 @@ pub fn exists(path: &Path) -> bool {
 
 /// What tells one state of a file from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -91,9 +91,9 @@ pub struct Stamp {
 }
 
 /// The state of the file at `path`; nothing where there is none.
-pub fn stamp(path: &Path) -> Option<Stamp> {
+pub fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = path.metadata().ok()?;
-    Some(Stamp {
+    Some(FileStamp {
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.size(),
@@ -103,7 +103,7 @@ pub fn stamp(path: &Path) -> Option<Stamp> {
 
 /// The configuration file at `path`. Refused unless it belongs to the user or to root and nobody
 /// else may write it; one that others may read brings a warning.
-pub fn read_configuration(path: &Path) -> Result<Found, String> {
+pub fn read_configuration(path: &Path) -> Result<FileContent, String> {
     let name = path.display();
     let (file, metadata) = open(path)?;
     let user = user_id().map_err(|cause| format!("{name}: cannot tell whose it is: {cause}"))?;
@@ -118,7 +118,7 @@ pub fn read_configuration(path: &Path) -> Result<Found, String> {
             "{name}: others than its owner may write it, so it is not read: chmod go-w {name}"
         ));
     }
-    Ok(Found {
+    Ok(FileContent {
         content: read_all(file, path, CONFIGURATION_MAX_BYTES)?,
         warning: readable_by_others(path, &metadata, user),
     })

@@ -21,12 +21,12 @@
 //! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
 //! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
-//! | `gate` | levels, protection, confirmation, privileges, the brake, the audit file, `Reach` | may it be done |
+//! | `gate` | levels, protection, confirmation, privileges, the bulk limit, the audit file, `Reach` | may it be done |
 //! | `fleet` | which cluster a call means, what is where, what a token may, several at a time, the search language | where is it done |
 //! | `config` | finding, reading, checking, watching and taking over a configuration; what it says keeps clusters safe | how is it set up |
 //! | `proxmox` | TLS, endpoints, replies, tasks, what became of a write, the descriptions that clusters serve | how is it said over the wire |
 //! | `api` | one row a method: what it risks and touches; requests, UPIDs, volumes, loose values, permissions, the description of an API | what does Proxmox have |
-//! | `files`, `wait`, `heard`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, what a read of several clusters has heard so far, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
+//! | `files`, `wait`, `answer_count`, `room`, `charged`, `counted`, `log`, `shown`, `secrets`, `text`, `meant`, `time`, `size`, `error` | files and children, listening while waiting, what a read of several clusters has heard so far, the memory that replies may take, what takes some of it, values that are counted while they are made, lines on stderr, what may be shown, what is a secret, printable text, what is meant by an unknown word, times and sizes as text, why a call failed | |
 //!
 //! # A tool is a value
 //!
@@ -43,8 +43,8 @@
 //! `gate::protect` against the protected guests, and [`gate::confirm`] has it confirmed, by a code or
 //! by a question, which `mcp::question` puts to the user. Each write passes the `Reach` once more: its
 //! weight, level and protection, what the token may do ([`gate::privileges`] or the cluster's own
-//! description, judged by [`api::permission`], against [`fleet::rights`]), the brake
-//! ([`gate::brake`]), and last the line in the audit file ([`gate::trail`], [`gate::audit`]).
+//! description, judged by [`api::permission`], against [`fleet::permissions`]), the bulk limit
+//! ([`gate::bulk_limit`]), and last the line in the audit file ([`gate::call_audit`], [`gate::audit`]).
 //!
 //! What the gate goes by is [`config::safety`]: levels ([`api::effect`]), rules ([`config::rule`]),
 //! switches. [`config::watch`] notices a changed file at the next call, and [`config::reload`] says what
@@ -123,11 +123,11 @@ pub mod proxmox;
 
 pub mod api;
 
+pub mod answer_count;
 pub mod charged;
 pub mod counted;
 pub mod error;
 pub mod files;
-pub mod heard;
 pub mod log;
 pub mod meant;
 pub mod room;

@@ -12,13 +12,13 @@ const CARDS: &str = "a guest's network cards are told by guest_get, and set by g
 
 /// A row: words that people and models use, what they may stand for (the first that is known where
 /// the word stands), and who else tells it.
-type Row = (
+type Synonyms = (
     &'static [&'static str],
     &'static [&'static str],
     &'static str,
 );
 
-const MEANT: &[Row] = &[
+const MEANT: &[Synonyms] = &[
     (
         &["address", "addresses"],
         &["ip", "addresses", "address", "ipconfig[n]"],
@@ -152,7 +152,7 @@ pub fn elsewhere(word: &str) -> Option<&'static str> {
     (!sentence.is_empty()).then_some(*sentence)
 }
 
-fn row(word: &str) -> Option<&'static Row> {
+fn row(word: &str) -> Option<&'static Synonyms> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     MEANT
         .iter()

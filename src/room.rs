@@ -77,17 +77,17 @@ thread_local! {
     /// What its work has put aside.
     static NOTED: Cell<usize> = const { Cell::new(0) };
     /// What of both is counted in [`ROOM`].
-    static COUNTED: Counted = const { Counted { bytes: Cell::new(0), thread: Cell::new(None) } };
+    static COUNTED: ThreadUse = const { ThreadUse { bytes: Cell::new(0), thread: Cell::new(None) } };
 }
 
 /// What a thread has of the room. When the thread ends, it goes back, whatever was noted and never let go.
-struct Counted {
+struct ThreadUse {
     bytes: Cell<usize>,
     /// The thread, once it has had any.
     thread: Cell<Option<ThreadId>>,
 }
 
-impl Counted {
+impl ThreadUse {
     fn get() -> usize {
         COUNTED
             .try_with(|counted| counted.bytes.get())
@@ -95,7 +95,7 @@ impl Counted {
     }
 
     fn set(bytes: usize) {
-        let set = |counted: &Counted| {
+        let set = |counted: &ThreadUse| {
             counted.bytes.set(bytes);
             if counted.thread.get().is_none() {
                 counted.thread.set(Some(thread::current().id()));
@@ -106,7 +106,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for ThreadUse {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.get() {
             leave(self.bytes.get(), Some(thread));
@@ -158,10 +158,10 @@ impl Charge {
         if all > SHARE_MAX_BYTES {
             return Err(NoRoom::TooLarge);
         }
-        let counted = Counted::get();
+        let counted = ThreadUse::get();
         if beyond(all) > counted {
             enter(beyond(all) - counted, until)?;
-            Counted::set(beyond(all));
+            ThreadUse::set(beyond(all));
         }
         MINE.set(more);
         self.bytes = self.bytes.saturating_add(bytes);
@@ -250,10 +250,10 @@ fn waiting_end(until: Option<Instant>) -> Instant {
 }
 
 fn give_back() {
-    let counted = Counted::get();
+    let counted = ThreadUse::get();
     let left = beyond(MINE.get().saturating_add(NOTED.get())).min(counted);
     if left < counted {
-        Counted::set(left);
+        ThreadUse::set(left);
         leave(counted - left, (left == 0).then(|| thread::current().id()));
     }
 }
@@ -277,18 +277,18 @@ static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 /// Something of so many bytes that is kept for a while. It may go to another thread.
 #[derive(Debug, Default, PartialEq)]
-pub struct Kept {
+pub struct CacheCharge {
     bytes: usize,
 }
 
-impl Kept {
+impl CacheCharge {
     /// Keeps so many bytes.
     ///
     /// # Errors
     /// [`NoRoom::Kept`].
-    pub fn new(bytes: usize) -> Result<Kept, NoRoom> {
+    pub fn new(bytes: usize) -> Result<CacheCharge, NoRoom> {
         let before = KEPT.fetch_add(bytes, Ordering::Relaxed);
-        let kept = Kept { bytes };
+        let kept = CacheCharge { bytes };
         if bytes > KEPT_SMALL_BYTES && before.saturating_add(bytes) > KEPT_MAX_BYTES {
             return Err(NoRoom::Kept);
         }
@@ -296,7 +296,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for CacheCharge {
     fn drop(&mut self) {
         KEPT.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use line::Lines;
+use line::LineState;
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "(hidden)";
@@ -123,14 +123,14 @@ pub fn is_secret(key: &str) -> bool {
 /// private keys, `password=...`, the `password: ...` of a YAML file.
 pub fn masked(text: &str) -> String {
     let mut text = text.to_owned();
-    mask_text(&mut text, &mut Lines::default());
+    mask_text(&mut text, &mut LineState::default());
     text
 }
 
 /// Puts [`HIDDEN`] in place of what stands under a secret's key, and makes texts [`masked`].
 pub fn mask(value: &mut Value) {
     match value {
-        Value::String(text) => mask_text(text, &mut Lines::default()),
+        Value::String(text) => mask_text(text, &mut LineState::default()),
         Value::Array(entries) => mask_array(entries),
         Value::Object(map) => mask_map(map),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -161,7 +161,7 @@ pub fn rekey(map: &mut Map<String, Value>, shown: impl Fn(&str) -> Cow<'_, str>)
 }
 
 /// `text`, which goes on where `lines` ended.
-fn mask_text(text: &mut String, lines: &mut Lines) {
+fn mask_text(text: &mut String, lines: &mut LineState) {
     if let Cow::Owned(masked) = without_known(text) {
         *text = masked;
     }
@@ -195,7 +195,7 @@ fn secret_places(map: &Map<String, Value>) -> Vec<usize> {
 /// A list of texts is read as the lines of one, and so are the rows of a log: a key may go over
 /// several.
 fn mask_array(entries: &mut [Value]) {
-    let mut lines = Lines::default();
+    let mut lines = LineState::default();
     for entry in entries {
         match entry {
             Value::String(text) => mask_text(text, &mut lines),

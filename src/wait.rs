@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::heard::Heard;
+use crate::answer_count::AnswerCount;
 
 /// The longest time, in milliseconds, that anybody waits without listening.
 pub const SLICE_MS: u64 = 50;
@@ -26,16 +26,16 @@ pub enum Wake {
 
 /// How far something that is waited for has come.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
+pub struct ProgressUpdate {
     /// 0 to 100, where it is known.
     pub percent: Option<f64>,
     pub message: String,
 }
 
-type Tell = Box<dyn FnMut(&Step)>;
+type Tell = Box<dyn FnMut(&ProgressUpdate)>;
 
 /// What holds for the call that runs on this thread.
-pub struct Call {
+pub struct ListeningCall {
     listen: Box<dyn FnMut(Duration) -> Wake>,
     tell: Option<Tell>,
     woken: Wake,
@@ -43,31 +43,34 @@ pub struct Call {
     deadline: Option<Instant>,
     shared: bool,
     /// What the others have answered, where those that take no connection need not be waited for.
-    heard: Option<Arc<Heard>>,
+    answer_count: Option<Arc<AnswerCount>>,
     /// An answer came: of this cluster, where the read is one of several.
     answered: bool,
 }
 
-impl Call {
+impl ListeningCall {
     /// `listen` waits for at most the time given and says what came. `deadline` is the end of the
     /// whole call; none on the command line.
-    pub fn new(deadline: Option<Instant>, listen: impl FnMut(Duration) -> Wake + 'static) -> Call {
-        Call {
+    pub fn new(
+        deadline: Option<Instant>,
+        listen: impl FnMut(Duration) -> Wake + 'static,
+    ) -> ListeningCall {
+        ListeningCall {
             listen: Box::new(listen),
             tell: None,
             woken: Wake::Nothing,
             started: Instant::now(),
             deadline,
             shared: false,
-            heard: None,
+            answer_count: None,
             answered: false,
         }
     }
 
     /// Has the caller told how far the call comes.
     #[must_use]
-    pub fn telling(self, tell: impl FnMut(&Step) + 'static) -> Call {
-        Call {
+    pub fn telling(self, tell: impl FnMut(&ProgressUpdate) + 'static) -> ListeningCall {
+        ListeningCall {
             tell: Some(Box::new(tell)),
             ..self
         }
@@ -75,8 +78,8 @@ impl Call {
 
     /// Makes it a part of a call that must leave time for others: see [`is_shared`].
     #[must_use]
-    pub fn shared(self) -> Call {
-        Call {
+    pub fn shared(self) -> ListeningCall {
+        ListeningCall {
             shared: true,
             ..self
         }
@@ -84,11 +87,11 @@ impl Call {
 }
 
 thread_local! {
-    static CALL: RefCell<Option<Call>> = const { RefCell::new(None) };
+    static CALL: RefCell<Option<ListeningCall>> = const { RefCell::new(None) };
 }
 
 /// Runs `work` with `call` as what this thread listens to, and restores what was before.
-pub fn during<T>(call: Call, work: impl FnOnce() -> T) -> T {
+pub fn during<T>(call: ListeningCall, work: impl FnOnce() -> T) -> T {
     let before = CALL.with(|slot| slot.borrow_mut().replace(call));
     let result = work();
     CALL.with(|slot| *slot.borrow_mut() = before);
@@ -112,7 +115,7 @@ pub fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
             std::thread::sleep(time);
             Wake::Nothing
         };
-        return during(Call::new(Some(end), sleeping), work);
+        return during(ListeningCall::new(Some(end), sleeping), work);
     }
     let result = work();
     CALL.with(|slot| {
@@ -137,26 +140,26 @@ pub fn sharing<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `work`, one cluster's part of a read of several, which may leave what takes no connection once
-/// the others, as they were `heard`, have answered. Also gives whether an answer came.
-pub fn hearing<T>(heard: &Arc<Heard>, work: impl FnOnce() -> T) -> (T, bool) {
+/// the others, counted in `answer_count`, have answered. Also gives whether an answer came.
+pub fn counting_answers<T>(answer_count: &Arc<AnswerCount>, work: impl FnOnce() -> T) -> (T, bool) {
     with(|call| {
-        call.heard = Some(Arc::clone(heard));
+        call.answer_count = Some(Arc::clone(answer_count));
         call.answered = false;
     });
     let result = work();
-    with(|call| call.heard = None);
+    with(|call| call.answer_count = None);
     (result, has_answered())
 }
 
 /// Whether what runs on this thread may leave what takes no connection.
 pub fn is_hurried() -> bool {
-    with(|call| call.heard.is_some()).unwrap_or_default()
+    with(|call| call.answer_count.is_some()).unwrap_or_default()
 }
 
 /// Whether a read of several clusters has heard enough to leave one that takes no connection.
 pub fn is_enough_heard() -> bool {
-    let heard = with(|call| call.heard.clone()).flatten();
-    heard.is_some_and(|heard| heard.is_enough())
+    let answer_count = with(|call| call.answer_count.clone()).flatten();
+    answer_count.is_some_and(|answer_count| answer_count.is_enough())
 }
 
 /// An answer came.
@@ -169,7 +172,7 @@ pub fn has_answered() -> bool {
     with(|call| call.answered).unwrap_or_default()
 }
 
-fn with<T>(read: impl FnOnce(&mut Call) -> T) -> Option<T> {
+fn with<T>(read: impl FnOnce(&mut ListeningCall) -> T) -> Option<T> {
     CALL.with(|slot| slot.borrow_mut().as_mut().map(read))
 }
 
@@ -189,11 +192,11 @@ pub fn is_told() -> bool {
 }
 
 /// Tells the caller how far it has come, where they want to know.
-pub fn tell(step: &Step) {
+pub fn tell(update: &ProgressUpdate) {
     // Taken out while it runs, as in `listen`.
     let tell = CALL.with(|slot| slot.borrow_mut().as_mut().and_then(|call| call.tell.take()));
     if let Some(mut tell) = tell {
-        tell(step);
+        tell(update);
         CALL.with(|slot| {
             if let Some(call) = slot.borrow_mut().as_mut() {
                 call.tell = Some(tell);

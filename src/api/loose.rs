@@ -40,7 +40,7 @@ pub fn number(value: Option<&Value>) -> u64 {
     match value {
         Some(Value::Number(number)) => number
             .as_u64()
-            .or_else(|| number.as_f64().map(|number| Amount(number).whole()))
+            .or_else(|| number.as_f64().map(|number| LooseNumber(number).whole()))
             .unwrap_or_default(),
         Some(Value::String(text)) => text.parse().unwrap_or_default(),
         Some(Value::Bool(yes)) => u64::from(*yes),
@@ -86,9 +86,9 @@ pub fn items(value: &Value) -> Vec<String> {
 
 /// A text, borrowed where it stands in the body as it is. The API may send a number, or nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Text<'a>(Cow<'a, str>);
+pub struct LooseText<'a>(Cow<'a, str>);
 
-impl Deref for Text<'_> {
+impl Deref for LooseText<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -96,9 +96,9 @@ impl Deref for Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
+impl<'de: 'a, 'a> Deserialize<'de> for LooseText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseText<'a>, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(LooseText)
     }
 }
 
@@ -138,9 +138,9 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 /// A number or a boolean, however the API writes it: `1`, `1.0`, `"1"`, `true`, `null`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Amount(pub f64);
+pub struct LooseNumber(pub f64);
 
-impl Amount {
+impl LooseNumber {
     /// As a whole number; never below zero.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A cast saturates.
     pub fn whole(self) -> u64 {
@@ -148,9 +148,9 @@ impl Amount {
     }
 }
 
-impl<'de> Deserialize<'de> for Amount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
-        deserializer.deserialize_any(AmountVisitor).map(Amount)
+impl<'de> Deserialize<'de> for LooseNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LooseNumber, D::Error> {
+        deserializer.deserialize_any(AmountVisitor).map(LooseNumber)
     }
 }
 

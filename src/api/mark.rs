@@ -57,8 +57,8 @@ impl Mark {
         }
     }
 
-    /// Whether it counts for the brake: it destroys or interrupts something.
-    pub fn is_braked(self) -> bool {
+    /// Whether it counts towards the bulk limit: it destroys or interrupts something.
+    pub fn is_bulk_limited(self) -> bool {
         self.effect == Effect::Full || self.interrupts || self.destroys
     }
 

@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 use super::person::Person;
 use super::readable;
 use super::terminal::Terminal;
-use super::{Command, EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, EarlyExit, Start};
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::gate::{Caller, Origin};
+use crate::gate::{CallOrigin, Caller};
 use crate::log;
 use crate::text::repeated;
 use crate::tool::Tool;
-use crate::tool::call::{self, Desk, Outcome};
+use crate::tool::call::{self, AppState, CallOutcome};
 use crate::tools;
-use crate::wait::{self, Call, Wake};
+use crate::wait::{self, ListeningCall, Wake};
 
 pub(super) const CALL: Command = Command {
     name: "call",
@@ -35,17 +35,17 @@ const INPUT_MAX_BYTES: u64 = 4 << 20;
 /// What takes no longer is not worth a line.
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let (tool, arguments) = asked(start)?;
     let config = start.configuration()?;
-    let mut desk = Desk::new(Fleet::new(config), tools::TOOLSETS, Origin::CommandLine);
+    let mut app = AppState::new(Fleet::new(config), tools::TOOLSETS, CallOrigin::CommandLine);
     let person = Person {
         terminal: start.terminal,
         given: start.options.value("--confirm"),
     };
     // There is no deadline: whoever waits can end it.
-    let listening = Call::new(None, listen(start.terminal, tool.name));
-    let result = wait::during(listening, || asking(&person, &mut desk, tool, &arguments));
+    let listening = ListeningCall::new(None, listen(start.terminal, tool.name));
+    let result = wait::during(listening, || asking(&person, &mut app, tool, &arguments));
     start.terminal.progress("");
     match result {
         Ok(answer) if start.options.has("--json") => {
@@ -54,7 +54,7 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
         Ok(answer) => start.print(&readable::text(start.terminal, &answer)),
         Err(error) => {
             say(&error);
-            Err(Stop::Said(ExitCode::from(EXIT_WRONG)))
+            Err(EarlyExit::Said(ExitCode::from(EXIT_WRONG)))
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
 /// The answer of the call, after the person's reply where the gate wants one.
 fn asking(
     person: &Person,
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
@@ -71,24 +71,24 @@ fn asking(
         can_be_asked: true,
         reply: None,
     };
-    let question = match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) | Outcome::Planned(answer) => return Ok(answer),
-        Outcome::Question(question) => question,
+    let question = match call::call(app, tool, arguments, caller)? {
+        CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => return Ok(answer),
+        CallOutcome::Question(question) => question,
     };
     let reply = person.reply(&question)?;
     caller.reply = Some(&reply);
-    match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
-        Outcome::Question(_) => Err(Error::not_allowed("", "the answer was not enough")),
+    match call::call(app, tool, arguments, caller)? {
+        CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => Ok(answer),
+        CallOutcome::Question(_) => Err(Error::not_allowed("", "the answer was not enough")),
     }
 }
 
 /// The tool and its arguments.
-fn asked(start: &Start) -> Result<(&'static Tool, Map<String, Value>), Stop> {
+fn asked(start: &Start) -> Result<(&'static Tool, Map<String, Value>), EarlyExit> {
     start.takes(2)?;
     let mut words = start.options.rest.iter();
     let Some(name) = words.next() else {
-        return Err(Stop::Usage("`call` needs the name of a tool".into()));
+        return Err(EarlyExit::Usage("`call` needs the name of a tool".into()));
     };
     let arguments = match words.next().map(String::as_str) {
         None => Map::new(),
@@ -98,25 +98,25 @@ fn asked(start: &Start) -> Result<(&'static Tool, Map<String, Value>), Stop> {
     let Some(tool) = tools::find(name) else {
         let renamed = tools::renamed::sentence(name, &arguments);
         let unknown = || format!("there is no tool `{}`", repeated(name));
-        return Err(Stop::Usage(renamed.unwrap_or_else(unknown)));
+        return Err(EarlyExit::Usage(renamed.unwrap_or_else(unknown)));
     };
     if start.options.value("--confirm").is_some() && !tool.takes_confirm() {
         let problem = format!("`{}` asks nothing that `--confirm` could answer", tool.name);
-        return Err(Stop::Usage(problem));
+        return Err(EarlyExit::Usage(problem));
     }
     Ok((tool, arguments))
 }
 
-fn object(text: &str) -> Result<Map<String, Value>, Stop> {
+fn object(text: &str) -> Result<Map<String, Value>, EarlyExit> {
     let problem = match serde_json::from_str(text) {
         Ok(Value::Object(arguments)) => return Ok(arguments),
         Ok(_) => "must be a JSON object, as '{\"guest\":100}'".to_owned(),
         Err(cause) => format!("are no JSON: {cause}"),
     };
-    Err(Stop::Usage(format!("the arguments {problem}")))
+    Err(EarlyExit::Usage(format!("the arguments {problem}")))
 }
 
-fn input() -> Result<String, Stop> {
+fn input() -> Result<String, EarlyExit> {
     let mut text = String::new();
     match io::stdin()
         .lock()
@@ -124,7 +124,7 @@ fn input() -> Result<String, Stop> {
         .read_to_string(&mut text)
     {
         Ok(_) => Ok(text),
-        Err(cause) => Err(Stop::Usage(format!(
+        Err(cause) => Err(EarlyExit::Usage(format!(
             "the arguments cannot be read from standard input: {cause}"
         ))),
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Command, Start, Stop};
+use super::{Command, EarlyExit, Start};
 use crate::config::find;
 use crate::files;
 use crate::text::shell_word;
@@ -25,7 +25,7 @@ const SERVER: &str = "proxmox";
 const PROGRAM: &str = "proxmox-mcp";
 
 /// A client and the form of its configuration.
-struct Client {
+struct ClientProgram {
     name: &'static str,
     /// The key that holds its servers.
     servers: &'static str,
@@ -34,38 +34,38 @@ struct Client {
     place: &'static str,
 }
 
-const CLIENTS: &[Client] = &[
-    Client {
+const CLIENTS: &[ClientProgram] = &[
+    ClientProgram {
         name: "claude-desktop",
         servers: "mcpServers",
         typed: false,
         place: "claude_desktop_config.json (Settings, Developer, Edit Config): in ~/Library/Application Support/Claude on macOS, %APPDATA%\\Claude on Windows, ~/.config/Claude on Linux; then restart it",
     },
-    Client {
+    ClientProgram {
         name: "claude-code",
         servers: "mcpServers",
         typed: true,
         place: ".mcp.json in the project's folder, or for all your projects by a command of its own:",
     },
-    Client {
+    ClientProgram {
         name: "cursor",
         servers: "mcpServers",
         typed: true,
         place: "~/.cursor/mcp.json, or .cursor/mcp.json in one project's folder",
     },
-    Client {
+    ClientProgram {
         name: "vscode",
         servers: "servers",
         typed: true,
         place: ".vscode/mcp.json in the project's folder; for all of them the file that the command `MCP: Open User Configuration` opens",
     },
-    Client {
+    ClientProgram {
         name: "zed",
         servers: "context_servers",
         typed: false,
         place: "settings.json, which the command `zed: open settings file` opens; ~/.config/zed/settings.json on Linux and macOS",
     },
-    Client {
+    ClientProgram {
         name: "lmstudio",
         servers: "mcpServers",
         typed: false,
@@ -74,18 +74,18 @@ const CLIENTS: &[Client] = &[
 ];
 
 /// How the server is started.
-struct Line {
+struct ServerCommand {
     command: String,
     arguments: Vec<String>,
 }
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     start.takes(1)?;
     let wish = start.options.rest.first().map(String::as_str);
     let Some(client) = CLIENTS.iter().find(|client| Some(client.name) == wish) else {
         let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
         let problem = format!("`client` needs one of {}", names.join(", "));
-        return Err(Stop::Usage(problem));
+        return Err(EarlyExit::Usage(problem));
     };
     let line = match start.options.value("--ssh") {
         Some(host) => over_ssh(start, host)?,
@@ -101,13 +101,13 @@ pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
 
 /// In Markdown: each client's place and snippet, with the paths of an ordinary machine.
 pub(super) fn examples() -> String {
-    let line = Line {
+    let line = ServerCommand {
         command: format!("/usr/local/bin/{PROGRAM}"),
         arguments: ["--env-file", "/home/you/.config/proxmox-mcp/.env"]
             .map(str::to_owned)
             .to_vec(),
     };
-    let example = |client: &Client| {
+    let example = |client: &ClientProgram| {
         let command = client.command(&line);
         let command = command.map(|command| format!("```sh\n{command}\n```\n\n"));
         format!(
@@ -129,8 +129,8 @@ pub(super) fn ssh_example() -> String {
     format!("```json\n{:#}\n```\n", snippet.unwrap_or_default())
 }
 
-impl Client {
-    fn snippet(&self, line: &Line) -> Value {
+impl ClientProgram {
+    fn snippet(&self, line: &ServerCommand) -> Value {
         let mut server = serde_json::Map::new();
         if self.typed {
             server.insert("type".to_owned(), "stdio".into());
@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// What does the same in a shell, where the client has such a command.
-    fn command(&self, line: &Line) -> Option<String> {
+    fn command(&self, line: &ServerCommand) -> Option<String> {
         let words = std::iter::once(&line.command).chain(&line.arguments);
         let words: Vec<String> = words.map(|word| shell_word(word)).collect();
         let words = words.join(" ");
@@ -151,8 +151,8 @@ impl Client {
 }
 
 /// The program on another host, with the configuration that it finds there.
-fn ssh(host: &str) -> Line {
-    Line {
+fn ssh(host: &str) -> ServerCommand {
+    ServerCommand {
         command: "ssh".to_owned(),
         arguments: ["-T", "-o", "BatchMode=yes", host, PROGRAM]
             .map(str::to_owned)
@@ -161,9 +161,11 @@ fn ssh(host: &str) -> Line {
 }
 
 /// This program, with the configuration that it would find, or will.
-fn here(start: &Start) -> Result<Line, Stop> {
+fn here(start: &Start) -> Result<ServerCommand, EarlyExit> {
     let Some(program) = start.process.executable.as_deref() else {
-        return Err(Stop::Usage("where this program lies cannot be told".into()));
+        return Err(EarlyExit::Usage(
+            "where this program lies cannot be told".into(),
+        ));
     };
     let env_file = match start.env_file() {
         Some(path) => absolute(&path).unwrap_or(path),
@@ -175,7 +177,7 @@ fn here(start: &Start) -> Result<Line, Stop> {
             "# {path} is not there yet: `proxmox-mcp help configuration` says what stands in it\n"
         ));
     }
-    Ok(Line {
+    Ok(ServerCommand {
         command: text(program)?,
         arguments: vec!["--env-file".to_owned(), text(&env_file)?],
     })
@@ -183,16 +185,18 @@ fn here(start: &Start) -> Result<Line, Stop> {
 
 /// The line that starts the program on another host by ssh. What stands behind the host is a shell's line
 /// there.
-fn over_ssh(start: &Start, host: &str) -> Result<Line, Stop> {
+fn over_ssh(start: &Start, host: &str) -> Result<ServerCommand, EarlyExit> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:[]%/".contains(c);
     if host.starts_with('-') || !host.chars().all(is_plain) {
-        return Err(Stop::Usage("`--ssh` needs a host as ssh takes it".into()));
+        return Err(EarlyExit::Usage(
+            "`--ssh` needs a host as ssh takes it".into(),
+        ));
     }
     let mut line = ssh(host);
     if let Some(path) = start.env_file() {
         if !path.is_absolute() {
             let problem = "with `--ssh`, `--env-file` is a path on the host and begins with `/`";
-            return Err(Stop::Usage(problem.into()));
+            return Err(EarlyExit::Usage(problem.into()));
         }
         line.arguments
             .extend(["--env-file".to_owned(), shell_word(&text(&path)?)]);
@@ -203,7 +207,7 @@ fn over_ssh(start: &Start, host: &str) -> Result<Line, Stop> {
     Ok(line)
 }
 
-fn text(path: &Path) -> Result<String, Stop> {
-    let problem = || Stop::Usage(format!("{} is not UTF-8", PathBuf::from(path).display()));
+fn text(path: &Path) -> Result<String, EarlyExit> {
+    let problem = || EarlyExit::Usage(format!("{} is not UTF-8", PathBuf::from(path).display()));
     path.to_str().map(str::to_owned).ok_or_else(problem)
 }

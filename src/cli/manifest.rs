@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::options::Options;
-use super::{Command, Start, Stop};
+use super::options::CommandOptions;
+use super::{Command, EarlyExit, Start};
 use crate::config::variables::{self, Scope, Stage, VARIABLES, Variable};
 use crate::text::repeated;
 use crate::tool::Tool;
@@ -53,7 +53,7 @@ struct Bundle<'a> {
     sum: &'a str,
 }
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let options = &start.options;
     let mut words = options.rest.iter().map(String::as_str);
     let document = match words.next() {
@@ -65,12 +65,12 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         )),
         None => Err("say which manifest: `mcpb` or `registry`".to_owned()),
     };
-    let document = document.map_err(Stop::Usage)?;
+    let document = document.map_err(EarlyExit::Usage)?;
     start.print(&format!("{document:#}\n"))
 }
 
 /// The `manifest.json` of a bundle.
-fn mcpb(options: &Options, superfluous: Option<&str>) -> Result<Value, String> {
+fn mcpb(options: &CommandOptions, superfluous: Option<&str>) -> Result<Value, String> {
     if let Some(word) = superfluous {
         return Err(format!("`{}` is one too many", repeated(word)));
     }
@@ -123,7 +123,10 @@ fn mcpb(options: &Options, superfluous: Option<&str>) -> Result<Value, String> {
 }
 
 /// What a registry is told in `server.json`.
-fn registry<'a>(options: &Options, words: impl Iterator<Item = &'a str>) -> Result<Value, String> {
+fn registry<'a>(
+    options: &CommandOptions,
+    words: impl Iterator<Item = &'a str>,
+) -> Result<Value, String> {
     let name = options.value("--name").unwrap_or(NAME);
     if !is_name(name) {
         return Err(format!(
@@ -275,7 +278,7 @@ fn is_name(name: &str) -> bool {
             .is_some_and(|(space, name)| good(space, ".-") && good(name, "._-"))
 }
 
-fn repository(options: &Options) -> Result<Option<&str>, String> {
+fn repository(options: &CommandOptions) -> Result<Option<&str>, String> {
     let given = options.value("--repository");
     given.map(|text| address("--repository", text)).transpose()
 }

@@ -23,16 +23,16 @@ use std::process::ExitCode;
 use crate::config::find::{self, Process};
 use crate::config::variables::PREFIX;
 use crate::config::watch::Watch;
-use crate::config::{Config, Report};
+use crate::config::{Config, ConfigReport};
 use crate::fleet::Fleet;
-use crate::gate::Origin;
+use crate::gate::CallOrigin;
 use crate::mcp::server;
 use crate::text::repeated;
-use crate::tool::call::Desk;
+use crate::tool::call::AppState;
 use crate::tool::offer;
 use crate::tools::TOOLSETS;
 use crate::{files, log};
-use options::Options;
+use options::CommandOptions;
 use terminal::Terminal;
 
 /// The exit status where something that was looked at or asked for is not as it should be.
@@ -56,7 +56,7 @@ pub struct Command {
     /// Options that stand alone, and options with a value, beside `--env-file` and `--help`.
     flags: &'static [&'static str],
     valued: &'static [&'static str],
-    run: fn(&Start) -> Result<ExitCode, Stop>,
+    run: fn(&Start) -> Result<ExitCode, EarlyExit>,
 }
 
 /// All commands, in the order in which `--help` lists them. Without one, the program serves.
@@ -75,12 +75,12 @@ pub static COMMANDS: &[Command] = &[
 /// What a command works with.
 struct Start<'a> {
     process: &'a Process,
-    options: Options,
+    options: CommandOptions,
     terminal: Terminal,
 }
 
 /// Why a command ends early.
-enum Stop {
+enum EarlyExit {
     /// The arguments are wrong: what, and that `--help` says how.
     Usage(String),
     /// It was said already.
@@ -99,8 +99,8 @@ pub fn run(mut words: Vec<OsString>, process: &Process) -> ExitCode {
         Some(command)
     });
     match begin(process, command, &words) {
-        Ok(status) | Err(Stop::Said(status)) => status,
-        Err(Stop::Usage(problem)) => {
+        Ok(status) | Err(EarlyExit::Said(status)) => status,
+        Err(EarlyExit::Usage(problem)) => {
             let name = command.map_or(String::new(), |command| format!(" {}", command.name));
             log::error(&format!("{problem}; see `proxmox-mcp{name} --help`"));
             ExitCode::from(EXIT_NOT_STARTED)
@@ -131,7 +131,7 @@ fn begin(
     process: &Process,
     command: Option<&Command>,
     words: &[OsString],
-) -> Result<ExitCode, Stop> {
+) -> Result<ExitCode, EarlyExit> {
     let mut flags = vec!["--help", "-h"];
     let mut valued = vec![ENV_FILE];
     match command {
@@ -141,7 +141,7 @@ fn begin(
         }
         None => flags.extend(["--version", "-V"]),
     }
-    let options = Options::read(words, &flags, &valued).map_err(Stop::Usage)?;
+    let options = CommandOptions::read(words, &flags, &valued).map_err(EarlyExit::Usage)?;
     let no_color = process.environment.iter();
     let mut no_color = no_color.filter(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     let start = Start {
@@ -162,7 +162,7 @@ fn begin(
 }
 
 /// The configuration, held against the tools that there are.
-fn read(process: &Process, env_file: Option<PathBuf>) -> Result<Config, Report> {
+fn read(process: &Process, env_file: Option<PathBuf>) -> Result<Config, ConfigReport> {
     find::read(process, env_file, |switches| {
         offer::problems(switches, TOOLSETS)
     })
@@ -170,20 +170,22 @@ fn read(process: &Process, env_file: Option<PathBuf>) -> Result<Config, Report> 
 
 impl Start<'_> {
     /// Writes to standard output and ends well.
-    fn print(&self, text: &str) -> Result<ExitCode, Stop> {
+    fn print(&self, text: &str) -> Result<ExitCode, EarlyExit> {
         match terminal::print(text) {
             Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(_) => Err(Stop::Said(ExitCode::FAILURE)),
+            Err(_) => Err(EarlyExit::Said(ExitCode::FAILURE)),
         }
     }
 
     /// That there are at most so many words beside the options.
-    fn takes(&self, most: usize) -> Result<(), Stop> {
+    fn takes(&self, most: usize) -> Result<(), EarlyExit> {
         match self.options.rest.get(most) {
             None => Ok(()),
             Some(word) => {
                 let word = repeated(word);
-                Err(Stop::Usage(format!("`{word}` is one argument too many")))
+                Err(EarlyExit::Usage(format!(
+                    "`{word}` is one argument too many"
+                )))
             }
         }
     }
@@ -194,7 +196,7 @@ impl Start<'_> {
     }
 
     /// The configuration; its warnings are said, and so is every problem of it.
-    fn configuration(&self) -> Result<Config, Stop> {
+    fn configuration(&self) -> Result<Config, EarlyExit> {
         match read(self.process, self.env_file()) {
             Ok(config) => {
                 log::set(config.log);
@@ -208,7 +210,7 @@ impl Start<'_> {
                 for line in &report.problems {
                     log::error(&format!("{CONFIGURATION_ERROR}: {line}"));
                 }
-                Err(Stop::Said(ExitCode::from(EXIT_NOT_STARTED)))
+                Err(EarlyExit::Said(ExitCode::from(EXIT_NOT_STARTED)))
             }
         }
     }
@@ -221,10 +223,10 @@ impl Start<'_> {
     }
 
     /// Serves until the client goes away.
-    fn serve(&self) -> Result<ExitCode, Stop> {
+    fn serve(&self) -> Result<ExitCode, EarlyExit> {
         if let Some(word) = self.options.rest.first() {
             let word = repeated(word);
-            return Err(Stop::Usage(format!("there is no command `{word}`")));
+            return Err(EarlyExit::Usage(format!("there is no command `{word}`")));
         }
         let config = self.configuration()?;
         if stdin().is_terminal() {
@@ -232,11 +234,11 @@ impl Start<'_> {
                 "serving MCP on standard input and output, as clients start it; for people there are the commands of `proxmox-mcp --help`",
             );
         }
-        let mut desk = Desk::new(Fleet::new(config), TOOLSETS, Origin::Mcp);
-        desk.watch = find::path(self.process, self.env_file()).map(|path| {
+        let mut app = AppState::new(Fleet::new(config), TOOLSETS, CallOrigin::Mcp);
+        app.watch = find::path(self.process, self.env_file()).map(|path| {
             let (process, file) = (self.process.clone(), path.clone());
             Watch::new(path, move || read(&process, Some(file.clone())))
         });
-        Ok(server::stdio(desk))
+        Ok(server::stdio(app))
     }
 }

@@ -5,14 +5,14 @@ use std::ffi::OsString;
 
 /// What was given, checked against what the command takes.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Options {
+pub(super) struct CommandOptions {
     flags: Vec<String>,
     values: Vec<(String, String)>,
     /// What is no option, in its order.
     pub(super) rest: Vec<String>,
 }
 
-impl Options {
+impl CommandOptions {
     /// Reads `arguments`; `flags` stand alone, `valued` are followed by a value, also as `--name=value`;
     /// one that stands there as `--name...` may be given several times. Behind `--` everything is no option.
     ///
@@ -22,8 +22,8 @@ impl Options {
         arguments: &[OsString],
         flags: &[&str],
         valued: &[&str],
-    ) -> Result<Options, String> {
-        let mut options = Options::default();
+    ) -> Result<CommandOptions, String> {
+        let mut options = CommandOptions::default();
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let Some(word) = word.to_str() else {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 use super::readable;
 use super::terminal::Terminal;
 use crate::error::Error;
-use crate::gate::confirm::{Question, Reply, Said, Wants};
+use crate::gate::confirm::{Question, QuestionReply, RequiredAnswer, UserAnswer};
 
 /// Nobody's object has a longer name.
 const ANSWER_MAX_BYTES: u64 = 1024;
@@ -25,18 +25,18 @@ impl Person<'_> {
     ///
     /// # Errors
     /// Nobody can be asked, or what was given beforehand is something else.
-    pub(super) fn reply(&self, question: &Question) -> Result<Reply, Error> {
+    pub(super) fn reply(&self, question: &Question) -> Result<QuestionReply, Error> {
         let (word, what) = match (&question.wants, &question.object) {
-            (Wants::Number(number), _) => (number.to_string(), "number of objects"),
-            (Wants::Name(name), _) => (name.clone(), "object's name"),
-            (Wants::Yes, Some(object)) => (object.clone(), "object's name"),
-            (Wants::Yes, None) => return Err(refused("the plan names no object", None)),
+            (RequiredAnswer::Number(number), _) => (number.to_string(), "number of objects"),
+            (RequiredAnswer::Name(name), _) => (name.clone(), "object's name"),
+            (RequiredAnswer::Yes, Some(object)) => (object.clone(), "object's name"),
+            (RequiredAnswer::Yes, None) => return Err(refused("the plan names no object", None)),
         };
         let said = match question.wants {
-            Wants::Yes => Said::Yes,
-            _ => Said::Typed(word.clone()),
+            RequiredAnswer::Yes => UserAnswer::Yes,
+            _ => UserAnswer::Typed(word.clone()),
         };
-        let reply = Reply {
+        let reply = QuestionReply {
             state: question.state.clone(),
             said,
         };

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::{Command, EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, EarlyExit, Start};
 use crate::api::mark::Effect;
 use crate::config::SINGLE_CLUSTER;
 use crate::config::find;
 use crate::config::variables::{CLUSTER_PREFIX, PREFIX, TOKEN_ID, TOKEN_SECRET};
 use crate::log;
 use crate::text::{repeated, shell_word};
-use crate::tools::levels::{self, LEVELS, Release};
+use crate::tools::levels::{self, LEVELS, PveRelease};
 
 pub(super) const TOKEN: Command = Command {
     name: "token",
@@ -25,23 +25,25 @@ const USUAL_TOKEN: &str = "mcp@pve!main";
 /// The user that exists and may everything.
 const ROOT: &str = "root@pam";
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     start.takes(1)?;
     let Some(cluster) = start.options.rest.first() else {
-        return Err(Stop::Usage("`token` needs the name of a cluster".into()));
+        return Err(EarlyExit::Usage(
+            "`token` needs the name of a cluster".into(),
+        ));
     };
     let wish = start.options.value("--access").unwrap_or("read");
     let Some((level, effect)) = LEVELS.iter().find(|(name, _)| *name == wish) else {
         let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
         let problem = format!("`--access` must be one of {}", names.join(", "));
-        return Err(Stop::Usage(problem));
+        return Err(EarlyExit::Usage(problem));
     };
     let token_id = token_id(start, cluster)?;
     start.print(&commands(cluster, level, *effect, &token_id))
 }
 
 /// The token that the configuration names; of a configuration that is not complete no more is needed.
-fn token_id(start: &Start, cluster: &str) -> Result<String, Stop> {
+fn token_id(start: &Start, cluster: &str) -> Result<String, EarlyExit> {
     let known = find::token_ids(start.process, start.env_file());
     let found = known.iter().find(|(name, _)| name == cluster);
     if let Some((_, token_id)) = found {
@@ -64,7 +66,7 @@ fn token_id(start: &Start, cluster: &str) -> Result<String, Stop> {
         repeated(cluster),
         names.join(", ")
     ));
-    Err(Stop::Said(ExitCode::from(EXIT_WRONG)))
+    Err(EarlyExit::Said(ExitCode::from(EXIT_WRONG)))
 }
 
 fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> String {
@@ -79,8 +81,8 @@ fn commands(cluster: &str, level: &str, effect: Effect, token_id: &str) -> Strin
         "# Access level {level} on {cluster}: role {role}, token {token_id}.\n\
          # On any node of the cluster, as root. Proxmox VE 9:\n{}\
          # Proxmox VE 8 instead:\n# {}",
-        add_role(Release::Pve9),
-        add_role(Release::Pve8),
+        add_role(PveRelease::Pve9),
+        add_role(PveRelease::Pve8),
     );
     let quoted = shell_word(user);
     let mut grant = String::new();

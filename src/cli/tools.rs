@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::terminal::Tone;
-use super::{Command, Start, Stop};
+use super::{Command, EarlyExit, Start};
 use crate::mcp::listing;
 use crate::mcp::revision::OFFERED;
 use crate::tool::Tool;
@@ -21,7 +21,7 @@ pub(super) const TOOLS: Command = Command {
     run,
 };
 
-pub(super) fn run(start: &Start) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     start.takes(0)?;
     if start.options.has("--json") {
         let all = tools::all().map(Offered::whole);

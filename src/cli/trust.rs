@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{Command, EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, EarlyExit, Start};
 use crate::config;
 use crate::log;
 use crate::proxmox::cert;
 use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::exchange::Remedy;
 use crate::proxmox::key;
-use crate::proxmox::look::{self, Distrust, Look};
+use crate::proxmox::look::{self, ConnectionProbe, Distrust};
 use crate::proxmox::settings::{Endpoint, Trust};
-use crate::proxmox::tls::Trusted;
+use crate::proxmox::tls::ClusterTls;
 use crate::text::repeated;
 
 const LOOK_MAX_S: u64 = 5;
@@ -28,17 +28,17 @@ pub(super) const TRUST: Command = Command {
     run,
 };
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let [url] = start.options.rest.as_slice() else {
-        return Err(Stop::Usage("`trust` needs one URL".into()));
+        return Err(EarlyExit::Usage("`trust` needs one URL".into()));
     };
     // A host alone will do: nothing else is spoken there.
     let url = match url.contains("://") {
         true => url.clone(),
         false => format!("https://{url}"),
     };
-    let endpoint =
-        config::endpoint(&url).map_err(|why| Stop::Usage(format!("`{}` {why}", repeated(&url))))?;
+    let endpoint = config::endpoint(&url)
+        .map_err(|why| EarlyExit::Usage(format!("`{}` {why}", repeated(&url))))?;
     start
         .terminal
         .progress(&format!("connecting to {endpoint}"));
@@ -65,7 +65,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
     };
     if let Some(failure) = failure {
         log::error(&format!("{endpoint}: {failure}"));
-        return Err(Stop::Said(ExitCode::from(EXIT_WRONG)));
+        return Err(EarlyExit::Said(ExitCode::from(EXIT_WRONG)));
     }
     let by_system = look_as(
         &endpoint,
@@ -80,12 +80,12 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
     start.print(&text(&endpoint, &seen, is_trusted))
 }
 
-fn look_as(endpoint: &Endpoint, trust: &Trust) -> Look {
-    let trusted = Trusted::new(trust, Path::new(""));
+fn look_as(endpoint: &Endpoint, trust: &Trust) -> ConnectionProbe {
+    let trusted = ClusterTls::new(trust, Path::new(""));
     look::look(endpoint, &trusted, None, Duration::from_secs(LOOK_MAX_S))
 }
 
-fn text(endpoint: &Endpoint, seen: &Look, is_trusted: bool) -> String {
+fn text(endpoint: &Endpoint, seen: &ConnectionProbe, is_trusted: bool) -> String {
     let mut text = format!("{endpoint} shows:\n");
     for (number, der) in seen.chain.iter().enumerate() {
         let certificate = cert::read(der);

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::env_file::EnvFile;
-use super::report::Said;
-use super::spelling::Field;
-use super::variables::{self, CA_FILE, FINGERPRINT, OnReload, PREFIX, Sets, VERIFY, Variable};
-use super::{Cluster, Origin, Report, value};
+use super::report::SetVariable;
+use super::spelling::SetField;
+use super::variables::{
+    self, CA_FILE, FINGERPRINT, OnReload, PREFIX, VERIFY, Variable, VariableTarget,
+};
+use super::{Cluster, ConfigReport, SetInFile, value};
 use crate::proxmox::secret::{self, Secret, SecretSource};
 use crate::proxmox::settings::Trust;
 
@@ -48,24 +50,24 @@ impl<'a> Sources<'a> {
 }
 
 /// The fields of one cluster that are set.
-pub(super) struct Fields<'a> {
+pub(super) struct ClusterFields<'a> {
     /// What stands before a field in a variable's name.
     pub(super) prefix: String,
-    pub(super) set: Vec<(&'static str, Field<'a>)>,
+    pub(super) set: Vec<(&'static str, SetField<'a>)>,
     pub(super) sources: &'a Sources<'a>,
 }
 
-impl<'a> Fields<'a> {
-    fn get(&self, field: &str) -> Option<Field<'a>> {
+impl<'a> ClusterFields<'a> {
+    fn get(&self, field: &str) -> Option<SetField<'a>> {
         let (_, set) = self.set.iter().find(|(name, _)| *name == field)?;
         Some(*set)
     }
 
     /// A field that says something; one set to nothing says nothing.
-    fn said(&self, field: &str) -> Option<Field<'a>> {
-        let Field { variable, value } = self.get(field)?;
+    fn said(&self, field: &str) -> Option<SetField<'a>> {
+        let SetField { variable, value } = self.get(field)?;
         let value = value.trim();
-        (!value.is_empty()).then_some(Field { variable, value })
+        (!value.is_empty()).then_some(SetField { variable, value })
     }
 
     /// Whether anything is said of what a cluster must have.
@@ -75,7 +77,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports that one of several fields is missing, or that there is more than one.
-    fn count(&self, row: &Variable, report: &mut Report) {
+    fn count(&self, row: &Variable, report: &mut ConfigReport) {
         let set = row.one_of.iter().filter_map(|field| self.said(field));
         let set: Vec<&str> = set.map(|field| field.variable).collect();
         match set.as_slice() {
@@ -100,7 +102,12 @@ impl<'a> Fields<'a> {
 }
 
 /// Reads one cluster, which begins as `every` one does. It is sound where nothing was reported.
-pub(super) fn read(name: &str, every: &Cluster, fields: &Fields, report: &mut Report) -> Cluster {
+pub(super) fn read(
+    name: &str,
+    every: &Cluster,
+    fields: &ClusterFields,
+    report: &mut ConfigReport,
+) -> Cluster {
     let mut cluster = every.clone();
     name.clone_into(&mut cluster.name);
     name.clone_into(&mut cluster.settings.cluster);
@@ -110,11 +117,11 @@ pub(super) fn read(name: &str, every: &Cluster, fields: &Fields, report: &mut Re
         // With a single cluster some are those of all clusters too, and read already.
         let said = said.filter(|said| variables::of_registry(said.variable).is_none());
         let (variable, text) = match said {
-            Some(Field { variable, value }) => (variable, value),
+            Some(SetField { variable, value }) => (variable, value),
             None => (row.name, row.default),
         };
-        if let (Sets::Each(set), false) = (&row.sets, text.is_empty()) {
-            let said = &mut Said {
+        if let (VariableTarget::Each(set), false) = (&row.sets, text.is_empty()) {
+            let said = &mut SetVariable {
                 variable,
                 text,
                 credentials: fields.sources.credentials,
@@ -128,20 +135,20 @@ pub(super) fn read(name: &str, every: &Cluster, fields: &Fields, report: &mut Re
     cluster
 }
 
-fn origin(fields: &Fields) -> Origin {
+fn origin(fields: &ClusterFields) -> SetInFile {
     let sources = fields.sources;
     let is_literal = |row: &Variable| {
         let set = fields.get(row.name);
         set.is_none_or(|set| sources.is_literal(set.variable))
     };
     let mut token = variables::fields().filter(|row| row.reload == OnReload::Taken);
-    Origin {
+    SetInFile {
         token: sources.all_literal() || token.all(is_literal),
         all: sources.all_literal() || variables::fields().all(is_literal),
     }
 }
 
-pub(super) fn secret(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn secret(cluster: &mut Cluster, said: &mut SetVariable) {
     let Some(secret) = said.parsed(value::secret) else {
         return;
     };
@@ -151,7 +158,7 @@ pub(super) fn secret(cluster: &mut Cluster, said: &mut Said) {
     cluster.settings.secret = SecretSource::Value(Secret::new(secret));
 }
 
-pub(super) fn secret_file(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn secret_file(cluster: &mut Cluster, said: &mut SetVariable) {
     let credentials = said.credentials;
     let path = said.parsed(|text| match credentials {
         // An absolute path replaces the folder.
@@ -164,20 +171,20 @@ pub(super) fn secret_file(cluster: &mut Cluster, said: &mut Said) {
     }
 }
 
-pub(super) fn secret_command(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn secret_command(cluster: &mut Cluster, said: &mut SetVariable) {
     if let Some(command) = said.parsed(value::command) {
         cluster.settings.secret = SecretSource::Command(command);
     }
 }
 
-pub(super) fn verify(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn verify(cluster: &mut Cluster, said: &mut SetVariable) {
     if said.parsed(value::boolean) == Some(false) {
         cluster.settings.trust = Trust::Nothing;
     }
 }
 
 /// Goes for nothing where nothing is checked.
-pub(super) fn ca_file(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn ca_file(cluster: &mut Cluster, said: &mut SetVariable) {
     if let Some(path) = said.parsed(value::absolute)
         && cluster.settings.trust != Trust::Nothing
     {
@@ -185,18 +192,18 @@ pub(super) fn ca_file(cluster: &mut Cluster, said: &mut Said) {
     }
 }
 
-pub(super) fn fingerprint(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn fingerprint(cluster: &mut Cluster, said: &mut SetVariable) {
     if let Some(fingerprints) = said.parsed(value::fingerprints) {
         cluster.settings.trust = Trust::Fingerprints(fingerprints);
     }
 }
 
 /// Reports ways to trust a server that exclude each other, and one that trusts anybody.
-fn trust(fields: &Fields, report: &mut Report) {
+fn trust(fields: &ClusterFields, report: &mut ConfigReport) {
     let ca_file = fields.said(CA_FILE).map(|field| field.variable);
     let verify = fields.said(VERIFY);
     let off = verify.filter(|field| value::boolean(field.value) == Ok(false));
-    if let Some(Field { variable, .. }) = fields.said(FINGERPRINT) {
+    if let Some(SetField { variable, .. }) = fields.said(FINGERPRINT) {
         if let Some(ca_file) = ca_file {
             report.problem(
                 variable,

@@ -1,13 +1,13 @@
 //! Names of clusters, and what refers to them: the list, the patterns of guests' names, the default.
 
-use super::report::Said;
+use super::report::SetVariable;
 use super::{Config, value};
 use crate::text::repeated;
 
 const RESERVED_NAMES: [&str; 3] = ["all", "auto", "none"];
 
 /// The names of `PROXMOX_CLUSTERS`, those that are sound.
-pub(super) fn listed(mut said: Said) -> Vec<String> {
+pub(super) fn listed(mut said: SetVariable) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     if value::items(said.text).next().is_none() {
         said.problem("names no cluster");
@@ -31,7 +31,7 @@ pub(super) fn listed(mut said: Said) -> Vec<String> {
 }
 
 /// The items of `PROXMOX_CLUSTER_PATTERNS`: a prefix, and the place of its cluster.
-pub(super) fn patterns(config: &mut Config, said: &mut Said) {
+pub(super) fn patterns(config: &mut Config, said: &mut SetVariable) {
     for (item, number) in said.names().into_iter().zip(1..) {
         let Some((prefix, cluster)) = item.split_once(':') else {
             said.problem(format!("item {number} is no `prefix:cluster`"));
@@ -49,7 +49,7 @@ pub(super) fn patterns(config: &mut Config, said: &mut Said) {
 }
 
 /// The place of `PROXMOX_DEFAULT_CLUSTER`; nothing for `none`.
-pub(super) fn default_cluster(config: &mut Config, said: &mut Said) {
+pub(super) fn default_cluster(config: &mut Config, said: &mut SetVariable) {
     config.default = match said.text {
         "none" => None,
         name => said.parsed(|_| config.place(name).ok_or_else(|| unknown(name))),

@@ -9,7 +9,7 @@ mod scanner;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use scanner::{Broken, Scanner, Statement};
+use scanner::{Scanner, Statement, UnreadableStatement};
 
 /// What a `.env` file says.
 #[derive(Default)]
@@ -68,7 +68,7 @@ pub fn read(bytes: &[u8], environment: &HashMap<&str, &str>) -> EnvFile {
         match statement {
             Ok(Some(statement)) => statements.push((line, statement)),
             Ok(None) => {}
-            Err(Broken) => broken.push(line),
+            Err(UnreadableStatement) => broken.push(line),
         }
     }
 

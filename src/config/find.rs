@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::env_file::{self, EnvFile};
 use super::safety::Switches;
 use super::variables::{CA_FILE, TOKEN_SECRET_FILE};
-use super::{Config, Report, slip};
+use super::{Config, ConfigReport, slip};
 use crate::files;
 use crate::proxmox::secret::{self, SecretSource};
 use crate::proxmox::settings::Trust;
@@ -29,8 +29,8 @@ pub(crate) fn read(
     process: &Process,
     env_file: Option<PathBuf>,
     unknown: impl Fn(&Switches) -> Vec<String>,
-) -> Result<Config, Report> {
-    let mut report = Report::default();
+) -> Result<Config, ConfigReport> {
+    let mut report = ConfigReport::default();
     let environment = texts(&process.environment, &mut report);
     let path = path(process, env_file);
     let file = match &path {
@@ -72,7 +72,7 @@ pub(crate) fn token_ids(
     process: &Process,
     env_file: Option<PathBuf>,
 ) -> Vec<(String, Option<String>)> {
-    let mut report = Report::default();
+    let mut report = ConfigReport::default();
     let environment = texts(&process.environment, &mut report);
     let path = env_file.unwrap_or_else(|| usual_file(process));
     let file = if files::exists(&path) {
@@ -85,7 +85,7 @@ pub(crate) fn token_ids(
 
 /// The environment as text. A variable of ours that is no text is a problem; others do not matter. What
 /// is no text in a name becomes a character beyond ASCII, which no name of ours has.
-fn texts(environment: &[(OsString, OsString)], report: &mut Report) -> Vec<(String, String)> {
+fn texts(environment: &[(OsString, OsString)], report: &mut ConfigReport) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for (name, value) in environment {
         let name = name.to_string_lossy();
@@ -128,7 +128,7 @@ fn usual_files(process: &Process) -> Vec<PathBuf> {
 fn read_file(
     path: &Path,
     environment: &[(String, String)],
-    report: &mut Report,
+    report: &mut ConfigReport,
 ) -> Option<EnvFile> {
     let found = match files::read_configuration(path) {
         Ok(found) => found,

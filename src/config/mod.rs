@@ -24,15 +24,15 @@ mod value;
 
 use std::path::PathBuf;
 
-use cluster::{Fields, Sources};
+use cluster::{ClusterFields, Sources};
 use env_file::EnvFile;
-use report::Said;
-use spelling::Values;
-use variables::{CLUSTER_PREFIX, CLUSTERS, PREFIX, Scope, Sets, Stage, VARIABLES};
+use report::SetVariable;
+use spelling::SetVariables;
+use variables::{CLUSTER_PREFIX, CLUSTERS, PREFIX, Scope, Stage, VARIABLES, VariableTarget};
 
-pub use report::Report;
+pub use report::ConfigReport;
 pub use value::endpoint;
-pub use variables::{Cluster, Config, Origin, Safety};
+pub use variables::{Cluster, Config, Safety, SetInFile};
 
 /// The name of the only cluster where `PROXMOX_CLUSTERS` is not set.
 pub const SINGLE_CLUSTER: &str = "default";
@@ -47,18 +47,18 @@ const NOTHING: &str = "PROXMOX_CLUSTERS, or PROXMOX_API_URL, PROXMOX_TOKEN_ID an
 ///
 /// # Errors
 /// Every problem that there is.
-pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, Report> {
+pub fn read(environment: &[(String, String)], file: &EnvFile) -> Result<Config, ConfigReport> {
     let (config, report) = draft(environment, file);
     report.of(config)
 }
 
 /// What can be read of it, which is sound where no problem is reported.
-fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
-    let mut report = Report::default();
+fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, ConfigReport) {
+    let mut report = ConfigReport::default();
     let values = values(environment, &file.pairs);
     let sources = Sources::new(environment, file);
     let listed = said(&values, CLUSTERS).map(|text| {
-        cluster_names::listed(Said {
+        cluster_names::listed(SetVariable {
             variable: CLUSTERS,
             text,
             credentials: None,
@@ -74,14 +74,14 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
 
     let mut every = Cluster::new(sources.cert_file.map(PathBuf::from));
     for_all(&values, &mut report, |sets, said| {
-        if let Sets::Each(set) = sets {
+        if let VariableTarget::Each(set) = sets {
             set(&mut every, said);
         }
     });
     let clusters = if several {
         let clusters = listed.iter().zip(owned.fields);
         let clusters = clusters.map(|(name, set)| {
-            let fields = Fields {
+            let fields = ClusterFields {
                 prefix: format!("{CLUSTER_PREFIX}{name}_"),
                 set,
                 sources: &sources,
@@ -90,14 +90,14 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
         });
         clusters.collect()
     } else {
-        let fields = Fields {
+        let fields = ClusterFields {
             prefix: PREFIX.to_owned(),
             set: spelling::of_single_cluster(&values),
             sources: &sources,
         };
         report.is_nothing = !fields.is_begun();
         // Of one of which nothing is set not everything is said to be missing.
-        let mut unsaid = Report::default();
+        let mut unsaid = ConfigReport::default();
         let report = match report.is_nothing {
             true => &mut unsaid,
             false => &mut report,
@@ -106,7 +106,7 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
     };
     let mut config = Config::new(every, clusters);
     for_all(&values, &mut report, |sets, said| {
-        if let Sets::All(set) = sets {
+        if let VariableTarget::All(set) = sets {
             set(&mut config, said);
         }
     });
@@ -119,12 +119,16 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, Report) {
 }
 
 /// Hands out each variable for all clusters that says something, or has a default.
-fn for_all(values: &Values, report: &mut Report, mut set: impl FnMut(&Sets, &mut Said)) {
+fn for_all(
+    values: &SetVariables,
+    report: &mut ConfigReport,
+    mut set: impl FnMut(&VariableTarget, &mut SetVariable),
+) {
     let of_all = VARIABLES.iter().filter(|row| row.scope == Scope::Registry);
     for row in of_all {
         let text = said(values, row.name).unwrap_or(row.default);
         if !text.is_empty() {
-            let said = &mut Said {
+            let said = &mut SetVariable {
                 variable: row.name,
                 text,
                 credentials: None,
@@ -141,7 +145,7 @@ fn others(
     environment: &[(String, String)],
     file: &EnvFile,
     cluster: Option<&String>,
-    report: &mut Report,
+    report: &mut ConfigReport,
 ) {
     let spell = |field: &str| match cluster {
         Some(name) => format!("{CLUSTER_PREFIX}{name}_{field}"),
@@ -184,7 +188,10 @@ pub fn tells_expanded(file: &EnvFile) -> bool {
 }
 
 /// The variables of ours; the real environment's hold before the file's.
-fn values<'a>(environment: &'a [(String, String)], file: &'a [(String, String)]) -> Values<'a> {
+fn values<'a>(
+    environment: &'a [(String, String)],
+    file: &'a [(String, String)],
+) -> SetVariables<'a> {
     file.iter()
         .chain(environment)
         .filter(|(name, _)| name.starts_with(PREFIX))
@@ -193,14 +200,14 @@ fn values<'a>(environment: &'a [(String, String)], file: &'a [(String, String)])
 }
 
 /// The value of a variable that says something; one set to nothing says nothing.
-fn said<'a>(values: &Values<'a>, name: &str) -> Option<&'a str> {
+fn said<'a>(values: &SetVariables<'a>, name: &str) -> Option<&'a str> {
     let value = values.get(name)?.trim();
     (!value.is_empty()).then_some(value)
 }
 
 /// Reports what is known but not built, or not used: as a variable that holds for all clusters, and as
 /// the single-cluster spelling of a field.
-fn other_stages(several: bool, values: &Values, report: &mut Report) {
+fn other_stages(several: bool, values: &SetVariables, report: &mut ConfigReport) {
     let mut single_cluster = Vec::new();
     for name in values.keys() {
         let registry = variables::of_registry(name);

@@ -6,12 +6,16 @@
 use std::net::IpAddr;
 
 use super::Cluster;
-use super::reload::Around;
+use super::reload::ReloadContext;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Endpoint, Trust};
 
 /// Why `added` waits, beside the clusters that are `held`; nothing where it may come in.
-pub(super) fn objection(held: &[Cluster], added: &Cluster, around: &Around) -> Option<String> {
+pub(super) fn objection(
+    held: &[Cluster],
+    added: &Cluster,
+    around: &ReloadContext,
+) -> Option<String> {
     let settings = &added.settings;
     let SecretSource::Value(secret) = &settings.secret else {
         return Some("its secret does not stand in the file itself".into());
@@ -48,7 +52,7 @@ pub(super) fn objection(held: &[Cluster], added: &Cluster, around: &Around) -> O
             Ok(places) => places,
             Err(host) => return Some(unresolved(&host)),
         };
-        let meets = |place: &Place| theirs.iter().any(|other| other.is(place));
+        let meets = |place: &ResolvedEndpoint| theirs.iter().any(|other| other.is(place));
         if own.iter().any(meets) {
             return Some(format!("it is where {} is", other.name));
         }
@@ -61,17 +65,17 @@ fn unresolved(host: &str) -> String {
 }
 
 /// An endpoint with what its name stands for.
-struct Place {
+struct ResolvedEndpoint {
     host: String,
     port: u16,
     /// Each with whether it is one of this very machine.
     addresses: Vec<(IpAddr, bool)>,
 }
 
-impl Place {
+impl ResolvedEndpoint {
     /// Whether both may be one. On this machine a port tells two apart, as tunnels to several clusters
     /// do; elsewhere it may only be another way to the same.
-    fn is(&self, other: &Place) -> bool {
+    fn is(&self, other: &ResolvedEndpoint) -> bool {
         let meet = |(one, one_is_own): &(IpAddr, bool)| {
             other
                 .addresses
@@ -87,13 +91,13 @@ impl Place {
 }
 
 /// Where a cluster's endpoints are; else the name that does not resolve.
-fn places(cluster: &Cluster, around: &Around) -> Result<Vec<Place>, String> {
+fn places(cluster: &Cluster, around: &ReloadContext) -> Result<Vec<ResolvedEndpoint>, String> {
     let place = |endpoint: &Endpoint| {
         let addresses = (around.addresses)(&endpoint.host);
         let addresses = addresses.filter(|found| !found.is_empty());
         let addresses = addresses.ok_or_else(|| endpoint.host.clone())?;
         let own = |address: IpAddr| (address, (around.is_own)(address));
-        Ok(Place {
+        Ok(ResolvedEndpoint {
             host: endpoint.host.trim_end_matches('.').to_ascii_lowercase(),
             port: endpoint.port,
             addresses: addresses.into_iter().map(own).collect(),

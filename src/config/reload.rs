@@ -1,5 +1,5 @@
 //! What is taken over of a configuration that was changed while the program runs. Pure: what the machine
-//! knows comes in as [`Around`].
+//! knows comes in as [`ReloadContext`].
 //!
 //! At once: whatever tightens; changed tokens and new clusters that stand literally in the file and are
 //! nobody's, the clusters for reading by their name only. All else waits for a restart: coding hosts
@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::newcomer;
 use super::rule::Rule;
-use super::safety::{Switches, Way};
-use super::variables::{self, CLUSTERS, Merge, Scope, VARIABLES};
-use super::{Cluster, Config, Report};
+use super::safety::{ConfirmMode, Switches};
+use super::variables::{self, CLUSTERS, ReloadMerge, Scope, VARIABLES};
+use super::{Cluster, Config, ConfigReport};
 use crate::api::effect::Effect;
 use crate::log;
 use crate::proxmox::secret::{Secret, SecretSource};
@@ -39,7 +39,7 @@ const PROBLEMS_SHOWN_MAX: usize = 3;
 const JOINED: &str = "a cluster that came while this server ran";
 
 /// A variable, with what it stands in before and now.
-pub(super) struct Changed<'a, T> {
+pub(super) struct ChangedVariable<'a, T> {
     /// As it is told.
     name: &'a str,
     old: &'a T,
@@ -48,9 +48,9 @@ pub(super) struct Changed<'a, T> {
     expanded: &'a [String],
 }
 
-impl<'a, T> Changed<'a, T> {
-    fn new(name: &'a str, old: &'a T, new: &'a T, file: &'a Config) -> Changed<'a, T> {
-        Changed {
+impl<'a, T> ChangedVariable<'a, T> {
+    fn new(name: &'a str, old: &'a T, new: &'a T, file: &'a Config) -> ChangedVariable<'a, T> {
+        ChangedVariable {
             name,
             old,
             new,
@@ -60,16 +60,16 @@ impl<'a, T> Changed<'a, T> {
 }
 
 /// A cluster that the file has changed.
-pub(super) struct Parts {
+pub(super) struct ChangedCluster {
     /// What holds of it from now on.
     held: Cluster,
     /// The changed one, as it was before in what a reload looks at by itself.
     rest: Cluster,
 }
 
-impl Parts {
-    fn new(old: &Cluster, new: &Cluster) -> Parts {
-        Parts {
+impl ChangedCluster {
+    fn new(old: &Cluster, new: &Cluster) -> ChangedCluster {
+        ChangedCluster {
             held: old.clone(),
             rest: new.clone(),
         }
@@ -77,7 +77,7 @@ impl Parts {
 }
 
 /// What a reload asks the machine.
-pub struct Around<'a> {
+pub struct ReloadContext<'a> {
     /// The addresses of a host's name, where it resolves at once.
     pub addresses: &'a dyn Fn(&str) -> Option<Vec<IpAddr>>,
     /// Whether an address is one of this very machine.
@@ -85,17 +85,17 @@ pub struct Around<'a> {
     /// Whether a cluster, of the given place aside, was seen to have this secret, wherever from.
     pub has_secret: &'a dyn Fn(&Secret, Option<usize>) -> bool,
     /// What these switches do to the tools that there are.
-    pub switched: &'a dyn Fn(&Switches) -> Switched,
+    pub switched: &'a dyn Fn(&Switches) -> SwitchedTools,
 }
 
 /// The tools that other switches take away, and those that they would add.
 #[derive(Default)]
-pub struct Switched {
+pub struct SwitchedTools {
     pub off: Vec<&'static str>,
     pub on: Vec<&'static str>,
 }
 
-impl Around<'_> {
+impl ReloadContext<'_> {
     /// Whether one of `held`, of `except` aside, has its secret from the same place, or has the same.
     pub(super) fn is_held(
         &self,
@@ -111,7 +111,7 @@ impl Around<'_> {
 
 /// Merges `new`, as the file has it now, into what holds. The switches stay as they are: the tools that
 /// they take away are told by name.
-pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
+pub fn reload(old: &Config, new: Config, around: &ReloadContext) -> Reload {
     let mut reload = Reload {
         config: old.clone(),
         tokens: Vec::new(),
@@ -121,11 +121,14 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
     };
     for row in VARIABLES.iter().filter(|row| row.scope == Scope::Registry) {
         match row.merge {
-            Merge::Within => {}
-            Merge::All(merge) => merge(&mut reload, &Changed::new(row.name, old, &new, &new)),
-            Merge::Each(merge) => {
-                let mut parts = Parts::new(&old.every, &new.every);
-                let changed = Changed::new(row.name, &old.every, &new.every, &new);
+            ReloadMerge::Within => {}
+            ReloadMerge::All(merge) => merge(
+                &mut reload,
+                &ChangedVariable::new(row.name, old, &new, &new),
+            ),
+            ReloadMerge::Each(merge) => {
+                let mut parts = ChangedCluster::new(&old.every, &new.every);
+                let changed = ChangedVariable::new(row.name, &old.every, &new.every, &new);
                 merge(&mut parts, &mut reload, &changed);
                 reload.config.every = parts.held;
             }
@@ -154,7 +157,7 @@ pub fn reload(old: &Config, new: Config, around: &Around) -> Reload {
 }
 
 /// What an answer says of a file with problems, of which nothing is taken over.
-pub(crate) fn refused(report: &Report) -> Value {
+pub(crate) fn refused(report: &ConfigReport) -> Value {
     report.problems.iter().for_each(|line| log::error(line));
     let shown: Vec<&str> = match report.tells_expanded {
         true => vec!["they stand on standard error: a `${NAME}` of the file could be told by them"],
@@ -184,8 +187,8 @@ fn unconfirmed(config: &Config) -> Vec<&str> {
 }
 
 /// A stricter way is taken over, and so are fewer clusters that go unconfirmed.
-pub(super) fn confirm(reload: &mut Reload, changed: &Changed<Config>) {
-    let Changed { name, old, new, .. } = changed;
+pub(super) fn confirm(reload: &mut Reload, changed: &ChangedVariable<Config>) {
+    let ChangedVariable { name, old, new, .. } = changed;
     let (off_before, off_now) = (unconfirmed(old), unconfirmed(new));
     let (old, new) = (&old.safety.confirm, &new.safety.confirm);
     let held = &mut reload.config.safety.confirm;
@@ -207,7 +210,11 @@ pub(super) fn confirm(reload: &mut Reload, changed: &Changed<Config>) {
 }
 
 /// A lower level is taken over.
-pub(super) fn access(parts: &mut Parts, reload: &mut Reload, changed: &Changed<Cluster>) {
+pub(super) fn access(
+    parts: &mut ChangedCluster,
+    reload: &mut Reload,
+    changed: &ChangedVariable<Cluster>,
+) {
     let (old, new) = (changed.old, changed.new);
     if new.access < old.access {
         parts.held.access = new.access;
@@ -223,7 +230,11 @@ pub(super) fn access(parts: &mut Parts, reload: &mut Reload, changed: &Changed<C
 }
 
 /// More rules are taken over.
-pub(super) fn protect(parts: &mut Parts, reload: &mut Reload, changed: &Changed<Cluster>) {
+pub(super) fn protect(
+    parts: &mut ChangedCluster,
+    reload: &mut Reload,
+    changed: &ChangedVariable<Cluster>,
+) {
     let (name, old, new) = (changed.name, &changed.old.protect, &changed.new.protect);
     let (rules, is_unclear) = united(old, new, changed.expanded);
     if rules.len() > old.len() {
@@ -240,7 +251,7 @@ pub(super) fn protect(parts: &mut Parts, reload: &mut Reload, changed: &Changed<
 }
 
 /// A lower limit is taken over.
-pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed<Config>) {
+pub(super) fn bulk_limit(reload: &mut Reload, changed: &ChangedVariable<Config>) {
     let new = changed.new.safety.bulk_limit;
     match new.cmp(&changed.old.safety.bulk_limit) {
         Ordering::Less => {
@@ -253,7 +264,7 @@ pub(super) fn bulk_limit(reload: &mut Reload, changed: &Changed<Config>) {
 }
 
 /// A file is taken over where there was none.
-pub(super) fn audit_log(reload: &mut Reload, changed: &Changed<Config>) {
+pub(super) fn audit_log(reload: &mut Reload, changed: &ChangedVariable<Config>) {
     match (&changed.old.safety.audit_log, &changed.new.safety.audit_log) {
         (None, Some(path)) if is_literal(changed.expanded, changed.name) => {
             reload.config.safety.audit_log = Some(path.clone());
@@ -265,11 +276,11 @@ pub(super) fn audit_log(reload: &mut Reload, changed: &Changed<Config>) {
 }
 
 /// The ways to confirm, from the loosest to the strictest.
-fn strictness(way: Way) -> u8 {
+fn strictness(way: ConfirmMode) -> u8 {
     match way {
-        Way::Code => 0,
-        Way::Auto => 1,
-        Way::Ask => 2,
+        ConfirmMode::Code => 0,
+        ConfirmMode::Auto => 1,
+        ConfirmMode::Ask => 2,
     }
 }
 
@@ -298,7 +309,7 @@ impl Reload {
     /// What waits whenever it says something else.
     pub(super) fn waits_where<T: PartialEq>(
         &mut self,
-        changed: &Changed<Config>,
+        changed: &ChangedVariable<Config>,
         value: impl Fn(&Config) -> T,
     ) {
         if value(changed.old) != value(changed.new) {
@@ -311,17 +322,21 @@ impl Reload {
         place: usize,
         old: &Cluster,
         new: &Cluster,
-        (new_config, around): (&Config, &Around),
+        (new_config, around): (&Config, &ReloadContext),
     ) {
         let of = |field: &str| format!("{field} of {}", old.name);
-        let mut parts = Parts::new(old, new);
+        let mut parts = ChangedCluster::new(old, new);
         for row in variables::fields() {
-            if let Merge::Each(merge) = row.merge {
+            if let ReloadMerge::Each(merge) = row.merge {
                 let name = of(row.name);
-                merge(&mut parts, self, &Changed::new(&name, old, new, new_config));
+                merge(
+                    &mut parts,
+                    self,
+                    &ChangedVariable::new(&name, old, new, new_config),
+                );
             }
         }
-        let Parts { mut held, mut rest } = parts;
+        let ChangedCluster { mut held, mut rest } = parts;
         let (before, now) = (&old.settings, &new.settings);
         if before.token_id != now.token_id || before.secret != now.secret {
             if self.token_waits(place, new, around) {
@@ -349,7 +364,7 @@ impl Reload {
 
     /// Whether a changed token is not taken over: it must stand literally in the file, and be that of no
     /// other cluster. An id that is not changed may be another's too: each cluster has its own tokens.
-    fn token_waits(&self, place: usize, new: &Cluster, around: &Around) -> bool {
+    fn token_waits(&self, place: usize, new: &Cluster, around: &ReloadContext) -> bool {
         let settings = &new.settings;
         let SecretSource::Value(secret) = &settings.secret else {
             return true;
@@ -371,7 +386,7 @@ impl Reload {
 
     /// Takes a cluster that was not there, for reading and by its name alone. What held all clusters back
     /// so far holds for it too.
-    fn add(&mut self, old: &Config, added: &Cluster, (new, around): (&Config, &Around)) {
+    fn add(&mut self, old: &Config, added: &Cluster, (new, around): (&Config, &ReloadContext)) {
         if !is_literal(&new.expanded, CLUSTERS) {
             return self.waits(format!("a new cluster, as {CLUSTERS} holds a `${{NAME}}`"));
         }

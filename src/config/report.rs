@@ -6,7 +6,7 @@ use super::{Config, value};
 
 /// Why there is no configuration: every problem, a line each, and what else was noticed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ConfigReport {
     pub problems: Vec<String>,
     pub warnings: Vec<String>,
     /// Whether something that must be set is not.
@@ -18,7 +18,7 @@ pub struct Report {
     pub tells_expanded: bool,
 }
 
-impl Report {
+impl ConfigReport {
     pub(super) fn problem(&mut self, variable: &str, what: impl AsRef<str>) {
         self.problems.push(format!("{variable}: {}", what.as_ref()));
     }
@@ -28,7 +28,7 @@ impl Report {
     }
 
     /// The configuration with what should be looked at, where there is no problem.
-    pub(super) fn of(self, config: Config) -> Result<Config, Report> {
+    pub(super) fn of(self, config: Config) -> Result<Config, ConfigReport> {
         if !self.problems.is_empty() {
             return Err(self);
         }
@@ -38,16 +38,16 @@ impl Report {
 }
 
 /// A variable that says something, or its default.
-pub(super) struct Said<'a> {
+pub(super) struct SetVariable<'a> {
     /// Its whole name.
     pub(super) variable: &'a str,
     pub(super) text: &'a str,
     /// `CREDENTIALS_DIRECTORY` of the real environment.
     pub(super) credentials: Option<&'a Path>,
-    pub(super) report: &'a mut Report,
+    pub(super) report: &'a mut ConfigReport,
 }
 
-impl<'a> Said<'a> {
+impl<'a> SetVariable<'a> {
     pub(super) fn problem(&mut self, what: impl AsRef<str>) {
         self.report.problem(self.variable, what);
     }

@@ -13,12 +13,12 @@ pub struct Rule {
     pub text: String,
     /// The variable that it stands in.
     pub variable: String,
-    pub what: Protected,
+    pub what: RuleTarget,
 }
 
 /// Whom a rule protects.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Protected {
+pub enum RuleTarget {
     /// The VMIDs from the first to the second, both included.
     Vmids(u32, u32),
     /// Names, `*` standing for anything, whatever the case of letters.
@@ -50,16 +50,16 @@ pub(super) fn rules(variable: &str, text: &str) -> Result<Vec<Rule>, String> {
     Ok(rules)
 }
 
-fn protected(item: &str) -> Option<Protected> {
+fn protected(item: &str) -> Option<RuleTarget> {
     if let Some((kind, name)) = item.split_once(':') {
         let name = name.trim();
         if name.is_empty() || name.contains(char::is_whitespace) {
             return None;
         }
         return match kind.trim() {
-            "name" => Some(Protected::Name(Pattern::new(name))),
-            "tag" => Some(Protected::Tag(Pattern::new(name))),
-            "pool" if !name.contains('*') => Some(Protected::Pool(name.to_owned())),
+            "name" => Some(RuleTarget::Name(Pattern::new(name))),
+            "tag" => Some(RuleTarget::Tag(Pattern::new(name))),
+            "pool" if !name.contains('*') => Some(RuleTarget::Pool(name.to_owned())),
             _ => None,
         };
     }
@@ -71,5 +71,5 @@ fn protected(item: &str) -> Option<Protected> {
         Some((first, last)) => (vmid(first)?, vmid(last)?),
         None => (vmid(item)?, vmid(item)?),
     };
-    (first <= last).then_some(Protected::Vmids(first, last))
+    (first <= last).then_some(RuleTarget::Vmids(first, last))
 }

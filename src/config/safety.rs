@@ -1,7 +1,7 @@
 //! What keeps clusters safe from calls: levels, protected guests, how calls are confirmed, which tools there
 //! are.
 
-use super::report::Said;
+use super::report::SetVariable;
 use super::{Cluster, Config, cluster_names, rule, value};
 use crate::api::effect::Effect;
 
@@ -12,15 +12,15 @@ pub const ALL_SETS: &str = "all";
 
 /// How what asks is confirmed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Confirm {
-    pub way: Way,
+pub struct ConfirmSettings {
+    pub way: ConfirmMode,
     /// The places of the clusters that go unconfirmed.
     pub off: Vec<usize>,
 }
 
 /// The way in which a call is confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
+pub enum ConfirmMode {
     /// The user is asked where the client can; else what is below full goes by code.
     #[default]
     Auto,
@@ -42,7 +42,7 @@ pub struct Switches {
 }
 
 /// The stricter of a level and what the cluster has so far, and the variable that says it.
-pub(super) fn access(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn access(cluster: &mut Cluster, said: &mut SetVariable) {
     let level = said.parsed(|text| {
         Effect::named(text).ok_or_else(|| {
             let names = Effect::ALL.map(Effect::name);
@@ -58,14 +58,14 @@ pub(super) fn access(cluster: &mut Cluster, said: &mut Said) {
 }
 
 /// More rules.
-pub(super) fn protect(cluster: &mut Cluster, said: &mut Said) {
+pub(super) fn protect(cluster: &mut Cluster, said: &mut SetVariable) {
     let variable = said.variable;
     let rules = said.parsed(|text| rule::rules(variable, text));
     cluster.protect.extend(rules.unwrap_or_default());
 }
 
 /// Names of toolsets; those that are on anyway where there are none.
-pub(super) fn toolsets(config: &mut Config, said: &mut Said) {
+pub(super) fn toolsets(config: &mut Config, said: &mut SetVariable) {
     let sets = &mut config.safety.switches.sets;
     *sets = said.items();
     if sets.is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn toolsets(config: &mut Config, said: &mut Said) {
 }
 
 /// How what asks is confirmed, and where nothing is.
-pub(super) fn confirm(config: &mut Config, said: &mut Said) {
+pub(super) fn confirm(config: &mut Config, said: &mut SetVariable) {
     let Some(confirm) = said.parsed(|text| way(text, config)) else {
         return;
     };
@@ -89,17 +89,17 @@ pub(super) fn confirm(config: &mut Config, said: &mut Said) {
     config.safety.confirm = confirm;
 }
 
-fn way(text: &str, config: &Config) -> Result<Confirm, String> {
+fn way(text: &str, config: &Config) -> Result<ConfirmSettings, String> {
     let way = |way| {
-        Ok(Confirm {
+        Ok(ConfirmSettings {
             way,
             off: Vec::new(),
         })
     };
     match text {
-        "auto" => return way(Way::Auto),
-        "ask" => return way(Way::Ask),
-        "code" => return way(Way::Code),
+        "auto" => return way(ConfirmMode::Auto),
+        "ask" => return way(ConfirmMode::Ask),
+        "code" => return way(ConfirmMode::Code),
         _ => {}
     }
     let Some(listed) = text.strip_prefix("off") else {
@@ -115,8 +115,8 @@ fn way(text: &str, config: &Config) -> Result<Confirm, String> {
     if off.is_empty() {
         return Err("must name the clusters that go unconfirmed, as off:NAME[,NAME]".into());
     }
-    Ok(Confirm {
-        way: Way::Auto,
+    Ok(ConfirmSettings {
+        way: ConfirmMode::Auto,
         off,
     })
 }

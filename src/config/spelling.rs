@@ -7,7 +7,7 @@ use super::env_file::EnvFile;
 use super::variables::{
     self, API_URL, CLUSTER_PREFIX, CLUSTERS, Guards, PREFIX, Scope, Stage, VARIABLES,
 };
-use super::{NOT_BUILT_YET, Report};
+use super::{ConfigReport, NOT_BUILT_YET};
 use super::{foreign, slip};
 use crate::meant::edits;
 
@@ -15,28 +15,30 @@ use crate::meant::edits;
 const UNKNOWN_MAX_ROWS: usize = 20;
 
 /// The variables that are set, the real environment's before the file's.
-pub(super) type Values<'a> = BTreeMap<&'a str, &'a str>;
+pub(super) type SetVariables<'a> = BTreeMap<&'a str, &'a str>;
 
 /// A cluster's field as it is set: the variable's whole name and its value.
 #[derive(Clone, Copy)]
-pub(super) struct Field<'a> {
+pub(super) struct SetField<'a> {
     pub(super) variable: &'a str,
     pub(super) value: &'a str,
 }
 
 /// The few fields of each cluster that are set, by the cluster's place, each with the field's name.
-pub(super) struct Owned<'a> {
-    pub(super) fields: Vec<Vec<(&'static str, Field<'a>)>>,
+pub(super) struct FieldsByCluster<'a> {
+    pub(super) fields: Vec<Vec<(&'static str, SetField<'a>)>>,
     /// Variables of a known cluster, whether they hold or not, in their order.
     known: Vec<&'a str>,
 }
 
 /// The fields of the only cluster that are set.
-pub(super) fn of_single_cluster<'a>(values: &Values<'a>) -> Vec<(&'static str, Field<'a>)> {
+pub(super) fn of_single_cluster<'a>(
+    values: &SetVariables<'a>,
+) -> Vec<(&'static str, SetField<'a>)> {
     let set = variables::fields().filter_map(|row| {
         let name = format!("{PREFIX}{}", row.name);
         let (variable, value) = values.get_key_value(name.as_str())?;
-        Some((row.name, Field { variable, value }))
+        Some((row.name, SetField { variable, value }))
     });
     set.collect()
 }
@@ -48,7 +50,11 @@ pub(super) fn shell_safe(name: &str) -> String {
 
 /// Gives each variable to the longest name that leaves a known field. What fits two clusters is a
 /// problem; what is hidden by the verbatim spelling a warning.
-pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Report) -> Owned<'a> {
+pub(super) fn assign<'a>(
+    names: &[String],
+    values: &SetVariables<'a>,
+    report: &mut ConfigReport,
+) -> FieldsByCluster<'a> {
     let mut spellings: HashMap<String, Vec<usize>> = HashMap::new();
     for (place, name) in (0..).zip(names) {
         for spelling in [name.clone(), shell_safe(name)] {
@@ -58,7 +64,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
             }
         }
     }
-    let mut owned = Owned {
+    let mut owned = FieldsByCluster {
         fields: names.iter().map(|_| Vec::new()).collect(),
         known: Vec::new(),
     };
@@ -93,7 +99,7 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
             }
             [place] => {
                 if let Some(set) = owned.fields.get_mut(*place) {
-                    set.push((field.name, Field { variable, value }));
+                    set.push((field.name, SetField { variable, value }));
                 }
             }
             several => {
@@ -115,10 +121,10 @@ pub(super) fn assign<'a>(names: &[String], values: &Values<'a>, report: &mut Rep
 /// name of ours, is a problem wherever it stands.
 pub(super) fn unknown(
     names: &[String],
-    owned: &Owned,
-    values: &Values,
+    owned: &FieldsByCluster,
+    values: &SetVariables,
     (environment, file): (&[(String, String)], &EnvFile),
-    report: &mut Report,
+    report: &mut ConfigReport,
 ) {
     // There are many, and mostly nobody asks.
     let known = LazyCell::new(|| all_names(names).collect::<Vec<(String, bool)>>());
@@ -211,9 +217,9 @@ fn not_used(variable: &str, left_out: bool, known: &[(String, bool)]) -> String 
 /// Reports what was to keep things safe and says nothing.
 pub(super) fn without_a_value(
     names: &[String],
-    values: &Values,
+    values: &SetVariables,
     file: &EnvFile,
-    report: &mut Report,
+    report: &mut ConfigReport,
 ) {
     let is_blank = |text: &str| {
         text.trim_matches(|c: char| c == ',' || c.is_whitespace())
@@ -258,7 +264,7 @@ fn all_names(names: &[String]) -> impl Iterator<Item = (String, bool)> {
 
 /// Whether this, which is unknown, is the field of a whole cluster that is described but not listed, as
 /// the Python package lets it be: its URL is there too, so it is no slip of the pen.
-fn is_of_cluster_left_out(variable: &str, values: &Values) -> bool {
+fn is_of_cluster_left_out(variable: &str, values: &SetVariables) -> bool {
     variables::of_cluster(variable).any(|(name, _)| {
         let url = format!("{CLUSTER_PREFIX}{name}_{API_URL}");
         values.contains_key(url.as_str())

@@ -7,17 +7,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reload::{self, Changed, Parts, Reload};
-use super::report::Said;
+use super::reload::{self, ChangedCluster, ChangedVariable, Reload};
+use super::report::SetVariable;
 use super::rule::Rule;
-use super::safety::{self, Confirm, Switches};
+use super::safety::{self, ConfirmSettings, Switches};
 use super::{cluster, cluster_names, value};
 use crate::api::effect::Effect;
 use crate::log::Level;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Settings, Trust};
 use OnReload::{Taken, Tightens};
-use Sets::{All, Each};
+use VariableTarget::{All, Each};
 
 /// Everything that the server was told. It has no `Debug`, since it holds secrets.
 #[derive(Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub struct Cluster {
     pub access_variable: String,
     /// Guests that nothing destroys, stops, rolls back or overwrites: the rules of both settings.
     pub protect: Vec<Rule>,
-    pub origin: Origin,
+    pub origin: SetInFile,
     /// Whether it came while the program ran: then it is read by its name in `cluster`, and in no other
     /// way, until a restart.
     pub joined: bool,
@@ -64,7 +64,7 @@ pub struct Cluster {
 
 /// What of a cluster stands in the file as it is: neither in the environment nor as a `${NAME}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct SetInFile {
     /// What a reload takes over of it does: its token.
     pub token: bool,
     /// All that is set of it does.
@@ -74,7 +74,7 @@ pub struct Origin {
 /// The settings that the gate goes by, beside those of each cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Safety {
-    pub confirm: Confirm,
+    pub confirm: ConfirmSettings,
     /// The most guests or objects destroyed or interrupted in 60 s.
     pub bulk_limit: usize,
     pub switches: Switches,
@@ -129,7 +129,7 @@ impl Cluster {
             access: Effect::Full,
             access_variable: ACCESS.to_owned(),
             protect: Vec::new(),
-            origin: Origin {
+            origin: SetInFile {
                 token: false,
                 all: false,
             },
@@ -164,9 +164,9 @@ pub struct Variable {
     pub(super) one_of: &'static [&'static str],
     /// Whether a message repeats names that stand in it.
     pub(super) repeated: bool,
-    pub(super) sets: Sets,
+    pub(super) sets: VariableTarget,
     pub reload: OnReload,
-    pub(super) merge: Merge,
+    pub(super) merge: ReloadMerge,
 }
 
 /// Where a variable holds.
@@ -210,23 +210,23 @@ pub enum OnReload {
 }
 
 /// What a variable's text goes into.
-pub(super) enum Sets {
+pub(super) enum VariableTarget {
     /// Nothing by itself.
     Nothing,
     /// What holds for the clusters together.
-    All(fn(&mut Config, &mut Said)),
+    All(fn(&mut Config, &mut SetVariable)),
     /// A cluster; of a variable that holds for all clusters, [`Config::every`].
-    Each(fn(&mut Cluster, &mut Said)),
+    Each(fn(&mut Cluster, &mut SetVariable)),
 }
 
 /// How a reload goes about a variable.
-pub(super) enum Merge {
+pub(super) enum ReloadMerge {
     /// With the rest of its cluster or of the token, or with all switches of tools.
     Within,
     /// By itself.
-    All(fn(&mut Reload, &Changed<Config>)),
+    All(fn(&mut Reload, &ChangedVariable<Config>)),
     /// By itself in each cluster; of a variable that holds for all clusters, in [`Config::every`].
-    Each(fn(&mut Parts, &mut Reload, &Changed<Cluster>)),
+    Each(fn(&mut ChangedCluster, &mut Reload, &ChangedVariable<Cluster>)),
 }
 
 /// What every variable of ours begins with.
@@ -269,9 +269,9 @@ const REGISTRY: Variable = Variable {
     guards: Guards::No,
     one_of: &[],
     repeated: false,
-    sets: Sets::Nothing,
+    sets: VariableTarget::Nothing,
     reload: OnReload::Waits,
-    merge: Merge::Within,
+    merge: ReloadMerge::Within,
 };
 /// A field of each cluster.
 const FIELD: Variable = Variable {
@@ -294,7 +294,7 @@ pub const VARIABLES: &[Variable] = &[
         about: "`prefix:cluster` items, separated by `,`: guests whose name begins so are on that cluster",
         repeated: true,
         sets: All(cluster_names::patterns),
-        merge: Merge::All(|reload, changed| reload.waits_where(changed, reload::patterns)),
+        merge: ReloadMerge::All(|reload, changed| reload.waits_where(changed, reload::patterns)),
         ..REGISTRY
     },
     Variable {
@@ -320,7 +320,9 @@ pub const VARIABLES: &[Variable] = &[
         about: "the cluster of reads and new things that name none, or `none`; else the first",
         repeated: true,
         sets: All(cluster_names::default_cluster),
-        merge: Merge::All(|reload, changed| reload.waits_where(changed, reload::default_cluster)),
+        merge: ReloadMerge::All(|reload, changed| {
+            reload.waits_where(changed, reload::default_cluster)
+        }),
         ..REGISTRY
     },
     Variable {
@@ -340,7 +342,7 @@ pub const VARIABLES: &[Variable] = &[
         repeated: true,
         sets: All(safety::confirm),
         reload: Tightens,
-        merge: Merge::All(reload::confirm),
+        merge: ReloadMerge::All(reload::confirm),
         ..REGISTRY
     },
     Variable {
@@ -349,7 +351,7 @@ pub const VARIABLES: &[Variable] = &[
         guards: Guards::Yes,
         sets: Each(safety::protect),
         reload: Tightens,
-        merge: Merge::Each(reload::protect),
+        merge: ReloadMerge::Each(reload::protect),
         ..REGISTRY
     },
     Variable {
@@ -363,7 +365,7 @@ pub const VARIABLES: &[Variable] = &[
             })
         }),
         reload: Tightens,
-        merge: Merge::All(reload::bulk_limit),
+        merge: ReloadMerge::All(reload::bulk_limit),
         ..REGISTRY
     },
     Variable {
@@ -398,7 +400,7 @@ pub const VARIABLES: &[Variable] = &[
         guards: Guards::Yes,
         sets: All(|all, said| all.safety.audit_log = said.parsed(value::absolute)),
         reload: Tightens,
-        merge: Merge::All(reload::audit_log),
+        merge: ReloadMerge::All(reload::audit_log),
         ..REGISTRY
     },
     Variable {
@@ -417,7 +419,7 @@ pub const VARIABLES: &[Variable] = &[
         name: "PROXMOX_FANOUT",
         about: "how many clusters one fleet-wide read asks at a time, at most 128; unset: all of them; 1: one after another",
         sets: All(|all, said| said.put(&mut all.fanout, |text| value::count(text, FANOUT_MAX))),
-        merge: Merge::All(|reload, changed| reload.waits_where(changed, |all| all.fanout)),
+        merge: ReloadMerge::All(|reload, changed| reload.waits_where(changed, |all| all.fanout)),
         ..REGISTRY
     },
     Variable {
@@ -425,7 +427,7 @@ pub const VARIABLES: &[Variable] = &[
         about: "what is said on standard error: error, warn, info, debug",
         default: "warn",
         sets: All(|all, said| said.put(&mut all.log, value::level)),
-        merge: Merge::All(|reload, changed| reload.waits_where(changed, |all| all.log)),
+        merge: ReloadMerge::All(|reload, changed| reload.waits_where(changed, |all| all.log)),
         ..REGISTRY
     },
     Variable {
@@ -532,7 +534,7 @@ pub const VARIABLES: &[Variable] = &[
         guards: Guards::Yes,
         sets: Each(safety::access),
         reload: Tightens,
-        merge: Merge::Each(reload::access),
+        merge: ReloadMerge::Each(reload::access),
         ..FIELD
     },
     Variable {
@@ -541,7 +543,7 @@ pub const VARIABLES: &[Variable] = &[
         guards: Guards::Yes,
         sets: Each(safety::protect),
         reload: Tightens,
-        merge: Merge::Each(reload::protect),
+        merge: ReloadMerge::Each(reload::protect),
         ..FIELD
     },
     Variable {

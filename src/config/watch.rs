@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Config, Report};
-use crate::files::{self, Stamp};
+use super::{Config, ConfigReport};
+use crate::files::{self, FileStamp};
 use crate::proxmox::lookup::{self, LookUps};
 
 /// All names of a changed file together are looked up in so many milliseconds, or they wait.
@@ -16,12 +16,15 @@ const LOOK_UP_MAX_MS: u64 = 2000;
 pub struct Watch {
     path: PathBuf,
     /// Reads the environment and the file anew.
-    read: Box<dyn Fn() -> Result<Config, Report> + Send>,
-    seen: Option<Stamp>,
+    read: Box<dyn Fn() -> Result<Config, ConfigReport> + Send>,
+    seen: Option<FileStamp>,
 }
 
 impl Watch {
-    pub fn new(path: PathBuf, read: impl Fn() -> Result<Config, Report> + Send + 'static) -> Watch {
+    pub fn new(
+        path: PathBuf,
+        read: impl Fn() -> Result<Config, ConfigReport> + Send + 'static,
+    ) -> Watch {
         Watch {
             seen: files::stamp(&path),
             path,
@@ -30,7 +33,7 @@ impl Watch {
     }
 
     /// What the file says now, where it is another than before.
-    pub(crate) fn changed(&mut self) -> Option<Result<Config, Report>> {
+    pub(crate) fn changed(&mut self) -> Option<Result<Config, ConfigReport>> {
         let now = files::stamp(&self.path);
         if now == self.seen {
             return None;

@@ -1,7 +1,7 @@
 //! What is said of a subject that was not found: what speaks against its not being there.
 
 use super::Fleet;
-use super::registry::{Named, subject_text};
+use super::registry::{NamedSubject, subject_text};
 use crate::error::Error;
 use crate::text::printable;
 
@@ -15,7 +15,7 @@ impl Fleet {
     ///
     /// # Errors
     /// The call was withdrawn.
-    pub(super) fn doubts(&self, clusters: &[usize], named: Named) -> Result<String, Error> {
+    pub(super) fn doubts(&self, clusters: &[usize], named: NamedSubject) -> Result<String, Error> {
         let mut doubts = String::new();
         let namesakes = self.namesakes(clusters, named)?;
         if !namesakes.is_empty() {
@@ -39,13 +39,17 @@ impl Fleet {
     ///
     /// # Errors
     /// The call was withdrawn.
-    pub(crate) fn elsewhere_than(&self, cluster: usize, named: Named) -> Result<String, Error> {
+    pub(crate) fn elsewhere_than(
+        &self,
+        cluster: usize,
+        named: NamedSubject,
+    ) -> Result<String, Error> {
         let has = |cluster: usize| -> Result<bool, Error> {
             let rows = &self.look(cluster)?.rows;
             Ok(match named {
-                Named::Node(node) => rows.has_node(node),
-                Named::Storage(storage) => rows.has_storage(storage),
-                Named::Pool(pool) => rows.has_pool(pool),
+                NamedSubject::Node(node) => rows.has_node(node),
+                NamedSubject::Storage(storage) => rows.has_storage(storage),
+                NamedSubject::Pool(pool) => rows.has_pool(pool),
                 _ => false,
             })
         };
@@ -71,15 +75,15 @@ impl Fleet {
     }
 
     /// Guests whose name is the number that was taken for a VMID: `production/131`.
-    fn namesakes(&self, clusters: &[usize], named: Named) -> Result<Vec<String>, Error> {
-        let Named::Vmid(vmid) = named else {
+    fn namesakes(&self, clusters: &[usize], named: NamedSubject) -> Result<Vec<String>, Error> {
+        let NamedSubject::Vmid(vmid) = named else {
             return Ok(Vec::new());
         };
         let name = vmid.to_string();
         let mut found = Vec::new();
         for cluster in clusters {
             let guests = match self.look(*cluster) {
-                Ok(sighting) => sighting.rows.by_name(&name, &self.names(*cluster)),
+                Ok(cached_index) => cached_index.rows.by_name(&name, &self.names(*cluster)),
                 Err(error) if error.is_cancelled() => return Err(error),
                 Err(_) => continue,
             };
@@ -91,16 +95,16 @@ impl Fleet {
     }
 
     /// The clusters whose token does not see everything of the subject's kind.
-    fn blind(&self, clusters: &[usize], named: Named) -> Result<Vec<String>, Error> {
+    fn blind(&self, clusters: &[usize], named: NamedSubject) -> Result<Vec<String>, Error> {
         if lacked(named).is_none() {
             return Ok(Vec::new());
         }
         let seen = self.fan_out(clusters, |cluster| {
             // Asked now: what is said of things that the token may not see must not be a minute old.
-            let sight = self.rights_now(cluster)?.sight();
+            let visibility = self.permissions_now(cluster)?.visibility();
             Ok::<_, Error>(match named {
-                Named::Storage(_) => sight.storages,
-                _ => sight.guests,
+                NamedSubject::Storage(_) => visibility.storages,
+                _ => visibility.guests,
             })
         });
         let mut blind = Vec::new();
@@ -118,10 +122,13 @@ impl Fleet {
 }
 
 /// What a token lacks that does not see all of a kind; `None` where there is nothing to hide.
-fn lacked(named: Named) -> Option<&'static str> {
+fn lacked(named: NamedSubject) -> Option<&'static str> {
     match named {
-        Named::Vmid(_) | Named::Guest(_) => Some("`VM.Audit` on all of `/vms`"),
-        Named::Storage(_) => Some("`Datastore.Audit` on all of `/storage`"),
-        Named::Node(_) | Named::Pool(_) | Named::New(_) | Named::Nothing => None,
+        NamedSubject::Vmid(_) | NamedSubject::Guest(_) => Some("`VM.Audit` on all of `/vms`"),
+        NamedSubject::Storage(_) => Some("`Datastore.Audit` on all of `/storage`"),
+        NamedSubject::Node(_)
+        | NamedSubject::Pool(_)
+        | NamedSubject::New(_)
+        | NamedSubject::Nothing => None,
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::index::{Guest, Kind, Rows};
-use super::names::{Name, Names};
-use super::registry::Named;
+use super::index::{Guest, GuestKind, ResourceIndex};
+use super::names::{GuestName, Names};
+use super::registry::NamedSubject;
 use super::{Fleet, lock};
 use crate::api::loose;
 use crate::api::request::{Request, Verb};
@@ -18,7 +18,7 @@ const NODES_TIMEOUT_S: u64 = 5;
 
 /// What the nodes of a cluster answered.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct NodesAnswer {
     pub(super) found: Vec<Guest>,
     /// The nodes that did not answer in time.
     pub(super) silent: Vec<String>,
@@ -52,13 +52,17 @@ impl Fleet {
 
     /// Asks the nodes of a cluster that are there for all their guests, keeps the names that its list
     /// does not tell yet, and gives those that are meant.
-    pub(super) fn ask_nodes(&self, cluster: usize, named: Named) -> Result<Told, Error> {
-        let sighting = self.look(cluster)?;
-        let mut told = Told::default();
+    pub(super) fn ask_nodes(
+        &self,
+        cluster: usize,
+        named: NamedSubject,
+    ) -> Result<NodesAnswer, Error> {
+        let cached_index = self.look(cluster)?;
+        let mut told = NodesAnswer::default();
         wait::within(Duration::from_secs(NODES_TIMEOUT_S), || {
-            for node in sighting.rows.online() {
-                for kind in [Kind::Qemu, Kind::Lxc] {
-                    match self.ask_node(cluster, &sighting.rows, node, kind) {
+            for node in cached_index.rows.online() {
+                for kind in [GuestKind::Qemu, GuestKind::Lxc] {
+                    match self.ask_node(cluster, &cached_index.rows, node, kind) {
                         Ok(guests) => told.found.extend(guests),
                         Err(error) if error.is_cancelled() => return Err(error),
                         Err(_) => {
@@ -71,12 +75,12 @@ impl Fleet {
             Ok(())
         })?;
         told.found.retain(|guest| match named {
-            Named::Vmid(vmid) => guest.vmid == vmid,
-            Named::Guest(name) => guest.name.as_deref() == Some(name),
+            NamedSubject::Vmid(vmid) => guest.vmid == vmid,
+            NamedSubject::Guest(name) => guest.name.as_deref() == Some(name),
             _ => false,
         });
         for guest in &mut told.found {
-            guest.by_name = matches!(named, Named::Guest(_));
+            guest.by_name = matches!(named, NamedSubject::Guest(_));
         }
         Ok(told)
     }
@@ -84,9 +88,9 @@ impl Fleet {
     fn ask_node(
         &self,
         cluster: usize,
-        rows: &Rows,
+        rows: &ResourceIndex,
         node: &str,
-        kind: Kind,
+        kind: GuestKind,
     ) -> Result<Vec<Guest>, Error> {
         let request = Request::new(Verb::Get, "/nodes/{node}/{kind}", &[node, kind.name()])?;
         let data = self.client(cluster)?.send(&request)?.data;
@@ -125,7 +129,7 @@ impl Fleet {
     /// Keeps what a node says that a guest is called.
     pub(crate) fn learn(&self, cluster: usize, vmid: u32, name: &str) {
         if let Ok(member) = self.member(cluster) {
-            lock(&member.names).learn(vmid, Name::Is(name.to_string()));
+            lock(&member.names).learn(vmid, GuestName::Is(name.to_string()));
         }
     }
 
@@ -140,14 +144,14 @@ impl Fleet {
     /// Whether a guest that was found by its name is known by now to be called otherwise.
     pub(crate) fn is_called_otherwise(&self, cluster: usize, guest: &Guest) -> bool {
         match self.names(cluster).of(guest.vmid) {
-            Some(Name::Is(name)) => guest.by_name && guest.name.as_ref() != Some(name),
+            Some(GuestName::Is(name)) => guest.by_name && guest.name.as_ref() != Some(name),
             _ => false,
         }
     }
 }
 
 /// A row of a node's own list of guests.
-fn of_row(row: &Value, node: &str, kind: Kind) -> Option<Guest> {
+fn of_row(row: &Value, node: &str, kind: GuestKind) -> Option<Guest> {
     let name = row.get("name").and_then(Value::as_str);
     Some(Guest {
         vmid: loose::vmid(row.get("vmid")?)?,

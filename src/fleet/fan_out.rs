@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::wait::{self, Call, SLICE_MS, Wake};
+use crate::wait::{self, ListeningCall, SLICE_MS, Wake};
 
 /// How long, in seconds, one cluster may take in a fleet-wide read, all its endpoints together.
 pub const CLUSTER_TIMEOUT_S: u64 = 5;
@@ -21,14 +21,14 @@ const STACK_BYTES: usize = 512 * 1024;
 
 /// How much time there is.
 #[derive(Clone, Copy)]
-struct Limits {
+struct TimeLimits {
     /// For one cluster.
     each: Duration,
     /// For all of them.
     end: Option<Instant>,
 }
 
-impl Limits {
+impl TimeLimits {
     /// What is left for a cluster that is begun now.
     fn left(&self) -> Duration {
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
@@ -50,7 +50,7 @@ pub fn fan_out<T: Send>(
 ) -> Vec<Option<T>> {
     let begun = wait::started().unwrap_or_else(Instant::now);
     let end = begun + Duration::from_secs(CALL_TIMEOUT_S);
-    let limits = Limits {
+    let limits = TimeLimits {
         each: Duration::from_secs(CLUSTER_TIMEOUT_S),
         end: Some(wait::deadline().map_or(end, |deadline| deadline.min(end))),
     };
@@ -65,7 +65,7 @@ pub fn fan_out_within<T: Send>(
     limit: Duration,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
-    let limits = Limits {
+    let limits = TimeLimits {
         each: limit,
         end: None,
     };
@@ -75,7 +75,7 @@ pub fn fan_out_within<T: Send>(
 fn fan_out_by<T: Send>(
     clusters: &[usize],
     at_a_time: usize,
-    limits: Limits,
+    limits: TimeLimits,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<Option<T>> {
     if at_a_time > 1 && clusters.len() > 1 {
@@ -88,7 +88,7 @@ fn fan_out_by<T: Send>(
     }
 }
 
-fn here<T>(cluster: usize, limits: Limits, work: &impl Fn(usize) -> T) -> Option<T> {
+fn here<T>(cluster: usize, limits: TimeLimits, work: &impl Fn(usize) -> T) -> Option<T> {
     let woken = wait::listen(Duration::ZERO) != Wake::Nothing;
     let left = limits.left();
     (!woken && !left.is_zero()).then(|| wait::sharing(left, || work(cluster)))
@@ -97,7 +97,7 @@ fn here<T>(cluster: usize, limits: Limits, work: &impl Fn(usize) -> T) -> Option
 fn in_threads<T: Send>(
     clusters: &[usize],
     workers: usize,
-    limits: Limits,
+    limits: TimeLimits,
     work: &(impl Fn(usize) -> T + Sync),
 ) -> Vec<Option<T>> {
     let results: Mutex<Vec<Option<T>>> = Mutex::new(clusters.iter().map(|_| None).collect());
@@ -148,11 +148,15 @@ fn in_threads<T: Send>(
 }
 
 /// What a worker listens to: the flag that says that the call was woken.
-fn worker_call(deadline: Option<Instant>, limit: Duration, stop: &Arc<AtomicBool>) -> Call {
+fn worker_call(
+    deadline: Option<Instant>,
+    limit: Duration,
+    stop: &Arc<AtomicBool>,
+) -> ListeningCall {
     let end = Instant::now() + limit;
     let end = deadline.map_or(end, |deadline| deadline.min(end));
     let stop = Arc::clone(stop);
-    Call::new(Some(end), move |time| {
+    ListeningCall::new(Some(end), move |time| {
         if stop.load(Ordering::Relaxed) {
             return Wake::Closed;
         }

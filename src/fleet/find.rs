@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
-use super::index::{Guest, Rows, Sighting};
+use super::index::{CachedIndex, Guest, ResourceIndex};
 use super::names::Names;
-use super::registry::{self, Ask, Decision, Named, Sighted, Step};
+use super::registry::{
+    self, ClusterQuestion, Decision, FirstDecision, IndexedCluster, NamedSubject,
+};
 use crate::error::{Code, Error, Happened};
 use crate::wait;
 
@@ -23,7 +25,7 @@ const ASKED_TIMEOUT_S: u64 = 2;
 
 /// What one cluster has, as far as it is known.
 struct Looked {
-    sighting: Arc<Sighting>,
+    cached_index: Arc<CachedIndex>,
     names: Names,
     sees_all: bool,
 }
@@ -34,20 +36,22 @@ impl Fleet {
     /// # Errors
     /// The call's words mean no cluster, or several; nothing of that name is there; or, for
     /// anything above reading, a cluster that might have it too is silent. Nothing was changed.
-    pub fn locate(&self, ask: &Ask) -> Result<(Decision, Option<Guest>), Error> {
+    pub fn locate(&self, ask: &ClusterQuestion) -> Result<(Decision, Option<Guest>), Error> {
         let since = Instant::now();
         let decision = match registry::by_words(&self.config, ask)? {
-            Step::Decided(decision) => decision,
-            Step::Look => self.locate_by_place(ask, since)?,
+            FirstDecision::Decided(decision) => decision,
+            FirstDecision::Look => self.locate_by_place(ask, since)?,
         };
         let guest = match ask.named {
-            Named::Vmid(_) | Named::Guest(_) => Some(self.guest(&decision, ask, since)?),
+            NamedSubject::Vmid(_) | NamedSubject::Guest(_) => {
+                Some(self.guest(&decision, ask, since)?)
+            }
             _ => None,
         };
         Ok((decision, guest))
     }
 
-    fn locate_by_place(&self, ask: &Ask, since: Instant) -> Result<Decision, Error> {
+    fn locate_by_place(&self, ask: &ClusterQuestion, since: Instant) -> Result<Decision, Error> {
         let all: Vec<usize> = self.config.settled().collect();
         // What is changed is looked for to the end.
         let hurried = ask.reading;
@@ -61,7 +65,7 @@ impl Fleet {
         let subject = registry::subject_text(ask.named);
         let doubts = self.doubts(&all, ask.named)?;
         let late = match ask.named {
-            Named::Guest(_) => {
+            NamedSubject::Guest(_) => {
                 ", as far as lists tell: a name that was given within the last 12 s is found where \
                  `cluster` says on which"
             }
@@ -76,17 +80,17 @@ impl Fleet {
     fn look_for(
         &self,
         clusters: &[usize],
-        ask: &Ask,
+        ask: &ClusterQuestion,
         since: Instant,
         hurried: bool,
     ) -> Result<Option<Decision>, Error> {
-        let is_guest = matches!(ask.named, Named::Vmid(_) | Named::Guest(_));
-        let needs_rights = is_guest && !ask.reading;
+        let is_guest = matches!(ask.named, NamedSubject::Vmid(_) | NamedSubject::Guest(_));
+        let needs_permissions = is_guest && !ask.reading;
         let look = |cluster| {
-            let (sighting, names) = self.look_named(cluster, ask, since)?;
-            let sees_all = !needs_rights || self.sight(cluster)?.guests;
+            let (cached_index, names) = self.look_named(cluster, ask, since)?;
+            let sees_all = !needs_permissions || self.visibility(cluster)?.guests;
             Ok(Looked {
-                sighting,
+                cached_index,
                 names,
                 sees_all,
             })
@@ -103,14 +107,14 @@ impl Fleet {
                 Some(Err(_)) | None => seen.push(None),
             }
         }
-        let sightings = seen.iter().map(|seen| {
-            seen.as_ref().map(|looked| Sighted {
-                rows: &looked.sighting.rows,
+        let indexed_clusters = seen.iter().map(|seen| {
+            seen.as_ref().map(|looked| IndexedCluster {
+                rows: &looked.cached_index.rows,
                 names: &looked.names,
                 sees_all: looked.sees_all,
             })
         });
-        registry::by_place(&self.config, ask, &sightings.collect())
+        registry::by_place(&self.config, ask, &indexed_clusters.collect())
     }
 
     /// What is where on a cluster, and what its guests are called as far as it matters for the name that
@@ -118,15 +122,15 @@ impl Fleet {
     fn look_named(
         &self,
         cluster: usize,
-        ask: &Ask,
+        ask: &ClusterQuestion,
         since: Instant,
-    ) -> Result<(Arc<Sighting>, Names), Error> {
-        let sighting = self.look(cluster)?;
+    ) -> Result<(Arc<CachedIndex>, Names), Error> {
+        let cached_index = self.look(cluster)?;
         let names = self.names(cluster);
-        let Named::Guest(name) = ask.named else {
-            return Ok((sighting, names));
+        let NamedSubject::Guest(name) = ask.named else {
+            return Ok((cached_index, names));
         };
-        let rows = &sighting.rows;
+        let rows = &cached_index.rows;
         let mut bearers = rows.by_name(name, &names);
         if ask.reading && bearers.len() < 2 {
             bearers.clear();
@@ -135,7 +139,7 @@ impl Fleet {
         let mut nameless = rows.nameless(&names);
         nameless.retain(|guest| rows.is_online(&guest.node));
         if bearers.is_empty() && nameless.is_empty() {
-            return Ok((sighting, names));
+            return Ok((cached_index, names));
         }
         let all_there = wait::within(Duration::from_secs(ASKED_TIMEOUT_S), || {
             let mut all_there = true;
@@ -154,17 +158,22 @@ impl Fleet {
             Ok(all_there)
         })?;
         if all_there {
-            return Ok((sighting, self.names(cluster)));
+            return Ok((cached_index, self.names(cluster)));
         }
         // One has moved, or is gone.
         self.forget(cluster);
-        let sighting = self.look(cluster)?;
-        Ok((sighting, self.names(cluster)))
+        let cached_index = self.look(cluster)?;
+        Ok((cached_index, self.names(cluster)))
     }
 
     /// The guest on the cluster that was decided for, which is asked once more on a miss, and then its
     /// nodes.
-    fn guest(&self, decision: &Decision, ask: &Ask, since: Instant) -> Result<Guest, Error> {
+    fn guest(
+        &self,
+        decision: &Decision,
+        ask: &ClusterQuestion,
+        since: Instant,
+    ) -> Result<Guest, Error> {
         let cluster = decision.cluster;
         if let Some(guest) = self.guest_by(cluster, ask, since)? {
             return Ok(guest);
@@ -193,9 +202,9 @@ impl Fleet {
         if self.look(decision.cluster)?.rows.has_node(node) {
             return Ok(());
         }
-        let ask = Ask {
+        let ask = ClusterQuestion {
             cluster: Some(self.cluster_name(decision.cluster)),
-            named: Named::Node(node),
+            named: NamedSubject::Node(node),
             beside: None,
             reading: true,
         };
@@ -206,7 +215,7 @@ impl Fleet {
     fn not_there(
         &self,
         decision: &Decision,
-        ask: &Ask,
+        ask: &ClusterQuestion,
         silent_nodes: &[String],
     ) -> Result<Error, Error> {
         let cluster = decision.cluster;
@@ -228,11 +237,11 @@ impl Fleet {
             None => {}
         }
         let mut problem = format!("{here} (chosen by {why}) has no {subject}");
-        if matches!(ask.named, Named::Node(_)) {
+        if matches!(ask.named, NamedSubject::Node(_)) {
             let nodes = self.look(cluster)?.rows.nodes().join(", ");
             problem.push_str(&format!("; its nodes are {nodes}"));
         }
-        if matches!(ask.named, Named::Guest(_)) {
+        if matches!(ask.named, NamedSubject::Guest(_)) {
             problem.push_str(&lost(&self.look(cluster)?.rows, &self.names(cluster)));
         }
         if !silent_nodes.is_empty() {
@@ -244,10 +253,10 @@ impl Fleet {
     }
 
     /// Which clusters have the subject, for an error's sentence.
-    fn elsewhere(&self, ask: &Ask) -> Result<Option<String>, Error> {
+    fn elsewhere(&self, ask: &ClusterQuestion) -> Result<Option<String>, Error> {
         let all: Vec<usize> = self.config.settled().collect();
         all.iter().for_each(|cluster| self.forget(*cluster));
-        let reading = Ask {
+        let reading = ClusterQuestion {
             beside: None,
             reading: true,
             ..*ask
@@ -262,11 +271,20 @@ impl Fleet {
         }
     }
 
-    fn guest_by(&self, cluster: usize, ask: &Ask, since: Instant) -> Result<Option<Guest>, Error> {
-        let (sighting, names) = self.look_named(cluster, ask, since)?;
+    fn guest_by(
+        &self,
+        cluster: usize,
+        ask: &ClusterQuestion,
+        since: Instant,
+    ) -> Result<Option<Guest>, Error> {
+        let (cached_index, names) = self.look_named(cluster, ask, since)?;
         let found = match ask.named {
-            Named::Vmid(vmid) => sighting.rows.by_vmid(vmid, &names).into_iter().collect(),
-            Named::Guest(name) => sighting.rows.by_name(name, &names),
+            NamedSubject::Vmid(vmid) => cached_index
+                .rows
+                .by_vmid(vmid, &names)
+                .into_iter()
+                .collect(),
+            NamedSubject::Guest(name) => cached_index.rows.by_name(name, &names),
             _ => Vec::new(),
         };
         self.only(cluster, ask.named, found)
@@ -275,12 +293,12 @@ impl Fleet {
     fn only(
         &self,
         cluster: usize,
-        named: Named,
+        named: NamedSubject,
         mut found: Vec<Guest>,
     ) -> Result<Option<Guest>, Error> {
         if found.len() > 1 {
             let name = match named {
-                Named::Guest(name) => name.to_string(),
+                NamedSubject::Guest(name) => name.to_string(),
                 other => registry::subject_text(other),
             };
             let sentence = format!("several guests are named `{name}`");
@@ -297,8 +315,12 @@ impl Fleet {
     ///
     /// # Errors
     /// The cluster does not say what it has; several bear the name.
-    pub(crate) fn guest_on(&self, cluster: usize, named: Named) -> Result<Option<Guest>, Error> {
-        let ask = Ask {
+    pub(crate) fn guest_on(
+        &self,
+        cluster: usize,
+        named: NamedSubject,
+    ) -> Result<Option<Guest>, Error> {
+        let ask = ClusterQuestion {
             cluster: None,
             named,
             beside: None,
@@ -314,13 +336,13 @@ impl Fleet {
         vmid: u32,
         is_fresh: bool,
     ) -> Result<Option<Guest>, Error> {
-        let found = self.guest_on(cluster, Named::Vmid(vmid))?;
+        let found = self.guest_on(cluster, NamedSubject::Vmid(vmid))?;
         if !is_fresh || self.names(cluster).of(vmid).is_some() {
             return Ok(found);
         }
         match found {
             Some(guest) if self.ask_name(cluster, &guest)? => {
-                self.guest_on(cluster, Named::Vmid(vmid))
+                self.guest_on(cluster, NamedSubject::Vmid(vmid))
             }
             _ => Ok(None),
         }
@@ -329,12 +351,12 @@ impl Fleet {
     /// The guest of this VMID as the cluster says now.
     pub(crate) fn guest_now(&self, cluster: usize, vmid: u32) -> Result<Option<Guest>, Error> {
         self.forget(cluster);
-        self.guest_on(cluster, Named::Vmid(vmid))
+        self.guest_on(cluster, NamedSubject::Vmid(vmid))
     }
 }
 
 /// The guests that the name may belong to, for an error's sentence.
-fn lost(rows: &Rows, names: &Names) -> String {
+fn lost(rows: &ResourceIndex, names: &Names) -> String {
     let mut nameless = rows.nameless(names);
     let is_lost = |guest: &Guest| !rows.is_online(&guest.node);
     let why = if nameless.iter().all(is_lost) {

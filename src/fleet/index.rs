@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
-use super::names::{Name, Names};
-use super::resource::{self, Resource, Sort};
-use crate::room::{self, Kept};
+use super::names::{GuestName, Names};
+use super::resource::{self, Resource, ResourceKind};
+use crate::room::{self, CacheCharge};
 
 /// The most nodes, storages or pools of a cluster.
 const NAMES_MAX: usize = 5_000;
@@ -17,25 +17,25 @@ const NAME_BYTES: usize = 2 * size_of::<String>();
 
 /// A guest's kind; both share the VMIDs of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GuestKind {
     Qemu,
     Lxc,
 }
 
-impl Kind {
+impl GuestKind {
     /// As it stands in paths and in the `type` of a resource.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Qemu => "qemu",
-            Kind::Lxc => "lxc",
+            GuestKind::Qemu => "qemu",
+            GuestKind::Lxc => "lxc",
         }
     }
 
     /// As answers, plans and search terms write it, under `type`.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Qemu => Sort::Vm.name(),
-            Kind::Lxc => Sort::Container.name(),
+            GuestKind::Qemu => ResourceKind::Vm.name(),
+            GuestKind::Lxc => ResourceKind::Container.name(),
         }
     }
 }
@@ -44,7 +44,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     pub vmid: u32,
-    pub kind: Kind,
+    pub kind: GuestKind,
     pub node: String,
     /// `None` where it is not told: its node is lost, or the guest was just made.
     pub name: Option<String>,
@@ -55,10 +55,10 @@ pub struct Guest {
     pub ha: bool,
 }
 
-/// The rows of one cluster.
+/// What is where on one cluster, by the rows of its list.
 #[derive(Default)]
-pub struct Rows {
-    guests: Vec<Row>,
+pub struct ResourceIndex {
+    guests: Vec<GuestRow>,
     names: String,
     nodes: Vec<String>,
     /// The nodes that are there.
@@ -69,31 +69,31 @@ pub struct Rows {
     too_many: bool,
 }
 
-struct Row {
+struct GuestRow {
     vmid: u32,
     name_start: u32,
     name_len: u16,
     node: u16,
-    kind: Kind,
+    kind: GuestKind,
     template: bool,
     ha: bool,
 }
 
 /// What one cluster answered, and when.
-pub struct Sighting {
+pub struct CachedIndex {
     pub at: Instant,
-    pub rows: Rows,
+    pub rows: ResourceIndex,
     /// The memory that it takes.
-    pub kept: Kept,
+    pub kept: CacheCharge,
 }
 
-impl Rows {
+impl ResourceIndex {
     /// Reads the body of `GET /cluster/resources`.
     ///
     /// # Errors
     /// What is wrong with it, where it is not that list.
-    pub fn read(body: &[u8]) -> Result<Rows, String> {
-        let mut rows = Rows::default();
+    pub fn read(body: &[u8]) -> Result<ResourceIndex, String> {
+        let mut rows = ResourceIndex::default();
         resource::each(body, &mut |resource| rows.add(resource))?;
         if rows.too_many {
             return Err(format!(
@@ -106,18 +106,18 @@ impl Rows {
     }
 
     fn add(&mut self, resource: &Resource) {
-        let kind = match resource.sort() {
-            Sort::Vm => Kind::Qemu,
-            Sort::Container => Kind::Lxc,
-            Sort::Node => {
+        let kind = match resource.kind() {
+            ResourceKind::Vm => GuestKind::Qemu,
+            ResourceKind::Container => GuestKind::Lxc,
+            ResourceKind::Node => {
                 if &*resource.status == "online" {
                     self.note(resource.name(), |rows| &mut rows.online);
                 }
                 return self.note(resource.name(), |rows| &mut rows.nodes);
             }
-            Sort::Storage => return self.note(resource.name(), |rows| &mut rows.storages),
-            Sort::Pool => return self.note(resource.name(), |rows| &mut rows.pools),
-            Sort::Other => return,
+            ResourceKind::Storage => return self.note(resource.name(), |rows| &mut rows.storages),
+            ResourceKind::Pool => return self.note(resource.name(), |rows| &mut rows.pools),
+            ResourceKind::Other => return,
         };
         let (Some(vmid), false) = (resource.vmid(), resource.node.is_empty()) else {
             return;
@@ -132,9 +132,9 @@ impl Rows {
         else {
             return;
         };
-        room::note(size_of::<Row>() + name.len());
+        room::note(size_of::<GuestRow>() + name.len());
         self.names.push_str(name);
-        self.guests.push(Row {
+        self.guests.push(GuestRow {
             vmid,
             name_start,
             name_len,
@@ -155,7 +155,7 @@ impl Rows {
     }
 
     /// Keeps a name. So many that looking through them takes long no cluster has.
-    fn note(&mut self, name: &str, of: impl Fn(&mut Rows) -> &mut Vec<String>) {
+    fn note(&mut self, name: &str, of: impl Fn(&mut ResourceIndex) -> &mut Vec<String>) {
         if self.too_many || name.is_empty() || of(self).iter().any(|known| known == name) {
             return;
         }
@@ -165,14 +165,14 @@ impl Rows {
         self.too_many = names.len() > NAMES_MAX;
     }
 
-    fn name(&self, row: &Row) -> &str {
+    fn name(&self, row: &GuestRow) -> &str {
         let start = row.name_start as usize;
         self.names
             .get(start..start + usize::from(row.name_len))
             .unwrap_or_default()
     }
 
-    fn guest(&self, row: &Row) -> Guest {
+    fn guest(&self, row: &GuestRow) -> Guest {
         let name = self.name(row);
         Guest {
             vmid: row.vmid,
@@ -194,11 +194,11 @@ impl Rows {
         let guest = self.row(vmid).map(|row| self.guest(row))?;
         Some(match names.of(vmid) {
             None => guest,
-            Some(Name::Is(name)) => Guest {
+            Some(GuestName::Is(name)) => Guest {
                 name: Some(name.clone()).filter(|name| !name.is_empty()),
                 ..guest
             },
-            Some(Name::Doubtful) => Guest {
+            Some(GuestName::Doubtful) => Guest {
                 name: None,
                 ..guest
             },
@@ -210,9 +210,9 @@ impl Rows {
         let listed = self.guests.iter().filter(|row| self.name(row) == name);
         let holds = listed.filter(|row| names.of(row.vmid).is_none());
         let known = names.called(name).filter_map(|vmid| self.row(vmid));
-        let mut found: Vec<&Row> = holds.chain(known).collect();
+        let mut found: Vec<&GuestRow> = holds.chain(known).collect();
         found.sort_by_key(|row| row.vmid);
-        let guest = |row: &Row| Guest {
+        let guest = |row: &GuestRow| Guest {
             name: Some(name.to_string()),
             by_name: true,
             ..self.guest(row)
@@ -228,7 +228,7 @@ impl Rows {
         bare.chain(doubtful).map(|row| self.guest(row)).collect()
     }
 
-    fn row(&self, vmid: u32) -> Option<&Row> {
+    fn row(&self, vmid: u32) -> Option<&GuestRow> {
         self.guests.iter().find(|row| row.vmid == vmid)
     }
 
@@ -276,6 +276,6 @@ impl Rows {
 
     /// The memory that the guests take, in bytes.
     pub fn guest_bytes(&self) -> usize {
-        self.guests.capacity() * size_of::<Row>() + self.names.capacity()
+        self.guests.capacity() * size_of::<GuestRow>() + self.names.capacity()
     }
 }

@@ -3,11 +3,11 @@
 pub mod fan_out;
 pub mod index;
 pub mod names;
+pub mod permissions;
 pub mod query;
 pub mod registry;
 pub mod resource;
-pub mod rights;
-pub mod sight;
+pub mod visibility;
 
 mod absent;
 mod asked;
@@ -17,31 +17,31 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::answer_count::AnswerCount;
 use crate::api::request::{Request, Verb};
 use crate::api::schema::Schema;
 use crate::config::{Cluster, Config};
 use crate::error::Error;
-use crate::heard::Heard;
-use crate::proxmox::client::{Client, Standing};
+use crate::proxmox::client::{ClientStatus, ClusterClient};
 use crate::proxmox::schemas::Schemas;
 use crate::proxmox::secret::Secret;
-use crate::room::{self, Kept, NoRoom};
+use crate::room::{self, CacheCharge, NoRoom};
 use crate::wait;
-use index::{Rows, Sighting};
+use index::{CachedIndex, ResourceIndex};
 use names::Names;
 
 /// How long, in seconds, a cluster's answer decides where things are.
-const SIGHTING_AGE_S: u64 = 5;
+const INDEX_AGE_S: u64 = 5;
 /// How long, in seconds, what a token may do is taken as known.
-const RIGHTS_AGE_S: u64 = 60;
+const PERMISSIONS_AGE_S: u64 = 60;
 
 /// All configured clusters, each with its client and what is known of it.
 pub struct Fleet {
     pub config: Config,
     /// How long a cluster's answer decides where things are.
-    pub sighting_age: Duration,
+    pub index_age: Duration,
     /// How long what a token may do is taken as known.
-    pub rights_age: Duration,
+    pub permissions_age: Duration,
     /// How long what is known of a guest's name goes before what the list says.
     pub names_age: Duration,
     members: Vec<Member>,
@@ -49,10 +49,10 @@ pub struct Fleet {
 }
 
 struct Member {
-    client: Client,
-    sighting: Mutex<Option<Arc<Sighting>>>,
+    client: ClusterClient,
+    cached_index: Mutex<Option<Arc<CachedIndex>>>,
     names: Mutex<Names>,
-    rights: Mutex<Option<Arc<rights::Known>>>,
+    permissions: Mutex<Option<Arc<permissions::CachedPermissions>>>,
     /// Whether it answered when it was last asked with others.
     answers: AtomicBool,
 }
@@ -60,10 +60,10 @@ struct Member {
 impl Member {
     fn new(cluster: &Cluster) -> Member {
         Member {
-            client: Client::new(cluster.settings.clone()),
-            sighting: Mutex::new(None),
+            client: ClusterClient::new(cluster.settings.clone()),
+            cached_index: Mutex::new(None),
             names: Mutex::default(),
-            rights: Mutex::new(None),
+            permissions: Mutex::new(None),
             answers: AtomicBool::new(false),
         }
     }
@@ -75,8 +75,8 @@ impl Fleet {
         let members = config.clusters.iter().map(Member::new).collect();
         Fleet {
             config,
-            sighting_age: Duration::from_secs(SIGHTING_AGE_S),
-            rights_age: Duration::from_secs(RIGHTS_AGE_S),
+            index_age: Duration::from_secs(INDEX_AGE_S),
+            permissions_age: Duration::from_secs(PERMISSIONS_AGE_S),
             names_age: Duration::from_secs(names::NAME_AGE_S),
             members,
             schemas: Schemas::new(),
@@ -109,14 +109,14 @@ impl Fleet {
             .ok_or_else(|| Error::internal("no such cluster"))
     }
 
-    pub(crate) fn client(&self, cluster: usize) -> Result<&Client, Error> {
+    pub(crate) fn client(&self, cluster: usize) -> Result<&ClusterClient, Error> {
         self.member(cluster).map(|member| &member.client)
     }
 
     /// What is known of a cluster without asking it.
-    pub(crate) fn standing(&self, cluster: usize) -> Standing {
+    pub(crate) fn status(&self, cluster: usize) -> ClientStatus {
         let member = self.members.get(cluster);
-        member.map_or_else(Standing::default, |member| member.client.standing())
+        member.map_or_else(ClientStatus::default, |member| member.client.status())
     }
 
     pub fn cluster(&self, cluster: usize) -> Result<&Cluster, Error> {
@@ -180,7 +180,7 @@ impl Fleet {
     }
 
     /// [`Fleet::fan_out`] for what may miss a cluster: once enough have answered, one that takes no
-    /// connection is not waited for to the end of its time; see [`Heard`].
+    /// connection is not waited for to the end of its time; see [`AnswerCount`].
     pub(crate) fn fan_out_hurried<T: Send>(
         &self,
         clusters: &[usize],
@@ -189,16 +189,16 @@ impl Fleet {
         let answers = |cluster: usize| self.members.get(cluster).map(|member| &member.answers);
         let is_usual = |cluster: usize| answers(cluster).is_some_and(|is| is.load(Relaxed));
         let usual = clusters.iter().filter(|cluster| is_usual(**cluster));
-        let heard = Arc::new(Heard::new(clusters.len(), usual.count()));
+        let answer_count = Arc::new(AnswerCount::new(clusters.len(), usual.count()));
         self.fan_out(clusters, |cluster| {
-            let (result, answered) = wait::hearing(&heard, || work(cluster));
+            let (result, answered) = wait::counting_answers(&answer_count, || work(cluster));
             if result.as_ref().is_err_and(Error::is_cancelled) {
                 return result;
             }
             // What is known of a cluster may do without asking it.
             let answered = answered || result.is_ok();
             if answered {
-                heard.add(is_usual(cluster));
+                answer_count.add(is_usual(cluster));
             }
             if let Some(answers) = answers(cluster) {
                 answers.store(answered, Relaxed);
@@ -210,44 +210,44 @@ impl Fleet {
     /// Forgets what is where on a cluster, since something was written there.
     pub(crate) fn forget(&self, cluster: usize) {
         if let Ok(member) = self.member(cluster) {
-            *lock(&member.sighting) = None;
+            *lock(&member.cached_index) = None;
         }
     }
 
-    /// What is where on one cluster, at most [`Fleet::sighting_age`] old.
-    fn look(&self, cluster: usize) -> Result<Arc<Sighting>, Error> {
+    /// What is where on one cluster, at most [`Fleet::index_age`] old.
+    fn look(&self, cluster: usize) -> Result<Arc<CachedIndex>, Error> {
         let member = self.member(cluster)?;
-        let known = lock(&member.sighting).clone();
-        if let Some(sighting) = known.filter(|known| known.at.elapsed() < self.sighting_age) {
-            return Ok(sighting);
+        let known = lock(&member.cached_index).clone();
+        if let Some(cached_index) = known.filter(|known| known.at.elapsed() < self.index_age) {
+            return Ok(cached_index);
         }
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
         let at = Instant::now();
         let body = member.client.send_raw(&request)?;
         let other =
             |cause: String| Error::no_answer(self.cluster_name(cluster), &request.line(), cause);
-        let (rows, _) = room::work(|| Rows::read(&body));
+        let (rows, _) = room::work(|| ResourceIndex::read(&body));
         let rows = rows.map_err(other)?;
         // What it replaces goes first.
-        *lock(&member.sighting) = None;
+        *lock(&member.cached_index) = None;
         let kept = self
             .keep(rows.bytes())
             .map_err(|why| other(why.to_string()))?;
-        let sighting = Arc::new(Sighting { at, rows, kept });
-        *lock(&member.sighting) = Some(Arc::clone(&sighting));
-        Ok(sighting)
+        let cached_index = Arc::new(CachedIndex { at, rows, kept });
+        *lock(&member.cached_index) = Some(Arc::clone(&cached_index));
+        Ok(cached_index)
     }
 
     /// Has so many bytes kept; what is too old to be of use goes for it.
-    fn keep(&self, bytes: usize) -> Result<Kept, NoRoom> {
-        Kept::new(bytes).or_else(|_| {
+    fn keep(&self, bytes: usize) -> Result<CacheCharge, NoRoom> {
+        CacheCharge::new(bytes).or_else(|_| {
             for member in &self.members {
-                let mut sighting = lock(&member.sighting);
-                sighting.take_if(|known| known.at.elapsed() >= self.sighting_age);
-                let mut rights = lock(&member.rights);
-                rights.take_if(|known| known.at.elapsed() >= self.rights_age);
+                let mut cached_index = lock(&member.cached_index);
+                cached_index.take_if(|known| known.at.elapsed() >= self.index_age);
+                let mut permissions = lock(&member.permissions);
+                permissions.take_if(|known| known.at.elapsed() >= self.permissions_age);
             }
-            Kept::new(bytes)
+            CacheCharge::new(bytes)
         })
     }
 }

@@ -19,18 +19,18 @@ pub const NAME_AGE_S: u64 = 15;
 /// The names of one cluster, by VMID.
 #[derive(Clone, Default)]
 pub struct Names {
-    known: BTreeMap<u32, Known>,
+    known: BTreeMap<u32, DatedName>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct DatedName {
     at: Instant,
-    name: Name,
+    name: GuestName,
 }
 
 /// What is known of a guest's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum GuestName {
     /// It is this one.
     Is(String),
     /// It may have changed: what the list says is not to be trusted.
@@ -39,7 +39,7 @@ pub enum Name {
 
 impl Names {
     /// What goes before the list; nothing where the list holds.
-    pub fn of(&self, vmid: u32) -> Option<&Name> {
+    pub fn of(&self, vmid: u32) -> Option<&GuestName> {
         self.known.get(&vmid).map(|known| &known.name)
     }
 
@@ -47,34 +47,34 @@ impl Names {
     pub fn called(&self, name: &str) -> impl Iterator<Item = u32> {
         let known = self.known.iter();
         let called =
-            known.filter(move |(_, known)| matches!(&known.name, Name::Is(is) if is == name));
+            known.filter(move |(_, known)| matches!(&known.name, GuestName::Is(is) if is == name));
         called.map(|(vmid, _)| *vmid)
     }
 
     /// Every VMID whose name may have changed.
     pub fn doubtful(&self) -> impl Iterator<Item = u32> {
         let known = self.known.iter();
-        let doubtful = known.filter(|(_, known)| known.name == Name::Doubtful);
+        let doubtful = known.filter(|(_, known)| known.name == GuestName::Doubtful);
         doubtful.map(|(vmid, _)| *vmid)
     }
 
     /// Whether its name was said at this moment or later.
     pub fn is_known_since(&self, vmid: u32, since: Instant) -> bool {
         let known = self.known.get(&vmid);
-        known.is_some_and(|known| known.at >= since && known.name != Name::Doubtful)
+        known.is_some_and(|known| known.at >= since && known.name != GuestName::Doubtful)
     }
 
     /// Keeps what was said of a guest just now.
-    pub fn learn(&mut self, vmid: u32, name: Name) {
+    pub fn learn(&mut self, vmid: u32, name: GuestName) {
         let at = Instant::now();
-        self.known.insert(vmid, Known { at, name });
+        self.known.insert(vmid, DatedName { at, name });
     }
 
     /// Keeps what a write says of a name; where the cluster did not take it, or did not say so, the name
     /// is doubtful.
     pub fn wrote(&mut self, request: &Request, was_taken: bool) {
         if let Some((vmid, name)) = written(request) {
-            self.learn(vmid, if was_taken { name } else { Name::Doubtful });
+            self.learn(vmid, if was_taken { name } else { GuestName::Doubtful });
         }
     }
 
@@ -85,12 +85,12 @@ impl Names {
 }
 
 /// The guest whose name a write gives, or may change.
-fn written(request: &Request) -> Option<(u32, Name)> {
+fn written(request: &Request) -> Option<(u32, GuestName)> {
     let text = |key: &str| request.params.get(key).and_then(Value::as_str);
     let number = |key: &str| loose::vmid(request.params.get(key)?);
     let name = || match text("name").or_else(|| text("hostname")) {
-        Some(name) => Name::Is(name.to_string()),
-        None => Name::Doubtful,
+        Some(name) => GuestName::Is(name.to_string()),
+        None => GuestName::Doubtful,
     };
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     let ["nodes", _, kind @ ("qemu" | "lxc"), rest @ ..] = path.as_slice() else {
@@ -102,7 +102,7 @@ fn written(request: &Request) -> Option<(u32, Name)> {
         (_, [_, "clone"]) => Some((number("newid")?, name())),
         (Verb::Delete, [vmid])
         | (_, [vmid, "remote_migrate"] | [vmid, "snapshot", _, "rollback"]) => {
-            Some((vmid.parse().ok()?, Name::Doubtful))
+            Some((vmid.parse().ok()?, GuestName::Doubtful))
         }
         (_, [vmid, "config"]) => {
             let removes = ["delete", "revert"].iter().filter_map(|key| text(key));
@@ -110,8 +110,8 @@ fn written(request: &Request) -> Option<(u32, Name)> {
             // That of a running container waits for its restart.
             match request.params.keys().any(|key| is_of_name(key)) {
                 true if *kind == "qemu" => Some((vmid.parse().ok()?, name())),
-                true => Some((vmid.parse().ok()?, Name::Doubtful)),
-                false if removes => Some((vmid.parse().ok()?, Name::Doubtful)),
+                true => Some((vmid.parse().ok()?, GuestName::Doubtful)),
+                false if removes => Some((vmid.parse().ok()?, GuestName::Doubtful)),
                 false => None,
             }
         }

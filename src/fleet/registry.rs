@@ -1,17 +1,17 @@
-//! Which cluster a call means, and why. Pure: what is where comes in as [`Sightings`].
+//! Which cluster a call means, and why. Pure: what is where comes in as [`IndexedClusters`].
 //!
 //! The order is fixed: the only cluster, the `cluster` argument, the name's pattern, the cluster's
 //! own name in front of the guest's, the place where the thing is, the default. Nothing that exists
 //! is ever changed by default.
 
-use super::index::{Guest, Rows};
+use super::index::{Guest, ResourceIndex};
 use super::names::Names;
 use crate::config::Config;
 use crate::error::{Code, Error, Happened};
 
 /// What the call addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named<'a> {
+pub enum NamedSubject<'a> {
     /// An existing guest by its VMID.
     Vmid(u32),
     /// An existing guest by its name.
@@ -24,12 +24,12 @@ pub enum Named<'a> {
     Nothing,
 }
 
-/// The question.
+/// What is asked: which cluster a call means.
 #[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
+pub struct ClusterQuestion<'a> {
     /// The `cluster` argument.
     pub cluster: Option<&'a str>,
-    pub named: Named<'a>,
+    pub named: NamedSubject<'a>,
     /// The name of something new that the call makes beside an existing subject: it decides only where
     /// the subject is on several clusters.
     pub beside: Option<&'a str>,
@@ -49,19 +49,19 @@ pub struct Decision {
 }
 
 /// What one cluster answered when it was asked what is where.
-pub struct Sighted<'a> {
-    pub rows: &'a Rows,
+pub struct IndexedCluster<'a> {
+    pub rows: &'a ResourceIndex,
     pub names: &'a Names,
     /// Whether the token sees all guests there.
     pub sees_all: bool,
 }
 
 /// By cluster, in the order of the configuration; `None` where it did not answer.
-pub type Sightings<'a> = Vec<Option<Sighted<'a>>>;
+pub type IndexedClusters<'a> = Vec<Option<IndexedCluster<'a>>>;
 
 /// What can be said before anybody is asked what is where.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum FirstDecision {
     Decided(Decision),
     /// All clusters must be asked where the subject is.
     Look,
@@ -71,9 +71,9 @@ pub enum Step {
 ///
 /// # Errors
 /// An unknown cluster; a name that means several clusters; no default where one is needed.
-pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
+pub fn by_words(config: &Config, ask: &ClusterQuestion) -> Result<FirstDecision, Error> {
     let decided = |cluster, chosen_by: String| {
-        Ok(Step::Decided(Decision {
+        Ok(FirstDecision::Decided(Decision {
             cluster,
             chosen_by,
             silent: Vec::new(),
@@ -96,22 +96,22 @@ pub fn by_words(config: &Config, ask: &Ask) -> Result<Step, Error> {
         return decided(only, "only cluster".into());
     }
     let name = match ask.named {
-        Named::Guest(name) => Some(name),
-        Named::New(name) => name,
+        NamedSubject::Guest(name) => Some(name),
+        NamedSubject::New(name) => name,
         _ => None,
     };
     if let Some((cluster, chosen_by)) = name.map_or(Ok(None), |name| by_name(config, name))? {
         return decided(cluster, chosen_by);
     }
     match ask.named {
-        Named::New(_) => by_default(config).map(Step::Decided),
-        Named::Nothing if ask.reading => by_default(config).map(Step::Decided),
-        Named::Nothing => Err(Error::ambiguous(
+        NamedSubject::New(_) => by_default(config).map(FirstDecision::Decided),
+        NamedSubject::Nothing if ask.reading => by_default(config).map(FirstDecision::Decided),
+        NamedSubject::Nothing => Err(Error::ambiguous(
             "which cluster is to be changed is not said",
             names(config),
             Vec::new(),
         )),
-        _ => Ok(Step::Look),
+        _ => Ok(FirstDecision::Look),
     }
 }
 
@@ -180,22 +180,22 @@ pub fn by_default(config: &Config) -> Result<Decision, Error> {
 /// silent.
 pub fn by_place(
     config: &Config,
-    ask: &Ask,
-    sightings: &Sightings,
+    ask: &ClusterQuestion,
+    indexed_clusters: &IndexedClusters,
 ) -> Result<Option<Decision>, Error> {
     let mut holders = Vec::new();
     let mut candidates = Vec::new();
     let mut silent = Vec::new();
     let settled = config.clusters.iter().enumerate();
     for (place, cluster) in settled.filter(|(_, cluster)| !cluster.joined) {
-        let Some(sighted) = sightings.get(place).and_then(Option::as_ref) else {
+        let Some(indexed) = indexed_clusters.get(place).and_then(Option::as_ref) else {
             silent.push(cluster.name.clone());
             continue;
         };
-        if !is_complete(ask.named, sighted) {
+        if !is_complete(ask.named, indexed) {
             silent.push(cluster.name.clone());
         }
-        let found = found_in(ask.named, sighted, &cluster.name);
+        let found = found_in(ask.named, indexed, &cluster.name);
         if !found.is_empty() {
             holders.push(place);
             candidates.extend(found);
@@ -233,7 +233,7 @@ pub fn by_place(
 }
 
 /// Of several clusters that have the subject, the one that the name of what is made beside it means.
-fn by_second_name(config: &Config, ask: &Ask, holders: &[usize]) -> Option<Decision> {
+fn by_second_name(config: &Config, ask: &ClusterQuestion, holders: &[usize]) -> Option<Decision> {
     let name = ask.beside?;
     let (cluster, chosen_by) = by_name(config, name).ok()??;
     holders.contains(&cluster).then(|| Decision {
@@ -262,51 +262,53 @@ pub fn contradiction(config: &Config, cluster: usize, name: &str) -> Option<Stri
 }
 
 /// Whether what this cluster answered rules out that it has the subject.
-fn is_complete(named: Named, sighted: &Sighted) -> bool {
+fn is_complete(named: NamedSubject, indexed: &IndexedCluster) -> bool {
     match named {
-        Named::Vmid(_) => sighted.sees_all,
-        Named::Guest(_) => sighted.sees_all && sighted.rows.nameless(sighted.names).is_empty(),
+        NamedSubject::Vmid(_) => indexed.sees_all,
+        NamedSubject::Guest(_) => {
+            indexed.sees_all && indexed.rows.nameless(indexed.names).is_empty()
+        }
         _ => true,
     }
 }
 
-fn found_in(named: Named, sighted: &Sighted, cluster: &str) -> Vec<String> {
-    let Sighted { rows, names, .. } = sighted;
+fn found_in(named: NamedSubject, indexed: &IndexedCluster, cluster: &str) -> Vec<String> {
+    let IndexedCluster { rows, names, .. } = indexed;
     let line = |guest: Guest| {
         let name = guest.name.unwrap_or_default();
         format!("{cluster}/{}/{name}", guest.vmid)
     };
     let name_where = |there: bool| Vec::from_iter(there.then(|| cluster.to_string()));
     match named {
-        Named::Vmid(vmid) => rows.by_vmid(vmid, names).into_iter().map(line).collect(),
-        Named::Guest(name) => rows.by_name(name, names).into_iter().map(line).collect(),
-        Named::Node(node) => name_where(rows.has_node(node)),
-        Named::Storage(storage) => name_where(rows.has_storage(storage)),
-        Named::Pool(pool) => name_where(rows.has_pool(pool)),
-        Named::New(_) | Named::Nothing => Vec::new(),
+        NamedSubject::Vmid(vmid) => rows.by_vmid(vmid, names).into_iter().map(line).collect(),
+        NamedSubject::Guest(name) => rows.by_name(name, names).into_iter().map(line).collect(),
+        NamedSubject::Node(node) => name_where(rows.has_node(node)),
+        NamedSubject::Storage(storage) => name_where(rows.has_storage(storage)),
+        NamedSubject::Pool(pool) => name_where(rows.has_pool(pool)),
+        NamedSubject::New(_) | NamedSubject::Nothing => Vec::new(),
     }
 }
 
 /// The subject in a sentence: "guest `web-01`".
-pub fn subject_text(named: Named) -> String {
+pub fn subject_text(named: NamedSubject) -> String {
     match named {
-        Named::Vmid(vmid) => format!("guest {vmid}"),
-        Named::Guest(name) => format!("guest `{name}`"),
-        Named::Node(node) => format!("node `{node}`"),
-        Named::Storage(storage) => format!("storage `{storage}`"),
-        Named::Pool(pool) => format!("pool `{pool}`"),
-        Named::New(name) => format!("new `{}`", name.unwrap_or_default()),
-        Named::Nothing => "nothing".into(),
+        NamedSubject::Vmid(vmid) => format!("guest {vmid}"),
+        NamedSubject::Guest(name) => format!("guest `{name}`"),
+        NamedSubject::Node(node) => format!("node `{node}`"),
+        NamedSubject::Storage(storage) => format!("storage `{storage}`"),
+        NamedSubject::Pool(pool) => format!("pool `{pool}`"),
+        NamedSubject::New(name) => format!("new `{}`", name.unwrap_or_default()),
+        NamedSubject::Nothing => "nothing".into(),
     }
 }
 
-fn subject_kind(named: Named) -> &'static str {
+fn subject_kind(named: NamedSubject) -> &'static str {
     match named {
-        Named::Vmid(_) | Named::Guest(_) => "guest",
-        Named::Node(_) => "node",
-        Named::Storage(_) => "storage",
-        Named::Pool(_) => "pool",
-        Named::New(_) | Named::Nothing => "nothing",
+        NamedSubject::Vmid(_) | NamedSubject::Guest(_) => "guest",
+        NamedSubject::Node(_) => "node",
+        NamedSubject::Storage(_) => "storage",
+        NamedSubject::Pool(_) => "pool",
+        NamedSubject::New(_) | NamedSubject::Nothing => "nothing",
     }
 }
 

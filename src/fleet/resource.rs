@@ -8,16 +8,16 @@ use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-use crate::api::loose::{Amount, Text};
+use crate::api::loose::{LooseNumber, LooseText};
 use crate::counted::longest_escaped;
 use crate::room::Charge;
 
 /// A text with an escape in it is put together aside, and then kept in its row, which has a few of them.
 const ASIDE_TIMES: usize = 2;
 
-/// What a row is about. Zones, networks and the like are [`Sort::Other`].
+/// What a row is about. Zones, networks and the like are [`ResourceKind::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sort {
+pub enum ResourceKind {
     Vm,
     Container,
     Node,
@@ -26,95 +26,95 @@ pub enum Sort {
     Other,
 }
 
-impl Sort {
+impl ResourceKind {
     /// As answers and search terms write it.
     pub fn name(self) -> &'static str {
         match self {
-            Sort::Vm => "vm",
-            Sort::Container => "container",
-            Sort::Node => "node",
-            Sort::Storage => "storage",
-            Sort::Pool => "pool",
-            Sort::Other => "other",
+            ResourceKind::Vm => "vm",
+            ResourceKind::Container => "container",
+            ResourceKind::Node => "node",
+            ResourceKind::Storage => "storage",
+            ResourceKind::Pool => "pool",
+            ResourceKind::Other => "other",
         }
     }
 
     pub fn is_guest(self) -> bool {
-        matches!(self, Sort::Vm | Sort::Container)
+        matches!(self, ResourceKind::Vm | ResourceKind::Container)
     }
 }
 
 /// A row. What it does not have is empty or zero; sizes are bytes, `cpu` a share of `maxcpu`.
 #[derive(Default)]
 pub struct Resource<'a> {
-    kind: Text<'a>,
-    vmid: Amount,
+    kind: LooseText<'a>,
+    vmid: LooseNumber,
     /// The cluster's own id of the row, as `qemu/100`.
-    pub id: Text<'a>,
-    name: Text<'a>,
-    pub node: Text<'a>,
-    storage: Text<'a>,
-    pub pool: Text<'a>,
-    pub status: Text<'a>,
-    tags: Text<'a>,
-    pub lock: Text<'a>,
+    pub id: LooseText<'a>,
+    name: LooseText<'a>,
+    pub node: LooseText<'a>,
+    storage: LooseText<'a>,
+    pub pool: LooseText<'a>,
+    pub status: LooseText<'a>,
+    tags: LooseText<'a>,
+    pub lock: LooseText<'a>,
     /// The state that the high-availability manager has it in.
-    pub hastate: Text<'a>,
-    pub content: Text<'a>,
-    pub plugintype: Text<'a>,
-    pub cpu: Amount,
-    pub maxcpu: Amount,
-    pub mem: Amount,
-    pub maxmem: Amount,
-    pub disk: Amount,
-    pub maxdisk: Amount,
-    pub uptime: Amount,
-    template: Amount,
-    shared: Amount,
+    pub hastate: LooseText<'a>,
+    pub content: LooseText<'a>,
+    pub plugintype: LooseText<'a>,
+    pub cpu: LooseNumber,
+    pub maxcpu: LooseNumber,
+    pub mem: LooseNumber,
+    pub maxmem: LooseNumber,
+    pub disk: LooseNumber,
+    pub maxdisk: LooseNumber,
+    pub uptime: LooseNumber,
+    template: LooseNumber,
+    shared: LooseNumber,
 }
 
 /// What a value of a row is for.
 #[derive(Clone, Copy)]
-enum Field {
-    Text(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut Text<'a>),
-    Amount(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut Amount),
+enum ResourceField {
+    Text(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut LooseText<'a>),
+    Amount(for<'r, 'a> fn(&'r mut Resource<'a>) -> &'r mut LooseNumber),
     Unused,
 }
 
-impl Field {
+impl ResourceField {
     /// By bytes, since those are told apart by a few jumps, and a text by comparing it with each:
     /// there are twenty to a row.
-    fn of(name: &str) -> Field {
+    fn of(name: &str) -> ResourceField {
         match name.as_bytes() {
-            b"type" => Field::Text(|row| &mut row.kind),
-            b"id" => Field::Text(|row| &mut row.id),
-            b"name" => Field::Text(|row| &mut row.name),
-            b"node" => Field::Text(|row| &mut row.node),
-            b"storage" => Field::Text(|row| &mut row.storage),
-            b"pool" => Field::Text(|row| &mut row.pool),
-            b"status" => Field::Text(|row| &mut row.status),
-            b"tags" => Field::Text(|row| &mut row.tags),
-            b"lock" => Field::Text(|row| &mut row.lock),
-            b"hastate" => Field::Text(|row| &mut row.hastate),
-            b"content" => Field::Text(|row| &mut row.content),
-            b"plugintype" => Field::Text(|row| &mut row.plugintype),
-            b"vmid" => Field::Amount(|row| &mut row.vmid),
-            b"cpu" => Field::Amount(|row| &mut row.cpu),
-            b"maxcpu" => Field::Amount(|row| &mut row.maxcpu),
-            b"mem" => Field::Amount(|row| &mut row.mem),
-            b"maxmem" => Field::Amount(|row| &mut row.maxmem),
-            b"disk" => Field::Amount(|row| &mut row.disk),
-            b"maxdisk" => Field::Amount(|row| &mut row.maxdisk),
-            b"uptime" => Field::Amount(|row| &mut row.uptime),
-            b"template" => Field::Amount(|row| &mut row.template),
-            b"shared" => Field::Amount(|row| &mut row.shared),
-            _ => Field::Unused,
+            b"type" => ResourceField::Text(|row| &mut row.kind),
+            b"id" => ResourceField::Text(|row| &mut row.id),
+            b"name" => ResourceField::Text(|row| &mut row.name),
+            b"node" => ResourceField::Text(|row| &mut row.node),
+            b"storage" => ResourceField::Text(|row| &mut row.storage),
+            b"pool" => ResourceField::Text(|row| &mut row.pool),
+            b"status" => ResourceField::Text(|row| &mut row.status),
+            b"tags" => ResourceField::Text(|row| &mut row.tags),
+            b"lock" => ResourceField::Text(|row| &mut row.lock),
+            b"hastate" => ResourceField::Text(|row| &mut row.hastate),
+            b"content" => ResourceField::Text(|row| &mut row.content),
+            b"plugintype" => ResourceField::Text(|row| &mut row.plugintype),
+            b"vmid" => ResourceField::Amount(|row| &mut row.vmid),
+            b"cpu" => ResourceField::Amount(|row| &mut row.cpu),
+            b"maxcpu" => ResourceField::Amount(|row| &mut row.maxcpu),
+            b"mem" => ResourceField::Amount(|row| &mut row.mem),
+            b"maxmem" => ResourceField::Amount(|row| &mut row.maxmem),
+            b"disk" => ResourceField::Amount(|row| &mut row.disk),
+            b"maxdisk" => ResourceField::Amount(|row| &mut row.maxdisk),
+            b"uptime" => ResourceField::Amount(|row| &mut row.uptime),
+            b"template" => ResourceField::Amount(|row| &mut row.template),
+            b"shared" => ResourceField::Amount(|row| &mut row.shared),
+            _ => ResourceField::Unused,
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Field, D::Error> {
+impl<'de> Deserialize<'de> for ResourceField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ResourceField, D::Error> {
         deserializer.deserialize_identifier(FieldVisitor)
     }
 }
@@ -122,26 +122,26 @@ impl<'de> Deserialize<'de> for Field {
 struct FieldVisitor;
 
 impl Visitor<'_> for FieldVisitor {
-    type Value = Field;
+    type Value = ResourceField;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("the name of a field")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-        Ok(Field::of(name))
+    fn visit_str<E>(self, name: &str) -> Result<ResourceField, E> {
+        Ok(ResourceField::of(name))
     }
 }
 
 impl Resource<'_> {
-    pub fn sort(&self) -> Sort {
+    pub fn kind(&self) -> ResourceKind {
         match &*self.kind {
-            "qemu" => Sort::Vm,
-            "lxc" => Sort::Container,
-            "node" => Sort::Node,
-            "storage" => Sort::Storage,
-            "pool" => Sort::Pool,
-            _ => Sort::Other,
+            "qemu" => ResourceKind::Vm,
+            "lxc" => ResourceKind::Container,
+            "node" => ResourceKind::Node,
+            "storage" => ResourceKind::Storage,
+            "pool" => ResourceKind::Pool,
+            _ => ResourceKind::Other,
         }
     }
 
@@ -154,10 +154,10 @@ impl Resource<'_> {
     /// What people call it: a guest's name, which is empty where its node is lost; the node's, the
     /// storage's or the pool's.
     pub fn name(&self) -> &str {
-        match self.sort() {
-            Sort::Node => &self.node,
-            Sort::Storage => &self.storage,
-            Sort::Pool => &self.pool,
+        match self.kind() {
+            ResourceKind::Node => &self.node,
+            ResourceKind::Storage => &self.storage,
+            ResourceKind::Pool => &self.pool,
             _ => &self.name,
         }
     }
@@ -210,7 +210,7 @@ impl Resource<'_> {
     /// Percent of its disk, root file system or space in use. Proxmox does not know how full the
     /// disks of a VM are, and says 0.
     pub fn disk_percent(&self) -> Option<f64> {
-        let known = self.sort() != Sort::Vm && self.is_up() && self.maxdisk.0 > 0.0;
+        let known = self.kind() != ResourceKind::Vm && self.is_up() && self.maxdisk.0 > 0.0;
         known.then(|| self.disk.0 / self.maxdisk.0 * 100.0)
     }
 }
@@ -227,7 +227,7 @@ pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String>
     charge.grow(aside, None).map_err(|why| why.to_string())?;
     let mut reader = serde_json::Deserializer::from_str(body);
     let read = reader
-        .deserialize_any(Envelope(found))
+        .deserialize_any(ResourceEnvelope(found))
         .and_then(|had_rows| reader.end().map(|()| had_rows))
         .map_err(|error| error.to_string())?;
     if read {
@@ -240,9 +240,9 @@ pub fn each(body: &[u8], found: &mut dyn FnMut(&Resource)) -> Result<(), String>
 /// Said where a text stands in the place of something else: by itself serde would repeat all of it.
 const NO_TEXT: &str = "a text stands where an object or a list is expected";
 
-struct Envelope<'f>(&'f mut dyn FnMut(&Resource));
+struct ResourceEnvelope<'f>(&'f mut dyn FnMut(&Resource));
 
-impl<'de> Visitor<'de> for Envelope<'_> {
+impl<'de> Visitor<'de> for ResourceEnvelope<'_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -255,7 +255,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let mut had_rows = false;
-        while let Some(key) = map.next_key::<Text>()? {
+        while let Some(key) = map.next_key::<LooseText>()? {
             if &*key == "data" {
                 had_rows = true;
                 map.next_value_seed(List(&mut *self.0))?;
@@ -325,11 +325,11 @@ impl<'de> Visitor<'de> for Filled<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        while let Some(field) = fields.next_key::<Field>()? {
+        while let Some(field) = fields.next_key::<ResourceField>()? {
             match field {
-                Field::Text(text) => *text(self.0) = fields.next_value()?,
-                Field::Amount(amount) => *amount(self.0) = fields.next_value()?,
-                Field::Unused => {
+                ResourceField::Text(text) => *text(self.0) = fields.next_value()?,
+                ResourceField::Amount(amount) => *amount(self.0) = fields.next_value()?,
+                ResourceField::Unused => {
                     fields.next_value::<IgnoredAny>()?;
                 }
             }

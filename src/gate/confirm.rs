@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::api::methods::Shared;
+use crate::api::methods::SharedVolume;
 use crate::error::Error;
 use crate::proxmox::digest::sha256;
 use crate::shown;
@@ -30,7 +30,7 @@ pub struct Plan {
     /// them is added to the plan.
     pub volumes: Vec<String>,
     /// Those of them that are other guests' too.
-    pub shared: Vec<Shared>,
+    pub shared: Vec<SharedVolume>,
 }
 
 impl Plan {
@@ -57,7 +57,7 @@ impl Plan {
 pub struct Question {
     /// The plan as an answer by code would show it.
     pub shown: Map<String, Value>,
-    pub wants: Wants,
+    pub wants: RequiredAnswer,
     /// What the plan calls the object.
     pub object: Option<String>,
     /// Comes back with the reply. Whoever has it can reply once, to this very question.
@@ -66,7 +66,7 @@ pub struct Question {
 
 /// What makes a reply an agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum RequiredAnswer {
     /// Yes.
     Yes,
     /// The object's name, typed.
@@ -77,15 +77,15 @@ pub enum Wants {
 
 /// The reply to a [`Question`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reply {
+pub struct QuestionReply {
     /// [`Question::state`] as it came back.
     pub state: String,
-    pub said: Said,
+    pub said: UserAnswer,
 }
 
 /// What the user said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum UserAnswer {
     Yes,
     Typed(String),
     No,
@@ -97,29 +97,33 @@ pub enum Said {
     Unasked(String),
 }
 
-impl Wants {
+impl RequiredAnswer {
     /// Whether the user agrees.
     ///
     /// # Errors
     /// They do not: nothing is done.
-    fn are_met(&self, said: &Said) -> Result<(), Error> {
+    fn are_met(&self, said: &UserAnswer) -> Result<(), Error> {
         let typed = |text: &str| match said {
-            Said::Typed(typed) => typed.trim() == text,
+            UserAnswer::Typed(typed) => typed.trim() == text,
             _ => false,
         };
         let problem = match (self, said) {
-            (_, Said::No) => "the user declined".to_owned(),
-            (_, Said::Cancelled) => "the user closed the question".to_owned(),
-            (_, Said::Nothing(seconds)) => {
+            (_, UserAnswer::No) => "the user declined".to_owned(),
+            (_, UserAnswer::Cancelled) => "the user closed the question".to_owned(),
+            (_, UserAnswer::Nothing(seconds)) => {
                 format!("the user gave no answer within {seconds} s")
             }
-            (_, Said::Unasked(why)) => format!("the client could not ask its user: {why}"),
-            (Wants::Yes, Said::Yes) => return Ok(()),
-            (Wants::Yes, Said::Typed(_)) => "the reply is no yes".to_owned(),
-            (Wants::Name(name), _) if typed(name) => return Ok(()),
-            (Wants::Name(_), _) => "what the user typed is not the object's name".to_owned(),
-            (Wants::Number(number), _) if typed(&number.to_string()) => return Ok(()),
-            (Wants::Number(_), _) => "what the user typed is not the number of objects".to_owned(),
+            (_, UserAnswer::Unasked(why)) => format!("the client could not ask its user: {why}"),
+            (RequiredAnswer::Yes, UserAnswer::Yes) => return Ok(()),
+            (RequiredAnswer::Yes, UserAnswer::Typed(_)) => "the reply is no yes".to_owned(),
+            (RequiredAnswer::Name(name), _) if typed(name) => return Ok(()),
+            (RequiredAnswer::Name(_), _) => {
+                "what the user typed is not the object's name".to_owned()
+            }
+            (RequiredAnswer::Number(number), _) if typed(&number.to_string()) => return Ok(()),
+            (RequiredAnswer::Number(_), _) => {
+                "what the user typed is not the number of objects".to_owned()
+            }
         };
         Err(unconfirmed(&problem))
     }

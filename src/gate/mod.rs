@@ -3,12 +3,12 @@
 
 pub mod access;
 pub mod audit;
-pub mod brake;
+pub mod bulk_limit;
+pub mod call_audit;
 pub mod confirm;
 pub mod privileges;
 mod protect;
 pub mod reach;
-pub mod trail;
 pub mod volumes;
 
 use std::cell::RefCell;
@@ -20,25 +20,25 @@ use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
 use crate::api::methods::sending::Sends;
 use crate::config::Safety;
-use crate::config::safety::Way;
+use crate::config::safety::ConfirmMode;
 use crate::config::variables::{BULK_LIMIT, CONFIRM};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::log;
 use audit::{Confirmed, Log};
-use brake::Brake;
-use confirm::{Plan, Plans, Question, Reply, Wants};
-use reach::{FleetReach, Grant, Reach, Writing, reading};
-use trail::Trail;
+use bulk_limit::BulkLimit;
+use call_audit::CallAudit;
+use confirm::{Plan, Plans, Question, QuestionReply, RequiredAnswer};
+use reach::{CallGrant, FleetReach, Reach, WriteGrant, reading};
 
 /// What the gate remembers between calls.
 pub struct Gate {
     pub plans: RefCell<Plans>,
-    pub brake: RefCell<Brake>,
+    pub bulk_limit: RefCell<BulkLimit>,
     /// Where the configuration names a file.
     audit: Option<Log>,
-    from: Origin,
+    from: CallOrigin,
 }
 
 /// Who calls, and how they can be asked.
@@ -49,12 +49,12 @@ pub struct Caller<'c> {
     /// Whether the user can be asked a question within the call.
     pub can_be_asked: bool,
     /// The reply to the question that this very call led to.
-    pub reply: Option<&'c Reply>,
+    pub reply: Option<&'c QuestionReply>,
 }
 
 /// Where a call comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum CallOrigin {
     Mcp,
     /// `proxmox-mcp call`, whose user is always asked.
     CommandLine,
@@ -67,7 +67,7 @@ pub struct Entry<'e> {
     /// The arguments as text, the same for equal calls.
     pub arguments: String,
     pub caller: Caller<'e>,
-    pub trail: &'e Trail<'e>,
+    pub call_audit: &'e CallAudit<'e>,
     /// The code that came with the call.
     pub code: Option<&'e str>,
     pub cluster: usize,
@@ -83,8 +83,8 @@ pub struct Entry<'e> {
     pub wait_s: u64,
 }
 
-/// What the gate says.
-pub enum Verdict<'f> {
+/// What the gate says to a call.
+pub enum Admission<'f> {
     /// It passes; how it was confirmed.
     Go(Box<Reach<'f>>, Confirmed),
     /// The plan and its code: the answer of this call.
@@ -94,7 +94,7 @@ pub enum Verdict<'f> {
 }
 
 /// Whether a call that asks is confirmed.
-enum Answered {
+enum Confirmation {
     /// It is, in this way: its plan, as it is now.
     As(Plan, Confirmed),
     Planned(Map<String, Value>),
@@ -103,17 +103,17 @@ enum Answered {
 
 /// How one call is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
+enum ConfirmMethod {
     Unasked,
     ByCode,
     ByQuestion,
 }
 
 impl Gate {
-    pub fn new(safety: &Safety, from: Origin) -> Gate {
+    pub fn new(safety: &Safety, from: CallOrigin) -> Gate {
         let mut gate = Gate {
             plans: RefCell::default(),
-            brake: RefCell::new(Brake::new(safety.bulk_limit)),
+            bulk_limit: RefCell::new(BulkLimit::new(safety.bulk_limit)),
             audit: None,
             from,
         };
@@ -122,37 +122,42 @@ impl Gate {
     }
 
     fn log(&self, path: &Path) -> Log {
-        if self.from == Origin::CommandLine {
+        if self.from == CallOrigin::CommandLine {
             // This process lives for one call: what others did of late counts too.
-            let window = self.brake.borrow().window;
+            let window = self.bulk_limit.borrow().window;
             match audit::recent(path, window) {
-                Ok(ages) => self.brake.borrow_mut().count_earlier(&ages),
-                Err(cause) => self.brake.borrow_mut().set_blind(cause),
+                Ok(ages) => self.bulk_limit.borrow_mut().count_earlier(&ages),
+                Err(cause) => self.bulk_limit.borrow_mut().set_blind(cause),
             }
         }
         let how = match self.from {
-            Origin::Mcp => audit::How::Mcp,
-            Origin::CommandLine => audit::How::Call,
+            CallOrigin::Mcp => audit::AuditOrigin::Mcp,
+            CallOrigin::CommandLine => audit::AuditOrigin::Call,
         };
         Log::new(path, how)
     }
 
-    /// Begins the trail of a call.
-    pub fn trail(&self, tool: &str, arguments: &Map<String, Value>, caller: &Caller) -> Trail<'_> {
+    /// Begins what the audit file will say of a call.
+    pub fn call_audit(
+        &self,
+        tool: &str,
+        arguments: &Map<String, Value>,
+        caller: &Caller,
+    ) -> CallAudit<'_> {
         if let Some(log) = &self.audit {
             let (name, version) = caller.client;
-            log.set_client(audit::Client {
+            log.set_client(audit::AuditClient {
                 name: name.to_owned(),
                 version: version.to_owned(),
             });
         }
-        Trail::new(self.audit.as_ref(), tool, arguments)
+        CallAudit::new(self.audit.as_ref(), tool, arguments)
     }
 
     /// Goes by other settings from now on. Plans made before are forgotten.
     pub fn take_over(&mut self, safety: &Safety) {
         self.plans.get_mut().forget_all();
-        self.brake.get_mut().set_limit(safety.bulk_limit);
+        self.bulk_limit.get_mut().set_limit(safety.bulk_limit);
         if let (None, Some(path)) = (&self.audit, &safety.audit_log) {
             self.audit = Some(self.log(path));
         }
@@ -169,7 +174,7 @@ impl Gate {
         fleet: &'f Fleet,
         entry: Entry<'f>,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
-    ) -> Result<Verdict<'f>, Error> {
+    ) -> Result<Admission<'f>, Error> {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
@@ -181,15 +186,15 @@ impl Gate {
         let mut confirmed = Confirmed::NoNeed;
         if entry.mark.asks {
             match self.confirmed(fleet, &entry, plan)? {
-                Answered::As(plan, way) => {
+                Confirmation::As(plan, way) => {
                     planned = Some(plan);
                     confirmed = way;
                 }
-                Answered::Planned(answer) => return Ok(Verdict::Planned(answer)),
-                Answered::Ask(question) => return Ok(Verdict::Ask(question)),
+                Confirmation::Planned(answer) => return Ok(Admission::Planned(answer)),
+                Confirmation::Ask(question) => return Ok(Admission::Ask(question)),
             }
         }
-        entry.trail.passed(entry.mark, confirmed);
+        entry.call_audit.passed(entry.mark, confirmed);
         let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
         let objects = planned.as_ref().map_or(0, |plan| plan.objects);
         let shared = planned
@@ -200,21 +205,21 @@ impl Gate {
             .task
             .iter()
             .map(|upid| Touch::Task((*upid).to_string()));
-        let grant = Grant {
+        let grant = CallGrant {
             mark: entry.mark,
             sends: entry.sends,
             touches: guest.chain(task).chain(entry.touches).collect(),
             shared: shared.unwrap_or_default(),
-            writing: Some(Writing {
+            writing: Some(WriteGrant {
                 gate: self,
-                trail: entry.trail,
-                beyond_limit: was_asked && objects > self.brake.borrow().limit(),
+                call_audit: entry.call_audit,
+                beyond_limit: was_asked && objects > self.bulk_limit.borrow().limit(),
             }),
         };
         let reach = Reach::new(fleet, entry.cluster, grant, entry.guest, entry.wait_s);
         let subject = planned.map(|plan| plan.subject);
         let reach = Box::new(reach.planned_as(subject));
-        Ok(Verdict::Go(reach, confirmed))
+        Ok(Admission::Go(reach, confirmed))
     }
 
     /// Has a call that asks confirmed, in its own way. What acts is always what was shown: the plan is
@@ -224,7 +229,7 @@ impl Gate {
         fleet: &Fleet,
         entry: &Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
-    ) -> Result<Answered, Error> {
+    ) -> Result<Confirmation, Error> {
         let cluster = fleet.cluster_name(entry.cluster);
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
@@ -232,8 +237,8 @@ impl Gate {
         let reader = Reach::new(fleet, entry.cluster, reads, entry.guest.clone(), 0);
         let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {
-            How::Unasked => Ok(Answered::As(plan(&reader)?, Confirmed::Off)),
-            How::ByCode => {
+            ConfirmMethod::Unasked => Ok(Confirmation::As(plan(&reader)?, Confirmed::Off)),
+            ConfirmMethod::ByCode => {
                 let code = entry.code;
                 let code = code.map(|code| self.plans.borrow_mut().check_code(&call, code));
                 let code = code.transpose()?;
@@ -242,61 +247,61 @@ impl Gate {
                 let because = match code {
                     None => None,
                     Some(code) => match plans.confirms(&code, &plan.subject) {
-                        Ok(()) => return Ok(Answered::As(plan, Confirmed::Code)),
+                        Ok(()) => return Ok(Confirmation::As(plan, Confirmed::Code)),
                         Err(because) => Some(because),
                     },
                 };
-                plans.ask(call, plan, because).map(Answered::Planned)
+                plans.ask(call, plan, because).map(Confirmation::Planned)
             }
-            How::ByQuestion => match entry.caller.reply {
+            ConfirmMethod::ByQuestion => match entry.caller.reply {
                 None => {
                     let plan = plan(&reader)?;
                     self.has_room(cluster, entry.mark, &plan)?;
                     let wants = self.wants(entry, &plan)?;
                     let question = self.plans.borrow_mut().question(call, plan, wants)?;
-                    Ok(Answered::Ask(Box::new(question)))
+                    Ok(Confirmation::Ask(Box::new(question)))
                 }
                 Some(reply) => {
                     let agreed = self.plans.borrow_mut().replied(&call, reply)?;
                     let plan = plan(&reader)?;
                     agreed.still_holds(&plan.subject)?;
                     let way = match self.from {
-                        Origin::Mcp => Confirmed::Asked,
-                        Origin::CommandLine => Confirmed::CommandLine,
+                        CallOrigin::Mcp => Confirmed::Asked,
+                        CallOrigin::CommandLine => Confirmed::CommandLine,
                     };
-                    Ok(Answered::As(plan, way))
+                    Ok(Confirmation::As(plan, way))
                 }
             },
         }
     }
 
     /// What the user has to say to the plan.
-    fn wants(&self, entry: &Entry, plan: &Plan) -> Result<Wants, Error> {
-        if plan.objects > self.brake.borrow().limit() {
-            return Ok(Wants::Number(plan.objects));
+    fn wants(&self, entry: &Entry, plan: &Plan) -> Result<RequiredAnswer, Error> {
+        if plan.objects > self.bulk_limit.borrow().limit() {
+            return Ok(RequiredAnswer::Number(plan.objects));
         }
         if entry.mark.effect < Effect::Full {
-            return Ok(Wants::Yes);
+            return Ok(RequiredAnswer::Yes);
         }
         let object = plan
             .object()
             .ok_or_else(|| Error::internal("the plan names no object that could be typed"))?;
-        Ok(Wants::Name(object))
+        Ok(RequiredAnswer::Name(object))
     }
 
-    /// Nobody is asked for what the brake would stop. A plan beyond the limit is asked for by its number
-    /// all the same.
+    /// Nobody is asked for what the bulk limit would stop. A plan beyond the limit is asked for by its
+    /// number all the same.
     fn has_room(&self, cluster: &str, mark: Mark, plan: &Plan) -> Result<(), Error> {
-        let mut brake = self.brake.borrow_mut();
-        if mark.is_braked() && plan.objects <= brake.limit() {
-            brake.has_room(cluster, plan.objects)?;
+        let mut bulk_limit = self.bulk_limit.borrow_mut();
+        if mark.is_bulk_limited() && plan.objects <= bulk_limit.limit() {
+            bulk_limit.has_room(cluster, plan.objects)?;
         }
         Ok(())
     }
 
     /// A plan beyond the limit takes a question, in which the user types the number.
     fn within_limit(&self, cluster: &str, mark: Mark, plan: Plan) -> Result<Plan, Error> {
-        let limit = self.brake.borrow().limit();
+        let limit = self.bulk_limit.borrow().limit();
         if plan.objects <= limit {
             self.has_room(cluster, mark, &plan)?;
             return Ok(plan);
@@ -312,18 +317,20 @@ impl Gate {
 
     /// How a call that asks is confirmed: the mark decides, by the configuration and by what the client
     /// can.
-    fn how(&self, safety: &Safety, cluster: &str, entry: &Entry) -> Result<How, Error> {
+    fn how(&self, safety: &Safety, cluster: &str, entry: &Entry) -> Result<ConfirmMethod, Error> {
         let caller = &entry.caller;
         let how = match safety.confirm.way {
-            _ if safety.confirm.off.contains(&entry.cluster) => How::Unasked,
-            _ if self.from == Origin::CommandLine => How::ByQuestion,
-            Way::Code => How::ByCode,
-            Way::Auto | Way::Ask if caller.can_be_asked => How::ByQuestion,
-            Way::Auto if entry.mark.effect < Effect::Full => How::ByCode,
+            _ if safety.confirm.off.contains(&entry.cluster) => ConfirmMethod::Unasked,
+            _ if self.from == CallOrigin::CommandLine => ConfirmMethod::ByQuestion,
+            ConfirmMode::Code => ConfirmMethod::ByCode,
+            ConfirmMode::Auto | ConfirmMode::Ask if caller.can_be_asked => {
+                ConfirmMethod::ByQuestion
+            }
+            ConfirmMode::Auto if entry.mark.effect < Effect::Full => ConfirmMethod::ByCode,
             way => {
                 let tool = entry.tool;
                 let (rule, hint) = match way {
-                    Way::Ask => (
+                    ConfirmMode::Ask => (
                         format!("{CONFIRM}=ask has the user asked"),
                         "use a client that can ask its user (MCP elicitation)".to_owned(),
                     ),
@@ -339,7 +346,7 @@ impl Gate {
                 return Err(Error::not_allowed(cluster, sentence).hint(hint));
             }
         };
-        if how == How::ByQuestion && entry.code.is_some() {
+        if how == ConfirmMethod::ByQuestion && entry.code.is_some() {
             return Err(Error::bad(
                 "`confirm` takes a code, and there are none here: the user is asked",
             ));

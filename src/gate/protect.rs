@@ -14,16 +14,16 @@ use std::cell::RefCell;
 use super::reach::Reach;
 use super::volumes;
 use crate::api::mark::Mark;
-use crate::api::methods::{Lets, Shared, Touch, Weight};
+use crate::api::methods::{Lets, SharedVolume, Touch, Weight};
 use crate::api::request::Request;
 use crate::config::Cluster;
-use crate::config::rule::{Protected, Rule};
+use crate::config::rule::{Rule, RuleTarget};
 use crate::error::{Code, Error};
 use crate::fleet::index::Guest;
 use crate::text::printable;
 use change::Change;
-use facts::Facts;
-use guests::{Found, Guests};
+use facts::GuestFacts;
+use guests::{TouchedGuest, TouchedGuests};
 
 pub(super) use guests::many;
 
@@ -63,23 +63,23 @@ impl Harm {
 
 /// Why a guest is protected.
 #[derive(Clone, Copy)]
-enum By<'r> {
+enum ProtectedBy<'r> {
     Rule(&'r Rule),
     /// The flag `protection` in the guest's own configuration.
     Flag,
 }
 
-impl std::fmt::Display for By<'_> {
+impl std::fmt::Display for ProtectedBy<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            By::Rule(rule) => write!(f, "`{}` ({})", rule.text, rule.variable),
-            By::Flag => f.write_str("Proxmox's own flag `protection`"),
+            ProtectedBy::Rule(rule) => write!(f, "`{}` ({})", rule.text, rule.variable),
+            ProtectedBy::Flag => f.write_str("Proxmox's own flag `protection`"),
         }
     }
 }
 
 /// What is about to be done.
-struct Deed<'d> {
+struct PendingAction<'d> {
     reach: &'d Reach<'d>,
     cluster: &'d Cluster,
     /// The call or the request, as messages name it.
@@ -98,12 +98,12 @@ struct Deed<'d> {
 /// A rule covers the guest, or cannot be checked.
 pub(super) fn call(reach: &Reach, tool: &str, mark: Mark, guest: &Guest) -> Result<(), Error> {
     // Nothing that asks is let a protected guest. Of the rest the requests tell.
-    let lets = if mark.is_braked() || mark.asks {
+    let lets = if mark.is_bulk_limited() || mark.asks {
         Lets::nothing()
     } else {
         Lets::ALL
     };
-    let deed = Deed {
+    let action = PendingAction {
         reach,
         cluster: reach.cluster()?,
         what: tool.to_string(),
@@ -112,7 +112,7 @@ pub(super) fn call(reach: &Reach, tool: &str, mark: Mark, guest: &Guest) -> Resu
         change: Change::default(),
         pools: RefCell::default(),
     };
-    deed.check(&Found::at(guest.vmid, &guest.node, guest.kind))
+    action.check(&TouchedGuest::at(guest.vmid, &guest.node, guest.kind))
 }
 
 /// Refuses a request of which a protected guest is not let, or that takes one out of the rule that
@@ -121,7 +121,7 @@ pub(super) fn call(reach: &Reach, tool: &str, mark: Mark, guest: &Guest) -> Resu
 /// # Errors
 /// As [`call`].
 pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Result<(), Error> {
-    let deed = Deed {
+    let action = PendingAction {
         reach,
         cluster: reach.cluster()?,
         what: request.line(),
@@ -130,7 +130,7 @@ pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Resu
         change: Change::of(weight.changes, request),
         pools: RefCell::default(),
     };
-    if !deed.concerns_any() {
+    if !action.concerns_any() {
         return Ok(());
     }
     for touch in &weight.touches {
@@ -138,15 +138,17 @@ pub(super) fn request(reach: &Reach, request: &Request, weight: &Weight) -> Resu
             let node = request.path.get(1).map(String::as_str).unwrap_or_default();
             let users = volumes::users_of(reach, node, volume)?;
             let mut vmids = users.vmids.into_iter();
-            vmids.try_for_each(|vmid| deed.check(&Found::somewhere(vmid)))?;
+            vmids.try_for_each(|vmid| action.check(&TouchedGuest::somewhere(vmid)))?;
             users
                 .unknown
-                .map_or(Ok(()), |why| deed.untold(touch, &why))?;
+                .map_or(Ok(()), |why| action.untold(touch, &why))?;
             continue;
         }
-        match guests::of(&deed, touch, request)? {
-            Guests::Known(found) => found.iter().try_for_each(|guest| deed.check(guest))?,
-            Guests::Untold(why) => deed.untold(touch, &why)?,
+        match guests::of(&action, touch, request)? {
+            TouchedGuests::Known(found) => {
+                found.iter().try_for_each(|guest| action.check(guest))?
+            }
+            TouchedGuests::Untold(why) => action.untold(touch, &why)?,
         }
     }
     Ok(())
@@ -160,11 +162,11 @@ pub(super) fn shared(
     reach: &Reach,
     what: &str,
     mark: Mark,
-    shared: &[Shared],
+    shared: &[SharedVolume],
 ) -> Result<(), Error> {
     for one in shared {
         let volume = printable(&one.volume, VOLUME_MAX_CHARS);
-        let deed = Deed {
+        let action = PendingAction {
             reach,
             cluster: reach.cluster()?,
             what: what.to_string(),
@@ -173,18 +175,18 @@ pub(super) fn shared(
             change: Change::default(),
             pools: RefCell::default(),
         };
-        if !deed.concerns_any() {
+        if !action.concerns_any() {
             continue;
         }
         match &one.with {
-            Ok(vmid) => deed.check(&Found::somewhere(*vmid))?,
-            Err(why) => deed.untold(&Touch::Volume(volume), why)?,
+            Ok(vmid) => action.check(&TouchedGuest::somewhere(*vmid))?,
+            Err(why) => action.untold(&Touch::Volume(volume), why)?,
         }
     }
     Ok(())
 }
 
-impl Deed<'_> {
+impl PendingAction<'_> {
     fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.cluster.protect.iter()
     }
@@ -202,48 +204,50 @@ impl Deed<'_> {
     fn concerns(&self, rule: &Rule) -> bool {
         self.lets != Lets::ALL
             || match &rule.what {
-                Protected::Vmids(..) | Protected::Pool(_) => false,
-                Protected::Name(_) => self.change.name.is_some(),
-                Protected::Tag(_) => self.change.tags.is_some(),
+                RuleTarget::Vmids(..) | RuleTarget::Pool(_) => false,
+                RuleTarget::Name(_) => self.change.name.is_some(),
+                RuleTarget::Tag(_) => self.change.tags.is_some(),
             }
     }
 
-    fn check(&self, guest: &Found) -> Result<(), Error> {
+    fn check(&self, guest: &TouchedGuest) -> Result<(), Error> {
         let vmid = guest.vmid;
         let concerned: Vec<&Rule> = self.rules().filter(|rule| self.concerns(rule)).collect();
         // The rules that cover it for certain, and those of which its configuration tells.
         let by_number = |rule: &&&Rule| match &rule.what {
-            Protected::Vmids(first, last) => (*first..=*last).contains(&vmid),
+            RuleTarget::Vmids(first, last) => (*first..=*last).contains(&vmid),
             _ => false,
         };
-        let mut covering: Vec<By> = concerned
+        let mut covering: Vec<ProtectedBy> = concerned
             .iter()
             .filter(by_number)
-            .map(|rule| By::Rule(rule))
+            .map(|rule| ProtectedBy::Rule(rule))
             .collect();
         self.none_of(&covering, vmid)?;
-        let mut open: Vec<By> = Vec::new();
+        let mut open: Vec<ProtectedBy> = Vec::new();
         for rule in concerned {
             match &rule.what {
-                Protected::Vmids(..) => {}
-                Protected::Pool(pool) => match self.members(pool, rule, vmid)? {
-                    Some(members) if members.contains(&vmid) => covering.push(By::Rule(rule)),
+                RuleTarget::Vmids(..) => {}
+                RuleTarget::Pool(pool) => match self.members(pool, rule, vmid)? {
+                    Some(members) if members.contains(&vmid) => {
+                        covering.push(ProtectedBy::Rule(rule))
+                    }
                     // The list leaves out whom the token may not see.
-                    Some(_) => open.push(By::Rule(rule)),
+                    Some(_) => open.push(ProtectedBy::Rule(rule)),
                     None => {}
                 },
-                Protected::Name(_) | Protected::Tag(_) => open.push(By::Rule(rule)),
+                RuleTarget::Name(_) | RuleTarget::Tag(_) => open.push(ProtectedBy::Rule(rule)),
             }
         }
         self.none_of(&covering, vmid)?;
         if self.concerns_flag() {
-            open.push(By::Flag);
+            open.push(ProtectedBy::Flag);
         }
         let Some(first) = covering.first().or(open.first()).copied() else {
             return Ok(());
         };
         let unchecked = |error| self.unchecked(vmid, first, error);
-        let Some(facts) = Facts::read(self.reach, guest).map_err(unchecked)? else {
+        let Some(facts) = GuestFacts::read(self.reach, guest).map_err(unchecked)? else {
             return Ok(());
         };
         open.retain(|by| self.covers(*by, &facts));
@@ -256,7 +260,7 @@ impl Deed<'_> {
     }
 
     /// Refuses what a protected guest is let nothing of, where a rule covers it for certain.
-    fn none_of(&self, covering: &[By], vmid: u32) -> Result<(), Error> {
+    fn none_of(&self, covering: &[ProtectedBy], vmid: u32) -> Result<(), Error> {
         match (covering.first(), &self.lets) {
             (Some(by), Lets::Nothing(_)) => Err(self.refused(vmid, None, *by, self.nothing())),
             _ => Ok(()),
@@ -264,21 +268,26 @@ impl Deed<'_> {
     }
 
     /// Whether a guest of these facts is covered by its name, its tags or its flag.
-    fn covers(&self, by: By, facts: &Facts) -> bool {
+    fn covers(&self, by: ProtectedBy, facts: &GuestFacts) -> bool {
         match by {
-            By::Flag => facts.flag,
-            By::Rule(rule) => match &rule.what {
-                Protected::Name(name) => facts.names.iter().any(|known| name.is(known)),
-                Protected::Tag(tag) => facts.tags.iter().any(|known| tag.is(known)),
+            ProtectedBy::Flag => facts.flag,
+            ProtectedBy::Rule(rule) => match &rule.what {
+                RuleTarget::Name(name) => facts.names.iter().any(|known| name.is(known)),
+                RuleTarget::Tag(tag) => facts.tags.iter().any(|known| tag.is(known)),
                 // Those were decided by number and by the pool's own list.
-                Protected::Vmids(..) | Protected::Pool(_) => false,
+                RuleTarget::Vmids(..) | RuleTarget::Pool(_) => false,
             },
         }
     }
 
     /// What it would do that a covered guest is not let; nothing where it is let.
-    fn against(&self, by: By, vmid: u32, facts: &Facts) -> Result<Option<String>, Error> {
-        let By::Rule(rule) = by else {
+    fn against(
+        &self,
+        by: ProtectedBy,
+        vmid: u32,
+        facts: &GuestFacts,
+    ) -> Result<Option<String>, Error> {
+        let ProtectedBy::Rule(rule) = by else {
             return Ok(Some(match self.harm {
                 Harm::Destroys => self.harm.to("it"),
                 _ => "would switch that off".into(),
@@ -292,16 +301,16 @@ impl Deed<'_> {
             return Ok(Some(would));
         }
         let holds = match &rule.what {
-            Protected::Name(name) => {
+            RuleTarget::Name(name) => {
                 let after = self.change.name.as_ref();
                 after.is_none_or(|after| name.is(&after.name(facts)))
             }
-            Protected::Tag(tag) => {
+            RuleTarget::Tag(tag) => {
                 let is = |tags: &[String]| tags.iter().any(|known| tag.is(known));
                 let after = self.change.tags.as_ref();
                 after.is_none_or(|after| is(&after.tags(facts)))
             }
-            Protected::Vmids(..) | Protected::Pool(_) => true,
+            RuleTarget::Vmids(..) | RuleTarget::Pool(_) => true,
         };
         Ok((!holds).then(|| "would take it out of that".to_string()))
     }
@@ -320,9 +329,9 @@ impl Deed<'_> {
             return Ok(known.clone());
         }
         let read = guests::members_within(self.reach, pool);
-        let members = read.map_err(|error| self.unchecked(vmid, By::Rule(rule), error))?;
+        let members = read.map_err(|error| self.unchecked(vmid, ProtectedBy::Rule(rule), error))?;
         if members.is_none() {
-            let by = By::Rule(rule);
+            let by = ProtectedBy::Rule(rule);
             self.reach
                 .note(NOTE, format!("{by}: there is no pool `{pool}`"));
         }
@@ -331,22 +340,28 @@ impl Deed<'_> {
         Ok(members)
     }
 
-    fn refused(&self, vmid: u32, facts: Option<&Facts>, by: By, would: String) -> Error {
+    fn refused(
+        &self,
+        vmid: u32,
+        facts: Option<&GuestFacts>,
+        by: ProtectedBy,
+        would: String,
+    ) -> Error {
         let cluster = &self.cluster.name;
         let guest = self.named(vmid, facts);
         let what = &self.what;
         let sentence = format!("{guest} is protected by {by}, and `{what}` {would}");
         let error = Error::protected(cluster, sentence);
         match by {
-            By::Rule(_) => error,
-            By::Flag => error.hint(
+            ProtectedBy::Rule(_) => error,
+            ProtectedBy::Flag => error.hint(
                 "this server never switches the flag off: whoever wants that does it in Proxmox itself",
             ),
         }
     }
 
     /// What the rule says could not be found out, so it protects.
-    fn unchecked(&self, vmid: u32, by: By, error: Error) -> Error {
+    fn unchecked(&self, vmid: u32, by: ProtectedBy, error: Error) -> Error {
         if matches!(error.code, Code::Cancelled | Code::ClusterConnection) {
             return error;
         }
@@ -368,7 +383,7 @@ impl Deed<'_> {
         let Some(rule) = rules.find(|rule| self.concerns(rule)) else {
             return Ok(());
         };
-        let (what, by) = (&self.what, By::Rule(rule));
+        let (what, by) = (&self.what, ProtectedBy::Rule(rule));
         let would = self.harm.to("them");
         let sentence = format!(
             "`{what}` touches {touch} and {would}, and whether {by} protects one of them cannot be told"
@@ -376,7 +391,7 @@ impl Deed<'_> {
         Err(Error::protected(&self.cluster.name, sentence).because(why))
     }
 
-    fn named(&self, vmid: u32, facts: Option<&Facts>) -> String {
+    fn named(&self, vmid: u32, facts: Option<&GuestFacts>) -> String {
         let known = self.reach.guest().ok().filter(|guest| guest.vmid == vmid);
         let known = known.and_then(|_| self.reach.guest_name());
         match facts.map(|facts| facts.name.as_str()).or(known.as_deref()) {

@@ -21,65 +21,65 @@ use serde_json::Value;
 use super::{access, protect, volumes};
 use crate::api::mark::Mark;
 use crate::api::methods::sending::Sends;
-use crate::api::methods::{Shared, Touch, Weight};
+use crate::api::methods::{SharedVolume, Touch, Weight};
 use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::config::Cluster;
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::names::Name;
-use crate::fleet::registry::{self, Named};
+use crate::fleet::names::GuestName;
+use crate::fleet::registry::{self, NamedSubject};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
-use crate::proxmox::buffers::Body;
+use crate::proxmox::buffers::HttpBody;
 
-pub use crate::proxmox::client::Standing;
+pub use crate::proxmox::client::ClientStatus;
 pub use fleet::FleetReach;
-pub(crate) use shared::Heavier;
-pub(super) use write::Writing;
+pub(crate) use shared::HeavierWrite;
+pub(super) use write::WriteGrant;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
                          sent unchecked";
 
 /// What the gate allowed for one call.
-pub(super) struct Grant<'a> {
+pub(super) struct CallGrant<'a> {
     pub(super) mark: Mark,
     /// The methods that its action names.
     pub(super) sends: Sends,
     pub(super) touches: Vec<Touch>,
     /// The volumes of other guests that were shown in its plan, and confirmed.
-    pub(super) shared: Vec<Shared>,
+    pub(super) shared: Vec<SharedVolume>,
     /// Nothing where the call only reads.
-    pub(super) writing: Option<Writing<'a>>,
+    pub(super) writing: Option<WriteGrant<'a>>,
 }
 
 /// One cluster with what this call may do there. It cannot be cloned or kept.
 pub struct Reach<'a> {
     fleet: &'a Fleet,
     cluster: usize,
-    grant: Grant<'a>,
+    grant: CallGrant<'a>,
     guest: Option<Guest>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
     /// The writes that the cluster took.
     accepted: RefCell<Vec<String>>,
-    /// What the brake has counted for this call.
+    /// What the bulk limit has counted for this call.
     counted: RefCell<BTreeSet<String>>,
     planned: Option<Value>,
     notes: RefCell<Vec<(&'static str, Value)>>,
     /// The configuration of its guest, as it was last read.
     config: RefCell<Option<Value>>,
     /// What a write turned out to be, that was to touch volumes of other guests.
-    heavier: RefCell<Option<Heavier>>,
+    heavier: RefCell<Option<HeavierWrite>>,
 }
 
 impl<'a> Reach<'a> {
     pub(super) fn new(
         fleet: &'a Fleet,
         cluster: usize,
-        grant: Grant<'a>,
+        grant: CallGrant<'a>,
         guest: Option<Guest>,
         wait_s: u64,
     ) -> Reach<'a> {
@@ -145,12 +145,12 @@ impl<'a> Reach<'a> {
             }
         }
         if request.verb != Verb::Get {
-            result = result.map_err(|error| aftermath::told(error, client, request, begun));
+            result = result.map_err(|error| aftermath::investigate(error, client, request, begun));
             self.fleet.wrote(self.cluster, request, result.is_ok());
             match &result {
                 Ok(_) => self.accepted.borrow_mut().push(request.line()),
                 Err(error) if error.code == Code::Permission => {
-                    self.fleet.forget_rights(self.cluster);
+                    self.fleet.forget_permissions(self.cluster);
                 }
                 Err(_) => {}
             }
@@ -174,11 +174,11 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn read_bytes(&self, request: &Request) -> Result<Body, Error> {
+    pub fn read_bytes(&self, request: &Request) -> Result<HttpBody, Error> {
         self.bytes_of(request, self.grant.sends)
     }
 
-    fn bytes_of(&self, request: &Request, sends: Sends) -> Result<Body, Error> {
+    fn bytes_of(&self, request: &Request, sends: Sends) -> Result<HttpBody, Error> {
         self.allow(request, sends)?;
         if request.verb != Verb::Get {
             return Err(Error::internal(format!("`{}` is no read", request.line())));
@@ -317,7 +317,7 @@ impl<'a> Reach<'a> {
     pub fn guest_name(&self) -> Option<String> {
         let guest = self.guest.as_ref()?;
         match self.fleet.names(self.cluster).of(guest.vmid) {
-            Some(Name::Is(name)) => Some(name.clone()).filter(|name| !name.is_empty()),
+            Some(GuestName::Is(name)) => Some(name.clone()).filter(|name| !name.is_empty()),
             _ => guest.name.clone(),
         }
     }
@@ -356,7 +356,9 @@ impl<'a> Reach<'a> {
         if let Ok(vmid) = guest.parse() {
             return Ok(Some(vmid));
         }
-        let found = self.fleet.guest_on(self.cluster, Named::Guest(guest))?;
+        let found = self
+            .fleet
+            .guest_on(self.cluster, NamedSubject::Guest(guest))?;
         Ok(found.map(|guest| guest.vmid))
     }
 
@@ -365,7 +367,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The cluster does not say what it has.
     pub fn named(&self, name: &str) -> Result<Vec<u32>, Error> {
-        match self.fleet.guest_on(self.cluster, Named::Guest(name)) {
+        match self.fleet.guest_on(self.cluster, NamedSubject::Guest(name)) {
             // A number may have been found by its VMID.
             Ok(found) => {
                 let bears = |guest: &Guest| guest.name.as_deref() == Some(name);
@@ -388,7 +390,9 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The cluster does not say what it has.
     pub fn has(&self, vmid: u32) -> Result<bool, Error> {
-        let found = self.fleet.guest_on(self.cluster, Named::Vmid(vmid))?;
+        let found = self
+            .fleet
+            .guest_on(self.cluster, NamedSubject::Vmid(vmid))?;
         Ok(found.is_some())
     }
 
@@ -397,7 +401,7 @@ impl<'a> Reach<'a> {
     ///
     /// # Errors
     /// The call was withdrawn.
-    pub fn elsewhere(&self, named: Named) -> Result<String, Error> {
+    pub fn elsewhere(&self, named: NamedSubject) -> Result<String, Error> {
         self.fleet.elsewhere_than(self.cluster, named)
     }
 
@@ -436,8 +440,8 @@ impl<'a> Reach<'a> {
 }
 
 /// What a read is allowed.
-pub(super) fn reading(sends: Sends) -> Grant<'static> {
-    Grant {
+pub(super) fn reading(sends: Sends) -> CallGrant<'static> {
+    CallGrant {
         mark: Mark::READ,
         sends,
         touches: Vec::new(),

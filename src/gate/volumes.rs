@@ -12,17 +12,17 @@ use serde_json::Value;
 
 use super::reach::Reach;
 use crate::api::loose::{self, plain};
-use crate::api::methods::{Held, Shared, Volumes, drive};
+use crate::api::methods::{ChangedVolumes, SharedVolume, Volumes, drive};
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
 use crate::error::{Code, Error};
-use search::Search;
+use search::VolumeSearch;
 
 pub(super) use show::shown;
 
 /// The guest that a write is on, or makes.
 #[derive(Clone, Copy)]
-pub(super) struct Own<'o> {
+pub(super) struct WrittenGuest<'o> {
     pub(super) vmid: u32,
     pub(super) node: &'o str,
 }
@@ -35,14 +35,14 @@ pub(super) fn of(
     reach: &Reach,
     request: &Request,
     volumes: &Volumes,
-) -> Result<Vec<Shared>, Error> {
+) -> Result<Vec<SharedVolume>, Error> {
     let part = |at: usize| request.path.get(at).map(String::as_str).unwrap_or_default();
     let made = request.params.get("vmid").map(plain).unwrap_or_default();
     let vmid = match part(3) {
         "" => made.as_str(),
         vmid => vmid,
     };
-    let own = Own {
+    let own = WrittenGuest {
         vmid: vmid.parse().unwrap_or_default(),
         node: part(1),
     };
@@ -62,16 +62,21 @@ pub(super) fn of(
 }
 
 /// The volumes that a guest has, or had in the snapshot that a request takes away or goes back to.
-fn held(reach: &Reach, at: [&str; 3], snapshot: &str, held: &Held) -> Result<Vec<String>, Error> {
+fn held(
+    reach: &Reach,
+    at: [&str; 3],
+    snapshot: &str,
+    held: &ChangedVolumes,
+) -> Result<Vec<String>, Error> {
     match held {
-        Held::None => Ok(Vec::new()),
-        Held::Under(keys) if keys.is_empty() => Ok(Vec::new()),
-        Held::Under(keys) => {
+        ChangedVolumes::None => Ok(Vec::new()),
+        ChangedVolumes::Under(keys) if keys.is_empty() => Ok(Vec::new()),
+        ChangedVolumes::Under(keys) => {
             let config = reach.config_of(at)?;
             Ok(under(&config, |key| keys.iter().any(|meant| meant == key)))
         }
-        Held::All if snapshot.is_empty() => Ok(in_config(&reach.config_of(at)?)),
-        Held::All => {
+        ChangedVolumes::All if snapshot.is_empty() => Ok(in_config(&reach.config_of(at)?)),
+        ChangedVolumes::All => {
             let [node, kind, vmid] = at;
             let path = "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config";
             let config = reach.look_at(path, &[node, kind, vmid, snapshot])?;
@@ -104,16 +109,16 @@ fn under(config: &Value, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
 /// The call was withdrawn, or the cluster is not reached.
 pub(super) fn others(
     reach: &Reach,
-    own: Own,
+    own: WrittenGuest,
     volumes: &[String],
     lost: bool,
-) -> Result<Vec<Shared>, Error> {
+) -> Result<Vec<SharedVolume>, Error> {
     let mut shared = Vec::new();
-    let mut search = Search::new(reach, own);
+    let mut search = VolumeSearch::new(reach, own);
     for volume in volumes {
-        let Users { vmids, unknown } = users(reach, &mut search, own, volume, lost)?;
+        let VolumeUsers { vmids, unknown } = users(reach, &mut search, own, volume, lost)?;
         let with = vmids.into_iter().map(Ok).chain(unknown.map(Err));
-        shared.extend(with.map(|with| Shared {
+        shared.extend(with.map(|with| SharedVolume {
             volume: volume.clone(),
             with,
         }));
@@ -121,8 +126,8 @@ pub(super) fn others(
     Ok(shared)
 }
 
-fn untold(volume: &str, error: Error) -> Result<Shared, Error> {
-    Ok(Shared {
+fn untold(volume: &str, error: Error) -> Result<SharedVolume, Error> {
+    Ok(SharedVolume {
         volume: volume.to_string(),
         with: Err(why(error)?),
     })
@@ -138,7 +143,7 @@ fn why(error: Error) -> Result<String, Error> {
 
 /// Who uses a volume.
 #[derive(Default)]
-pub(super) struct Users {
+pub(super) struct VolumeUsers {
     pub(super) vmids: Vec<u32>,
     /// Why there may be others.
     pub(super) unknown: Option<String>,
@@ -148,20 +153,20 @@ pub(super) struct Users {
 ///
 /// # Errors
 /// The call was withdrawn, or the cluster is not reached.
-pub(super) fn users_of(reach: &Reach, node: &str, volume: &str) -> Result<Users, Error> {
-    let own = Own { vmid: 0, node };
-    users(reach, &mut Search::new(reach, own), own, volume, true)
+pub(super) fn users_of(reach: &Reach, node: &str, volume: &str) -> Result<VolumeUsers, Error> {
+    let own = WrittenGuest { vmid: 0, node };
+    users(reach, &mut VolumeSearch::new(reach, own), own, volume, true)
 }
 
 /// The guests beside `own` that use a volume.
 fn users(
     reach: &Reach,
-    search: &mut Search,
-    own: Own,
+    search: &mut VolumeSearch,
+    own: WrittenGuest,
     volume: &str,
     lost: bool,
-) -> Result<Users, Error> {
-    let mut users = Users::default();
+) -> Result<VolumeUsers, Error> {
+    let mut users = VolumeUsers::default();
     let Some((storage, _)) = volume.split_once(':') else {
         let why = "whose a device or folder of a node is, it does not say";
         users.unknown = Some(why.into());

@@ -10,27 +10,27 @@ use crate::text::printable;
 const NAME_MAX_CHARS: usize = 80;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
+pub struct McpClient {
     pub name: String,
     pub version: String,
     /// Whether it declared that it shows forms to its user.
     pub can_be_asked: bool,
 }
 
-impl Client {
+impl McpClient {
     /// By the parameters of `initialize`.
-    pub fn introduced(params: &Map<String, Value>) -> Client {
-        Client::read(params.get("clientInfo"), params.get("capabilities"))
+    pub fn introduced(params: &Map<String, Value>) -> McpClient {
+        McpClient::read(params.get("clientInfo"), params.get("capabilities"))
     }
 
     /// By the `_meta` of a modern request.
-    pub fn of_request(params: &Map<String, Value>) -> Client {
+    pub fn of_request(params: &Map<String, Value>) -> McpClient {
         let meta = params.get("_meta");
         let field = |name: &str| meta.and_then(|meta| meta.get(name));
-        Client::read(field(META_CLIENT), field(META_CAPABILITIES))
+        McpClient::read(field(META_CLIENT), field(META_CAPABILITIES))
     }
 
-    fn read(info: Option<&Value>, capabilities: Option<&Value>) -> Client {
+    fn read(info: Option<&Value>, capabilities: Option<&Value>) -> McpClient {
         let said = |key: &str| {
             let text = info.and_then(|info| info.get(key)?.as_str());
             printable(text.unwrap_or_default(), NAME_MAX_CHARS)
@@ -39,7 +39,7 @@ impl Client {
         // An empty one is from before there were modes, and means forms.
         let forms =
             |modes: &Map<String, Value>| modes.contains_key("form") || !modes.contains_key("url");
-        Client {
+        McpClient {
             name: said("name"),
             version: said("version"),
             can_be_asked: elicitation.is_some_and(forms),

@@ -8,13 +8,13 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 
 use super::rpc::BATCH_MAX;
-use crate::counted::Name;
+use crate::counted::FieldName;
 
 /// The fields of an object that messages are read by, as they stand there. There may be many others.
-pub(super) struct Fields<'a>([(&'static str, Option<&'a RawValue>); 7]);
+pub(super) struct MessageFields<'a>([(&'static str, Option<&'a RawValue>); 7]);
 
-impl<'a> Fields<'a> {
-    pub(super) fn of(raw: &'a str) -> Option<Fields<'a>> {
+impl<'a> MessageFields<'a> {
+    pub(super) fn of(raw: &'a str) -> Option<MessageFields<'a>> {
         let names = [
             "jsonrpc",
             "id",
@@ -24,7 +24,7 @@ impl<'a> Fields<'a> {
             "error",
             "requestId",
         ];
-        let mut fields = Fields(names.map(|name| (name, None)));
+        let mut fields = MessageFields(names.map(|name| (name, None)));
         let mut reader = serde_json::Deserializer::from_str(raw);
         let read = raw
             .starts_with('{')
@@ -39,7 +39,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Fields<'de> {
+impl<'de> Visitor<'de> for &mut MessageFields<'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for &mut Fields<'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = entries.next_key()? {
+        while let Some(FieldName(name)) = entries.next_key()? {
             match self.0.iter_mut().find(|(known, _)| *known == name) {
                 // What is said twice is what is said last.
                 Some((_, raw)) => *raw = Some(entries.next_value()?),
@@ -61,10 +61,10 @@ impl<'de> Visitor<'de> for &mut Fields<'de> {
 }
 
 /// The messages of a batch, 1 to [`BATCH_MAX`] of them.
-pub(super) struct Parts<'a>(pub(super) Vec<&'a RawValue>);
+pub(super) struct BatchMessages<'a>(pub(super) Vec<&'a RawValue>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Parts<'a>, D::Error> {
+impl<'de: 'a, 'a> Deserialize<'de> for BatchMessages<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<BatchMessages<'a>, D::Error> {
         json.deserialize_seq(PartsVisitor)
     }
 }
@@ -72,13 +72,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Parts<'a> {
 struct PartsVisitor;
 
 impl<'de> Visitor<'de> for PartsVisitor {
-    type Value = Parts<'de>;
+    type Value = BatchMessages<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str("a batch")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Parts<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<BatchMessages<'de>, A::Error> {
         let mut found = Vec::new();
         while let Some(part) = parts.next_element()? {
             found.push(part);
@@ -89,6 +89,6 @@ impl<'de> Visitor<'de> for PartsVisitor {
         if found.is_empty() {
             return Err(A::Error::custom("none"));
         }
-        Ok(Parts(found))
+        Ok(BatchMessages(found))
     }
 }

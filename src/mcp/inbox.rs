@@ -24,7 +24,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A line, or what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum InputLine {
     /// Without the newline, a carriage return and a byte order mark; never blank.
     Text(String),
     NotUtf8,
@@ -34,14 +34,14 @@ pub enum Line {
 
 /// What came within a time.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Came {
-    Line(Line),
+pub enum InboxEvent {
+    Line(InputLine),
     Nothing,
     Closed,
 }
 
 /// Where the bytes come from.
-enum Source {
+enum InputSource {
     Socket(UnixStream),
     /// One pipe, opened twice: once to wait without end, once to look and go on.
     Pipe {
@@ -53,7 +53,7 @@ enum Source {
 
 /// The lines that a client sends.
 pub struct Inbox {
-    source: Source,
+    source: InputSource,
     chunk: Vec<u8>,
     buffer: Vec<u8>,
     /// What lies before it in the buffer was given out already.
@@ -75,7 +75,7 @@ impl Inbox {
     /// Whatever is open there, listened to as well as can be.
     pub fn new(fd: OwnedFd) -> Inbox {
         Inbox {
-            source: Source::new(fd),
+            source: InputSource::new(fd),
             chunk: vec![0; CHUNK_BYTES],
             buffer: Vec::new(),
             start: 0,
@@ -87,11 +87,11 @@ impl Inbox {
 
     /// Whether anything is heard during a call.
     pub fn listens(&self) -> bool {
-        !matches!(self.source, Source::Other(_))
+        !matches!(self.source, InputSource::Other(_))
     }
 
     /// The next line, however long it takes; `None` at the end of input.
-    pub fn next_line(&mut self) -> Option<Line> {
+    pub fn next_line(&mut self) -> Option<InputLine> {
         loop {
             if let Some(line) = self.buffered() {
                 return Some(line);
@@ -105,14 +105,14 @@ impl Inbox {
     }
 
     /// The next line if it comes within the time. A line that is here already takes no time.
-    pub fn poll(&mut self, within: Duration) -> Came {
+    pub fn poll(&mut self, within: Duration) -> InboxEvent {
         let end = Instant::now() + within;
         loop {
             if let Some(line) = self.buffered() {
-                return Came::Line(line);
+                return InboxEvent::Line(line);
             }
             if self.closed {
-                return Came::Closed;
+                return InboxEvent::Closed;
             }
             let read = self.source.look(&mut self.chunk);
             let nothing = matches!(&read, Err(cause) if is_nothing(cause));
@@ -120,7 +120,7 @@ impl Inbox {
             if nothing {
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    return Came::Nothing;
+                    return InboxEvent::Nothing;
                 }
                 thread::sleep(left.min(Duration::from_millis(NAP_MS)));
             }
@@ -155,7 +155,7 @@ impl Inbox {
     }
 
     /// A whole line out of the buffer; at the end of input also one without a newline.
-    fn buffered(&mut self) -> Option<Line> {
+    fn buffered(&mut self) -> Option<InputLine> {
         loop {
             let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
             let newline = unsearched.iter().position(|byte| *byte == b'\n');
@@ -175,7 +175,7 @@ impl Inbox {
             };
             let line = self.buffer.get(self.start..end).unwrap_or_default();
             let line = if std::mem::take(&mut self.skipping) || line.len() > LINE_MAX_BYTES {
-                Some(Line::TooLong)
+                Some(InputLine::TooLong)
             } else {
                 decoded(line)
             };
@@ -198,30 +198,30 @@ impl Inbox {
     }
 }
 
-impl Source {
-    fn new(fd: OwnedFd) -> Source {
+impl InputSource {
+    fn new(fd: OwnedFd) -> InputSource {
         let file = File::from(fd);
         let kind = file.metadata().map(|data| data.file_type());
         if kind.as_ref().is_ok_and(FileTypeExt::is_socket) {
-            return Source::Socket(UnixStream::from(OwnedFd::from(file)));
+            return InputSource::Socket(UnixStream::from(OwnedFd::from(file)));
         }
         if kind.as_ref().is_ok_and(FileTypeExt::is_fifo)
             && let Ok(hasty) = files::open_again_hastily(&file)
         {
-            return Source::Pipe {
+            return InputSource::Pipe {
                 patient: file,
                 hasty,
             };
         }
-        Source::Other(file)
+        InputSource::Other(file)
     }
 
     /// Waits for bytes without end; "nothing" only after a short rest.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = match self {
-            Source::Socket(socket) => socket.read(into),
-            Source::Pipe { patient, .. } => patient.read(into),
-            Source::Other(file) => file.read(into),
+            InputSource::Socket(socket) => socket.read(into),
+            InputSource::Pipe { patient, .. } => patient.read(into),
+            InputSource::Other(file) => file.read(into),
         };
         if matches!(&read, Err(cause) if cause.kind() == ErrorKind::WouldBlock) {
             // Whoever else holds this end made it non-blocking.
@@ -234,15 +234,15 @@ impl Source {
     /// knows is one of its ticks, which is 4 to 8 ms on common ones.
     fn look(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Socket(socket) => {
+            InputSource::Socket(socket) => {
                 // Standard output may be this very socket, which must not be left so.
                 socket.set_nonblocking(true)?;
                 let read = socket.read(into);
                 socket.set_nonblocking(false)?;
                 read
             }
-            Source::Pipe { hasty, .. } => hasty.read(into),
-            Source::Other(_) => Err(ErrorKind::WouldBlock.into()),
+            InputSource::Pipe { hasty, .. } => hasty.read(into),
+            InputSource::Other(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
 }
@@ -255,14 +255,14 @@ fn is_nothing(cause: &io::Error) -> bool {
 }
 
 /// A line's bytes as text; `None` where nothing stands in it.
-fn decoded(line: &[u8]) -> Option<Line> {
+fn decoded(line: &[u8]) -> Option<InputLine> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix(BOM).unwrap_or(line);
     if line.trim_ascii().is_empty() {
         return None;
     }
     Some(match std::str::from_utf8(line) {
-        Ok(text) => Line::Text(text.to_owned()),
-        Err(_) => Line::NotUtf8,
+        Ok(text) => InputLine::Text(text.to_owned()),
+        Err(_) => InputLine::NotUtf8,
     })
 }

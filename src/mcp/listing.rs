@@ -9,7 +9,7 @@ use crate::api::mark::{Effect, Mark};
 use crate::tool::Subject;
 use crate::tool::args::WAIT_MAX_S;
 use crate::tool::offer::Offered;
-use crate::tool::param::{Kind, Param};
+use crate::tool::param::{Param, ParamKind};
 
 /// The parameter whose words are marked one by one.
 const ACTION: &str = "action";
@@ -112,17 +112,19 @@ fn property(param: &Param) -> Value {
 
 /// Only what a model needs to get it right, since each word of it is paid for in every conversation:
 /// ranges, lengths and patterns are checked when the call comes.
-fn kind(kind: Kind) -> Value {
+fn kind(kind: ParamKind) -> Value {
     match kind {
-        Kind::Guest | Kind::Text(_) | Kind::Word(_) | Kind::Moment => json!({"type": "string"}),
-        Kind::Int(..) | Kind::Size(..) => json!({"type": "integer"}),
-        Kind::Bool => json!({"type": "boolean"}),
+        ParamKind::Guest | ParamKind::Text(_) | ParamKind::Word(_) | ParamKind::Moment => {
+            json!({"type": "string"})
+        }
+        ParamKind::Int(..) | ParamKind::Size(..) => json!({"type": "integer"}),
+        ParamKind::Bool => json!({"type": "boolean"}),
         // Some hosts take `enum` only beside a type.
-        Kind::OneOf(words) => json!({"type": "string", "enum": words}),
-        Kind::SomeOf(words) => {
+        ParamKind::OneOf(words) => json!({"type": "string", "enum": words}),
+        ParamKind::SomeOf(words) => {
             json!({"type": "array", "items": {"type": "string", "enum": words}})
         }
-        Kind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::Settings => json!({"type": "object", "additionalProperties": true}),
+        ParamKind::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
+        ParamKind::Settings => json!({"type": "object", "additionalProperties": true}),
     }
 }

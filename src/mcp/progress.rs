@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
-use crate::wait::Step;
+use crate::wait::ProgressUpdate;
 
 /// Progress is told on the scale of its percentages. Where they are unknown, or fall back, it grows by
 /// this, since it must grow with every notification.
@@ -37,10 +37,12 @@ impl Progress {
         })
     }
 
-    /// The line that tells this step.
-    pub fn line(&mut self, step: &Step) -> String {
-        self.of_all |= step.percent.is_some();
-        let percent = step.percent.map_or(0.0, |percent| percent.min(PERCENT_MAX));
+    /// The line that tells this update.
+    pub fn line(&mut self, update: &ProgressUpdate) -> String {
+        self.of_all |= update.percent.is_some();
+        let percent = update
+            .percent
+            .map_or(0.0, |percent| percent.min(PERCENT_MAX));
         self.told = percent.max(self.told + LEAST_STEP);
         let mut params = Map::new();
         params.insert("progressToken".into(), self.token.clone());
@@ -49,7 +51,7 @@ impl Progress {
             params.insert("total".into(), json!(PERCENT_END));
         }
         if self.messages {
-            params.insert("message".into(), json!(step.message));
+            params.insert("message".into(), json!(update.message));
         }
         json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}).to_string()
     }

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
-use super::rpc::Failure;
-use crate::gate::confirm::{Question, Reply, Said, Wants};
+use super::rpc::RpcFailure;
+use crate::gate::confirm::{Question, QuestionReply, RequiredAnswer, UserAnswer};
 use crate::secrets;
 use crate::text::printable;
 use crate::tool::Tool;
@@ -32,29 +32,29 @@ type Object = Map<String, Value>;
 
 /// The one field of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum FormField {
     Agree,
     Name,
     Number,
 }
 
-impl Field {
-    const ALL: [Field; 3] = [Field::Agree, Field::Name, Field::Number];
+impl FormField {
+    const ALL: [FormField; 3] = [FormField::Agree, FormField::Name, FormField::Number];
 
-    fn of(wants: &Wants) -> Field {
+    fn of(wants: &RequiredAnswer) -> FormField {
         match wants {
-            Wants::Yes => Field::Agree,
-            Wants::Name(_) => Field::Name,
-            Wants::Number(_) => Field::Number,
+            RequiredAnswer::Yes => FormField::Agree,
+            RequiredAnswer::Name(_) => FormField::Name,
+            RequiredAnswer::Number(_) => FormField::Number,
         }
     }
 
     /// Also the key of the question in a modern answer.
     fn name(self) -> &'static str {
         match self {
-            Field::Agree => "agree",
-            Field::Name => "name",
-            Field::Number => "number",
+            FormField::Agree => "agree",
+            FormField::Name => "name",
+            FormField::Number => "number",
         }
     }
 }
@@ -79,7 +79,7 @@ pub fn input_required(
     revision: Revision,
 ) -> Object {
     let params = params(tool, arguments, question, revision);
-    let key = Field::of(&question.wants).name();
+    let key = FormField::of(&question.wants).name();
     Object::from_iter([
         ("resultType".to_owned(), json!("input_required")),
         (
@@ -92,74 +92,74 @@ pub fn input_required(
 
 /// The reply that a modern call brings, if it brings one. A state without a response to what was
 /// asked is as none: the user is asked anew.
-pub fn reply_in(params: &Object) -> Result<Option<Reply>, Failure> {
+pub fn reply_in(params: &Object) -> Result<Option<QuestionReply>, RpcFailure> {
     let given = |key: &str| params.get(key).filter(|value| !value.is_null());
     let state = match given("requestState") {
         None => "",
         Some(Value::String(state)) if state.len() <= STATE_MAX_BYTES => state,
         // Longer than any of ours: it is not looked up, and refused as made up.
         Some(Value::String(_)) => "",
-        Some(_) => return Err(Failure::bad_params("`requestState` must be a string")),
+        Some(_) => return Err(RpcFailure::bad_params("`requestState` must be a string")),
     };
     let responses = match given("inputResponses") {
         None => return Ok(None),
         Some(Value::Object(responses)) => responses,
-        Some(_) => return Err(Failure::bad_params("`inputResponses` must be an object")),
+        Some(_) => return Err(RpcFailure::bad_params("`inputResponses` must be an object")),
     };
-    let mut replies = Field::ALL.into_iter().filter_map(|field| {
+    let mut replies = FormField::ALL.into_iter().filter_map(|field| {
         let response = responses.get(field.name())?;
         Some(filled(field, response))
     });
-    Ok(replies.next().map(|said| Reply {
+    Ok(replies.next().map(|said| QuestionReply {
         state: state.to_owned(),
         said,
     }))
 }
 
 /// What the user said, by the result of [`METHOD`].
-pub fn said(wants: &Wants, result: &Value) -> Said {
-    filled(Field::of(wants), result)
+pub fn said(wants: &RequiredAnswer, result: &Value) -> UserAnswer {
+    filled(FormField::of(wants), result)
 }
 
 /// Why a client's error means that nobody was asked.
-pub fn unasked(failure: &Failure) -> Said {
+pub fn unasked(failure: &RpcFailure) -> UserAnswer {
     let why = printable(&failure.message, WHY_MAX_CHARS);
-    Said::Unasked(format!("{why} ({})", failure.code))
+    UserAnswer::Unasked(format!("{why} ({})", failure.code))
 }
 
 /// What a form with this field says. A field that is missing or of another type says nothing that
 /// could be an agreement.
-fn filled(field: Field, result: &Value) -> Said {
+fn filled(field: FormField, result: &Value) -> UserAnswer {
     let value = || result.get("content").and_then(|all| all.get(field.name()));
     match (result.get("action").and_then(Value::as_str), field) {
-        (Some("decline"), _) => Said::No,
-        (Some("cancel"), _) => Said::Cancelled,
-        (Some("accept"), Field::Agree) => match value() {
-            Some(Value::Bool(true)) => Said::Yes,
-            Some(Value::Bool(false)) => Said::No,
-            _ => Said::Typed(String::new()),
+        (Some("decline"), _) => UserAnswer::No,
+        (Some("cancel"), _) => UserAnswer::Cancelled,
+        (Some("accept"), FormField::Agree) => match value() {
+            Some(Value::Bool(true)) => UserAnswer::Yes,
+            Some(Value::Bool(false)) => UserAnswer::No,
+            _ => UserAnswer::Typed(String::new()),
         },
-        (Some("accept"), _) => Said::Typed(match value() {
+        (Some("accept"), _) => UserAnswer::Typed(match value() {
             Some(Value::String(text)) => text.clone(),
-            Some(Value::Number(number)) if field == Field::Number => number.to_string(),
+            Some(Value::Number(number)) if field == FormField::Number => number.to_string(),
             _ => String::new(),
         }),
-        _ => Said::Unasked("its reply does not say what the user chose".to_owned()),
+        _ => UserAnswer::Unasked("its reply does not say what the user chose".to_owned()),
     }
 }
 
 /// A flat form, as every client can show it.
-fn form(wants: &Wants) -> Value {
-    let field = Field::of(wants).name();
+fn form(wants: &RequiredAnswer) -> Value {
+    let field = FormField::of(wants).name();
     let property = match wants {
-        Wants::Yes => json!({"type": "boolean", "title": "Do it",
+        RequiredAnswer::Yes => json!({"type": "boolean", "title": "Do it",
                              "description": "yes: it is done; no: nothing is changed"}),
-        Wants::Name(name) => {
+        RequiredAnswer::Name(name) => {
             let name = printable(name, WHY_MAX_CHARS);
             json!({"type": "string", "title": "Name",
                    "description": format!("type {name} to have it done")})
         }
-        Wants::Number(number) => json!({"type": "integer", "title": "How many",
+        RequiredAnswer::Number(number) => json!({"type": "integer", "title": "How many",
                                         "description": format!("type {number} to have it done")}),
     };
     json!({"type": "object", "properties": {field: property}, "required": [field]})
@@ -200,12 +200,12 @@ fn written(
         lines.push(format!("{}: {}", word(key), printable(&cell(value), most)));
     }
     lines.push(match &question.wants {
-        Wants::Yes => "Is this to be done?".to_owned(),
-        Wants::Name(name) => {
+        RequiredAnswer::Yes => "Is this to be done?".to_owned(),
+        RequiredAnswer::Name(name) => {
             let name = printable(name, WHY_MAX_CHARS);
             format!("To have it done, type the name: {name}")
         }
-        Wants::Number(number) => {
+        RequiredAnswer::Number(number) => {
             format!("To have it done, type how many guests or objects it covers: {number}")
         }
     });

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::rpc::Failure;
+use super::rpc::RpcFailure;
 
 /// In the `_meta` of a modern request: the revision it is written in. Required.
 pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -99,23 +99,23 @@ impl Revision {
         method: &str,
         params: &Map<String, Value>,
         negotiated: Revision,
-    ) -> Result<Revision, Failure> {
+    ) -> Result<Revision, RpcFailure> {
         if !is_modern(method, params) {
             return Ok(negotiated);
         }
         let Some(Value::Object(meta)) = params.get("_meta") else {
-            return Err(Failure::bad_params("`params._meta` must be an object"));
+            return Err(RpcFailure::bad_params("`params._meta` must be an object"));
         };
         let Some(Value::String(wish)) = meta.get(META_VERSION) else {
-            return Err(Failure::bad_params(format!(
+            return Err(RpcFailure::bad_params(format!(
                 "`params._meta` must have `{META_VERSION}`, a string"
             )));
         };
         if wish != Revision::Stateless.date() {
-            return Err(Failure::unsupported_version(wish));
+            return Err(RpcFailure::unsupported_version(wish));
         }
         if !matches!(meta.get(META_CAPABILITIES), Some(Value::Object(_))) {
-            return Err(Failure::bad_params(format!(
+            return Err(RpcFailure::bad_params(format!(
                 "`params._meta` must have `{META_CAPABILITIES}`, an object"
             )));
         }

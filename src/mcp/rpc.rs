@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::fields::{Fields, Parts};
+use super::fields::{BatchMessages, MessageFields};
 use super::revision;
 use crate::counted::Cost;
 use crate::text::printable;
@@ -74,7 +74,7 @@ impl Serialize for Id {
 
 /// A request that waits for its reply.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Request {
+pub struct RpcRequest {
     pub id: Id,
     pub method: String,
     /// Empty where there were none.
@@ -86,7 +86,7 @@ pub struct Request {
 /// One message of a client.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    Request(Request),
+    Request(RpcRequest),
     /// `about` is its `params.requestId`, where that is a legal id.
     Notification {
         method: String,
@@ -95,7 +95,7 @@ pub enum Message {
     /// What a request of ours came to. No id where it bears none of ours.
     Response {
         id: Option<Id>,
-        outcome: Result<Value, Failure>,
+        outcome: Result<Value, RpcFailure>,
     },
 }
 
@@ -111,21 +111,21 @@ pub enum Incoming {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     pub id: Option<Id>,
-    pub failure: Failure,
+    pub failure: RpcFailure,
 }
 
 /// The protocol was misused; becomes a JSON-RPC `error`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Failure {
+pub struct RpcFailure {
     pub code: i32,
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<Value>>,
 }
 
-impl Failure {
-    fn new(code: i32, message: impl Into<String>) -> Failure {
-        Failure {
+impl RpcFailure {
+    fn new(code: i32, message: impl Into<String>) -> RpcFailure {
+        RpcFailure {
             code,
             message: message.into(),
             data: None,
@@ -133,38 +133,38 @@ impl Failure {
     }
 
     /// It is no JSON, or no text.
-    pub fn unreadable(message: impl Into<String>) -> Failure {
-        Failure::new(PARSE_ERROR, message)
+    pub fn unreadable(message: impl Into<String>) -> RpcFailure {
+        RpcFailure::new(PARSE_ERROR, message)
     }
 
     /// It is JSON, but no message.
-    pub fn invalid(message: impl Into<String>) -> Failure {
-        Failure::new(INVALID_REQUEST, message)
+    pub fn invalid(message: impl Into<String>) -> RpcFailure {
+        RpcFailure::new(INVALID_REQUEST, message)
     }
 
-    pub fn unknown_method(method: &str) -> Failure {
+    pub fn unknown_method(method: &str) -> RpcFailure {
         let message = format!("there is no method {}", quoted(method));
-        Failure::new(METHOD_NOT_FOUND, message)
+        RpcFailure::new(METHOD_NOT_FOUND, message)
     }
 
-    pub fn bad_params(message: impl Into<String>) -> Failure {
-        Failure::new(INVALID_PARAMS, message)
+    pub fn bad_params(message: impl Into<String>) -> RpcFailure {
+        RpcFailure::new(INVALID_PARAMS, message)
     }
 
-    pub fn internal(message: impl Into<String>) -> Failure {
-        Failure::new(INTERNAL_ERROR, message)
+    pub fn internal(message: impl Into<String>) -> RpcFailure {
+        RpcFailure::new(INTERNAL_ERROR, message)
     }
 
-    pub fn unsupported_version(requested: &str) -> Failure {
+    pub fn unsupported_version(requested: &str) -> RpcFailure {
         // Only a modern request is refused so, and it cannot be made in a legacy revision.
         let modern = revision::ALL.iter().filter(|one| one.is_modern());
         let supported: Vec<&str> = modern.map(|one| one.date()).collect();
         let requested: String = requested.chars().take(QUOTED_MAX_CHARS).collect();
-        Failure {
+        RpcFailure {
             data: Some(Box::new(
                 json!({"supported": supported, "requested": requested}),
             )),
-            ..Failure::new(UNSUPPORTED_VERSION, "unsupported protocol version")
+            ..RpcFailure::new(UNSUPPORTED_VERSION, "unsupported protocol version")
         }
     }
 
@@ -181,13 +181,13 @@ pub fn quoted(word: &str) -> String {
 
 /// What answers a request.
 #[derive(Default)]
-pub struct Reply {
+pub struct RpcReply {
     pub fields: Map<String, Value>,
     /// Fields whose values are JSON already; they come first.
     pub written: Vec<(&'static str, Box<RawValue>)>,
 }
 
-impl Serialize for Reply {
+impl Serialize for RpcReply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.written.len() + self.fields.len()))?;
         for (name, value) in &self.written {
@@ -200,9 +200,9 @@ impl Serialize for Reply {
     }
 }
 
-impl From<Map<String, Value>> for Reply {
-    fn from(fields: Map<String, Value>) -> Reply {
-        Reply {
+impl From<Map<String, Value>> for RpcReply {
+    fn from(fields: Map<String, Value>) -> RpcReply {
+        RpcReply {
             fields,
             written: Vec::new(),
         }
@@ -214,14 +214,14 @@ fn line(message: &impl Serialize) -> String {
 }
 
 /// The line that answers a request with a result.
-pub fn result_line(id: &Id, reply: &Reply) -> String {
+pub fn result_line(id: &Id, reply: &RpcReply) -> String {
     #[derive(Serialize)]
-    struct Answered<'l> {
+    struct ResultLine<'l> {
         jsonrpc: &'static str,
         id: &'l Id,
-        result: &'l Reply,
+        result: &'l RpcReply,
     }
-    line(&Answered {
+    line(&ResultLine {
         jsonrpc: VERSION,
         id,
         result: reply,
@@ -239,7 +239,7 @@ pub fn error_line(refusal: &Refusal) -> String {
     struct Refused<'l> {
         jsonrpc: &'static str,
         id: Option<&'l Id>,
-        error: &'l Failure,
+        error: &'l RpcFailure,
     }
     line(&Refused {
         jsonrpc: VERSION,
@@ -265,23 +265,23 @@ pub fn withdrawal_line(id: &Id, reason: &str) -> String {
 pub fn read(line: &str) -> Result<Incoming, Refusal> {
     if nested_beyond(DEPTH_MAX, line) {
         let message = format!("nested deeper than {DEPTH_MAX}");
-        return Err(Failure::unreadable(message).of(None));
+        return Err(RpcFailure::unreadable(message).of(None));
     }
     let whole: &RawValue = serde_json::from_str(line).map_err(not_json)?;
     let mut cost = Cost::at_most(VALUES_MAX_BYTES);
     if !whole.get().starts_with('[') {
         return message(whole, &mut cost).map(Incoming::One);
     }
-    let Ok(Parts(parts)) = serde_json::from_str(whole.get()) else {
+    let Ok(BatchMessages(parts)) = serde_json::from_str(whole.get()) else {
         let message = format!("a batch holds 1 to {BATCH_MAX} messages");
-        return Err(Failure::invalid(message).of(None));
+        return Err(RpcFailure::invalid(message).of(None));
     };
     let messages = parts.into_iter().map(|part| message(part, &mut cost));
     Ok(Incoming::Batch(messages.collect()))
 }
 
 fn not_json(cause: serde_json::Error) -> Refusal {
-    Failure::unreadable(format!("not JSON: {cause}")).of(None)
+    RpcFailure::unreadable(format!("not JSON: {cause}")).of(None)
 }
 
 /// One message out of its JSON, which is known to be well formed.
@@ -294,17 +294,17 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
                     .filter(|id| !matches!(id, Id::Text(text) if text.contains('\u{fffd}')));
                 let why = "a text has half of a surrogate pair (as `\\ud83d`), which stands for no \
                            character";
-                Err(Failure::invalid(why).of(id))
+                Err(RpcFailure::invalid(why).of(id))
             }
             other => Ok(other),
         };
     }
-    let Some(fields) = Fields::of(raw.get()) else {
-        return Err(Failure::invalid("a message is a JSON object").of(None));
+    let Some(fields) = MessageFields::of(raw.get()) else {
+        return Err(RpcFailure::invalid("a message is a JSON object").of(None));
     };
     let field = |name: &str| fields.get(name);
     let id = field("id").and_then(Id::read);
-    let refuse = |why: &str| Err(Failure::invalid(why).of(id.clone()));
+    let refuse = |why: &str| Err(RpcFailure::invalid(why).of(id.clone()));
 
     let Some(method) = field("method") else {
         let outcome = match (field("error"), field("result")) {
@@ -325,7 +325,7 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
     let params = field("params").unwrap_or("null");
     if field("id").is_none() {
         // Nobody waits for a reply, so that wrong parameters go unanswered too.
-        let about = Fields::of(params);
+        let about = MessageFields::of(params);
         let about = about.and_then(|params| Id::read(params.get("requestId")?));
         return Ok(Message::Notification { method, about });
     }
@@ -339,17 +339,17 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
             Ok(Value::Object(params)) => params,
             _ if cost.over().is_some() => {
                 let why = format!("its values take more than {VALUES_MAX_BYTES} bytes of memory");
-                return Err(Failure::invalid(why).of(Some(id)));
+                return Err(RpcFailure::invalid(why).of(Some(id)));
             }
             // As a lone surrogate, which no string can hold.
             Err(cause) => {
-                return Err(Failure::unreadable(format!("not JSON: {cause}")).of(Some(id)));
+                return Err(RpcFailure::unreadable(format!("not JSON: {cause}")).of(Some(id)));
             }
             Ok(_) => Map::new(),
         },
         _ => return refuse("`params` must be an object"),
     };
-    Ok(Message::Request(Request {
+    Ok(Message::Request(RpcRequest {
         id,
         method,
         params,
@@ -358,12 +358,12 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
 }
 
 /// What the `error` of a response says.
-fn failure(raw: &str, cost: &mut Cost) -> Failure {
+fn failure(raw: &str, cost: &mut Cost) -> RpcFailure {
     let error = cost.read(raw).unwrap_or_default();
     let code = error.get("code").and_then(Value::as_i64);
     let code = code.and_then(|code| i32::try_from(code).ok());
     let message = error.get("message").and_then(Value::as_str);
-    Failure::new(
+    RpcFailure::new(
         code.unwrap_or(INTERNAL_ERROR),
         message.unwrap_or("no reason was given"),
     )

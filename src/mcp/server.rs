@@ -12,25 +12,25 @@ use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
 use super::about;
-use super::client::Client;
+use super::client::McpClient;
 use super::inbox::Inbox;
 use super::listing;
 use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
-use super::rpc::{self, Failure, Reply, Request};
-use super::wire::{Heard, Wire};
+use super::rpc::{self, RpcFailure, RpcReply, RpcRequest};
+use super::wire::{QuestionOutcome, Wire};
 use crate::api::mark::Effect;
 use crate::error::Error;
 use crate::files;
 use crate::gate::Caller;
-use crate::gate::confirm::{self, Question, Said};
+use crate::gate::confirm::{self, Question, UserAnswer};
 use crate::log;
 use crate::tool::Tool;
-use crate::tool::call::{self, Desk, Outcome};
+use crate::tool::call::{self, AppState, CallOutcome};
 use crate::tool::offer::Offered;
 use crate::tools;
-use crate::wait::{self, Call, Wake};
+use crate::wait::{self, ListeningCall, Wake};
 
 /// The longest time that a call may take.
 pub const CALL_MAX_S: u64 = 30;
@@ -40,7 +40,7 @@ const KEEP_MS: u64 = 300_000;
 
 type Object = Map<String, Value>;
 
-/// Tools, and who runs them. The program's own are run by a [`Desk`]; a test brings others.
+/// Tools, and who runs them. The program's own are run by a [`AppState`]; a test brings others.
 pub trait Served {
     /// The tool of this name, whether it is offered or not.
     fn find(&self, name: &str) -> Option<&'static Tool> {
@@ -63,12 +63,12 @@ pub trait Served {
         tool: &'static Tool,
         arguments: &Object,
         caller: Caller,
-    ) -> Result<Outcome, Error>;
+    ) -> Result<CallOutcome, Error>;
 }
 
-impl Served for Desk {
+impl Served for AppState {
     fn offered(&self) -> &[Offered] {
-        Desk::offered(self)
+        AppState::offered(self)
     }
 
     fn call(
@@ -76,13 +76,13 @@ impl Served for Desk {
         tool: &'static Tool,
         arguments: &Object,
         caller: Caller,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<CallOutcome, Error> {
         call::call(self, tool, arguments, caller)
     }
 }
 
 /// Serves standard input to standard output until the input ends.
-pub fn stdio(mut desk: Desk) -> ExitCode {
+pub fn stdio(mut app: AppState) -> ExitCode {
     files::group_children();
     let streams = Inbox::stdin().and_then(|inbox| {
         let output = io::stdout().as_fd().try_clone_to_owned()?;
@@ -91,7 +91,7 @@ pub fn stdio(mut desk: Desk) -> ExitCode {
     match streams {
         Ok((inbox, output)) => {
             let answered_within = Duration::from_secs(question::ANSWER_MAX_S);
-            serve(&mut desk, inbox, output, answered_within);
+            serve(&mut app, inbox, output, answered_within);
             ExitCode::SUCCESS
         }
         Err(cause) => {
@@ -106,19 +106,19 @@ pub fn stdio(mut desk: Desk) -> ExitCode {
 /// Serves one client until its input ends or nobody reads the output. A legacy client's user has
 /// `answered_within` to answer a question.
 pub fn serve(
-    desk: &mut dyn Served,
+    app: &mut dyn Served,
     inbox: Inbox,
     output: impl Write + 'static,
     answered_within: Duration,
 ) {
     // Shared with whoever waits inside a call, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
-    let listed = desk.offered().iter().map(Offered::key).collect();
+    let listed = app.offered().iter().map(Offered::key).collect();
     let mut server = Server {
-        desk,
+        app,
         answered_within,
         wire,
-        client: Client::default(),
+        client: McpClient::default(),
         listed,
         has_initialized: false,
     };
@@ -134,11 +134,11 @@ pub fn serve(
 }
 
 struct Server<'d> {
-    desk: &'d mut dyn Served,
+    app: &'d mut dyn Served,
     answered_within: Duration,
     wire: Rc<RefCell<Wire>>,
     /// Who sent `initialize`; of legacy requests.
-    client: Client,
+    client: McpClient,
     /// The tools as they were last known to the client.
     listed: Vec<(&'static str, Effect)>,
     /// Whether the client is a legacy one, which can be told that they are others.
@@ -146,10 +146,10 @@ struct Server<'d> {
 }
 
 /// A call of a tool, as often as it has to be made.
-struct Errand<'e> {
+struct ToolCall<'e> {
     tool: &'static Tool,
     arguments: &'e Object,
-    client: &'e Client,
+    client: &'e McpClient,
     /// Where the client wants to know how far it comes.
     progress: Option<Rc<RefCell<Progress>>>,
 }
@@ -157,7 +157,7 @@ struct Errand<'e> {
 impl Server<'_> {
     /// Tells a legacy client when other tools are offered than before.
     fn announce(&mut self) {
-        let offered = self.desk.offered().iter().map(Offered::key);
+        let offered = self.app.offered().iter().map(Offered::key);
         if !offered.clone().eq(self.listed.iter().copied()) {
             self.listed = offered.collect();
             if self.has_initialized {
@@ -168,7 +168,7 @@ impl Server<'_> {
     }
 
     /// The line that answers; `None` where none is to be sent.
-    fn reply(&mut self, request: &Request) -> Option<String> {
+    fn reply(&mut self, request: &RpcRequest) -> Option<String> {
         match self.answer(request) {
             Ok(Some(reply)) => Some(rpc::result_line(&request.id, &reply)),
             Ok(None) => None,
@@ -176,17 +176,17 @@ impl Server<'_> {
         }
     }
 
-    fn answer(&mut self, request: &Request) -> Result<Option<Reply>, Failure> {
-        let Request { method, params, .. } = request;
+    fn answer(&mut self, request: &RpcRequest) -> Result<Option<RpcReply>, RpcFailure> {
+        let RpcRequest { method, params, .. } = request;
         let negotiated = self.wire.borrow().negotiated;
         let revision = Revision::of_request(method, params, negotiated)?;
         let reply = match (revision.is_modern(), method.as_str()) {
             (false, "initialize") => Some(self.initialize(params).into()),
-            (false, "ping") => Some(Reply::default()),
+            (false, "ping") => Some(RpcReply::default()),
             (true, "server/discover") => Some(discover().into()),
             (_, "tools/list") => Some(self.list_tools(params, revision)?.into()),
             (_, "tools/call") => self.call_tool(params, revision)?,
-            _ => return Err(Failure::unknown_method(method)),
+            _ => return Err(RpcFailure::unknown_method(method)),
         };
         Ok(reply.map(|reply| in_era(reply, revision)))
     }
@@ -196,7 +196,7 @@ impl Server<'_> {
         let revision = Revision::negotiate(wish);
         let mut wire = self.wire.borrow_mut();
         wire.negotiated = revision;
-        self.client = Client::introduced(params);
+        self.client = McpClient::introduced(params);
         self.client.can_be_asked &= revision.has_elicitation() && wire.listens();
         self.has_initialized = true;
         object([
@@ -207,12 +207,14 @@ impl Server<'_> {
         ])
     }
 
-    fn list_tools(&self, params: &Object, revision: Revision) -> Result<Object, Failure> {
+    fn list_tools(&self, params: &Object, revision: Revision) -> Result<Object, RpcFailure> {
         // There is one page, so that no cursor was ever given out.
         if params.get("cursor").is_some_and(|cursor| !cursor.is_null()) {
-            return Err(Failure::bad_params("this `cursor` was not given out here"));
+            return Err(RpcFailure::bad_params(
+                "this `cursor` was not given out here",
+            ));
         }
-        let offered = self.desk.offered();
+        let offered = self.app.offered();
         let entries: Vec<Value> = offered
             .iter()
             .map(|tool| listing::entry(tool, revision))
@@ -225,45 +227,49 @@ impl Server<'_> {
     }
 
     /// `None` where the call was cancelled.
-    fn call_tool(&mut self, params: &Object, revision: Revision) -> Result<Option<Reply>, Failure> {
+    fn call_tool(
+        &mut self,
+        params: &Object,
+        revision: Revision,
+    ) -> Result<Option<RpcReply>, RpcFailure> {
         let Some(Value::String(name)) = params.get("name") else {
-            return Err(Failure::bad_params("`name` must be a string"));
+            return Err(RpcFailure::bad_params("`name` must be a string"));
         };
         let none = Object::new();
         let arguments = match params.get("arguments") {
             Some(Value::Object(arguments)) => arguments,
             None | Some(Value::Null) => &none,
-            Some(_) => return Err(Failure::bad_params("`arguments` must be an object")),
+            Some(_) => return Err(RpcFailure::bad_params("`arguments` must be an object")),
         };
-        let Some(tool) = self.desk.find(name) else {
-            let Some(sentence) = self.desk.renamed(name, arguments) else {
+        let Some(tool) = self.app.find(name) else {
+            let Some(sentence) = self.app.renamed(name, arguments) else {
                 let message = format!("there is no tool {}", rpc::quoted(name));
-                return Err(Failure::bad_params(message));
+                return Err(RpcFailure::bad_params(message));
             };
             return Ok(Some(failed(&Error::bad(sentence)).into()));
         };
         let (client, reply) = if revision.is_modern() {
-            (Client::of_request(params), question::reply_in(params)?)
+            (McpClient::of_request(params), question::reply_in(params)?)
         } else {
             (self.client.clone(), None)
         };
-        let errand = Errand {
+        let tool_call = ToolCall {
             tool,
             arguments,
             client: &client,
             progress: Progress::wanted(params, revision).map(|one| Rc::new(RefCell::new(one))),
         };
-        let outcome = match self.run(&errand, reply.as_ref()) {
-            Ok(Outcome::Question(question)) if !revision.is_modern() => {
-                self.ask(&errand, *question, revision)
+        let outcome = match self.run(&tool_call, reply.as_ref()) {
+            Ok(CallOutcome::Question(question)) if !revision.is_modern() => {
+                self.ask(&tool_call, *question, revision)
             }
             outcome => outcome,
         };
         Ok(match outcome {
-            Ok(Outcome::Answer(answer) | Outcome::Planned(answer)) => {
+            Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) => {
                 Some(success(&answer, revision))
             }
-            Ok(Outcome::Question(question)) => {
+            Ok(CallOutcome::Question(question)) => {
                 let asked = question::input_required(tool, arguments, &question, revision);
                 Some(asked.into())
             }
@@ -275,41 +281,45 @@ impl Server<'_> {
     /// Has a legacy client ask its user, and makes the call again with what they said.
     fn ask(
         &mut self,
-        errand: &Errand,
+        tool_call: &ToolCall,
         question: Question,
         revision: Revision,
-    ) -> Result<Outcome, Error> {
+    ) -> Result<CallOutcome, Error> {
         let within = self.answered_within;
-        let params = question::params(errand.tool, errand.arguments, &question, revision);
-        let heard = self.wire.borrow_mut().ask(
+        let params = question::params(tool_call.tool, tool_call.arguments, &question, revision);
+        let outcome = self.wire.borrow_mut().ask(
             question::METHOD,
             &params,
             within,
-            errand.progress.as_deref(),
+            tool_call.progress.as_deref(),
         );
-        let said = match heard {
-            Heard::Result(result) => question::said(&question.wants, &result),
-            Heard::Error(failure) => question::unasked(&failure),
-            Heard::Nothing => Said::Nothing(within.as_secs()),
-            Heard::Cancelled => return Err(Error::cancelled()),
-            Heard::Closed => {
+        let said = match outcome {
+            QuestionOutcome::Result(result) => question::said(&question.wants, &result),
+            QuestionOutcome::Error(failure) => question::unasked(&failure),
+            QuestionOutcome::Nothing => UserAnswer::Nothing(within.as_secs()),
+            QuestionOutcome::Cancelled => return Err(Error::cancelled()),
+            QuestionOutcome::Closed => {
                 let problem = "the client went away before its user answered";
                 return Err(confirm::unconfirmed(problem));
             }
         };
         let state = question.state;
-        match self.run(errand, Some(&confirm::Reply { state, said }))? {
-            Outcome::Question(_) => Err(confirm::unconfirmed("the answer was not enough")),
+        match self.run(tool_call, Some(&confirm::QuestionReply { state, said }))? {
+            CallOutcome::Question(_) => Err(confirm::unconfirmed("the answer was not enough")),
             outcome => Ok(outcome),
         }
     }
 
     /// Runs the tool, listening to the client while it waits. Each time has the whole of its limit,
     /// so that a user who thinks takes nothing from the work.
-    fn run(&mut self, errand: &Errand, reply: Option<&confirm::Reply>) -> Result<Outcome, Error> {
+    fn run(
+        &mut self,
+        tool_call: &ToolCall,
+        reply: Option<&confirm::QuestionReply>,
+    ) -> Result<CallOutcome, Error> {
         let caller = Caller {
-            client: (&errand.client.name, &errand.client.version),
-            can_be_asked: errand.client.can_be_asked,
+            client: (&tool_call.client.name, &tool_call.client.version),
+            can_be_asked: tool_call.client.can_be_asked,
             reply,
         };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
@@ -321,8 +331,8 @@ impl Server<'_> {
             let wire = wire.try_borrow_mut();
             wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
         };
-        let mut call = Call::new(Some(deadline), listen);
-        if let Some(progress) = &errand.progress {
+        let mut call = ListeningCall::new(Some(deadline), listen);
+        if let Some(progress) = &tool_call.progress {
             let (wire, progress) = (Rc::clone(&self.wire), Rc::clone(progress));
             call = call.telling(move |step| {
                 if let Ok(mut wire) = wire.try_borrow_mut()
@@ -333,7 +343,7 @@ impl Server<'_> {
             });
         }
         wait::during(call, || {
-            self.desk.call(errand.tool, errand.arguments, caller)
+            self.app.call(tool_call.tool, tool_call.arguments, caller)
         })
     }
 }
@@ -357,14 +367,14 @@ fn keep(result: &mut Object) {
 }
 
 /// The answer of a tool: structured where the client knows that, and the same as text.
-fn success(answer: &Object, revision: Revision) -> Reply {
+fn success(answer: &Object, revision: Revision) -> RpcReply {
     #[derive(Serialize)]
-    struct Text<'t> {
+    struct TextContent<'t> {
         r#type: &'static str,
         text: &'t str,
     }
     let said = to_raw_value(answer).unwrap_or_default();
-    let content = [Text {
+    let content = [TextContent {
         r#type: "text",
         text: said.get(),
     }];
@@ -372,7 +382,7 @@ fn success(answer: &Object, revision: Revision) -> Reply {
     if revision.is_structured() {
         written.push(("structuredContent", said));
     }
-    Reply {
+    RpcReply {
         fields: Object::new(),
         written,
     }
@@ -393,7 +403,7 @@ fn text(text: &str) -> Value {
 }
 
 /// What every modern result bears beside what it says.
-fn in_era(mut reply: Reply, revision: Revision) -> Reply {
+fn in_era(mut reply: RpcReply, revision: Revision) -> RpcReply {
     if revision.is_modern() {
         let result = &mut reply.fields;
         result

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::inbox::{Came, Inbox, LINE_MAX_BYTES, Line};
+use super::inbox::{Inbox, InboxEvent, InputLine, LINE_MAX_BYTES};
 use super::progress::Progress;
 use super::revision::{self, Revision};
-use super::rpc::{self, Failure, ID_MAX_BYTES, Id, Incoming, Message, Refusal, Request};
+use super::rpc::{self, ID_MAX_BYTES, Id, Incoming, Message, Refusal, RpcFailure, RpcRequest};
 use crate::log;
-use crate::wait::{SLICE_MS, Step, Wake};
+use crate::wait::{ProgressUpdate, SLICE_MS, Wake};
 
 /// The longest line that is written.
 pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
@@ -34,11 +34,11 @@ const NAP_MS: u64 = 5;
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// One line's requests, and the replies that it has got so far.
-struct Parcel {
+struct PendingLine {
     /// Whether it came as an array, and is answered by one.
     batch: bool,
     bytes: usize,
-    requests: VecDeque<Request>,
+    requests: VecDeque<RpcRequest>,
     replies: Vec<String>,
 }
 
@@ -57,12 +57,12 @@ impl Running {
 /// A question to the client that is open, and the response to it.
 struct Asked {
     id: Id,
-    response: Option<Result<Value, Failure>>,
+    response: Option<Result<Value, RpcFailure>>,
 }
 
 /// What is told while a question is open: some clients give a call up that is silent for a minute.
-fn waiting(left: Duration) -> Step {
-    Step {
+fn waiting(left: Duration) -> ProgressUpdate {
+    ProgressUpdate {
         percent: None,
         message: format!("the user is asked; {} s are left to answer", left.as_secs()),
     }
@@ -70,10 +70,10 @@ fn waiting(left: Duration) -> Step {
 
 /// What came of a question to the client.
 #[derive(Debug, PartialEq)]
-pub enum Heard {
+pub enum QuestionOutcome {
     Result(Value),
     /// The client does not answer such questions, or could not.
-    Error(Failure),
+    Error(RpcFailure),
     /// No response came in time.
     Nothing,
     /// The call that led to the question was withdrawn.
@@ -88,7 +88,7 @@ pub struct Wire {
     output: Box<dyn Write>,
     /// What the client settled on by `initialize`: the revision of requests without one.
     pub negotiated: Revision,
-    queue: VecDeque<Parcel>,
+    queue: VecDeque<PendingLine>,
     running: Option<Running>,
     asked: Option<Asked>,
     /// How many questions were asked: each has an id of its own.
@@ -114,13 +114,13 @@ impl Wire {
     }
 
     /// The next request, which then runs until [`Wire::finish`]; `None` when all is done.
-    pub fn next_request(&mut self) -> Option<Request> {
+    pub fn next_request(&mut self) -> Option<RpcRequest> {
         loop {
             if self.gone || self.end().is_some_and(|end| end <= Instant::now()) {
                 return None;
             }
-            if let Some(parcel) = self.queue.front_mut() {
-                if let Some(request) = parcel.requests.pop_front() {
+            if let Some(pending) = self.queue.front_mut() {
+                if let Some(request) = pending.requests.pop_front() {
                     self.running = Some(Running {
                         id: request.id.clone(),
                         cancelled: false,
@@ -143,26 +143,26 @@ impl Wire {
         let Some(running) = self.running.take() else {
             return;
         };
-        let Some(parcel) = self.queue.front_mut() else {
+        let Some(pending) = self.queue.front_mut() else {
             return;
         };
         if let Some(reply) = reply
             && !running.cancelled
         {
-            let taken: usize = parcel.replies.iter().map(|reply| reply.len() + 1).sum();
-            let reserved = parcel.requests.len() * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
+            let taken: usize = pending.replies.iter().map(|reply| reply.len() + 1).sum();
+            let reserved = pending.requests.len() * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
             if taken + reserved + reply.len() + 2 <= REPLY_MAX_BYTES {
-                parcel.replies.push(reply);
+                pending.replies.push(reply);
             } else {
-                let failure = Failure::internal(format!(
+                let failure = RpcFailure::internal(format!(
                     "it was carried out, but the answer is longer than {REPLY_MAX_BYTES} bytes"
                 ));
-                parcel
+                pending
                     .replies
                     .push(rpc::error_line(&failure.of(Some(running.id))));
             }
         }
-        if parcel.requests.is_empty() {
+        if pending.requests.is_empty() {
             self.hand_over();
         }
     }
@@ -197,9 +197,9 @@ impl Wire {
                 return Wake::Nothing;
             }
             match self.inbox.poll(left) {
-                Came::Line(line) => self.arrive(line),
-                Came::Nothing => return Wake::Nothing,
-                Came::Closed => self.closed = Some(Instant::now()),
+                InboxEvent::Line(line) => self.arrive(line),
+                InboxEvent::Nothing => return Wake::Nothing,
+                InboxEvent::Closed => self.closed = Some(Instant::now()),
             }
             if Instant::now() > patience {
                 return Wake::Nothing;
@@ -227,7 +227,7 @@ impl Wire {
         params: &Map<String, Value>,
         within: Duration,
         progress: Option<&RefCell<Progress>>,
-    ) -> Heard {
+    ) -> QuestionOutcome {
         self.questions += 1;
         let id = Id::Text(format!("question-{}", self.questions));
         let end = Instant::now() + within;
@@ -240,7 +240,7 @@ impl Wire {
         if let Some(progress) = progress {
             self.tell(progress.borrow_mut().line(&waiting(within)));
         }
-        let heard = loop {
+        let outcome = loop {
             let left = end.saturating_duration_since(Instant::now());
             if let Some(progress) = progress
                 && told.elapsed() >= TOLD_EVERY
@@ -251,21 +251,25 @@ impl Wire {
             let woken = self.listen(left.min(Duration::from_millis(SLICE_MS)));
             let response = self.asked.as_mut().and_then(|asked| asked.response.take());
             match (woken, response) {
-                (Wake::Cancelled, _) => break Heard::Cancelled,
-                (_, Some(Ok(result))) => break Heard::Result(result),
-                (_, Some(Err(failure))) => break Heard::Error(failure),
-                (Wake::Closed, None) => break Heard::Closed,
-                (Wake::Nothing, None) if left.is_zero() => break Heard::Nothing,
+                (Wake::Cancelled, _) => break QuestionOutcome::Cancelled,
+                (_, Some(Ok(result))) => break QuestionOutcome::Result(result),
+                (_, Some(Err(failure))) => break QuestionOutcome::Error(failure),
+                (Wake::Closed, None) => break QuestionOutcome::Closed,
+                (Wake::Nothing, None) if left.is_zero() => break QuestionOutcome::Nothing,
                 (Wake::Nothing, None) => {}
             }
         };
         self.asked = None;
-        match heard {
-            Heard::Nothing => self.write(rpc::withdrawal_line(&id, "it was not answered in time")),
-            Heard::Cancelled => self.write(rpc::withdrawal_line(&id, "the call was cancelled")),
+        match outcome {
+            QuestionOutcome::Nothing => {
+                self.write(rpc::withdrawal_line(&id, "it was not answered in time"))
+            }
+            QuestionOutcome::Cancelled => {
+                self.write(rpc::withdrawal_line(&id, "the call was cancelled"))
+            }
             _ => {}
         }
-        heard
+        outcome
     }
 
     /// When everything must be over; `None` as long as there is input.
@@ -275,20 +279,20 @@ impl Wire {
     }
 
     fn is_full(&self) -> bool {
-        let bytes: usize = self.queue.iter().map(|parcel| parcel.bytes).sum();
+        let bytes: usize = self.queue.iter().map(|pending| pending.bytes).sum();
         self.queue.len() >= QUEUE_MAX || bytes >= QUEUE_MAX_BYTES
     }
 
     /// Sorts what a line holds: into the queue, or answered at once, or nothing to do.
-    fn arrive(&mut self, line: Line) {
+    fn arrive(&mut self, line: InputLine) {
         let text = match line {
-            Line::Text(text) => text,
-            Line::NotUtf8 => {
-                return self.refuse(Failure::unreadable("not UTF-8").of(None));
+            InputLine::Text(text) => text,
+            InputLine::NotUtf8 => {
+                return self.refuse(RpcFailure::unreadable("not UTF-8").of(None));
             }
-            Line::TooLong => {
+            InputLine::TooLong => {
                 let message = format!("a line is longer than {LINE_MAX_BYTES} bytes");
-                return self.refuse(Failure::invalid(message).of(None));
+                return self.refuse(RpcFailure::invalid(message).of(None));
             }
         };
         let (batch, messages) = match rpc::read(&text) {
@@ -297,41 +301,46 @@ impl Wire {
             Ok(Incoming::Batch(messages)) if self.negotiated.takes_batches() => (true, messages),
             Ok(Incoming::Batch(_)) => {
                 let message = "batches are taken in revision 2025-03-26 only";
-                return self.refuse(Failure::invalid(message).of(None));
+                return self.refuse(RpcFailure::invalid(message).of(None));
             }
         };
-        let mut parcel = Parcel {
+        let mut pending = PendingLine {
             batch,
             bytes: 0,
             requests: VecDeque::new(),
             replies: Vec::new(),
         };
         for message in messages {
-            match message.and_then(|message| self.sort(message, &mut parcel)) {
+            match message.and_then(|message| self.sort(message, &mut pending)) {
                 Ok(Some(request)) => {
-                    parcel.bytes += request.bytes;
-                    parcel.requests.push_back(request);
+                    pending.bytes += request.bytes;
+                    pending.requests.push_back(request);
                 }
                 Ok(None) => {}
-                Err(refusal) => parcel.replies.push(rpc::error_line(&refusal)),
+                Err(refusal) => pending.replies.push(rpc::error_line(&refusal)),
             }
         }
-        if parcel.requests.is_empty() {
-            self.deliver(parcel);
+        if pending.requests.is_empty() {
+            self.deliver(pending);
         } else {
-            self.queue.push_back(parcel);
+            self.queue.push_back(pending);
         }
     }
 
-    /// A request that is to wait for its turn, if the message is one. `parcel` is what it came with.
-    fn sort(&mut self, message: Message, parcel: &mut Parcel) -> Result<Option<Request>, Refusal> {
+    /// A request that is to wait for its turn, if the message is one. `pending` is the line that it came
+    /// in.
+    fn sort(
+        &mut self,
+        message: Message,
+        pending: &mut PendingLine,
+    ) -> Result<Option<RpcRequest>, Refusal> {
         let request = match message {
             Message::Request(request) => request,
             Message::Notification { method, about } => {
                 if method == "notifications/cancelled"
                     && let Some(id) = about
                 {
-                    parcel.requests.retain(|request| request.id != id);
+                    pending.requests.retain(|request| request.id != id);
                     self.cancel(&id);
                 }
                 return Ok(None);
@@ -348,22 +357,22 @@ impl Wire {
                 return Ok(None);
             }
         };
-        let known = |parcel: &Parcel| parcel.requests.iter().any(|one| one.id == request.id);
+        let known = |pending: &PendingLine| pending.requests.iter().any(|one| one.id == request.id);
         let running = self.running.as_ref();
         if running.is_some_and(|running| running.is(&request.id))
-            || known(parcel)
+            || known(pending)
             || self.queue.iter().any(known)
         {
-            let failure = Failure::invalid("a request with this `id` is still in flight");
+            let failure = RpcFailure::invalid("a request with this `id` is still in flight");
             return Err(failure.of(Some(request.id)));
         }
         let modern = revision::is_modern(&request.method, &request.params);
-        if parcel.batch && (modern || request.method == "initialize") {
-            let failure = Failure::invalid("this cannot be part of a batch");
+        if pending.batch && (modern || request.method == "initialize") {
+            let failure = RpcFailure::invalid("this cannot be part of a batch");
             return Err(failure.of(Some(request.id)));
         }
-        if request.method == "ping" && !modern && !parcel.batch && running.is_some() {
-            self.write(rpc::result_line(&request.id, &rpc::Reply::default()));
+        if request.method == "ping" && !modern && !pending.batch && running.is_some() {
+            self.write(rpc::result_line(&request.id, &rpc::RpcReply::default()));
             return Ok(None);
         }
         Ok(Some(request))
@@ -375,8 +384,8 @@ impl Wire {
             running.cancelled = true;
             return;
         }
-        for parcel in &mut self.queue {
-            parcel.requests.retain(|request| request.id != *id);
+        for pending in &mut self.queue {
+            pending.requests.retain(|request| request.id != *id);
         }
     }
 
@@ -384,17 +393,17 @@ impl Wire {
         self.write(rpc::error_line(&refusal));
     }
 
-    /// Takes the first parcel out of the queue and sends what it got.
+    /// Takes the first line out of the queue and sends the replies that it got.
     fn hand_over(&mut self) {
-        if let Some(parcel) = self.queue.pop_front() {
-            self.deliver(parcel);
+        if let Some(pending) = self.queue.pop_front() {
+            self.deliver(pending);
         }
     }
 
-    fn deliver(&mut self, mut parcel: Parcel) {
-        if parcel.batch && !parcel.replies.is_empty() {
-            self.write(format!("[{}]", parcel.replies.join(",")));
-        } else if let Some(reply) = parcel.replies.pop() {
+    fn deliver(&mut self, mut pending: PendingLine) {
+        if pending.batch && !pending.replies.is_empty() {
+            self.write(format!("[{}]", pending.replies.join(",")));
+        } else if let Some(reply) = pending.replies.pop() {
             self.write(reply);
         }
     }

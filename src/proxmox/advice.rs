@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::exchange::Remedy;
 use super::key;
 use super::settings::{Settings, Trust};
-use crate::api::permission::Lack;
+use crate::api::permission::MissingPrivileges;
 
 /// The role that the advice to a missing privilege makes.
 const ADVICE_ROLE: &str = "mcp-extra";
@@ -35,9 +35,9 @@ pub fn grant(token_id: &str, message: &str) -> Option<String> {
 }
 
 /// The commands that grant what a call that was not sent lacks.
-pub fn grant_lacks(token_id: &str, lacks: &[Lack]) -> String {
-    let named: Vec<String> = lacks.iter().map(Lack::to_string).collect();
-    let privileges: BTreeSet<&str> = lacks.iter().flat_map(Lack::needed).collect();
+pub fn grant_lacks(token_id: &str, lacks: &[MissingPrivileges]) -> String {
+    let named: Vec<String> = lacks.iter().map(MissingPrivileges::to_string).collect();
+    let privileges: BTreeSet<&str> = lacks.iter().flat_map(MissingPrivileges::needed).collect();
     let privileges: Vec<&str> = privileges.into_iter().collect();
     let missing = format!("missing: {}", named.join(", "));
     granting(token_id, &missing, &privileges.join(","))
@@ -164,7 +164,7 @@ pub fn variable(settings: &Settings, field: &str) -> String {
 }
 
 /// Privileges to be had on a path.
-pub struct Grant<'a> {
+pub struct PrivilegeGrant<'a> {
     pub path: &'a str,
     pub privileges: Vec<&'a str>,
 }
@@ -174,11 +174,11 @@ pub struct Grant<'a> {
 /// An entry on a path replaces what the token would inherit there from above, so each grant must also
 /// name what the token holds there already. `separated` says whether the token has entries of its own;
 /// one that has not is granted what its user is.
-pub fn grants(token_id: &str, separated: Option<bool>, grants: &[Grant]) -> Vec<String> {
+pub fn grants(token_id: &str, separated: Option<bool>, grants: &[PrivilegeGrant]) -> Vec<String> {
     let user = user_of(token_id);
     let name = token_id.split('!').nth(1).unwrap_or_default();
     let mut lines = Vec::new();
-    for Grant { path, privileges } in grants {
+    for PrivilegeGrant { path, privileges } in grants {
         let role = format!("mcp-{name}{}", path.trim_end_matches('/').replace('/', "-"));
         lines.push(format!(
             "pveum role add {role} --privs '{}'",

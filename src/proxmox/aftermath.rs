@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::client::{AFTERMATH_S, Client};
+use super::client::{AFTERMATH_S, ClusterClient};
 use super::holder;
 use super::task;
 use crate::api::loose::plain;
@@ -29,7 +29,7 @@ const ABOUT_THE_REQUEST: [&str; 4] = ["digest", "delete", "skiplock", "backgroun
 const PROPERTIES_SHOWN: usize = 10;
 
 /// What a look brought.
-struct Seen {
+struct Observation {
     sentence: String,
     /// What to do now; `None` where nothing was seen, which proves nothing.
     hint: Option<&'static str>,
@@ -41,12 +41,17 @@ const DONE: &str = "it took effect: do not repeat it";
 
 /// The error of a write, with what is seen of it afterwards, or with who held what it was for; any
 /// other error as it is. `begun` is when the write was sent.
-pub fn told(mut error: Error, client: &Client, request: &Request, begun: Instant) -> Error {
+pub fn investigate(
+    mut error: Error,
+    client: &ClusterClient,
+    request: &Request,
+    begun: Instant,
+) -> Error {
     if error.is_cancelled() || wait::listen(Duration::ZERO) != Wake::Nothing {
         return error;
     }
     if error.happened != Happened::Unknown {
-        return holder::told(error, &|request| client.send(request), request);
+        return holder::with_holder(error, &|request| client.send(request), request);
     }
     let look = || look(client, request, begun);
     match wait::within(Duration::from_secs(AFTERMATH_S), look) {
@@ -68,12 +73,12 @@ fn why(error: &Error) -> String {
     }
 }
 
-fn look(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Error> {
+fn look(client: &ClusterClient, request: &Request, begun: Instant) -> Result<Observation, Error> {
     let mut pauses = PAUSES_MS.into_iter();
     loop {
         let looked = once(client, request, begun);
         let pause = match (&looked, pauses.next()) {
-            (Ok(Seen { hint: None, .. }), Some(pause)) => Duration::from_millis(pause),
+            (Ok(Observation { hint: None, .. }), Some(pause)) => Duration::from_millis(pause),
             _ => return looked,
         };
         if wait::remaining().is_some_and(|left| left <= pause) {
@@ -87,7 +92,7 @@ fn look(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
     }
 }
 
-fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Error> {
+fn once(client: &ClusterClient, request: &Request, begun: Instant) -> Result<Observation, Error> {
     if let ["nodes", _, "tasks", upid] = parts(request)[..] {
         return stopped(client, upid);
     }
@@ -95,13 +100,13 @@ fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
     let object = object(client, request)?;
     let made = object.filter(|object| object.hint.is_some() || task.is_none());
     Ok(match (task, made) {
-        (Some(task), Some(object)) => Seen {
+        (Some(task), Some(object)) => Observation {
             sentence: format!("{}; {}", task.sentence, object.sentence),
             ..task
         },
         (Some(task), None) => task,
         (None, Some(object)) => object,
-        (None, None) => Seen {
+        (None, None) => Observation {
             sentence: "nothing of it is seen so far".into(),
             hint: None,
         },
@@ -109,7 +114,11 @@ fn once(client: &Client, request: &Request, begun: Instant) -> Result<Seen, Erro
 }
 
 /// The task that the request started, where a node is named on which it would run.
-fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<Seen>, Error> {
+fn started(
+    client: &ClusterClient,
+    request: &Request,
+    begun: Instant,
+) -> Result<Option<Observation>, Error> {
     let ["nodes", node, ..] = parts(request)[..] else {
         return Ok(None);
     };
@@ -150,7 +159,7 @@ fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<
             printable(&about, EXIT_MAX_CHARS),
             now.saturating_sub(upid.started)
         );
-        Seen {
+        Observation {
             sentence,
             hint: Some(FOLLOW),
         }
@@ -158,16 +167,16 @@ fn started(client: &Client, request: &Request, begun: Instant) -> Result<Option<
 }
 
 /// What became of a task that was to be stopped.
-fn stopped(client: &Client, upid: &str) -> Result<Seen, Error> {
+fn stopped(client: &ClusterClient, upid: &str) -> Result<Observation, Error> {
     let cluster = &client.settings().cluster;
     let upid = Upid::parse(upid).map_err(Error::internal)?;
     let state = task::look(&|request: &Request| client.send(request), cluster, &upid)?;
     Ok(match state.exit {
-        Some(exit) => Seen {
+        Some(exit) => Observation {
             sentence: format!("the task has ended with `{exit}`"),
             hint: Some(ENDED),
         },
-        None => Seen {
+        None => Observation {
             sentence: "the task still runs".into(),
             hint: None,
         },
@@ -190,7 +199,7 @@ fn ids(request: &Request) -> BTreeSet<String> {
 }
 
 /// The object that the request is about, where it can be read and what is seen says something.
-fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
+fn object(client: &ClusterClient, request: &Request) -> Result<Option<Observation>, Error> {
     let pool = pool(request);
     let path = match &pool {
         Some(_) => Some(vec!["pools".to_string()]),
@@ -220,7 +229,7 @@ fn object(client: &Client, request: &Request) -> Result<Option<Seen>, Error> {
         Err(error) => return Err(error),
     };
     let is_done = |done: bool, sentence: String| {
-        Some(Seen {
+        Some(Observation {
             sentence,
             hint: done.then_some(DONE),
         })
@@ -273,7 +282,7 @@ fn place(request: &Request) -> Option<Vec<String>> {
 }
 
 /// Whether the object reads as it was sent.
-fn compared(request: &Request, data: &Value, there: &str) -> Option<Seen> {
+fn compared(request: &Request, data: &Value, there: &str) -> Option<Observation> {
     let data = data.as_object()?;
     let (mut same, mut other) = (Vec::new(), Vec::new());
     for (name, value) in &request.params {
@@ -302,5 +311,5 @@ fn compared(request: &Request, data: &Value, there: &str) -> Option<Seen> {
             None,
         ),
     };
-    Some(Seen { sentence, hint })
+    Some(Observation { sentence, hint })
 }

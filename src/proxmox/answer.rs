@@ -6,11 +6,11 @@ use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::advice;
-use super::buffers::Body;
+use super::buffers::HttpBody;
 use super::settings::Settings;
 use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
-use crate::counted::{Cost, Counted, Name};
+use crate::counted::{Cost, CountedValue, FieldName};
 use crate::error::Error;
 use crate::room::{Charge, NoRoom};
 use crate::text::printable;
@@ -36,12 +36,12 @@ pub struct Answer {
     pub reason: String,
     /// What the server's clock says, as it said it.
     pub date: Option<String>,
-    pub body: Body,
+    pub body: HttpBody,
 }
 
 /// What a body of JSON holds of an answer.
 #[derive(Default)]
-struct Envelope {
+struct AnswerEnvelope {
     data: Option<Value>,
     total: Value,
     message: Value,
@@ -53,7 +53,7 @@ impl Answer {
     ///
     /// # Errors
     /// The refusal, as `settings` and `request` let it be said.
-    pub fn accepted(self, settings: &Settings, request: &Request) -> Result<Body, Error> {
+    pub fn accepted(self, settings: &Settings, request: &Request) -> Result<HttpBody, Error> {
         match self.status {
             200 => Ok(self.body),
             401 => Err(self.not_accepted(settings)),
@@ -97,11 +97,11 @@ impl Answer {
     }
 
     /// What the body of a refusal says; nothing where it is none, or says too much.
-    fn refusal(&self) -> Charged<Envelope> {
+    fn refusal(&self) -> Charged<AnswerEnvelope> {
         let mut charge = Charge::default();
         let mut cost = Cost::held_by(&mut charge);
         let body = std::str::from_utf8(&self.body).ok();
-        let said = body.and_then(|body| Envelope::read(body, &mut cost).ok());
+        let said = body.and_then(|body| AnswerEnvelope::read(body, &mut cost).ok());
         Charged::new(said.unwrap_or_default(), charge)
     }
 
@@ -202,7 +202,7 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
     let body = std::str::from_utf8(body).map_err(|e| wrong(e.to_string()))?;
     let mut charge = Charge::default();
     let mut cost = Cost::held_by(&mut charge);
-    let envelope = match (Envelope::read(body, &mut cost), cost.over()) {
+    let envelope = match (AnswerEnvelope::read(body, &mut cost), cost.over()) {
         (Ok(envelope), None) => envelope,
         (_, Some(NoRoom::Cancelled)) => return Err(Error::cancelled()),
         (_, Some(why)) => {
@@ -223,13 +223,13 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
     })
 }
 
-impl Envelope {
-    fn read(json: &str, cost: &mut Cost) -> Result<Envelope, serde_json::Error> {
+impl AnswerEnvelope {
+    fn read(json: &str, cost: &mut Cost) -> Result<AnswerEnvelope, serde_json::Error> {
         cost.about_to_read(json)
             .map_err(serde_json::Error::custom)?;
-        let mut envelope = Envelope::default();
+        let mut envelope = AnswerEnvelope::default();
         let mut reader = serde_json::Deserializer::from_str(json);
-        reader.deserialize_map(Fields(&mut envelope, cost))?;
+        reader.deserialize_map(EnvelopeVisitor(&mut envelope, cost))?;
         reader.end()?;
         cost.settle().map_err(serde_json::Error::custom)?;
         Ok(envelope)
@@ -237,9 +237,9 @@ impl Envelope {
 }
 
 /// Fills an envelope.
-struct Fields<'a, 'c>(&'a mut Envelope, &'a mut Cost<'c>);
+struct EnvelopeVisitor<'a, 'c>(&'a mut AnswerEnvelope, &'a mut Cost<'c>);
 
-impl<'de> Visitor<'de> for Fields<'_, '_> {
+impl<'de> Visitor<'de> for EnvelopeVisitor<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -247,8 +247,8 @@ impl<'de> Visitor<'de> for Fields<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        let Fields(envelope, cost) = self;
-        while let Some(Name(name)) = fields.next_key()? {
+        let EnvelopeVisitor(envelope, cost) = self;
+        while let Some(FieldName(name)) = fields.next_key()? {
             let value = match &*name {
                 "data" => envelope.data.insert(Value::Null),
                 "total" => &mut envelope.total,
@@ -259,7 +259,7 @@ impl<'de> Visitor<'de> for Fields<'_, '_> {
                     continue;
                 }
             };
-            *value = fields.next_value_seed(Counted(cost))?;
+            *value = fields.next_value_seed(CountedValue(cost))?;
         }
         Ok(())
     }

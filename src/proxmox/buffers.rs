@@ -43,12 +43,12 @@ pub(super) fn longest_line(bytes: usize) {
 
 /// The body of an answer, which is counted as long as it is held.
 #[derive(Debug, Default)]
-pub struct Body {
+pub struct HttpBody {
     bytes: Vec<u8>,
     _charge: Charge,
 }
 
-impl Body {
+impl HttpBody {
     /// Reads it to its end; `length`: how long it says to be; `end`: how long room is waited for.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Body {
         mut reader: impl Read,
         length: Option<u64>,
         end: Option<Instant>,
-    ) -> io::Result<Body> {
+    ) -> io::Result<HttpBody> {
         let mut bytes = SPARE_BODY.take();
         let mut charge = Charge::default();
         let length = length.and_then(|length| usize::try_from(length).ok());
@@ -80,23 +80,23 @@ impl Body {
             }
         }
         charge.shrink_to(bytes.len());
-        Ok(Body {
+        Ok(HttpBody {
             bytes,
             _charge: charge,
         })
     }
 }
 
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Body {
-        Body {
+impl From<Vec<u8>> for HttpBody {
+    fn from(bytes: Vec<u8>) -> HttpBody {
+        HttpBody {
             bytes,
             _charge: Charge::default(),
         }
     }
 }
 
-impl Deref for Body {
+impl Deref for HttpBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -104,7 +104,7 @@ impl Deref for Body {
     }
 }
 
-impl Drop for Body {
+impl Drop for HttpBody {
     fn drop(&mut self) {
         if (1..=BODY_KEPT_MAX_BYTES).contains(&self.bytes.capacity()) {
             self.bytes.clear();
@@ -116,7 +116,7 @@ impl Drop for Body {
 /// What goes out, and what came in and was not taken yet. ureq's own are written zero by zero at each
 /// request, which takes longer than the rest of it.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct ConnectionBuffers {
     output: Vec<u8>,
     input: Vec<u8>,
     /// What lies between them in the input is not taken yet.
@@ -125,7 +125,7 @@ pub(super) struct Kept {
     progress: bool,
 }
 
-impl Kept {
+impl ConnectionBuffers {
     /// Gives the memory back, where nothing lies in it.
     pub(super) fn rest(&mut self) {
         if self.input().is_empty() && !self.output.is_empty() {
@@ -157,7 +157,7 @@ impl Kept {
     }
 }
 
-impl Buffers for Kept {
+impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
         self.prepare();
         &mut self.output

@@ -6,14 +6,14 @@
 
 mod endpoints;
 mod health;
-mod standing;
+mod status;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::answer::{self, Answer};
-use super::buffers::Body;
+use super::buffers::HttpBody;
 use super::encode;
 use super::secret::{Secret, SecretSource};
 use super::session::{Session, StaticFile, WRITE_NEEDS_S};
@@ -24,7 +24,7 @@ use crate::time;
 use crate::wait::{self, Wake};
 
 use health::Health;
-pub use standing::Standing;
+pub use status::ClientStatus;
 
 /// How long a refused token is remembered, in seconds: Proxmox takes 3 s for each such answer.
 const REFUSED_KEPT_S: u64 = 10;
@@ -44,13 +44,13 @@ const BODY_MAX_BYTES: usize = 512 * 1024;
 const TARGET_MAX_BYTES: usize = 8 * 1024;
 
 /// One cluster. May be used by several threads at once.
-pub struct Client {
+pub struct ClusterClient {
     settings: Settings,
-    state: Mutex<State>,
+    state: Mutex<ClientState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ClientState {
     session: Option<Arc<Session>>,
     /// A token that was not accepted, and since when.
     refused: Option<(Instant, Error)>,
@@ -63,10 +63,10 @@ struct State {
     tasks: VecDeque<String>,
 }
 
-impl Client {
+impl ClusterClient {
     /// Contacts nobody and reads nothing: that happens at the first request.
-    pub fn new(settings: Settings) -> Client {
-        Client {
+    pub fn new(settings: Settings) -> ClusterClient {
+        ClusterClient {
             settings,
             state: Mutex::default(),
         }
@@ -94,7 +94,7 @@ impl Client {
     /// Sends a request in at most `time` for everything: all nodes, validation, and the answer.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`ClusterClient::send`].
     pub fn send_within(&self, request: &Request, time: Duration) -> Result<Reply, Error> {
         let body = self.send_raw_within(request, time)?;
         let reply = answer::parse(&self.settings, request, &body)?;
@@ -128,16 +128,16 @@ impl Client {
     /// Sends `request`; the body of its answer as it came, which the caller must judge itself.
     ///
     /// # Errors
-    /// As [`Client::send`].
-    pub fn send_raw(&self, request: &Request) -> Result<Body, Error> {
+    /// As [`ClusterClient::send`].
+    pub fn send_raw(&self, request: &Request) -> Result<HttpBody, Error> {
         self.send_raw_within(request, self.settings.timeout)
     }
 
-    /// [`Client::send_raw`] in at most `time`.
+    /// [`ClusterClient::send_raw`] in at most `time`.
     ///
     /// # Errors
-    /// As [`Client::send`].
-    pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<Body, Error> {
+    /// As [`ClusterClient::send`].
+    pub fn send_raw_within(&self, request: &Request, time: Duration) -> Result<HttpBody, Error> {
         check_size(request)?;
         let end = self.end(request.verb, time);
         self.may_begin(request)?;
@@ -179,7 +179,7 @@ impl Client {
     /// The cluster's version, as `GET /version` told it; asked for now where it was not.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`ClusterClient::send`].
     pub fn version(&self) -> Result<String, Error> {
         let end = self.end(Verb::Get, self.settings.timeout);
         let mut session = self.session()?;
@@ -192,7 +192,7 @@ impl Client {
     /// The cluster's version, asked for now: it may have been upgraded.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`ClusterClient::send`].
     pub fn version_now(&self) -> Result<String, Error> {
         let mut session = self.session()?;
         self.ask_version(&mut session, self.end(Verb::Get, self.settings.timeout))?;
@@ -203,7 +203,7 @@ impl Client {
     /// `since` is the `Last-Modified` of what is known already.
     ///
     /// # Errors
-    /// As [`Client::send`], and what `read` made of the stream as `ReplyError`.
+    /// As [`ClusterClient::send`], and what `read` made of the stream as `ReplyError`.
     pub fn read_static(
         &self,
         path: &str,
@@ -259,7 +259,7 @@ impl Client {
         Error::unreachable(&self.settings.cluster, cause)
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, ClientState> {
         // What a panicking thread leaves behind is whole values all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::session::Timing;
+use super::session::ExchangeLimits;
 use crate::room::NoRoom;
 use crate::wait::{self, Wake};
 
@@ -24,7 +24,7 @@ const STATUS_LINE_MAX_BYTES: usize = 4096;
 
 /// Why an exchange was given up before its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum ExchangeStop {
     Cancelled,
     Closed,
     /// The time of the request, or of connecting, is over.
@@ -39,7 +39,7 @@ pub enum Stop {
 
 /// A server's certificate that was not trusted.
 #[derive(Clone, Debug)]
-pub struct Untrusted {
+pub struct UntrustedCertificate {
     pub der: Vec<u8>,
     /// Why, as the end of a sentence.
     pub why: String,
@@ -84,15 +84,15 @@ pub struct Exchange {
     pub received: usize,
     status_line: Vec<u8>,
     status_line_ended: bool,
-    pub stop: Option<Stop>,
+    pub stop: Option<ExchangeStop>,
     /// The certificate that was not trusted.
-    pub untrusted: Option<Untrusted>,
+    pub untrusted: Option<UntrustedCertificate>,
     listened: Instant,
     closing: bool,
 }
 
 impl Exchange {
-    pub fn new(timing: Timing, connect_time: Duration) -> Exchange {
+    pub fn new(timing: ExchangeLimits, connect_time: Duration) -> Exchange {
         Exchange {
             write: timing.write,
             end: timing.end,
@@ -161,15 +161,15 @@ fn with<T>(read: impl FnOnce(&mut Exchange) -> T) -> Option<T> {
     CURRENT.with(|slot| slot.borrow_mut().as_mut().map(read))
 }
 
-fn give_up(stop: Stop) -> io::Error {
+fn give_up(stop: ExchangeStop) -> io::Error {
     with(|exchange| exchange.stop = Some(stop));
     let (kind, text) = match stop {
-        Stop::Cancelled => (io::ErrorKind::Other, "cancelled"),
-        Stop::Closed => (io::ErrorKind::Other, "standard input ended"),
-        Stop::OutOfTime => (io::ErrorKind::TimedOut, "out of time"),
-        Stop::Left(_) => (io::ErrorKind::TimedOut, "left, as the others had answered"),
-        Stop::TooLate => (io::ErrorKind::TimedOut, "too late to begin a write"),
-        Stop::NoRoom(..) => (io::ErrorKind::OutOfMemory, "no room"),
+        ExchangeStop::Cancelled => (io::ErrorKind::Other, "cancelled"),
+        ExchangeStop::Closed => (io::ErrorKind::Other, "standard input ended"),
+        ExchangeStop::OutOfTime => (io::ErrorKind::TimedOut, "out of time"),
+        ExchangeStop::Left(_) => (io::ErrorKind::TimedOut, "left, as the others had answered"),
+        ExchangeStop::TooLate => (io::ErrorKind::TimedOut, "too late to begin a write"),
+        ExchangeStop::NoRoom(..) => (io::ErrorKind::OutOfMemory, "no room"),
     };
     io::Error::new(kind, text)
 }
@@ -177,9 +177,9 @@ fn give_up(stop: Stop) -> io::Error {
 /// The answer is given up, since there is no room for it; `length`: how long it says to be.
 pub fn no_room(why: NoRoom, length: Option<u64>) {
     let stop = match why {
-        NoRoom::Cancelled => Stop::Cancelled,
-        NoRoom::Closed => Stop::Closed,
-        NoRoom::TooLarge | NoRoom::Waited | NoRoom::Kept => Stop::NoRoom(why, length),
+        NoRoom::Cancelled => ExchangeStop::Cancelled,
+        NoRoom::Closed => ExchangeStop::Closed,
+        NoRoom::TooLarge | NoRoom::Waited | NoRoom::Kept => ExchangeStop::NoRoom(why, length),
     };
     with(|exchange| exchange.stop = Some(stop));
 }
@@ -204,7 +204,7 @@ pub fn tick() -> io::Result<()> {
     };
     match wait::listen(Duration::ZERO) {
         Wake::Nothing => {}
-        Wake::Cancelled => return Err(give_up(Stop::Cancelled)),
+        Wake::Cancelled => return Err(give_up(ExchangeStop::Cancelled)),
         // What is under way is followed to its answer, for a little while.
         Wake::Closed if write && sent > 0 => {
             if !closing {
@@ -215,13 +215,13 @@ pub fn tick() -> io::Result<()> {
                 });
             }
         }
-        Wake::Closed => return Err(give_up(Stop::Closed)),
+        Wake::Closed => return Err(give_up(ExchangeStop::Closed)),
     }
     if now >= end {
-        return Err(give_up(Stop::OutOfTime));
+        return Err(give_up(ExchangeStop::OutOfTime));
     }
     match with(|exchange| exchange.patience_over(now)).flatten() {
-        Some(patience) if wait::is_enough_heard() => Err(give_up(Stop::Left(patience))),
+        Some(patience) if wait::is_enough_heard() => Err(give_up(ExchangeStop::Left(patience))),
         _ => Ok(()),
     }
 }
@@ -289,7 +289,7 @@ pub fn beginning() -> io::Result<bool> {
         return Ok(false);
     };
     if late {
-        return Err(give_up(Stop::TooLate));
+        return Err(give_up(ExchangeStop::TooLate));
     }
     tick()?;
     Ok(!fresh)
@@ -325,7 +325,7 @@ pub fn received(bytes: &[u8]) -> bool {
 /// The server's certificate is not trusted.
 pub fn untrusted(certificate: &[u8], why: String, remedy: Remedy) {
     with(|exchange| {
-        exchange.untrusted = Some(Untrusted {
+        exchange.untrusted = Some(UntrustedCertificate {
             der: certificate.to_vec(),
             why,
             remedy,

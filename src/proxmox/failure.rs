@@ -7,8 +7,8 @@ use super::answer;
 use super::broken;
 use super::cert;
 use super::digest::{fingerprint_text, sha256};
-use super::exchange::{Exchange, Remedy, Stop, Untrusted};
-use super::session::Timing;
+use super::exchange::{Exchange, ExchangeStop, Remedy, UntrustedCertificate};
+use super::session::ExchangeLimits;
 use super::settings::{Endpoint, Settings};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -21,7 +21,7 @@ const CLOSED: &str = "the connection was closed";
 
 /// How an exchange failed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ExchangeFailure {
     /// Nothing was sent, another node may be tried.
     /// With what mends a certificate that was not trusted, and its fingerprint.
     NotConnected {
@@ -49,12 +49,12 @@ pub enum Failure {
     Cancelled,
 }
 
-impl Failure {
+impl ExchangeFailure {
     /// Whether the answer did not come, or not whole, or is another's.
     pub fn is_cut(&self) -> bool {
         matches!(
             self,
-            Failure::Stale | Failure::Cut { .. } | Failure::Gateway(_)
+            ExchangeFailure::Stale | ExchangeFailure::Cut { .. } | ExchangeFailure::Gateway(_)
         )
     }
 
@@ -63,20 +63,22 @@ impl Failure {
         let cluster = &settings.cluster;
         let write = request.verb != Verb::Get;
         match self {
-            Failure::Cancelled => Error::cancelled(),
-            Failure::NotConnected { cause, .. }
-            | Failure::Left(cause)
-            | Failure::NotBegun(cause) => {
+            ExchangeFailure::Cancelled => Error::cancelled(),
+            ExchangeFailure::NotConnected { cause, .. }
+            | ExchangeFailure::Left(cause)
+            | ExchangeFailure::NotBegun(cause) => {
                 Error::unreachable(cluster, format!("{endpoint}: {cause}"))
             }
             // Of a write that counts as stale no byte has left.
-            Failure::Stale if write => Error::unreachable(cluster, format!("{endpoint}: {CLOSED}")),
-            Failure::Stale => cut(settings, request, CLOSED, false),
-            Failure::Cut { cause, .. } | Failure::Gateway(cause) if write => {
+            ExchangeFailure::Stale if write => {
+                Error::unreachable(cluster, format!("{endpoint}: {CLOSED}"))
+            }
+            ExchangeFailure::Stale => cut(settings, request, CLOSED, false),
+            ExchangeFailure::Cut { cause, .. } | ExchangeFailure::Gateway(cause) if write => {
                 Error::interrupted(cluster, &answer::line_of(request), cause)
             }
-            Failure::Cut { cause, begun, .. } => cut(settings, request, &cause, begun),
-            Failure::Gateway(cause) | Failure::NotAnAnswer(cause) => {
+            ExchangeFailure::Cut { cause, begun, .. } => cut(settings, request, &cause, begun),
+            ExchangeFailure::Gateway(cause) | ExchangeFailure::NotAnAnswer(cause) => {
                 answer::not_an_answer(settings, request, cause)
             }
         }
@@ -94,54 +96,67 @@ fn cut(settings: &Settings, request: &Request, cause: &str, begun: bool) -> Erro
 }
 
 /// What an error of ureq means, given how far the exchange had got.
-pub fn of(error: &ureq::Error, after: &Exchange, connect: Duration, timing: Timing) -> Failure {
+pub fn of(
+    error: &ureq::Error,
+    after: &Exchange,
+    connect: Duration,
+    timing: ExchangeLimits,
+) -> ExchangeFailure {
     let cause = match after.stop {
-        Some(Stop::Cancelled) => {
+        Some(ExchangeStop::Cancelled) => {
             if timing.write && after.sent > 0 {
                 log::warn("a write was cancelled under way: it may have taken effect");
             }
-            return Failure::Cancelled;
+            return ExchangeFailure::Cancelled;
         }
-        Some(Stop::TooLate) => {
-            return Failure::NotBegun("connecting left too little time to begin a write".into());
+        Some(ExchangeStop::TooLate) => {
+            return ExchangeFailure::NotBegun(
+                "connecting left too little time to begin a write".into(),
+            );
         }
-        Some(Stop::Closed) => "given up, as standard input ended".to_string(),
-        Some(Stop::Left(time)) => {
+        Some(ExchangeStop::Closed) => "given up, as standard input ended".to_string(),
+        Some(ExchangeStop::Left(time)) => {
             let others = ", when the others had answered";
-            return Failure::Left(no_connection(time, after.looking_up) + others);
+            return ExchangeFailure::Left(no_connection(time, after.looking_up) + others);
         }
-        Some(Stop::OutOfTime) if !after.connected => no_connection(connect, after.looking_up),
-        Some(Stop::OutOfTime) => "no answer in time".to_string(),
-        Some(Stop::NoRoom(why, length)) => return Failure::NotAnAnswer(no_room(why, length)),
+        Some(ExchangeStop::OutOfTime) if !after.connected => {
+            no_connection(connect, after.looking_up)
+        }
+        Some(ExchangeStop::OutOfTime) => "no answer in time".to_string(),
+        Some(ExchangeStop::NoRoom(why, length)) => {
+            return ExchangeFailure::NotAnAnswer(no_room(why, length));
+        }
         None => error_text(error),
     };
     if let Some(untrusted) = &after.untrusted {
         return not_trusted(untrusted);
     }
     match (after.connected, after.sent, after.received) {
-        (_, 0, _) if after.stop == Some(Stop::Closed) => Failure::NotBegun(cause),
-        (false, _, _) => Failure::NotConnected {
+        (_, 0, _) if after.stop == Some(ExchangeStop::Closed) => ExchangeFailure::NotBegun(cause),
+        (false, _, _) => ExchangeFailure::NotConnected {
             cause,
             untrusted: match error {
                 ureq::Error::Io(e) => broken::remedy(e).map(|remedy| (remedy, String::new())),
                 _ => None,
             },
         },
-        (true, 0, _) if after.reused && after.stop.is_none() => Failure::Stale,
-        (true, 0, _) => Failure::NotBegun(cause),
-        (true, _, 0) if after.reused && after.stop.is_none() && !timing.write => Failure::Stale,
-        (true, _, 0) => Failure::Cut {
+        (true, 0, _) if after.reused && after.stop.is_none() => ExchangeFailure::Stale,
+        (true, 0, _) => ExchangeFailure::NotBegun(cause),
+        (true, _, 0) if after.reused && after.stop.is_none() && !timing.write => {
+            ExchangeFailure::Stale
+        }
+        (true, _, 0) => ExchangeFailure::Cut {
             cause,
             begun: false,
-            late: after.stop == Some(Stop::OutOfTime),
+            late: after.stop == Some(ExchangeStop::OutOfTime),
         },
         (true, _, _) => match error {
-            ureq::Error::Io(_) => Failure::Cut {
+            ureq::Error::Io(_) => ExchangeFailure::Cut {
                 cause,
                 begun: true,
                 late: false,
             },
-            _ => Failure::NotAnAnswer(cause),
+            _ => ExchangeFailure::NotAnAnswer(cause),
         },
     }
 }
@@ -176,7 +191,7 @@ pub fn error_text(error: &ureq::Error) -> String {
     printable(&text, CAUSE_MAX_CHARS)
 }
 
-fn not_trusted(untrusted: &Untrusted) -> Failure {
+fn not_trusted(untrusted: &UntrustedCertificate) -> ExchangeFailure {
     let certificate = cert::read(&untrusted.der);
     let fingerprint = fingerprint_text(&sha256(&untrusted.der));
     let why = &untrusted.why;
@@ -196,7 +211,7 @@ fn not_trusted(untrusted: &Untrusted) -> Failure {
         certificate.not_before,
         certificate.not_after
     );
-    Failure::NotConnected {
+    ExchangeFailure::NotConnected {
         cause,
         untrusted: Some((untrusted.remedy, fingerprint)),
     }

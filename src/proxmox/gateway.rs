@@ -19,7 +19,7 @@ const START_MAX_CHARS: usize = 60;
 
 /// What the head of an answer says about who gave it.
 #[derive(Debug, Default)]
-pub struct Signs {
+pub struct AnswerHead {
     status: u16,
     /// The content is a text or a page: Proxmox's own refusals in plain text have no type.
     is_text: bool,
@@ -28,13 +28,13 @@ pub struct Signs {
     location: Option<String>,
 }
 
-impl Signs {
-    pub fn of(status: u16, headers: &HeaderMap) -> Signs {
+impl AnswerHead {
+    pub fn of(status: u16, headers: &HeaderMap) -> AnswerHead {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let challenge = text(header::WWW_AUTHENTICATE).or(text(header::PROXY_AUTHENTICATE));
         let kind = text(header::CONTENT_TYPE).unwrap_or_default();
         let kind = kind.trim_start().to_ascii_lowercase();
-        Signs {
+        AnswerHead {
             status,
             is_text: kind.starts_with("text/") || kind.contains("html"),
             // What follows the scheme is its own business.

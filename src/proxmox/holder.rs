@@ -11,7 +11,7 @@ const TASKS_SHOWN_MAX: usize = 3;
 const WORD_MAX_CHARS: usize = 80;
 
 /// A guest as its requests name it.
-pub struct Held<'g> {
+pub struct LockedGuest<'g> {
     pub node: &'g str,
     /// `qemu` or `lxc`.
     pub kind: &'g str,
@@ -20,14 +20,14 @@ pub struct Held<'g> {
 
 type Send<'s> = &'s dyn Fn(&Request) -> Result<Reply, Error>;
 
-impl Held<'_> {
+impl LockedGuest<'_> {
     /// What to do about its lock; `lock` is Proxmox's word for it, of which there is none where it is
     /// only the guest's lock file that is held.
     ///
     /// # Errors
     /// The call was withdrawn.
     pub fn advice(&self, send: Send, cluster: &str, lock: Option<&str>) -> Result<String, Error> {
-        let Held { node, kind, vmid } = self;
+        let LockedGuest { node, kind, vmid } = self;
         let by = match self.tasks(send, lock) {
             Ok(by) => by,
             Err(error) if error.is_cancelled() => return Err(error),
@@ -107,7 +107,7 @@ impl Held<'_> {
 
 /// An error that a lock has made, with who holds it in its hint; any other as it is. `request` is the
 /// one that was refused.
-pub fn told(error: Error, send: Send, request: &Request) -> Error {
+pub fn with_holder(error: Error, send: Send, request: &Request) -> Error {
     if error.code != Code::Proxmox {
         return error;
     }
@@ -115,18 +115,18 @@ pub fn told(error: Error, send: Send, request: &Request) -> Error {
     let ["nodes", node, kind @ ("qemu" | "lxc"), vmid, ..] = path.as_slice() else {
         return error;
     };
-    let held = Held { node, kind, vmid };
+    let held = LockedGuest { node, kind, vmid };
     advised(held.of_text(send, &error.cluster, &error.cause), error)
 }
 
-/// As [`told`], of a task that has failed.
-pub fn told_of_task(error: Error, send: Send) -> Error {
+/// As [`with_holder`], of a task that has failed.
+pub fn with_holder_of_task(error: Error, send: Send) -> Error {
     let Some(task) = &error.task else {
         return error;
     };
     let advice = match upid::parse_qualified(task) {
         Ok((Some(cluster), upid)) if !upid.id.is_empty() => {
-            let held = Held {
+            let held = LockedGuest {
                 node: &upid.node,
                 kind: match upid.kind.starts_with("vz") && upid.kind != "vzdump" {
                     true => "lxc",

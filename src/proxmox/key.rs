@@ -48,25 +48,25 @@ const NAMES: &[(&[u8], &str, bool)] = &[
 pub fn unusable(der: &[u8]) -> Option<String> {
     let kind = match cert::public_key(der).and_then(kind) {
         None => "it has no public key that can be read".to_string(),
-        Some(Kind::Rsa(RSA_MIN_BITS..=RSA_MAX_BITS)) => return None,
-        Some(Kind::Rsa(bits)) => format!("its key is of RSA with {bits} bits"),
-        Some(Kind::Named(_, true)) => return None,
-        Some(Kind::Named(name, false)) => format!("its key is of the kind {name}"),
-        Some(Kind::Unknown) => "its key is of a kind that is not known".to_string(),
+        Some(KeyKind::Rsa(RSA_MIN_BITS..=RSA_MAX_BITS)) => return None,
+        Some(KeyKind::Rsa(bits)) => format!("its key is of RSA with {bits} bits"),
+        Some(KeyKind::Named(_, true)) => return None,
+        Some(KeyKind::Named(name, false)) => format!("its key is of the kind {name}"),
+        Some(KeyKind::Unknown) => "its key is of a kind that is not known".to_string(),
     };
     Some(format!(
         "{kind}, with which this program cannot speak, whatever is trusted (it can with {KINDS})"
     ))
 }
 
-enum Kind {
+enum KeyKind {
     /// With so many bits.
     Rsa(usize),
     Named(&'static str, bool),
     Unknown,
 }
 
-fn kind(key: &[u8]) -> Option<Kind> {
+fn kind(key: &[u8]) -> Option<KeyKind> {
     let (algorithm, bits) = parts(key)?;
     let mut algorithm = Der(algorithm);
     let mut identifier = algorithm.expect_tag(OID)?;
@@ -76,14 +76,16 @@ fn kind(key: &[u8]) -> Option<Kind> {
         let modulus = modulus.strip_prefix(&[0]).unwrap_or(modulus);
         let unused = modulus.first().map_or(0, |byte| byte.leading_zeros());
         let unused = usize::try_from(unused).unwrap_or_default();
-        return Some(Kind::Rsa((modulus.len() * 8).saturating_sub(unused)));
+        return Some(KeyKind::Rsa((modulus.len() * 8).saturating_sub(unused)));
     }
     if identifier == EC {
         // A curve that is written out has no name.
         identifier = algorithm.expect_tag(OID).unwrap_or_default();
     }
     let named = NAMES.iter().find(|(known, ..)| *known == identifier);
-    Some(named.map_or(Kind::Unknown, |(_, name, can)| Kind::Named(name, *can)))
+    Some(named.map_or(KeyKind::Unknown, |(_, name, can)| {
+        KeyKind::Named(name, *can)
+    }))
 }
 
 /// The content of the algorithm, and the key itself.

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::broken;
-use super::exchange::{self, Exchange, Remedy, Stop};
-use super::session::Timing;
+use super::exchange::{self, Exchange, ExchangeStop, Remedy};
+use super::session::ExchangeLimits;
 use super::settings::{Endpoint, Proxy};
-use super::tls::Trusted;
+use super::tls::ClusterTls;
 use super::transport;
 use crate::text::printable;
 
@@ -21,7 +21,7 @@ const CAUSE_MAX_CHARS: usize = 300;
 
 /// What came of each step; `None` where an earlier one failed.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct ConnectionProbe {
     /// The addresses of the name; of the proxy, where there is one.
     pub addresses: Option<Result<Vec<SocketAddr>, String>>,
     /// How long the connection took.
@@ -49,13 +49,13 @@ pub enum Distrust {
 /// Looks at `endpoint`. Where `trusted` could not be made, that is why it is not trusted.
 pub fn look(
     endpoint: &Endpoint,
-    trusted: &Result<Trusted, String>,
+    trusted: &Result<ClusterTls, String>,
     proxy: Option<&Proxy>,
     time: Duration,
-) -> Look {
-    let mut look = Look::default();
+) -> ConnectionProbe {
+    let mut look = ConnectionProbe::default();
     let time = time.min(Duration::from_secs(CONNECT_MAX_S));
-    let exchange = Exchange::new(Timing::new(false, Instant::now() + time), time);
+    let exchange = Exchange::new(ExchangeLimits::new(false, Instant::now() + time), time);
     let (failure, after) = exchange::run(exchange, || {
         steps(endpoint, trusted, proxy, &mut look).err()
     });
@@ -71,7 +71,9 @@ pub fn look(
             .distrust
             .or(broken::remedy(&failure).map(Distrust::Certificate));
         let cause = match after.stop {
-            Some(Stop::OutOfTime) => format!("nothing came within {:.0} s", time.as_secs_f64()),
+            Some(ExchangeStop::OutOfTime) => {
+                format!("nothing came within {:.0} s", time.as_secs_f64())
+            }
             _ => printable(&broken::io_text(&failure), CAUSE_MAX_CHARS),
         };
         look.fail(cause);
@@ -81,9 +83,9 @@ pub fn look(
 
 fn steps(
     endpoint: &Endpoint,
-    trusted: &Result<Trusted, String>,
+    trusted: &Result<ClusterTls, String>,
     proxy: Option<&Proxy>,
-    look: &mut Look,
+    look: &mut ConnectionProbe,
 ) -> io::Result<()> {
     let (host, port) = transport::dialled(endpoint, proxy);
     let addresses = transport::addresses(host, port)?;
@@ -107,7 +109,7 @@ fn steps(
     Ok(())
 }
 
-impl Look {
+impl ConnectionProbe {
     /// The first step that has not been done is the one that failed.
     fn fail(&mut self, cause: String) {
         if self.addresses.is_none() {

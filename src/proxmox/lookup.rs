@@ -23,18 +23,18 @@ const STACK_BYTES: usize = 256 * 1024;
 /// milliseconds, before the old ones are tried again.
 const NEWER_MS: u64 = 500;
 
-type Ask = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
+type LookUpFn = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 
 /// The names that were asked for, and who is asked.
 pub struct LookUps {
-    ask: Box<Ask>,
-    names: Mutex<BTreeMap<String, Name>>,
+    ask: Box<LookUpFn>,
+    names: Mutex<BTreeMap<String, LookedUpName>>,
     told: Condvar,
 }
 
 /// What is known of a name.
 #[derive(Default)]
-struct Name {
+struct LookedUpName {
     /// The one that connected last comes first.
     addresses: Vec<IpAddr>,
     /// None of them connected when they were last tried.
@@ -127,7 +127,7 @@ impl LookUps {
         let names = self.lock();
         let known = names.get(host).map(|name| name.addresses.clone());
         let known = known.unwrap_or_default();
-        let is_of_use = |name: &Name| !name.failed && !name.addresses.is_empty();
+        let is_of_use = |name: &LookedUpName| !name.failed && !name.addresses.is_empty();
         if names.get(host).is_some_and(is_of_use) {
             return Ok(known);
         }
@@ -199,7 +199,7 @@ impl LookUps {
         loop {
             match names.get(host) {
                 Some(name) if name.running => {}
-                Some(Name {
+                Some(LookedUpName {
                     failure: Some(cause),
                     ..
                 }) => return Err(io::Error::other(cause.clone())),
@@ -215,7 +215,7 @@ impl LookUps {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Name>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, LookedUpName>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,4 +27,4 @@ pub mod task;
 pub mod tls;
 pub mod transport;
 
-pub use client::Standing;
+pub use client::ClientStatus;

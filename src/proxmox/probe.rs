@@ -6,41 +6,41 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 
 use super::answer;
-use super::failure::Failure;
-use super::look::{self, Look};
-use super::session::{Session, Timing};
+use super::failure::ExchangeFailure;
+use super::look::{self, ConnectionProbe};
+use super::session::{ExchangeLimits, Session};
 use super::settings::{Endpoint, Settings};
-use super::tls::{self, Trusted};
+use super::tls::{self, ClusterTls};
 use crate::api::loose::boolean;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::room::Kept;
+use crate::room::CacheCharge;
 
 /// The newest major version whose privileges are known here.
 const MAJOR_NEWEST: u32 = 9;
 
 /// What came of each step; `None` where it was not come to.
 pub struct Probe {
-    pub look: Look,
+    pub look: ConnectionProbe,
     /// Why the cluster cannot be asked, though it is trusted: the secret cannot be read.
     pub unasked: Option<String>,
-    pub date: Option<Date>,
+    pub date: Option<ServerClock>,
     /// The answer of `GET /version`, which no privilege guards: the token is accepted.
     pub version: Option<Result<Value, Error>>,
     /// How long that takes on a connection that stands.
     pub latency: Option<Duration>,
     /// The answers of `GET /cluster/status` and `GET /access/permissions`.
     pub status: Option<Result<Value, Error>>,
-    pub rights: Option<Result<Value, Error>>,
+    pub permissions: Option<Result<Value, Error>>,
     /// Whether the token has privileges of its own, less than its user's; where that can be read.
     pub separated: Option<bool>,
-    kept: Vec<Kept>,
+    kept: Vec<CacheCharge>,
 }
 
 /// What a server's clock said, as it said it, at some moment between two of ours: an answer may be
 /// late, and that of a token that is refused is so on purpose.
-pub struct Date {
+pub struct ServerClock {
     pub said: String,
     pub asked: SystemTime,
     pub answered: SystemTime,
@@ -68,7 +68,7 @@ pub fn probe<'a>(
     session: impl FnOnce() -> &'a Result<Session, String>,
 ) -> Probe {
     let end = Instant::now() + time;
-    let trusted = Trusted::new(&settings.trust, std::path::Path::new(tls::OWN_ROOT));
+    let trusted = ClusterTls::new(&settings.trust, std::path::Path::new(tls::OWN_ROOT));
     let mut probe = Probe {
         look: look::look(endpoint, &trusted, settings.proxy.as_ref(), time),
         unasked: None,
@@ -76,7 +76,7 @@ pub fn probe<'a>(
         version: None,
         latency: None,
         status: None,
-        rights: None,
+        permissions: None,
         separated: None,
         kept: Vec::new(),
     };
@@ -106,8 +106,8 @@ pub fn probe<'a>(
         probe.latency = again.is_ok().then(|| begun.elapsed());
         let status = asking.get(&["cluster", "status"], &mut probe.date);
         probe.status = Some(probe.keep(&asking, status));
-        let rights = asking.get(&["access", "permissions"], &mut probe.date);
-        probe.rights = Some(probe.keep(&asking, rights));
+        let permissions = asking.get(&["access", "permissions"], &mut probe.date);
+        probe.permissions = Some(probe.keep(&asking, permissions));
         probe.separated = asking.separated();
     }
     probe
@@ -139,30 +139,32 @@ impl Asking<'_> {
     fn get(
         &self,
         path: &[&str],
-        date: &mut Option<Date>,
+        date: &mut Option<ServerClock>,
     ) -> Result<(Request, Charged<Value>), Error> {
         let request = Request {
             verb: Verb::Get,
             path: path.iter().map(|part| (*part).to_string()).collect(),
             params: serde_json::Map::new(),
         };
-        let timing = Timing::new(false, self.end.min(Instant::now() + self.settings.timeout));
-        let send = |timing: Timing| {
+        let timing =
+            ExchangeLimits::new(false, self.end.min(Instant::now() + self.settings.timeout));
+        let send = |timing: ExchangeLimits| {
             let left = timing.end.saturating_duration_since(Instant::now());
             self.session.exchange(self.endpoint, &request, left, timing)
         };
         let mut asked = SystemTime::now();
         let outcome = match send(timing) {
-            Err(Failure::Stale) => {
+            Err(ExchangeFailure::Stale) => {
                 asked = SystemTime::now();
                 send(timing.on_fresh_connection())
             }
             outcome => outcome,
         };
-        let explained = |failure: Failure| failure.explain(self.settings, self.endpoint, &request);
+        let explained =
+            |failure: ExchangeFailure| failure.explain(self.settings, self.endpoint, &request);
         let answer = outcome.map_err(explained)?;
         if let Some(said) = &answer.date {
-            *date = Some(Date {
+            *date = Some(ServerClock {
                 said: said.clone(),
                 asked,
                 answered: SystemTime::now(),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::api::schema::{Schema, read};
 use crate::error::{Code, Error};
 use crate::log;
-use crate::proxmox::client::Client;
+use crate::proxmox::client::ClusterClient;
 use crate::proxmox::session::StaticFile;
-use crate::room::Kept;
+use crate::room::CacheCharge;
 
 /// Where a node serves it. It takes no token.
 pub const SCHEMA_PATH: &str = "/pve-docs/api-viewer/apidoc.js";
@@ -20,21 +20,21 @@ const SCHEMA_MAX_BYTES: usize = 3 * 1024 * 1024;
 /// Shared by all clusters.
 #[derive(Default)]
 pub struct Schemas {
-    known: Mutex<Known>,
+    known: Mutex<SchemaCache>,
 }
 
 #[derive(Default)]
-struct Known {
-    by_version: BTreeMap<String, Entry>,
+struct SchemaCache {
+    by_version: BTreeMap<String, CachedSchema>,
     uses: u64,
 }
 
-struct Entry {
+struct CachedSchema {
     /// `None`: that version's nodes serve none.
     schema: Option<Arc<Schema>>,
     modified: Option<String>,
     used: u64,
-    _kept: Kept,
+    _kept: CacheCharge,
 }
 
 impl Schemas {
@@ -47,7 +47,7 @@ impl Schemas {
     ///
     /// # Errors
     /// That the cluster was not reached, or does not accept the token.
-    pub fn of(&self, client: &Client) -> Result<Option<Arc<Schema>>, Error> {
+    pub fn of(&self, client: &ClusterClient) -> Result<Option<Arc<Schema>>, Error> {
         let version = client.version()?;
         if let Some(schema) = self.known(&version) {
             return Ok(schema);
@@ -57,7 +57,7 @@ impl Schemas {
 
     /// The description of the cluster's version where it is known already. Asks for nothing but the
     /// version, and only where a description is known.
-    pub fn at_hand(&self, client: &Client) -> Option<Arc<Schema>> {
+    pub fn at_hand(&self, client: &ClusterClient) -> Option<Arc<Schema>> {
         if self.lock().by_version.is_empty() {
             return None;
         }
@@ -70,7 +70,7 @@ impl Schemas {
     ///
     /// # Errors
     /// As [`Schemas::of`].
-    pub fn refreshed(&self, client: &Client) -> Result<Option<Arc<Schema>>, Error> {
+    pub fn refreshed(&self, client: &ClusterClient) -> Result<Option<Arc<Schema>>, Error> {
         let version = client.version_now()?;
         let modified = {
             let known = self.lock();
@@ -80,7 +80,7 @@ impl Schemas {
         self.fetch(client, &version, modified.as_deref())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, SchemaCache> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,7 +95,7 @@ impl Schemas {
 
     fn fetch(
         &self,
-        client: &Client,
+        client: &ClusterClient,
         version: &str,
         modified: Option<&str>,
     ) -> Result<Option<Arc<Schema>>, Error> {
@@ -132,7 +132,7 @@ impl Schemas {
         known.uses = known.uses.saturating_add(1);
         known.by_version.remove(version);
         let kept = loop {
-            if let Some(kept) = Kept::new(bytes)
+            if let Some(kept) = CacheCharge::new(bytes)
                 .ok()
                 .filter(|_| known.by_version.len() < VERSIONS_MAX)
             {
@@ -145,7 +145,7 @@ impl Schemas {
             };
             known.by_version.remove(&oldest);
         };
-        let entry = Entry {
+        let entry = CachedSchema {
             schema,
             modified,
             used: known.uses,

@@ -11,14 +11,14 @@ use ureq::http::{self, HeaderValue, Response, header};
 use ureq::{Agent, AsSendBody};
 
 use super::answer::{self, Answer};
-use super::buffers::{self, Body};
+use super::buffers::{self, HttpBody};
 use super::encode::{body_of, target_of};
-use super::exchange::{self, CONNECT_KEPT_MS, Exchange, Stop};
-use super::failure::{self, Failure};
-use super::gateway::Signs;
+use super::exchange::{self, CONNECT_KEPT_MS, Exchange, ExchangeStop};
+use super::failure::{self, ExchangeFailure};
+use super::gateway::AnswerHead;
 use super::secret::{Secret, SecretSource};
 use super::settings::{Endpoint, Settings};
-use super::tls::{self, Trusted};
+use super::tls::{self, ClusterTls};
 use super::transport::{self, ClusterConnector, Unresolved};
 use crate::api::request::{Request, Verb};
 use crate::room::{NoRoom, SHARE_MAX_BYTES};
@@ -37,7 +37,7 @@ const VERSION_MAX_CHARS: usize = 40;
 
 /// The limits of one exchange.
 #[derive(Clone, Copy)]
-pub struct Timing {
+pub struct ExchangeLimits {
     pub write: bool,
     pub end: Instant,
     /// When a write must have begun.
@@ -50,12 +50,12 @@ pub struct Timing {
     pub fresh: bool,
 }
 
-impl Timing {
-    pub fn new(write: bool, end: Instant) -> Timing {
+impl ExchangeLimits {
+    pub fn new(write: bool, end: Instant) -> ExchangeLimits {
         let begin_by = wait::deadline()
             .filter(|_| write)
             .and_then(|deadline| deadline.checked_sub(Duration::from_secs(WRITE_NEEDS_S)));
-        Timing {
+        ExchangeLimits {
             write,
             end,
             begin_by,
@@ -65,16 +65,16 @@ impl Timing {
         }
     }
 
-    pub fn patience(self, patience: Duration) -> Timing {
-        Timing { patience, ..self }
+    pub fn patience(self, patience: Duration) -> ExchangeLimits {
+        ExchangeLimits { patience, ..self }
     }
 
-    pub fn answer_by(self, answer_by: Option<Instant>) -> Timing {
-        Timing { answer_by, ..self }
+    pub fn answer_by(self, answer_by: Option<Instant>) -> ExchangeLimits {
+        ExchangeLimits { answer_by, ..self }
     }
 
-    pub fn on_fresh_connection(self) -> Timing {
-        Timing {
+    pub fn on_fresh_connection(self) -> ExchangeLimits {
+        ExchangeLimits {
             fresh: true,
             ..self
         }
@@ -119,7 +119,7 @@ impl Session {
                 "{cluster}: what TOKEN_SECRET_COMMAND printed {doubt}"
             ));
         }
-        let trusted = Trusted::new(&settings.trust, Path::new(tls::OWN_ROOT))?;
+        let trusted = ClusterTls::new(&settings.trust, Path::new(tls::OWN_ROOT))?;
         let connector = ClusterConnector {
             trusted,
             proxy: settings.proxy.clone(),
@@ -205,8 +205,8 @@ impl Session {
         endpoint: &Endpoint,
         request: &Request,
         connect: Duration,
-        timing: Timing,
-    ) -> Result<Answer, Failure> {
+        timing: ExchangeLimits,
+    ) -> Result<Answer, ExchangeFailure> {
         let started = Instant::now();
         let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
@@ -236,13 +236,13 @@ impl Session {
             )
         });
         let Some(after) = after else {
-            return Err(Failure::NotAnAnswer("the exchange was lost".into()));
+            return Err(ExchangeFailure::NotAnAnswer("the exchange was lost".into()));
         };
         match outcome {
             Ok((mut answer, signs)) => {
                 answer.reason = after.reason();
                 match signs.stranger(&answer.reason, &answer.body) {
-                    Some(cause) => Err(Failure::Gateway(cause)),
+                    Some(cause) => Err(ExchangeFailure::Gateway(cause)),
                     None => Ok(answer),
                 }
             }
@@ -253,7 +253,7 @@ impl Session {
     fn run(
         &self,
         request: http::Request<impl AsSendBody>,
-        timing: Timing,
+        timing: ExchangeLimits,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
         if timing.fresh {
             let no_idle = self.agent.configure_request(request);
@@ -273,11 +273,11 @@ impl Session {
         path: &str,
         since: Option<&str>,
         connect: Duration,
-        timing: Timing,
+        timing: ExchangeLimits,
         read: &mut dyn FnMut(&mut dyn Read) -> Result<(), String>,
-    ) -> Result<StaticFile, Failure> {
+    ) -> Result<StaticFile, ExchangeFailure> {
         let mut refusal = None;
-        let mut signs = Signs::default();
+        let mut signs = AnswerHead::default();
         let exchange = Exchange::new(timing, connect);
         let (outcome, after) = exchange::run(exchange, || {
             let mut builder = http::Request::builder().uri(format!("https://{endpoint}{path}"));
@@ -286,7 +286,7 @@ impl Session {
             }
             let response = self.run(builder.body(())?, timing)?;
             let status = response.status().as_u16();
-            signs = Signs::of(status, response.headers());
+            signs = AnswerHead::of(status, response.headers());
             match status {
                 304 => return Ok(StaticFile::NotModified),
                 200 => {}
@@ -304,15 +304,17 @@ impl Session {
             Ok(StaticFile::Read(modified))
         });
         let Some(after) = after else {
-            return Err(Failure::NotAnAnswer("the exchange was lost".into()));
+            return Err(ExchangeFailure::NotAnAnswer("the exchange was lost".into()));
         };
         match (outcome, refusal) {
             (Err(error), _) => Err(failure::of(&error, &after, connect, timing)),
-            (Ok(_), Some(_)) if after.stop == Some(Stop::Cancelled) => Err(Failure::Cancelled),
-            (Ok(_), Some(cause)) => Err(Failure::NotAnAnswer(cause)),
+            (Ok(_), Some(_)) if after.stop == Some(ExchangeStop::Cancelled) => {
+                Err(ExchangeFailure::Cancelled)
+            }
+            (Ok(_), Some(cause)) => Err(ExchangeFailure::NotAnAnswer(cause)),
             // Whoever reads the file tells whether it is one; here it is whether anybody has it.
             (Ok(file), None) => match signs.stranger(&after.reason(), &[]) {
-                Some(cause) if signs.is_unreached() => Err(Failure::Gateway(cause)),
+                Some(cause) if signs.is_unreached() => Err(ExchangeFailure::Gateway(cause)),
                 _ => Ok(file),
             },
         }
@@ -322,16 +324,16 @@ impl Session {
 fn read_answer(
     response: Response<ureq::Body>,
     end: Instant,
-) -> Result<(Answer, Signs), ureq::Error> {
+) -> Result<(Answer, AnswerHead), ureq::Error> {
     let status = response.status().as_u16();
-    let signs = Signs::of(status, response.headers());
+    let signs = AnswerHead::of(status, response.headers());
     let date = response.headers().get(header::DATE);
     let date = date.and_then(|date| date.to_str().ok()).map(str::to_string);
     let body = response.into_body();
     let length = body.content_length();
     let body = match body_of_answer(body, length, end) {
         // A refusal is one by its status line alone.
-        Err(_) if status >= 400 => Body::default(),
+        Err(_) if status >= 400 => HttpBody::default(),
         body => body?,
     };
     let answer = Answer {
@@ -343,10 +345,10 @@ fn read_answer(
     Ok((answer, signs))
 }
 
-fn body_of_answer(body: ureq::Body, length: Option<u64>, end: Instant) -> io::Result<Body> {
+fn body_of_answer(body: ureq::Body, length: Option<u64>, end: Instant) -> io::Result<HttpBody> {
     let read = match length {
         Some(length) if length > SHARE_MAX_BYTES as u64 => Err(io::Error::other(NoRoom::TooLarge)),
-        length => Body::read(body.into_reader(), length, Some(end)),
+        length => HttpBody::read(body.into_reader(), length, Some(end)),
     };
     read.inspect_err(|cause| {
         let inner = cause.get_ref();

@@ -10,7 +10,7 @@ use crate::api::request::{Reply, Request, Verb};
 use crate::api::upid::{self, Upid};
 use crate::error::{Code, Error};
 use crate::text::printable;
-use crate::wait::{self, Step, Wake};
+use crate::wait::{self, ProgressUpdate, Wake};
 
 /// Between two looks at a task: at first, and at most. In milliseconds.
 const POLL_FIRST_MS: u64 = 300;
@@ -34,7 +34,7 @@ const NO_SUCH_NODE: &str = "hostname lookup '";
 pub struct TaskState {
     /// `cluster!UPID`.
     pub task: String,
-    pub state: State,
+    pub state: TaskStage,
     /// Proxmox's word for its end: `OK`, `WARNINGS: 2`, or what went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<String>,
@@ -48,7 +48,7 @@ pub struct TaskState {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum TaskStage {
     Running,
     Ok,
     Warnings,
@@ -57,7 +57,7 @@ pub enum State {
 
 /// Who says that there is such a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum TaskSource {
     /// The cluster, which has just begun it, or shown it: as long as no look says otherwise, it runs.
     Cluster,
     /// The caller: nothing is known before a look has seen it.
@@ -76,20 +76,20 @@ pub fn follow(
     send: &dyn Fn(&Request) -> Result<Reply, Error>,
     cluster: &str,
     upid: &Upid,
-    source: Source,
+    source: TaskSource,
     time: Duration,
 ) -> Result<TaskState, Error> {
     let time = time.min(Duration::from_secs(WAIT_MAX_S));
     let time = wait::remaining().map_or(time, |left| left.min(time));
     let end = Instant::now() + time;
     let mut pause = Duration::from_millis(POLL_FIRST_MS);
-    let mut is_known = source == Source::Cluster;
+    let mut is_known = source == TaskSource::Cluster;
     loop {
         let looked = wait::within(Duration::from_secs(LOOK_MAX_S), || {
             look(send, cluster, upid)
         });
         let state = match looked {
-            Ok(state) if state.state != State::Running => return Ok(state),
+            Ok(state) if state.state != TaskStage::Running => return Ok(state),
             Ok(state) => {
                 is_known = true;
                 Ok(state)
@@ -142,7 +142,7 @@ fn tell(
             LOG_LINE_MAX_CHARS,
         )
     };
-    wait::tell(&Step {
+    wait::tell(&ProgressUpdate {
         percent: lines.iter().rev().find_map(|line| percent(line)),
         message: lines.last().cloned().unwrap_or_else(silent),
     });
@@ -193,7 +193,7 @@ pub fn look(
 fn running(cluster: &str, upid: &Upid, unseen: Option<String>) -> TaskState {
     TaskState {
         task: upid.of(cluster),
-        state: State::Running,
+        state: TaskStage::Running,
         exit: None,
         log_tail: Vec::new(),
         unseen,
@@ -207,13 +207,13 @@ fn ended(
     exit: &str,
 ) -> TaskState {
     let state = match exit {
-        "OK" => State::Ok,
-        warned if warned.starts_with("WARNINGS: ") => State::Warnings,
-        _ => State::Failed,
+        "OK" => TaskStage::Ok,
+        warned if warned.starts_with("WARNINGS: ") => TaskStage::Warnings,
+        _ => TaskStage::Failed,
     };
     // What is known of the end must not be lost because its log cannot be read.
     let log_tail = match state {
-        State::Failed | State::Warnings => {
+        TaskStage::Failed | TaskStage::Warnings => {
             log_tail(send, cluster, upid, LOG_TAIL_LINES).unwrap_or_default()
         }
         _ => Vec::new(),
@@ -270,7 +270,7 @@ impl TaskState {
     /// # Errors
     /// [`Code::Task`].
     pub fn succeeded(self) -> Result<TaskState, Error> {
-        if self.state != State::Failed {
+        if self.state != TaskStage::Failed {
             return Ok(self);
         }
         let exit = self.exit.unwrap_or_default();

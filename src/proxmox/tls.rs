@@ -41,21 +41,21 @@ const BUNDLES: [&str; 6] = [
 ];
 
 /// What a cluster's connections are made with.
-pub struct Trusted {
+pub struct ClusterTls {
     config: Arc<ClientConfig>,
     /// For an endpoint that is this very machine: it may trust its own cluster's root too. No
     /// other endpoint may, since every cluster has a root of its own.
     here: Arc<ClientConfig>,
 }
 
-impl Trusted {
+impl ClusterTls {
     /// Reads what `trust` names. `own_root` is [`OWN_ROOT`], which need not exist.
     ///
     /// # Errors
     /// A sentence that says which file cannot be used.
-    pub fn new(trust: &Trust, own_root: &Path) -> Result<Trusted, String> {
+    pub fn new(trust: &Trust, own_root: &Path) -> Result<ClusterTls, String> {
         let provider = Arc::new(provider());
-        let both = |config: Arc<ClientConfig>| Trusted {
+        let both = |config: Arc<ClientConfig>| ClusterTls {
             here: Arc::clone(&config),
             config,
         };
@@ -213,7 +213,7 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = match &self.check {
+        let verified = match &self.check {
             Check::Nothing => return Ok(ServerCertVerified::assertion()),
             Check::Pins(pins) => {
                 if pins.contains(&sha256(end_entity)) {
@@ -228,7 +228,7 @@ impl ServerCertVerifier for Verifier {
                 .map_err(|e| reason(&e, end_entity, server_name)),
         };
         // What would fail whatever is trusted is said first.
-        match (key::unusable(end_entity), verdict) {
+        match (key::unusable(end_entity), verified) {
             (Some(why), _) => Err(refused(end_entity, why, Remedy::OtherKey)),
             (None, Err(why)) => Err(refused(end_entity, why, Remedy::Pin)),
             (None, Ok(())) => Ok(ServerCertVerified::assertion()),

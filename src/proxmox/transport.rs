@@ -14,12 +14,12 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use super::buffers::Kept;
+use super::buffers::ConnectionBuffers;
 use super::dial;
 use super::exchange;
 use super::lookup;
 use super::settings::{Endpoint, Proxy};
-use super::tls::Trusted;
+use super::tls::ClusterTls;
 
 /// Proxmox ends a connection after 100 requests; we leave it before, since a write that meets the
 /// end would be one of which nobody knows whether it took effect.
@@ -30,7 +30,7 @@ pub const IDLE_MAX_S: u64 = 4;
 
 /// Makes connections to the nodes of one cluster.
 pub struct ClusterConnector {
-    pub trusted: Trusted,
+    pub trusted: ClusterTls,
     pub proxy: Option<Proxy>,
 }
 
@@ -54,7 +54,7 @@ impl Connector<()> for ClusterConnector {
         Ok(Some(TlsTransport {
             stream,
             tls,
-            buffers: Kept::default(),
+            buffers: ConnectionBuffers::default(),
             requests: 1,
             must_close: false,
         }))
@@ -62,7 +62,7 @@ impl Connector<()> for ClusterConnector {
 }
 
 impl ClusterConnector {
-    fn connection(&self, target: &Endpoint) -> io::Result<(Sliced, ClientConnection)> {
+    fn connection(&self, target: &Endpoint) -> io::Result<(SlicedStream, ClientConnection)> {
         let proxied = self.proxy.is_some();
         let (host, port) = dialled(target, self.proxy.as_ref());
         let addresses = addresses(host, port)?;
@@ -118,8 +118,12 @@ impl Resolver for Unresolved {
 ///
 /// # Errors
 /// None takes one, or the proxy refuses.
-pub fn reach(addresses: &[SocketAddr], target: &Endpoint, proxied: bool) -> io::Result<Sliced> {
-    let mut stream = Sliced(dial::dial(addresses)?);
+pub fn reach(
+    addresses: &[SocketAddr],
+    target: &Endpoint,
+    proxied: bool,
+) -> io::Result<SlicedStream> {
+    let mut stream = SlicedStream(dial::dial(addresses)?);
     exchange::accepted();
     stream.prepare()?;
     if proxied {
@@ -133,9 +137,9 @@ pub fn reach(addresses: &[SocketAddr], target: &Endpoint, proxied: bool) -> io::
 /// # Errors
 /// No TLS is spoken there, or the certificate is not trusted.
 pub fn shake_hands(
-    stream: &mut Sliced,
+    stream: &mut SlicedStream,
     target: &Endpoint,
-    trusted: &Trusted,
+    trusted: &ClusterTls,
     proxied: bool,
 ) -> io::Result<ClientConnection> {
     // An address that reaches itself is this very machine; behind a proxy nobody can tell.
@@ -154,7 +158,7 @@ pub fn shake_hands(
     Ok(tls)
 }
 
-fn flush_tls(tls: &mut ClientConnection, stream: &mut Sliced) -> io::Result<()> {
+fn flush_tls(tls: &mut ClientConnection, stream: &mut SlicedStream) -> io::Result<()> {
     while tls.wants_write() {
         if tls.write_tls(stream)? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
@@ -173,9 +177,9 @@ fn endpoint_of(details: &ConnectionDetails) -> io::Result<Endpoint> {
 
 /// A socket whose reads and writes wait in slices and listen in between. It fails with the reason
 /// that [`exchange::tick`] gives.
-pub struct Sliced(pub TcpStream);
+pub struct SlicedStream(pub TcpStream);
 
-impl Sliced {
+impl SlicedStream {
     fn prepare(&self) -> io::Result<()> {
         self.0.set_nodelay(true)?;
         self.0.set_read_timeout(Some(exchange::slice()))?;
@@ -204,13 +208,13 @@ fn waits(e: &io::Error) -> bool {
     )
 }
 
-impl Read for Sliced {
+impl Read for SlicedStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.sliced(|stream| stream.read(buffer))
     }
 }
 
-impl Write for Sliced {
+impl Write for SlicedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.sliced(|stream| stream.write(bytes))?;
         exchange::sent(count);
@@ -224,9 +228,9 @@ impl Write for Sliced {
 
 /// One TLS connection, as ureq reads and writes it.
 pub struct TlsTransport {
-    stream: Sliced,
+    stream: SlicedStream,
     tls: ClientConnection,
-    buffers: Kept,
+    buffers: ConnectionBuffers,
     requests: u32,
     must_close: bool,
 }

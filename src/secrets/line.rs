@@ -44,7 +44,7 @@ const OF_FORMS: [char; 3] = ['=', '-', '%'];
 
 /// What the lines before leave open.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(super) struct LineState {
     /// A private key has begun.
     in_key: bool,
     /// A value, or a list of passwords, goes on in lines that are indented more than this.
@@ -60,7 +60,7 @@ struct Block {
     is_list: bool,
 }
 
-impl Lines {
+impl LineState {
     /// `text`, which goes on where the one before ended. Line ends that were made visible before
     /// (`\n`) are line ends.
     pub(super) fn masked<'t>(&mut self, text: &'t str) -> Cow<'t, str> {

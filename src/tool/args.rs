@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::Tool;
-use super::given::Given;
-use super::param::{Kind, Param, Unit, Word};
+use super::given::GivenArgs;
+use super::param::{Param, ParamKind, SizeUnit, Word};
 use super::taken;
 use crate::error::Error;
 use crate::gate::confirm::canonical;
@@ -30,7 +30,7 @@ pub struct Args {
 
 /// What every tool may be given beside its own arguments.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Injected {
+pub struct InjectedArgs {
     pub cluster: Option<String>,
     pub confirm: Option<String>,
     /// Seconds to wait for the end of a task.
@@ -41,10 +41,10 @@ pub struct Injected {
 ///
 /// # Errors
 /// All that is wrong with them, in one `BadArguments`.
-pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injected), Error> {
+pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, InjectedArgs), Error> {
     let mut problems = Vec::new();
     let mut map = Map::new();
-    let given = Given::new(tool, arguments, &mut problems);
+    let given = GivenArgs::new(tool, arguments, &mut problems);
     let injected = injected(tool, &given, &mut problems);
     for param in tool.params {
         match given.get(param.name).map(|value| checked(param, value)) {
@@ -65,7 +65,7 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
     }
 }
 
-fn injected(tool: &Tool, given: &Given, problems: &mut Vec<String>) -> Injected {
+fn injected(tool: &Tool, given: &GivenArgs, problems: &mut Vec<String>) -> InjectedArgs {
     let mut text = |name: &str| match given.get(name) {
         None => None,
         Some(value) if taken::is_nothing(value) => None,
@@ -84,7 +84,7 @@ fn injected(tool: &Tool, given: &Given, problems: &mut Vec<String>) -> Injected 
             Err(problem) => problems.push(format!("`wait` {problem}")),
         }
     }
-    Injected {
+    InjectedArgs {
         cluster,
         confirm,
         wait_s,
@@ -101,22 +101,24 @@ fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
         return nothing();
     }
     let value = match param.kind {
-        Kind::Guest => guest(value),
-        Kind::Text(max) => text(value, max),
-        Kind::Word(word) => check_word(word, value),
+        ParamKind::Guest => guest(value),
+        ParamKind::Text(max) => text(value, max),
+        ParamKind::Word(word) => check_word(word, value),
         // Where none is too few, 0 is how some say "none given".
-        Kind::Int(1.., _) if !param.required && taken::whole(value) == Some(0) => return Ok(None),
-        Kind::Int(least, most) => whole(value, least, most).map(Value::from),
-        Kind::Size(_, 1.., _) if !param.required && taken::whole(value) == Some(0) => {
+        ParamKind::Int(1.., _) if !param.required && taken::whole(value) == Some(0) => {
             return Ok(None);
         }
-        Kind::Size(unit, least, most) => size(value, unit, least, most),
-        Kind::Moment => moment(value),
-        Kind::Bool => yes_or_no(value),
-        Kind::OneOf(words) => one_of(words, value),
-        Kind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
-        Kind::Texts(max) => list(value, max, |one| text(one, VALUE_MAX_CHARS)),
-        Kind::Settings => settings(value),
+        ParamKind::Int(least, most) => whole(value, least, most).map(Value::from),
+        ParamKind::Size(_, 1.., _) if !param.required && taken::whole(value) == Some(0) => {
+            return Ok(None);
+        }
+        ParamKind::Size(unit, least, most) => size(value, unit, least, most),
+        ParamKind::Moment => moment(value),
+        ParamKind::Bool => yes_or_no(value),
+        ParamKind::OneOf(words) => one_of(words, value),
+        ParamKind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
+        ParamKind::Texts(max) => list(value, max, |one| text(one, VALUE_MAX_CHARS)),
+        ParamKind::Settings => settings(value),
     }?;
     // As a JSON text, which is seen only now.
     if taken::is_nothing(&value) {
@@ -236,7 +238,7 @@ fn whole(value: &Value, least: i64, most: i64) -> Result<i64, String> {
     }
 }
 
-fn size(value: &Value, unit: Unit, least: i64, most: i64) -> Result<Value, String> {
+fn size(value: &Value, unit: SizeUnit, least: i64, most: i64) -> Result<Value, String> {
     match taken::size(value, unit) {
         Some(number) if (least..=most).contains(&number) => Ok(number.into()),
         _ => Err(format!(

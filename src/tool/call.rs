@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::args::{self, Args, Injected};
+use super::args::{self, Args, InjectedArgs};
 use super::offer::{self, Offered};
 use super::placed::{Placed, clusters, place};
-use super::{Body, Run, Steps, Subject, Tool, Toolset};
+use super::{HandlerResult, RunFn, Steps, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::sending::Sends;
 use crate::api::upid::Upid;
@@ -13,10 +13,10 @@ use crate::config::watch::Watch;
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::registry::Decision;
+use crate::gate::call_audit::{CallAudit, CallEnd};
 use crate::gate::confirm::{Plan, Question};
 use crate::gate::reach::{FleetReach, Reach};
-use crate::gate::trail::{End, Trail};
-use crate::gate::{Caller, Entry, Gate, Origin, Verdict};
+use crate::gate::{Admission, CallOrigin, Caller, Entry, Gate};
 use crate::room;
 use crate::shown;
 
@@ -24,7 +24,7 @@ use crate::shown;
 pub const ALL: &str = "all";
 
 /// What calls share: the clusters, what the gate remembers, and which tools there are.
-pub struct Desk {
+pub struct AppState {
     pub fleet: Fleet,
     pub gate: Gate,
     pub(super) toolsets: &'static [Toolset],
@@ -37,9 +37,9 @@ pub struct Desk {
     pub(super) notice: Option<Value>,
 }
 
-impl Desk {
-    pub fn new(fleet: Fleet, toolsets: &'static [Toolset], from: Origin) -> Desk {
-        Desk {
+impl AppState {
+    pub fn new(fleet: Fleet, toolsets: &'static [Toolset], from: CallOrigin) -> AppState {
+        AppState {
             gate: Gate::new(&fleet.config.safety, from),
             toolsets,
             withheld: Vec::new(),
@@ -65,7 +65,7 @@ impl Desk {
 
 /// What a call came to.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum CallOutcome {
     Answer(Map<String, Value>),
     /// The plan is shown, and a code that confirms it; the same call, with the code, acts.
     Planned(Map<String, Value>),
@@ -78,26 +78,26 @@ pub enum Outcome {
 /// # Errors
 /// Why it failed, by what the caller can do next.
 pub fn call(
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
     caller: Caller,
-) -> Result<Outcome, Error> {
-    desk.look_at_file();
-    let trail = desk.gate.trail(tool.name, arguments, &caller);
-    let (mut outcome, _) = room::work(|| run(desk, tool, arguments, caller, &trail));
+) -> Result<CallOutcome, Error> {
+    app.look_at_file();
+    let call_audit = app.gate.call_audit(tool.name, arguments, &caller);
+    let (mut outcome, _) = room::work(|| run(app, tool, arguments, caller, &call_audit));
     // What leaves from here, to the client or into the audit file, is fit to be shown.
-    if let Ok(Outcome::Answer(answer) | Outcome::Planned(answer)) = &mut outcome {
-        if let Some(notice) = desk.notice.take() {
+    if let Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) = &mut outcome {
+        if let Some(notice) = app.notice.take() {
             answer.insert("configuration".into(), notice);
         }
         shown::answer(arguments, answer);
     }
     let outcome = outcome.map_err(|error| shown::error(arguments, error));
-    trail.end(&match &outcome {
-        Ok(Outcome::Answer(answer)) => End::Answer(answer),
-        Ok(Outcome::Planned(_) | Outcome::Question(_)) => End::Asked,
-        Err(error) => End::Error(error),
+    call_audit.end(&match &outcome {
+        Ok(CallOutcome::Answer(answer)) => CallEnd::Answer(answer),
+        Ok(CallOutcome::Planned(_) | CallOutcome::Question(_)) => CallEnd::Asked,
+        Err(error) => CallEnd::Error(error),
     });
     outcome
 }
@@ -106,23 +106,23 @@ pub fn call(
 pub(super) struct Call<'c> {
     pub(super) tool: &'static Tool,
     pub(super) args: Args,
-    pub(super) injected: Injected,
+    pub(super) injected: InjectedArgs,
     /// What its action sends, and what that weighs.
     sends: Sends,
     pub(super) mark: Mark,
     caller: Caller<'c>,
-    trail: &'c Trail<'c>,
+    call_audit: &'c CallAudit<'c>,
 }
 
 fn run(
-    desk: &Desk,
+    app: &AppState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
     caller: Caller,
-    trail: &Trail,
-) -> Result<Outcome, Error> {
-    let config = &desk.fleet.config;
-    offer::check(config, desk.toolsets, &desk.withheld, tool, arguments)?;
+    call_audit: &CallAudit,
+) -> Result<CallOutcome, Error> {
+    let config = &app.fleet.config;
+    offer::check(config, app.toolsets, &app.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
     let action = tool.action(&args).ok_or_else(|| {
         let name = tool.name;
@@ -135,32 +135,34 @@ fn run(
         sends: action.sends,
         mark: action.mark(),
         caller,
-        trail,
+        call_audit,
     };
     offer::allowed(config, tool, call.mark.effect)?;
     match tool.run {
-        Run::Fleet(run) => on_fleet(desk, &call, run).map(Outcome::Answer),
-        Run::Steps(run) => on_one(desk, &call, run),
+        RunFn::Fleet(run) => on_fleet(app, &call, run).map(CallOutcome::Answer),
+        RunFn::Steps(run) => on_one(app, &call, run),
     }
 }
 
 /// A read of several clusters.
-fn on_fleet(desk: &Desk, call: &Call, run: fn(&FleetReach, &Args) -> Body) -> Body {
-    let (clusters, decision) = clusters(&desk.fleet, call)?;
+fn on_fleet(
+    app: &AppState,
+    call: &Call,
+    run: fn(&FleetReach, &Args) -> HandlerResult,
+) -> HandlerResult {
+    let (clusters, decision) = clusters(&app.fleet, call)?;
     let given = call.injected.cluster.as_deref();
     let one = given.is_some_and(|name| name != ALL);
     match (&decision, given) {
-        (Some(decision), _) => note(call.trail, &desk.fleet, decision),
-        (None, Some(cluster)) => call.trail.located(cluster, "cluster argument"),
-        (None, None) => call.trail.located(ALL, ""),
+        (Some(decision), _) => note(call.call_audit, &app.fleet, decision),
+        (None, Some(cluster)) => call.call_audit.located(cluster, "cluster argument"),
+        (None, None) => call.call_audit.located(ALL, ""),
     }
     let one = one || decision.is_some();
-    let reach = desk
-        .gate
-        .enter_fleet(&desk.fleet, clusters, one, call.sends);
+    let reach = app.gate.enter_fleet(&app.fleet, clusters, one, call.sends);
     let body = run(&reach, &call.args)?;
     let mut answer = match decision {
-        Some(decision) => decided(&desk.fleet, &decision),
+        Some(decision) => decided(&app.fleet, &decision),
         None => Map::from_iter([
             ("clusters_asked".to_string(), reach.asked().into()),
             ("errors".to_string(), reach.errors().into()),
@@ -172,20 +174,20 @@ fn on_fleet(desk: &Desk, call: &Call, run: fn(&FleetReach, &Args) -> Body) -> Bo
 
 /// A call on one cluster. A guest may move between two requests, or turn out to be called otherwise:
 /// then a read is placed once more, and made of the one that is meant now.
-fn on_one(desk: &Desk, call: &Call, run: Steps) -> Result<Outcome, Error> {
-    let placed = place(&desk.fleet, call)?;
-    let error = match at(desk, call, &placed, run) {
+fn on_one(app: &AppState, call: &Call, run: Steps) -> Result<CallOutcome, Error> {
+    let placed = place(&app.fleet, call)?;
+    let error = match at(app, call, &placed, run) {
         Err(error) => error,
         outcome => return outcome,
     };
     let is_read = call.mark.effect == Effect::Read;
     if is_read && error.is_of_no_guest() {
-        let again = place(&desk.fleet, call)?;
+        let again = place(&app.fleet, call)?;
         let node = |placed: &Placed| placed.guest.as_ref().map(|guest| guest.node.clone());
         if node(&again) == node(&placed) {
             return Err(error);
         }
-        return at(desk, call, &again, run);
+        return at(app, call, &again, run);
     }
     // It may be a node of another cluster than the one that was named.
     if call.tool.subject == Subject::Node
@@ -193,31 +195,31 @@ fn on_one(desk: &Desk, call: &Call, run: Steps) -> Result<Outcome, Error> {
         && error.accepted.is_empty()
     {
         let node = call.args.need("node")?;
-        desk.fleet.check_node(&placed.decision, node)?;
+        app.fleet.check_node(&placed.decision, node)?;
         return Err(error);
     }
     // Its list had an old name: whoever bears it now is meant.
     let is_otherwise = |guest| {
         let cluster = placed.decision.cluster;
-        desk.fleet.is_called_otherwise(cluster, guest)
+        app.fleet.is_called_otherwise(cluster, guest)
     };
     if is_read && placed.guest.as_ref().is_some_and(is_otherwise) {
-        return at(desk, call, &place(&desk.fleet, call)?, run);
+        return at(app, call, &place(&app.fleet, call)?, run);
     }
     Err(error)
 }
 
 /// A call where it was placed: entered through the gate, planned, asked about, or run.
-fn at(desk: &Desk, call: &Call, placed: &Placed, run: Steps) -> Result<Outcome, Error> {
+fn at(app: &AppState, call: &Call, placed: &Placed, run: Steps) -> Result<CallOutcome, Error> {
     let (tool, args, mark) = (call.tool, &call.args, call.mark);
-    note(call.trail, &desk.fleet, &placed.decision);
+    note(call.call_audit, &app.fleet, &placed.decision);
     let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
         let entry = Entry {
             tool: tool.name,
             mark,
             arguments: args.canonical(),
             caller: call.caller,
-            trail: call.trail,
+            call_audit: call.call_audit,
             code: call.injected.confirm.as_deref(),
             cluster: placed.decision.cluster,
             guest: placed.guest.clone(),
@@ -226,35 +228,35 @@ fn at(desk: &Desk, call: &Call, placed: &Placed, run: Steps) -> Result<Outcome, 
             sends: call.sends,
             wait_s: call.injected.wait_s,
         };
-        desk.gate.enter(&desk.fleet, entry, plan)
+        app.gate.enter(&app.fleet, entry, plan)
     };
-    let mut verdict = enter(mark, &|reach: &Reach| match tool.plan {
+    let mut admission = enter(mark, &|reach: &Reach| match tool.plan {
         Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::internal(format!("`{}` has no plan", tool.name))),
     })?;
-    let mut answer = decided(&desk.fleet, &placed.decision);
+    let mut answer = decided(&app.fleet, &placed.decision);
     if let Some(note) = &placed.note {
         answer.insert("new_name".into(), note.as_str().into());
     }
     let mut again = true;
     loop {
-        match verdict {
-            Verdict::Planned(planned) => {
+        match admission {
+            Admission::Planned(planned) => {
                 answer.extend(planned);
-                return Ok(Outcome::Planned(answer));
+                return Ok(CallOutcome::Planned(answer));
             }
-            Verdict::Ask(mut question) => {
+            Admission::Ask(mut question) => {
                 answer.append(&mut question.shown);
                 question.shown = answer;
-                return Ok(Outcome::Question(question));
+                return Ok(CallOutcome::Question(question));
             }
-            Verdict::Go(reach, confirmed) => {
+            Admission::Go(reach, confirmed) => {
                 let body = run(&reach, args);
                 // Its first write touches another guest's volume: the call enters once more, as heavy
                 // as it is.
                 if let Some(heavier) = reach.heavier().filter(|_| again) {
                     again = false;
-                    verdict = enter(mark.or(heavier.mark), &|reach: &Reach| {
+                    admission = enter(mark.or(heavier.mark), &|reach: &Reach| {
                         heavier.plan(reach).map(Plan::to_show)
                     })?;
                     continue;
@@ -265,14 +267,14 @@ fn at(desk: &Desk, call: &Call, placed: &Placed, run: Steps) -> Result<Outcome, 
                 answer.extend(body.map_err(|error| reach.in_full(error))?);
                 let notes = reach.notes().into_iter();
                 answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
-                return Ok(Outcome::Answer(answer));
+                return Ok(CallOutcome::Answer(answer));
             }
         }
     }
 }
 
-fn note(trail: &Trail, fleet: &Fleet, decision: &Decision) {
-    trail.located(fleet.cluster_name(decision.cluster), &decision.chosen_by);
+fn note(call_audit: &CallAudit, fleet: &Fleet, decision: &Decision) {
+    call_audit.located(fleet.cluster_name(decision.cluster), &decision.chosen_by);
 }
 
 /// The answer's first keys: which cluster, and why.

@@ -26,18 +26,18 @@ const OF_HOSTS: &[(&str, &str)] = &[
 ];
 
 /// What a call was given for the parameters of its tool.
-pub(super) struct Given<'g> {
+pub(super) struct GivenArgs<'g> {
     found: Vec<(&'static str, &'g Value)>,
 }
 
-impl<'g> Given<'g> {
+impl<'g> GivenArgs<'g> {
     /// Finds the parameter of each argument. What is wrong goes to `problems`: names that the tool
     /// does not know, and one parameter given in two spellings.
     pub(super) fn new(
         tool: &Tool,
         arguments: &'g Map<String, Value>,
         problems: &mut Vec<String>,
-    ) -> Given<'g> {
+    ) -> GivenArgs<'g> {
         let known = names(tool);
         let mut found: Vec<(&'static str, &'g Value)> = Vec::new();
         for (key, value) in arguments {
@@ -56,7 +56,7 @@ impl<'g> Given<'g> {
             }
             found.push((name, value));
         }
-        Given { found }
+        GivenArgs { found }
     }
 
     /// What was given for a parameter; nothing where it was left out or is null.

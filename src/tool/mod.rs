@@ -3,8 +3,8 @@
 
 pub mod args;
 pub mod call;
+pub mod first_rows;
 mod given;
-pub mod leading;
 pub mod offer;
 pub mod order;
 pub mod param;
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
 use args::Args;
-use param::{Kind, Param};
+use param::{Param, ParamKind};
 
 /// A tool as its family declares it.
 pub struct Tool {
@@ -44,7 +44,7 @@ pub struct Tool {
     pub task: bool,
     /// What a tool that asks shows first.
     pub plan: Option<PlanFn>,
-    pub run: Run,
+    pub run: RunFn,
 }
 
 /// A named set of tools that is switched on and off together.
@@ -114,16 +114,16 @@ pub enum Subject {
 }
 
 /// What a handler gives: the answer's keys behind the decision.
-pub type Body = Result<Map<String, Value>, Error>;
+pub type HandlerResult = Result<Map<String, Value>, Error>;
 
 /// Several requests on one cluster, or a reshaped answer.
-pub type Steps = fn(&Reach, &Args) -> Body;
+pub type Steps = fn(&Reach, &Args) -> HandlerResult;
 
 /// The calling convention.
-pub enum Run {
+pub enum RunFn {
     Steps(Steps),
     /// Reads of several clusters.
-    Fleet(fn(&FleetReach, &Args) -> Body),
+    Fleet(fn(&FleetReach, &Args) -> HandlerResult),
 }
 
 impl Tool {
@@ -202,6 +202,6 @@ impl Tool {
     /// Whether it takes parameters of the API as they come.
     fn has_settings(&self) -> bool {
         let mut params = self.params.iter();
-        params.any(|param| matches!(param.kind, Kind::Settings))
+        params.any(|param| matches!(param.kind, ParamKind::Settings))
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use serde_json::Value;
 
 use super::args::Args;
-use super::param::{Kind, Param};
+use super::param::{Param, ParamKind};
 use super::rows::Row;
 
 const SORT_MAX_CHARS: usize = 40;
@@ -13,23 +13,23 @@ const SORT_MAX_CHARS: usize = 40;
 /// The column to sort by.
 pub const SORT: Param = Param::new(
     "sort",
-    Kind::Text(SORT_MAX_CHARS),
+    ParamKind::Text(SORT_MAX_CHARS),
     "a column; `-column` is descending",
 )
 .optional();
 
 /// A column and a direction.
-pub struct Order<'a> {
+pub struct SortOrder<'a> {
     column: &'a str,
     descending: bool,
 }
 
-impl<'a> Order<'a> {
+impl<'a> SortOrder<'a> {
     /// What `sort` asks for, which was checked with the columns; `None` where it was not given.
-    pub fn of(args: &'a Args) -> Option<Order<'a>> {
+    pub fn of(args: &'a Args) -> Option<SortOrder<'a>> {
         let text = args.text("sort")?;
         let column = text.strip_prefix('-');
-        Some(Order {
+        Some(SortOrder {
             column: column.unwrap_or(text),
             descending: column.is_some(),
         })
@@ -40,68 +40,68 @@ impl<'a> Order<'a> {
     }
 
     /// Where a row stands.
-    pub fn rank(&self, row: &Row) -> Rank {
+    pub fn rank(&self, row: &Row) -> SortKey {
         self.rank_of(row.get(self.column))
     }
 
     /// Where a row stands that has this in the column.
-    pub fn rank_of(&self, value: Option<&Value>) -> Rank {
-        match Place::of(value) {
-            None => Rank::Without,
-            Some(place) if self.descending => Rank::Down(Reverse(place)),
-            Some(place) => Rank::Up(place),
+    pub fn rank_of(&self, value: Option<&Value>) -> SortKey {
+        match SortValue::of(value) {
+            None => SortKey::Without,
+            Some(place) if self.descending => SortKey::Down(Reverse(place)),
+            Some(place) => SortKey::Up(place),
         }
     }
 }
 
 /// Where a row stands in an order. Rows without the column come last in both directions.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    Up(Place),
-    Down(Reverse<Place>),
+pub enum SortKey {
+    Up(SortValue),
+    Down(Reverse<SortValue>),
     Without,
 }
 
 /// A value as it is compared: numbers before texts.
-pub enum Place {
+pub enum SortValue {
     Number(f64),
     Text(String),
 }
 
-impl Ord for Place {
-    fn cmp(&self, other: &Place) -> Ordering {
+impl Ord for SortValue {
+    fn cmp(&self, other: &SortValue) -> Ordering {
         match (self, other) {
-            (Place::Number(one), Place::Number(other)) => one.total_cmp(other),
-            (Place::Number(_), Place::Text(_)) => Ordering::Less,
-            (Place::Text(_), Place::Number(_)) => Ordering::Greater,
-            (Place::Text(one), Place::Text(other)) => one.cmp(other),
+            (SortValue::Number(one), SortValue::Number(other)) => one.total_cmp(other),
+            (SortValue::Number(_), SortValue::Text(_)) => Ordering::Less,
+            (SortValue::Text(_), SortValue::Number(_)) => Ordering::Greater,
+            (SortValue::Text(one), SortValue::Text(other)) => one.cmp(other),
         }
     }
 }
 
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Place) -> Option<Ordering> {
+impl PartialOrd for SortValue {
+    fn partial_cmp(&self, other: &SortValue) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Place {
-    fn eq(&self, other: &Place) -> bool {
+impl PartialEq for SortValue {
+    fn eq(&self, other: &SortValue) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Place {}
+impl Eq for SortValue {}
 
-impl Place {
-    fn of(value: Option<&Value>) -> Option<Place> {
+impl SortValue {
+    fn of(value: Option<&Value>) -> Option<SortValue> {
         match value? {
             Value::Null => None,
-            Value::Bool(yes) => Some(Place::Number(f64::from(u8::from(*yes)))),
-            Value::Number(number) => number.as_f64().map(Place::Number),
+            Value::Bool(yes) => Some(SortValue::Number(f64::from(u8::from(*yes)))),
+            Value::Number(number) => number.as_f64().map(SortValue::Number),
             Value::String(text) if text.is_empty() => None,
-            Value::String(text) => Some(Place::Text(text.to_lowercase())),
-            other => Some(Place::Text(other.to_string())),
+            Value::String(text) => Some(SortValue::Text(text.to_lowercase())),
+            other => Some(SortValue::Text(other.to_string())),
         }
     }
 }

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ParamKind,
     /// Shown to the model; empty where the name says it all.
     pub about: &'static str,
     pub required: bool,
@@ -15,7 +15,7 @@ pub struct Param {
 
 /// What an argument may be. Numbers and booleans are also taken as text, as models write them.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum ParamKind {
     /// A VMID as number or text, or a guest's name.
     Guest,
     /// Free text of at most so many characters, newlines allowed.
@@ -26,7 +26,7 @@ pub enum Kind {
     /// A whole number between the two, both included.
     Int(i64, i64),
     /// A size as a whole number of units between the two, also taken as `8G`.
-    Size(Unit, i64, i64),
+    Size(SizeUnit, i64, i64),
     /// A moment, as [`crate::time::parse`] reads it: `2d`, `2026-02-03`. It becomes Unix seconds.
     Moment,
     Bool,
@@ -41,32 +41,32 @@ pub enum Kind {
     Settings,
 }
 
-/// What a [`Kind::Size`] is counted in.
+/// What a [`ParamKind::Size`] is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum SizeUnit {
     MiB,
     GiB,
 }
 
-impl Unit {
+impl SizeUnit {
     pub const fn bytes(self) -> u64 {
         match self {
-            Unit::MiB => 1 << 20,
-            Unit::GiB => 1 << 30,
+            SizeUnit::MiB => 1 << 20,
+            SizeUnit::GiB => 1 << 30,
         }
     }
 }
 
-impl std::fmt::Display for Unit {
+impl std::fmt::Display for SizeUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Unit::MiB => "MiB",
-            Unit::GiB => "GiB",
+            SizeUnit::MiB => "MiB",
+            SizeUnit::GiB => "GiB",
         })
     }
 }
 
-/// Which kind of name a [`Kind::Word`] is.
+/// Which kind of name a [`ParamKind::Word`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// A node: letters, digits, hyphens; at most 63.
@@ -90,7 +90,7 @@ pub enum Word {
 }
 
 impl Param {
-    pub const fn new(name: &'static str, kind: Kind, about: &'static str) -> Param {
+    pub const fn new(name: &'static str, kind: ParamKind, about: &'static str) -> Param {
         Param {
             name,
             kind,

@@ -8,7 +8,9 @@ use crate::api::upid::Upid;
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::registry::{Ask, Decision, Named, contradiction, subject_text};
+use crate::fleet::registry::{
+    ClusterQuestion, Decision, NamedSubject, contradiction, subject_text,
+};
 
 /// Where a call on one cluster is done, as it was found.
 pub(super) struct Placed {
@@ -32,23 +34,23 @@ pub(super) fn place(fleet: &Fleet, call: &Call) -> Result<Placed, Error> {
         Subject::GuestOrStorage { new, .. } if args.text("guest").is_none() => args.text(new),
         _ => None,
     };
-    let ask = |named| Ask {
+    let ask = |named| ClusterQuestion {
         cluster: call.injected.cluster.as_deref(),
         named,
         beside: made,
         reading: call.mark.effect == Effect::Read,
     };
     let named = match tool.subject {
-        Subject::Task => return place_task(fleet, args.need("task")?, ask(Named::Nothing)),
+        Subject::Task => return place_task(fleet, args.need("task")?, ask(NamedSubject::Nothing)),
         Subject::Guest | Subject::Copied(_) => guest_named(args.need("guest")?),
         Subject::GuestOrStorage { storage, .. } => match args.text("guest") {
             Some(guest) => guest_named(guest),
-            None => Named::Storage(storage_of(args.need(storage)?)),
+            None => NamedSubject::Storage(storage_of(args.need(storage)?)),
         },
-        Subject::Node => Named::Node(args.need("node")?),
-        Subject::Storage(name) => Named::Storage(storage_of(args.need(name)?)),
-        Subject::New(name) => Named::New(args.text(name)),
-        Subject::List | Subject::Fleet => Named::Nothing,
+        Subject::Node => NamedSubject::Node(args.need("node")?),
+        Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
+        Subject::New(name) => NamedSubject::New(args.text(name)),
+        Subject::List | Subject::Fleet => NamedSubject::Nothing,
     };
     let (decision, guest) = fleet.locate(&ask(named))?;
     let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
@@ -70,8 +72,10 @@ pub(super) fn place(fleet: &Fleet, call: &Call) -> Result<Placed, Error> {
 }
 
 /// A text of digits only is a VMID.
-fn guest_named(guest: &str) -> Named<'_> {
-    guest.parse().map_or(Named::Guest(guest), Named::Vmid)
+fn guest_named(guest: &str) -> NamedSubject<'_> {
+    guest
+        .parse()
+        .map_or(NamedSubject::Guest(guest), NamedSubject::Vmid)
 }
 
 /// The storage of a volume; of a storage's name, itself.
@@ -80,7 +84,7 @@ fn storage_of(volume: &str) -> &str {
 }
 
 /// A task's name carries its cluster; a bare UPID goes by its node.
-fn place_task<'a>(fleet: &Fleet, text: &'a str, ask: Ask<'a>) -> Result<Placed, Error> {
+fn place_task<'a>(fleet: &Fleet, text: &'a str, ask: ClusterQuestion<'a>) -> Result<Placed, Error> {
     let (carried, upid) = match text.split_once('!') {
         Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
         _ => (None, text),
@@ -93,9 +97,9 @@ fn place_task<'a>(fleet: &Fleet, text: &'a str, ask: Ask<'a>) -> Result<Placed, 
             "the task is one of cluster `{carried}`, but `cluster` is `{given}`"
         )));
     }
-    let (mut decision, _) = fleet.locate(&Ask {
+    let (mut decision, _) = fleet.locate(&ClusterQuestion {
         cluster: carried.or(ask.cluster),
-        named: Named::Node(args_node(text)),
+        named: NamedSubject::Node(args_node(text)),
         ..ask
     })?;
     if carried.is_some() && fleet.config.clusters.len() > 1 {
@@ -128,7 +132,7 @@ pub(super) fn clusters(
     if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
         return Ok((all, None));
     }
-    let ask = |named| Ask {
+    let ask = |named| ClusterQuestion {
         cluster: given,
         named,
         beside: None,
@@ -136,20 +140,22 @@ pub(super) fn clusters(
     };
     let decision = match (args.text("guest").map(guest_named), args.text("node")) {
         // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
-        (Some(Named::Vmid(_)), _) if given.is_some() => fleet.locate(&ask(Named::Nothing))?.0,
-        (Some(named @ Named::Vmid(_)), _) if fleet.config.clusters.len() > 1 => {
+        (Some(NamedSubject::Vmid(_)), _) if given.is_some() => {
+            fleet.locate(&ask(NamedSubject::Nothing))?.0
+        }
+        (Some(named @ NamedSubject::Vmid(_)), _) if fleet.config.clusters.len() > 1 => {
             fleet
                 .locate(&ask(named))
                 .map_err(|error| gone(error, named))?
                 .0
         }
-        (Some(named @ Named::Guest(_)), _) => fleet.locate(&ask(named))?.0,
+        (Some(named @ NamedSubject::Guest(_)), _) => fleet.locate(&ask(named))?.0,
         (None, Some(node)) => {
-            let decision = fleet.locate(&ask(Named::Node(node)))?.0;
+            let decision = fleet.locate(&ask(NamedSubject::Node(node)))?.0;
             fleet.check_node(&decision, node)?;
             decision
         }
-        _ => fleet.locate(&ask(Named::Nothing))?.0,
+        _ => fleet.locate(&ask(NamedSubject::Nothing))?.0,
     };
     let clusters = vec![decision.cluster];
     let listed = tool.subject == Subject::List;
@@ -157,7 +163,7 @@ pub(super) fn clusters(
 }
 
 /// A list about a guest that no cluster has: it may be one that is gone.
-fn gone(error: Error, named: Named) -> Error {
+fn gone(error: Error, named: NamedSubject) -> Error {
     if error.code != Code::BadArguments {
         return error;
     }

@@ -3,16 +3,16 @@
 
 use serde_json::Value;
 
-use super::call::Desk;
+use super::call::AppState;
 use super::offer;
 use crate::config::Config;
-use crate::config::reload::{self, Around, Switched};
+use crate::config::reload::{self, ReloadContext, SwitchedTools};
 use crate::config::safety::Switches;
 use crate::config::watch::{self, Watch};
 use crate::log;
 use crate::proxmox::dial;
 
-impl Desk {
+impl AppState {
     /// Looks whether the configuration file has changed; what came of it waits for the next answer.
     pub(super) fn look_at_file(&mut self) {
         let notice = match self.watch.as_mut().and_then(Watch::changed) {
@@ -29,7 +29,7 @@ impl Desk {
     /// Nothing where the file says what it said.
     fn take_over(&mut self, new: Config) -> Option<Value> {
         new.warnings.iter().for_each(|line| log::warn(line));
-        let around = Around {
+        let around = ReloadContext {
             addresses: &watch::addresses(),
             is_own: &dial::is_own,
             has_secret: &|secret, except| self.fleet.has_secret(secret, except),
@@ -45,10 +45,10 @@ impl Desk {
     }
 
     /// The tools that other switches take away, and those that they would add.
-    fn switched(&self, new: &Switches) -> Switched {
+    fn switched(&self, new: &Switches) -> SwitchedTools {
         let old = &self.fleet.config.safety.switches;
         let is_on = |switches, name| !offer::is_switched_off(switches, self.toolsets, name);
-        let mut switched = Switched::default();
+        let mut switched = SwitchedTools::default();
         for tool in self.toolsets.iter().flat_map(|set| set.tools) {
             let held = is_on(old, tool.name) && !self.withheld.contains(&tool.name);
             match (held, is_on(new, tool.name)) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value};
 
 use super::args::Args;
-use super::param::{Kind, Param};
+use super::param::{Param, ParamKind};
 use crate::error::Error;
 use crate::meant;
 use crate::text::repeated;
@@ -31,28 +31,28 @@ const FIELDS_MAX: usize = 40;
 /// The most rows of a page.
 pub const LIMIT: Param = Param::new(
     "limit",
-    Kind::Int(1, LIMIT_MAX),
+    ParamKind::Int(1, LIMIT_MAX),
     "rows, 50 at first, 500 at most",
 )
 .optional();
 /// Where the page before ended.
 pub const CURSOR: Param = Param::new(
     "cursor",
-    Kind::Text(CURSOR_MAX_CHARS),
+    ParamKind::Text(CURSOR_MAX_CHARS),
     "`next` of the page before",
 )
 .optional();
 /// Leaves out what is older.
 pub const SINCE: Param = Param::new(
     "since",
-    Kind::Moment,
+    ParamKind::Moment,
     "`2h`, `7d`, `2026-02-03`, with a time: `T04:05Z`",
 )
 .optional();
 /// The columns.
 pub const FIELDS: Param = Param::new(
     "fields",
-    Kind::Texts(FIELDS_MAX),
+    ParamKind::Texts(FIELDS_MAX),
     "columns, if not the usual",
 )
 .optional();
@@ -254,16 +254,16 @@ pub fn window(args: &Args) -> Result<(usize, usize), Error> {
 
 /// How long a value is as JSON.
 fn bytes_of(value: &Value) -> usize {
-    let mut counted = Counted(0);
+    let mut counted = WrittenBytes(0);
     // It cannot fail: nothing is written.
     let _ = serde_json::to_writer(&mut counted, value);
     counted.0
 }
 
 /// Counts what is written. A control character is made visible before an answer leaves, and is longer then.
-struct Counted(usize);
+struct WrittenBytes(usize);
 
-impl Write for Counted {
+impl Write for WrittenBytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let more = if bytes.starts_with(b"\\u") {
             CONTROL_MORE_BYTES

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::param::Unit;
+use super::param::SizeUnit;
 use crate::size;
 
 /// The largest number that a float holds to the unit: what is beyond is no whole number any more.
@@ -69,7 +69,7 @@ pub(super) fn yes_or_no(value: &Value) -> Option<bool> {
 }
 
 /// A size in whole units: a number of them, or a text such as `8G`, `8 GiB`, `8192`.
-pub(super) fn size(value: &Value, unit: Unit) -> Option<i64> {
+pub(super) fn size(value: &Value, unit: SizeUnit) -> Option<i64> {
     if let Some(number) = whole(value) {
         return Some(number);
     }

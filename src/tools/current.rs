@@ -8,10 +8,10 @@ use crate::api::methods::sending;
 use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::reach::Reach;
-use crate::proxmox::holder::Held;
+use crate::proxmox::holder::LockedGuest;
 use crate::text::printable;
 
-/// What [`Current::read`] and [`Current::unlocked`] send.
+/// What [`GuestStatus::read`] and [`GuestStatus::unlocked`] send.
 pub const READS: &[Sending] = &[
     sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
     sending::get("/nodes/{node}/tasks"),
@@ -20,30 +20,30 @@ pub const READS: &[Sending] = &[
 const WORD_MAX_CHARS: usize = 40;
 
 /// What a guest is doing.
-pub struct Current {
+pub struct GuestStatus {
     /// `running`, `stopped`, ...; a paused one is `running` here.
     pub status: String,
     pub lock: Option<String>,
 }
 
-impl Current {
+impl GuestStatus {
     /// Asks the guest's node.
     ///
     /// # Errors
     /// The guest cannot be read.
-    pub fn read(reach: &Reach) -> Result<Current, Error> {
+    pub fn read(reach: &Reach) -> Result<GuestStatus, Error> {
         reach
             .get_of_guest("/status/current")
-            .map(|current| Current::of(&current))
+            .map(|current| GuestStatus::of(&current))
     }
 
     /// As a reply of `status/current`, or the subject of a guest's plan, has it.
-    pub fn of(value: &Value) -> Current {
+    pub fn of(value: &Value) -> GuestStatus {
         let word = |key: &str| {
             let word = value.get(key).and_then(Value::as_str).unwrap_or_default();
             printable(word, WORD_MAX_CHARS)
         };
-        Current {
+        GuestStatus {
             status: word("status"),
             lock: Some(word("lock")).filter(|lock| !lock.is_empty()),
         }
@@ -63,7 +63,7 @@ impl Current {
         };
         let guest = reach.guest()?;
         let cluster = reach.cluster_name();
-        let held = Held {
+        let held = LockedGuest {
             node: &guest.node,
             kind: guest.kind.name(),
             vmid: &guest.vmid.to_string(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 
 /// What holds data of a VM, without CD drives.
 const QEMU_KEYS: &[&str] = &[
@@ -29,15 +29,15 @@ pub struct Disk {
 
 /// The disks in a configuration, in the order of their keys. What no storage holds is not among
 /// them: CD drives, devices that are passed through, bind mounts.
-pub fn of(config: &Value, kind: Kind) -> Vec<Disk> {
+pub fn of(config: &Value, kind: GuestKind) -> Vec<Disk> {
     read(config, kind, false)
 }
 
-fn read(config: &Value, kind: Kind, with_devices: bool) -> Vec<Disk> {
-    let with_devices = with_devices && kind == Kind::Qemu;
+fn read(config: &Value, kind: GuestKind, with_devices: bool) -> Vec<Disk> {
+    let with_devices = with_devices && kind == GuestKind::Qemu;
     let keys = match kind {
-        Kind::Qemu => QEMU_KEYS,
-        Kind::Lxc => LXC_KEYS,
+        GuestKind::Qemu => QEMU_KEYS,
+        GuestKind::Lxc => LXC_KEYS,
     };
     let options = config.as_object().into_iter().flatten();
     let mut disks: Vec<((usize, u32), Disk)> = options
@@ -51,7 +51,7 @@ fn read(config: &Value, kind: Kind, with_devices: bool) -> Vec<Disk> {
 }
 
 /// The storages of the disks in a configuration, each once, the first disk's first.
-pub fn storages(config: &Value, kind: Kind) -> Vec<String> {
+pub fn storages(config: &Value, kind: GuestKind) -> Vec<String> {
     let mut storages: Vec<String> = Vec::new();
     for disk in of(config, kind) {
         if !disk.key.starts_with("unused") && !storages.contains(&disk.storage) {
@@ -62,7 +62,7 @@ pub fn storages(config: &Value, kind: Kind) -> Vec<String> {
 }
 
 /// As [`of`], with the devices of the node that a VM is given as disks: their storage is empty.
-pub fn every(config: &Value, kind: Kind) -> Vec<Disk> {
+pub fn every(config: &Value, kind: GuestKind) -> Vec<Disk> {
     read(config, kind, true)
 }
 

@@ -8,7 +8,7 @@ use crate::api::mark::Effect;
 
 /// A major version of Proxmox VE whose privileges are known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
+pub enum PveRelease {
     Pve8,
     Pve9,
 }
@@ -28,11 +28,11 @@ pub const LEVELS: &[(&str, Effect)] = &[
 ];
 
 /// What a token of this level is given, on `/`, in the order of the alphabet.
-pub fn privileges(level: Effect, release: Release) -> BTreeSet<&'static str> {
+pub fn privileges(level: Effect, release: PveRelease) -> BTreeSet<&'static str> {
     let needs = NEEDS.iter().filter(|need| need.effect <= level);
     let mut privileges: BTreeSet<&str> = needs.map(|need| need.privilege).collect();
     privileges.insert(BRIDGES);
-    if release == Release::Pve9 {
+    if release == PveRelease::Pve9 {
         privileges.insert(ADDRESSES);
     }
     privileges

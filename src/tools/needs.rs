@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::mark::Effect;
-use crate::fleet::rights::{Reaches, Rights};
+use crate::fleet::permissions::{PrivilegeScope, TokenPermissions};
 
 /// One privilege on one path, with the sets of tools that need it for this effect.
 pub struct Need {
@@ -79,7 +79,7 @@ pub static NEEDS: &[Need] = &[
 ];
 
 /// What single arguments or parts of answers take beyond the needs, so that few tokens are given it.
-pub struct Extra {
+pub struct ExtraNeed {
     /// What a token without it cannot do or see.
     pub what: &'static str,
     pub path: &'static str,
@@ -91,36 +91,36 @@ pub struct Extra {
 }
 
 /// Measured on 9.2, where the description of the API says nothing of the first three.
-pub static EXTRAS: &[Extra] = &[
-    Extra {
+pub static EXTRAS: &[ExtraNeed] = &[
+    ExtraNeed {
         what: "a start order, and containers with more rights than `unprivileged`",
         path: "/",
         privileges: &["Sys.Modify"],
         before_9: None,
         sets: &["guest", "backup"],
     },
-    Extra {
+    ExtraNeed {
         what: "stopping tasks of others",
         path: "/nodes",
         privileges: &["Sys.Modify"],
         before_9: None,
         sets: &["task"],
     },
-    Extra {
+    ExtraNeed {
         what: "mapped devices",
         path: "/mapping",
         privileges: &["Mapping.Use"],
         before_9: None,
         sets: &["guest"],
     },
-    Extra {
+    ExtraNeed {
         what: "the addresses of running machines",
         path: "/vms",
         privileges: &["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"],
         before_9: Some("VM.Monitor"),
         sets: &["guest"],
     },
-    Extra {
+    ExtraNeed {
         what: "the bridges of nodes",
         path: "/sdn",
         privileges: &["SDN.Audit", "SDN.Use"],
@@ -129,10 +129,10 @@ pub static EXTRAS: &[Extra] = &[
     },
 ];
 
-impl Extra {
+impl ExtraNeed {
     /// As a person is told that a token on a cluster of this major version lacks it; `None` where it
     /// does not.
-    pub fn lack(&self, rights: &Rights, major: u32) -> Option<String> {
+    pub fn lack(&self, permissions: &TokenPermissions, major: u32) -> Option<String> {
         let older = self.before_9.filter(|_| major < 9);
         let known = older.as_slice();
         let privileges = if known.is_empty() {
@@ -141,9 +141,9 @@ impl Extra {
             known
         };
         // A path that has no entry of its own inherits; `/mapping` is listed only where it has one.
-        let holds = |privilege: &&str| match rights.on(self.path) {
-            Some(_) => rights.reach(self.path, privilege) == Reaches::Everywhere,
-            None => rights.holds(self.path, privilege),
+        let holds = |privilege: &&str| match permissions.on(self.path) {
+            Some(_) => permissions.reach(self.path, privilege) == PrivilegeScope::Everywhere,
+            None => permissions.holds(self.path, privilege),
         };
         let held = privileges.iter().any(holds);
         let first = privileges.first().filter(|_| !held)?;
@@ -153,25 +153,28 @@ impl Extra {
 
 /// What of the needs on one path a token lacks.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Lack {
+pub struct UnmetNeed {
     pub path: &'static str,
     pub none: Vec<&'static str>,
     /// Held on some paths below only.
     pub some: Vec<&'static str>,
 }
 
-/// What of `needs` a token with these rights lacks, path by path.
-pub fn lacks<'a>(rights: &Rights, needs: impl Iterator<Item = &'a Need>) -> Vec<Lack> {
-    let mut lacks: Vec<Lack> = Vec::new();
+/// What of `needs` a token with these permissions lacks, path by path.
+pub fn lacks<'a>(
+    permissions: &TokenPermissions,
+    needs: impl Iterator<Item = &'a Need>,
+) -> Vec<UnmetNeed> {
+    let mut lacks: Vec<UnmetNeed> = Vec::new();
     let mut seen = BTreeSet::new();
     for need in needs.filter(|need| seen.insert((need.path, need.privilege))) {
-        let held = rights.reach(need.path, need.privilege);
-        if held == Reaches::Everywhere {
+        let held = permissions.reach(need.path, need.privilege);
+        if held == PrivilegeScope::Everywhere {
             continue;
         }
         let place = lacks.iter().position(|lack| lack.path == need.path);
         let place = place.unwrap_or_else(|| {
-            lacks.push(Lack {
+            lacks.push(UnmetNeed {
                 path: need.path,
                 none: Vec::new(),
                 some: Vec::new(),
@@ -180,7 +183,7 @@ pub fn lacks<'a>(rights: &Rights, needs: impl Iterator<Item = &'a Need>) -> Vec<
         });
         if let Some(lack) = lacks.get_mut(place) {
             match held {
-                Reaches::Somewhere => lack.some.push(need.privilege),
+                PrivilegeScope::Somewhere => lack.some.push(need.privilege),
                 _ => lack.none.push(need.privilege),
             }
         }
@@ -188,7 +191,7 @@ pub fn lacks<'a>(rights: &Rights, needs: impl Iterator<Item = &'a Need>) -> Vec<
     lacks
 }
 
-impl Lack {
+impl UnmetNeed {
     /// A line for what is held nowhere, `/vms: VM.Clone, VM.Migrate`; in a second one, what is held on
     /// some paths below only.
     pub fn lines(&self) -> Vec<String> {

@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::fleet::{Gaps, cut, percent, unseen};
+use super::fleet::{VisibilityGaps, cut, percent, unseen};
 use crate::api::loose;
 use crate::api::loose::number;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::{LONG_NAME_MAX_CHARS, printable, visible};
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::order::{Order, SORT};
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::order::{SORT, SortOrder};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{
     self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, says_something,
 };
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];
 
@@ -54,7 +54,7 @@ const LIST: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 const GET: Tool = Tool {
@@ -69,10 +69,10 @@ const GET: Tool = Tool {
     ]]),
     subject: Subject::Node,
     params: &[
-        Param::new("node", Kind::Word(Word::Node), "its name"),
+        Param::new("node", ParamKind::Word(Word::Node), "its name"),
         Param::new(
             "include",
-            Kind::SomeOf(&["guests", "storages", "bridges", "tasks"]),
+            ParamKind::SomeOf(&["guests", "storages", "bridges", "tasks"]),
             "",
         )
         .optional(),
@@ -80,7 +80,7 @@ const GET: Tool = Tool {
     answer: &[("node", "string"), ("status", "string")],
     task: false,
     plan: None,
-    run: Run::Steps(get),
+    run: RunFn::Steps(get),
 };
 
 /// The nodes of a cluster, and what its token does not see of them.
@@ -89,12 +89,12 @@ type Nodes = (Vec<Row>, Vec<String>);
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = VisibilityGaps::default();
     for (cluster, (nodes, unseen)) in reach.ask(nodes)? {
         found.extend(nodes);
         gaps.add(cluster, unseen);
     }
-    if let Some(order) = Order::of(args) {
+    if let Some(order) = SortOrder::of(args) {
         found.sort_by_cached_key(|row| order.rank(row));
     }
     let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
@@ -106,12 +106,12 @@ fn nodes(reach: &Reach) -> Result<Nodes, Error> {
     let mut nodes: Vec<Row> = Vec::new();
     // Of each node, how many it has, and how many of them run.
     let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    reach.resources(&mut |resource| match resource.sort() {
-        Sort::Node => {
+    reach.resources(&mut |resource| match resource.kind() {
+        ResourceKind::Node => {
             room::note(ROW_BYTES);
             nodes.push(node(reach.cluster_name(), resource));
         }
-        Sort::Vm | Sort::Container => {
+        ResourceKind::Vm | ResourceKind::Container => {
             let node = visible(&resource.node, NAME_MAX_CHARS);
             let (here, running) = match guests.get_mut(&*node) {
                 Some(counts) => counts,
@@ -131,7 +131,7 @@ fn nodes(reach: &Reach) -> Result<Nodes, Error> {
         row.insert("running", running.into());
     }
     nodes.sort_by(|one, other| one.text("node").cmp(other.text("node")));
-    let guests_too = |sort: Sort| sort == Sort::Node || sort.is_guest();
+    let guests_too = |kind: ResourceKind| kind == ResourceKind::Node || kind.is_guest();
     Ok((nodes, unseen(reach, guests_too)?))
 }
 
@@ -162,7 +162,7 @@ fn ha(node: &Resource) -> Value {
 
 /// What the cluster's own list says of one node, without asking the node.
 #[derive(Default)]
-struct Seen {
+struct ListedNode {
     /// `None` where the cluster has no such node.
     status: Option<String>,
     row: Row,
@@ -228,24 +228,24 @@ fn part<T>(read: Result<T, Error>) -> Result<Result<T, String>, Error> {
 
 /// One request, which the node that is asked answers from memory: a node that is lost is known as
 /// such without waiting for it.
-fn look(reach: &Reach, name: &str) -> Result<Seen, Error> {
-    let mut seen = Seen::default();
+fn look(reach: &Reach, name: &str) -> Result<ListedNode, Error> {
+    let mut seen = ListedNode::default();
     reach.resources(&mut |resource| {
-        let sort = resource.sort();
-        if sort == Sort::Node && resource.name() == name {
+        let kind = resource.kind();
+        if kind == ResourceKind::Node && resource.name() == name {
             seen.status = Some(printable(&resource.status, NAME_MAX_CHARS));
             let mut row = node("", resource);
             row.remove("cluster");
             seen.row = row;
-        } else if sort == Sort::Node {
+        } else if kind == ResourceKind::Node {
             seen.others.push(printable(resource.name(), NAME_MAX_CHARS));
         }
         if *resource.node != *name {
             return;
         }
-        if sort.is_guest() {
+        if kind.is_guest() {
             seen.guests.push(guest(resource));
-        } else if sort == Sort::Storage {
+        } else if kind == ResourceKind::Storage {
             seen.storages.push(storage(resource));
         }
     })?;
@@ -259,7 +259,7 @@ fn guest(guest: &Resource) -> Value {
     let entries = [
         ("vmid", guest.vmid().into()),
         ("name", printable(guest.name(), NAME_MAX_CHARS).into()),
-        ("type", guest.sort().name().into()),
+        ("type", guest.kind().name().into()),
         ("status", printable(&guest.status, NAME_MAX_CHARS).into()),
         ("template", guest.is_template().into()),
         ("lock", printable(&guest.lock, NAME_MAX_CHARS).into()),

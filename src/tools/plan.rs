@@ -40,7 +40,7 @@ const CLONES_SHOWN_MAX: usize = 20;
 /// What a call's plan gives as its `undo` where only a backup brings back what is lost: it is shown
 /// as far as there is one.
 pub const BY_BACKUP: &str = "only by restoring a backup";
-/// A guest without rights of its own inherits, as any other does.
+/// A guest without permissions of its own inherits, as any other does.
 const ANY_GUEST: &str = "/vms/any";
 
 /// The plan of a call on the guest that it addresses: the guest as it is now, then `consequences`
@@ -194,7 +194,7 @@ fn used_by(
     let limit = Duration::from_secs(CLONES_LIMIT_S);
     match wait::within(limit, || clones(reach, &bases)) {
         Ok(clones) if clones.is_empty() => {
-            let lacks = !reach.rights()?.holds(ANY_GUEST, "VM.Config.Disk");
+            let lacks = !reach.permissions()?.holds(ANY_GUEST, "VM.Config.Disk");
             let unseen =
                 "unknown: the token lacks `VM.Config.Disk` on `/vms`, and is not shown all";
             Ok(vec![(
@@ -221,8 +221,8 @@ fn used_by(
 fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
     let guest = reach.guest()?;
     let content = match guest.kind {
-        crate::fleet::index::Kind::Qemu => "images",
-        crate::fleet::index::Kind::Lxc => "rootdir",
+        crate::fleet::index::GuestKind::Qemu => "images",
+        crate::fleet::index::GuestKind::Lxc => "rootdir",
     };
     let mut storages: Vec<&str> = bases.iter().map(|disk| disk.storage.as_str()).collect();
     storages.sort_unstable();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
 use crate::error::Error;
-use crate::fleet::index::{Guest, Kind};
+use crate::fleet::index::{Guest, GuestKind};
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::wait::{self, Wake};
@@ -25,16 +25,16 @@ const UNKNOWN: &str = "unknown";
 
 /// Where a guest is after the call: one that was made has not been found, one that was moved is
 /// elsewhere now.
-pub struct At<'a> {
+pub struct GuestLocation<'a> {
     pub node: &'a str,
-    pub kind: Kind,
+    pub kind: GuestKind,
     pub vmid: u32,
 }
 
-impl<'a> At<'a> {
+impl<'a> GuestLocation<'a> {
     /// Of one that is where it was found.
-    pub fn of(guest: &'a Guest) -> At<'a> {
-        At {
+    pub fn of(guest: &'a Guest) -> GuestLocation<'a> {
+        GuestLocation {
             node: &guest.node,
             kind: guest.kind,
             vmid: guest.vmid,
@@ -60,7 +60,7 @@ pub fn of(current: &Value) -> String {
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn now(reach: &Reach, at: &At) -> Result<String, Error> {
+pub fn now(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
     let path = "/nodes/{node}/{kind}/{vmid}/status/current";
     let values = [at.node, at.kind.name(), &at.vmid.to_string()];
     match reach.get(path, &values) {
@@ -75,7 +75,7 @@ pub fn now(reach: &Reach, at: &At) -> Result<String, Error> {
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn started(reach: &Reach, at: &At) -> Result<String, Error> {
+pub fn started(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
     let end = Instant::now() + Duration::from_secs(START_S.min(reach.wait_s()));
     loop {
         let state = now(reach, at)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::fleet::index::Rows;
+use proxmox_mcp::fleet::index::ResourceIndex;
 use serde_json::json;
 
 use super::light::{Light, Plan};
@@ -148,7 +148,7 @@ fn many(program: &Path, light: &Light, table: &mut Table) -> Result<(), String> 
         peaks.push(searched.peak);
     }
     let body = light.cluster(0).resources();
-    let bytes = Rows::read(&body)?.guest_bytes();
+    let bytes = ResourceIndex::read(&body)?.guest_bytes();
     table.add(
         Row::new("the index, a guest", bytes as f64 / 1000.0, "bytes")
             .most(INDEX_MOST_BYTES)

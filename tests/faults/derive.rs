@@ -2,7 +2,7 @@
 //! which a healthy cluster takes it, tried in the order of the parameters.
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::tool::param::{Kind, Param};
+use proxmox_mcp::tool::param::{Param, ParamKind};
 use proxmox_mcp::tool::{Subject, Tool, args};
 use proxmox_mcp::tools;
 use serde_json::{Map, Value, json};
@@ -90,7 +90,8 @@ fn aims(tool: &Tool) -> Vec<Aim> {
         .collect();
     if tool.heaviest() == Mark::READ {
         let switches = tool.params.iter();
-        let switches = switches.filter(|param| !param.required && matches!(param.kind, Kind::Bool));
+        let switches =
+            switches.filter(|param| !param.required && matches!(param.kind, ParamKind::Bool));
         aims.extend(
             switches.map(|param| aim(param.name, given(param.name, json!(true)), Mark::READ)),
         );
@@ -175,7 +176,7 @@ fn attempts(tool: &Tool, aim: &Aim) -> Vec<Object> {
         // Of a read, everything that it can include.
         let inclusions = optional
             .iter()
-            .filter(|param| matches!(param.kind, Kind::SomeOf(_)));
+            .filter(|param| matches!(param.kind, ParamKind::SomeOf(_)));
         sets.insert(0, inclusions.copied().collect());
     }
     let mut grown: Vec<Vec<&Param>> = vec![Vec::new()];

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::Origin;
+use proxmox_mcp::gate::CallOrigin;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::question::ANSWER_MAX_S;
 use proxmox_mcp::mcp::server::{self, CALL_MAX_S};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -53,12 +53,12 @@ impl Seat {
         let file = env_file::read(text.as_bytes(), &std::collections::HashMap::new());
         let config = config::read(&[], &file)
             .map_err(|report| format!("the configuration: {:?}", report.problems))?;
-        let mut desk = Desk::new(Fleet::new(config), TOOLSETS, Origin::Mcp);
+        let mut app = AppState::new(Fleet::new(config), TOOLSETS, CallOrigin::Mcp);
         let (ours, theirs) = UnixStream::pair().map_err(|cause| cause.to_string())?;
         let copy = theirs.try_clone().map_err(|cause| cause.to_string())?;
         let inbox = Inbox::new(OwnedFd::from(copy));
         let within = Duration::from_secs(ANSWER_MAX_S);
-        let server = thread::spawn(move || server::serve(&mut desk, inbox, theirs, within));
+        let server = thread::spawn(move || server::serve(&mut app, inbox, theirs, within));
         let mut seat = Seat {
             output: BufReader::new(ours),
             server: Some(server),

@@ -1,7 +1,7 @@
 //! Values for parameters: by name where the name says more than the kind, else by kind. A tool whose
 //! parameters are named and shaped like others' needs no line here.
 
-use proxmox_mcp::tool::param::{Kind, Param, Word};
+use proxmox_mcp::tool::param::{Param, ParamKind, Word};
 use serde_json::{Value, json};
 
 use super::clusters::{GUESTS, NODES};
@@ -36,20 +36,20 @@ pub fn candidates(param: &Param) -> Vec<Value> {
     let named = BY_NAME.iter().find(|(name, _)| *name == param.name);
     let number = NUMBERS.iter().find(|(name, _)| *name == param.name);
     match (param.kind, named) {
-        (Kind::Text(_) | Kind::Word(_), Some((_, values))) => texts(values),
-        (Kind::Guest, _) => texts(&GUESTS),
-        (Kind::Text(_), _) => texts(&["some words"]),
-        (Kind::Word(word), _) => texts(words(word)),
-        (Kind::Int(least, most) | Kind::Size(_, least, most), _) => match number {
+        (ParamKind::Text(_) | ParamKind::Word(_), Some((_, values))) => texts(values),
+        (ParamKind::Guest, _) => texts(&GUESTS),
+        (ParamKind::Text(_), _) => texts(&["some words"]),
+        (ParamKind::Word(word), _) => texts(words(word)),
+        (ParamKind::Int(least, most) | ParamKind::Size(_, least, most), _) => match number {
             Some((_, number)) => vec![json!(number)],
             None => vec![json!(1.clamp(least, most))],
         },
-        (Kind::Moment, _) => texts(&["7d"]),
-        (Kind::Bool, _) => vec![json!(true)],
-        (Kind::OneOf(words), _) => texts(words),
-        (Kind::SomeOf(words), _) => vec![json!(words)],
-        (Kind::Texts(_), _) => vec![json!(["web"])],
-        (Kind::Settings, _) => vec![json!({"description": "some words"})],
+        (ParamKind::Moment, _) => texts(&["7d"]),
+        (ParamKind::Bool, _) => vec![json!(true)],
+        (ParamKind::OneOf(words), _) => texts(words),
+        (ParamKind::SomeOf(words), _) => vec![json!(words)],
+        (ParamKind::Texts(_), _) => vec![json!(["web"])],
+        (ParamKind::Settings, _) => vec![json!({"description": "some words"})],
     }
 }
 

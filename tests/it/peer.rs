@@ -15,10 +15,10 @@ use proxmox_mcp::gate::Caller;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Served};
 use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;
-use proxmox_mcp::tool::call::Outcome;
+use proxmox_mcp::tool::call::CallOutcome;
 use proxmox_mcp::tool::offer::Offered;
-use proxmox_mcp::tool::param::{Kind, Param, Word};
-use proxmox_mcp::tool::{Action, Actions, Run, Subject, Tool};
+use proxmox_mcp::tool::param::{Param, ParamKind, Word};
+use proxmox_mcp::tool::{Action, Actions, RunFn, Subject, Tool};
 use proxmox_mcp::tools::Toolset;
 use proxmox_mcp::wait::{self, Wake};
 use serde_json::value::RawValue;
@@ -47,7 +47,7 @@ const fn tool(name: &'static str, subject: Subject, actions: Actions) -> Tool {
         answer: &[("items", "array")],
         task: false,
         plan: None,
-        run: Run::Steps(|_, _| Err(Error::bad("never run"))),
+        run: RunFn::Steps(|_, _| Err(Error::bad("never run"))),
     }
 }
 
@@ -67,16 +67,16 @@ static TOOLS: [Tool; 7] = [
     tool("flood", Subject::Guest, DOES_ALL),
     Tool {
         params: &[
-            Param::new("guest", Kind::Guest, ""),
-            Param::new("node", Kind::Word(Word::Node), "where it goes"),
-            Param::new("action", Kind::OneOf(&["look", "take"]), ""),
-            Param::new("include", Kind::SomeOf(&["a", "b"]), "").optional(),
-            Param::new("tags", Kind::Texts(5), "").optional(),
-            Param::new("limit", Kind::Int(1, 500), "").optional(),
-            Param::new("size", Kind::Int(i64::MIN, i64::MAX), "").optional(),
-            Param::new("text", Kind::Text(9), "").optional(),
-            Param::new("force", Kind::Bool, "").optional(),
-            Param::new("settings", Kind::Settings, "").optional(),
+            Param::new("guest", ParamKind::Guest, ""),
+            Param::new("node", ParamKind::Word(Word::Node), "where it goes"),
+            Param::new("action", ParamKind::OneOf(&["look", "take"]), ""),
+            Param::new("include", ParamKind::SomeOf(&["a", "b"]), "").optional(),
+            Param::new("tags", ParamKind::Texts(5), "").optional(),
+            Param::new("limit", ParamKind::Int(1, 500), "").optional(),
+            Param::new("size", ParamKind::Int(i64::MIN, i64::MAX), "").optional(),
+            Param::new("text", ParamKind::Text(9), "").optional(),
+            Param::new("force", ParamKind::Bool, "").optional(),
+            Param::new("settings", ParamKind::Settings, "").optional(),
         ],
         task: true,
         answer: &[("task", "string"), ("state", "string")],
@@ -110,13 +110,13 @@ pub(crate) fn named(name: &str) -> &'static Tool {
 }
 
 /// How a test and a call that is under way tell each other.
-struct Desk {
+struct TestState {
     began: Sender<()>,
     release: Receiver<()>,
     offered: Vec<Offered>,
 }
 
-impl Served for Desk {
+impl Served for TestState {
     fn find(&self, name: &str) -> Option<&'static Tool> {
         TOOLS.iter().find(|tool| tool.name == name)
     }
@@ -134,25 +134,25 @@ impl Served for Desk {
         tool: &'static Tool,
         arguments: &Map<String, Value>,
         _: Caller,
-    ) -> Result<Outcome, Error> {
-        act(self, tool, arguments).map(Outcome::Answer)
+    ) -> Result<CallOutcome, Error> {
+        act(self, tool, arguments).map(CallOutcome::Answer)
     }
 }
 
 fn act(
-    desk: &mut Desk,
+    app: &mut TestState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     match tool.name {
         "echo" => Ok(arguments.clone()),
         "sleeper" => {
-            desk.began.send(()).expect("the test listens");
+            app.began.send(()).expect("the test listens");
             let start = Instant::now();
             let woken = loop {
                 assert!(start.elapsed() < PATIENCE, "nobody woke the sleeper");
                 let woken = wait::sleep(Duration::from_millis(60));
-                if woken != Wake::Nothing || desk.release.try_recv().is_ok() {
+                if woken != Wake::Nothing || app.release.try_recv().is_ok() {
                     break woken;
                 }
             };
@@ -204,13 +204,13 @@ impl Peer {
             .expect("a time limit");
         let (they_began, began) = mpsc::channel();
         let (release, their_release) = mpsc::channel();
-        let mut desk = Desk {
+        let mut app = TestState {
             offered: TOOLS.iter().map(Offered::whole).collect(),
             began: they_began,
             release: their_release,
         };
         let server = thread::spawn(move || {
-            server::serve(&mut desk, Inbox::new(theirs), theirs_out, PATIENCE);
+            server::serve(&mut app, Inbox::new(theirs), theirs_out, PATIENCE);
         });
         Peer {
             input: Some(input),

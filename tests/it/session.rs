@@ -10,12 +10,12 @@ use std::time::Duration;
 use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::confirm::{Question, Reply, Said, Wants};
-use proxmox_mcp::gate::{Caller, Origin};
+use proxmox_mcp::gate::confirm::{Question, QuestionReply, RequiredAnswer, UserAnswer};
+use proxmox_mcp::gate::{CallOrigin, Caller};
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server;
 use proxmox_mcp::tool::Tool;
-use proxmox_mcp::tool::call::{self, Desk, Outcome};
+use proxmox_mcp::tool::call::{self, AppState, CallOutcome};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -113,18 +113,18 @@ pub(crate) fn configuration(world: &World, more: &str) -> config::Config {
 }
 
 /// The clusters of a world, with further lines of `.env`.
-pub(crate) fn desk(world: &World, more: &str) -> Desk {
+pub(crate) fn app(world: &World, more: &str) -> AppState {
     let mut fleet = Fleet::new(configuration(world, more));
     // Otherwise a slow machine would ask again where a fast one remembers.
-    fleet.sighting_age = Duration::from_secs(3600);
-    fleet.rights_age = Duration::from_secs(3600);
+    fleet.index_age = Duration::from_secs(3600);
+    fleet.permissions_age = Duration::from_secs(3600);
     fleet.names_age = Duration::from_secs(3600);
-    Desk::new(fleet, TOOLSETS, Origin::Mcp)
+    AppState::new(fleet, TOOLSETS, CallOrigin::Mcp)
 }
 
 /// A call whose user cannot be asked, so that it has an answer.
 pub(crate) fn call(
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
@@ -133,15 +133,15 @@ pub(crate) fn call(
         can_be_asked: false,
         reply: None,
     };
-    match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
-        Outcome::Question(question) => panic!("nobody can be asked: {question:?}"),
+    match call::call(app, tool, arguments, caller)? {
+        CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => Ok(answer),
+        CallOutcome::Question(question) => panic!("nobody can be asked: {question:?}"),
     }
 }
 
 /// The same on the command line, whose user agrees to whatever is asked.
 pub(crate) fn agreed(
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &'static Tool,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
@@ -150,27 +150,27 @@ pub(crate) fn agreed(
         can_be_asked: true,
         reply: None,
     };
-    let question = match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) | Outcome::Planned(answer) => return Ok(answer),
-        Outcome::Question(question) => question,
+    let question = match call::call(app, tool, arguments, caller)? {
+        CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => return Ok(answer),
+        CallOutcome::Question(question) => question,
     };
     assert!(question.object.is_some(), "every plan names its object");
     let reply = agreement(&question);
     caller.reply = Some(&reply);
-    match call::call(desk, tool, arguments, caller)? {
-        Outcome::Answer(answer) | Outcome::Planned(answer) => Ok(answer),
-        Outcome::Question(again) => panic!("asked twice: {again:?}"),
+    match call::call(app, tool, arguments, caller)? {
+        CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => Ok(answer),
+        CallOutcome::Question(again) => panic!("asked twice: {again:?}"),
     }
 }
 
 /// The reply that agrees.
-pub(crate) fn agreement(question: &Question) -> Reply {
-    Reply {
+pub(crate) fn agreement(question: &Question) -> QuestionReply {
+    QuestionReply {
         state: question.state.clone(),
         said: match &question.wants {
-            Wants::Yes => Said::Yes,
-            Wants::Name(name) => Said::Typed(name.clone()),
-            Wants::Number(number) => Said::Typed(number.to_string()),
+            RequiredAnswer::Yes => UserAnswer::Yes,
+            RequiredAnswer::Name(name) => UserAnswer::Typed(name.clone()),
+            RequiredAnswer::Number(number) => UserAnswer::Typed(number.to_string()),
         },
     }
 }
@@ -182,18 +182,18 @@ impl Session {
 
     /// With further lines of `.env`.
     pub(crate) fn with(world: &World, more: &str) -> Session {
-        Session::held(desk(world, more), Manner::plain())
+        Session::held(app(world, more), Manner::plain())
     }
 
-    /// With a desk and a client of the test's own.
-    pub(crate) fn held(mut desk: Desk, manner: Manner) -> Session {
+    /// With a state and a client of the test's own.
+    pub(crate) fn held(mut app: AppState, manner: Manner) -> Session {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         // A test that waits in vain fails instead.
         let patience = Some(Duration::from_secs(120));
         ours.set_read_timeout(patience).expect("a time limit");
         let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
         let within = manner.answered_within;
-        let server = thread::spawn(move || server::serve(&mut desk, inbox, theirs, within));
+        let server = thread::spawn(move || server::serve(&mut app, inbox, theirs, within));
         let mut session = Session {
             manner,
             input: Some(ours.try_clone().expect("a copy")),

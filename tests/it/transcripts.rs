@@ -19,7 +19,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::mcp::ask::ASKING;
-use crate::session::{Answer, Manner, Session, desk};
+use crate::session::{Answer, Manner, Session, app};
 use crate::sim::{Fault, Seen, World};
 
 /// Tools in whose answers and refusals, as they are played here, there is no text that a stranger wrote.
@@ -221,7 +221,7 @@ fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
         .find_map(|line| line.strip_prefix("% asks "));
     let mut session = match revision.map(|date| ASKING.iter().find(|known| **known == date)) {
         None => Session::with(&world, &env),
-        Some(Some(revision)) => Session::held(desk(&world, &env), Manner::asking(revision)),
+        Some(Some(revision)) => Session::held(app(&world, &env), Manner::asking(revision)),
         Some(None) => panic!("{}: no such revision", path.display()),
     };
     let mut memory = Memory::default();

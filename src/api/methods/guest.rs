@@ -4,7 +4,7 @@ use super::method::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE,
     OVERWRITES, PATH, STOPS, Sent, changes_all, delete, loses_all, post, put,
 };
-use super::{Changes, Held, Volumes, lets};
+use super::{ChangedVolumes, Changes, Volumes, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
@@ -138,7 +138,7 @@ fn move_volume(sent: &Sent) -> Mark {
 /// The volumes under keys, lost to whoever else uses them.
 fn lost(keys: Vec<String>) -> Volumes {
     Volumes {
-        held: Held::Under(keys),
+        held: ChangedVolumes::Under(keys),
         lost: true,
         ..Volumes::default()
     }
@@ -163,7 +163,7 @@ fn unlinked(sent: &Sent) -> Volumes {
 
 fn resized(sent: &Sent) -> Volumes {
     Volumes {
-        held: Held::Under(sent.text("disk").into_iter().collect()),
+        held: ChangedVolumes::Under(sent.text("disk").into_iter().collect()),
         ..Volumes::default()
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::lets::{self, Lets};
-use super::{Changes, Held, Touch, Volumes};
+use super::{ChangedVolumes, Changes, Touch, Volumes};
 use crate::api::loose::{boolean, items, plain};
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
@@ -278,7 +278,7 @@ fn volume(storage: &str, volume: &str) -> String {
 /// Changes every volume of its guest.
 pub(super) fn changes_all(_: &Sent) -> Volumes {
     Volumes {
-        held: Held::All,
+        held: ChangedVolumes::All,
         ..Volumes::default()
     }
 }
@@ -286,7 +286,7 @@ pub(super) fn changes_all(_: &Sent) -> Volumes {
 /// Changes every volume of its guest so that nobody else can go on with it.
 pub(super) fn loses_all(_: &Sent) -> Volumes {
     Volumes {
-        held: Held::All,
+        held: ChangedVolumes::All,
         lost: true,
         ..Volumes::default()
     }

@@ -38,7 +38,7 @@ pub struct Weight {
     /// The volumes that it is about.
     pub volumes: Volumes,
     /// Those of them that are another guest's too, once they were looked for.
-    pub shared: Vec<Shared>,
+    pub shared: Vec<SharedVolume>,
 }
 
 /// The volumes that a request is about.
@@ -47,14 +47,14 @@ pub struct Volumes {
     /// Those that its values name: the guest gets them.
     pub named: Vec<String>,
     /// Those that its guest has and that it changes.
-    pub held: Held,
+    pub held: ChangedVolumes,
     /// Whether what the guest has is lost by it to whoever else uses it, and not only changed.
     pub lost: bool,
 }
 
 /// Which volumes of its guest a request changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Held {
+pub enum ChangedVolumes {
     #[default]
     None,
     /// Those under these keys.
@@ -64,7 +64,7 @@ pub enum Held {
 
 /// A volume that another guest uses too, or may.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct SharedVolume {
     pub volume: String,
     /// The other guest; or why it cannot be told.
     pub with: Result<u32, String>,

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{DescribedMethod, Kind, Limits, Param};
+use super::{DescribedMethod, SchemaLimits, SchemaParam, SchemaType};
 use crate::api::loose::truth;
 use crate::meant;
 use crate::text::printable;
@@ -47,7 +47,7 @@ impl DescribedMethod {
     }
 
     /// The parameter of that name, or the family that it is a member of.
-    pub fn param(&self, name: &str) -> Option<&Param> {
+    pub fn param(&self, name: &str) -> Option<&SchemaParam> {
         let known = |name: &str| {
             let found = self
                 .params
@@ -79,7 +79,7 @@ impl DescribedMethod {
     }
 }
 
-impl Param {
+impl SchemaParam {
     fn problem(&self, name: &str, value: &Value) -> Option<String> {
         let limits = self.limits.as_deref().copied().unwrap_or_default();
         let wanted = |what: &str| {
@@ -87,11 +87,11 @@ impl Param {
             Some(format!("`{name}` must be {what}, not {shown}"))
         };
         match (self.kind, value) {
-            (Kind::Any | Kind::Object, _) => None,
-            (Kind::Array, Value::Array(_) | Value::String(_)) => None,
-            (Kind::Array, _) => wanted("a list"),
+            (SchemaType::Any | SchemaType::Object, _) => None,
+            (SchemaType::Array, Value::Array(_) | Value::String(_)) => None,
+            (SchemaType::Array, _) => wanted("a list"),
             (_, Value::Array(_) | Value::Object(_)) => wanted(self.kind.name()),
-            (Kind::Boolean, value) => {
+            (SchemaType::Boolean, value) => {
                 let fits = match value {
                     Value::Bool(_) => true,
                     Value::Number(number) => matches!(number.as_u64(), Some(0 | 1)),
@@ -100,20 +100,20 @@ impl Param {
                 };
                 if fits { None } else { wanted("true or false") }
             }
-            (Kind::Integer | Kind::Number, value) => {
+            (SchemaType::Integer | SchemaType::Number, value) => {
                 let number = match value {
                     Value::Number(number) => number.as_f64(),
                     Value::String(text) => text.parse().ok().filter(|n: &f64| n.is_finite()),
                     _ => None,
                 };
                 match number {
-                    Some(n) if self.kind == Kind::Number || n.fract() == 0.0 => {
+                    Some(n) if self.kind == SchemaType::Number || n.fract() == 0.0 => {
                         limits.problem_of_number(name, n)
                     }
                     _ => wanted(self.kind.name()),
                 }
             }
-            (Kind::String, value) => {
+            (SchemaType::String, value) => {
                 let text = match value {
                     Value::String(text) => text.clone(),
                     // Proxmox takes a number for a text; of a truth it makes 1 or nothing.
@@ -145,20 +145,20 @@ impl Param {
     }
 }
 
-impl Kind {
+impl SchemaType {
     fn name(self) -> &'static str {
         match self {
-            Kind::String => "a text",
-            Kind::Integer => "a whole number",
-            Kind::Number => "a number",
-            Kind::Boolean => "true or false",
-            Kind::Array => "a list",
-            Kind::Object | Kind::Any => "something else",
+            SchemaType::String => "a text",
+            SchemaType::Integer => "a whole number",
+            SchemaType::Number => "a number",
+            SchemaType::Boolean => "true or false",
+            SchemaType::Array => "a list",
+            SchemaType::Object | SchemaType::Any => "something else",
         }
     }
 }
 
-impl Limits {
+impl SchemaLimits {
     fn problem_of_number(&self, name: &str, number: f64) -> Option<String> {
         match (self.minimum, self.maximum) {
             (Some(least), _) if number < least => {

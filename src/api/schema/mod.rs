@@ -30,7 +30,7 @@ pub struct DescribedMethod {
     /// `/nodes/{node}/qemu/{vmid}/config`.
     pub template: Arc<str>,
     /// By name, sorted. Those of the template's slots are among them.
-    pub params: Box<[Param]>,
+    pub params: Box<[SchemaParam]>,
     /// Whether names that are not in `params` are taken too.
     pub extra: bool,
     /// Whether an API token may call it.
@@ -42,17 +42,17 @@ pub struct DescribedMethod {
 
 /// One parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Param {
+pub struct SchemaParam {
     /// `net[n]` stands for `net0`, `net1`, ...
     pub name: Arc<str>,
-    pub kind: Kind,
+    pub kind: SchemaType,
     pub optional: bool,
     pub options: Option<Arc<[Arc<str>]>>,
-    pub limits: Option<Box<Limits>>,
+    pub limits: Option<Box<SchemaLimits>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SchemaType {
     String,
     Integer,
     Number,
@@ -65,7 +65,7 @@ pub enum Kind {
 
 /// Least and greatest number, least and greatest length in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limits {
+pub struct SchemaLimits {
     pub minimum: Option<f64>,
     pub maximum: Option<f64>,
     pub min_length: Option<u32>,
@@ -123,7 +123,7 @@ impl DescribedMethod {
 
     fn heap_bytes(&self) -> usize {
         let limits = self.params.iter().filter(|p| p.limits.is_some()).count();
-        let table = self.params.len().saturating_mul(size_of::<Param>());
-        table.saturating_add(limits.saturating_mul(size_of::<Limits>()))
+        let table = self.params.len().saturating_mul(size_of::<SchemaParam>());
+        table.saturating_add(limits.saturating_mul(size_of::<SchemaLimits>()))
     }
 }

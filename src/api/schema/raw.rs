@@ -10,7 +10,7 @@ use serde::de::{
 use serde_json::Value;
 
 use crate::api::request::Verb;
-use crate::counted::{Cost, Counted};
+use crate::counted::{Cost, CountedValue};
 
 pub(super) const NAME_MAX_BYTES: usize = 200;
 /// Of one method; 9.2 has 200.
@@ -24,7 +24,7 @@ const RULE_MAX_BYTES: usize = 64 * 1024;
 #[serde(default)]
 pub(super) struct RawMethod {
     #[serde(rename = "allowtoken")]
-    pub(super) allow_token: Loose,
+    pub(super) allow_token: RawScalar,
     pub(super) parameters: RawParameters,
     #[serde(deserialize_with = "rule")]
     pub(super) permissions: Option<Value>,
@@ -34,7 +34,7 @@ pub(super) struct RawMethod {
 #[serde(default)]
 pub(super) struct RawParameters {
     #[serde(rename = "additionalProperties")]
-    pub(super) additional: Loose,
+    pub(super) additional: RawScalar,
     #[serde(deserialize_with = "properties")]
     pub(super) properties: Vec<(String, RawParam)>,
 }
@@ -43,13 +43,13 @@ pub(super) struct RawParameters {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct RawParam {
     #[serde(rename = "type")]
-    pub(super) kind: Loose,
-    pub(super) optional: Loose,
-    pub(super) r#enum: Option<Options>,
-    pub(super) minimum: Loose,
-    pub(super) maximum: Loose,
-    pub(super) min_length: Loose,
-    pub(super) max_length: Loose,
+    pub(super) kind: RawScalar,
+    pub(super) optional: RawScalar,
+    pub(super) r#enum: Option<RawOptions>,
+    pub(super) minimum: RawScalar,
+    pub(super) maximum: RawScalar,
+    pub(super) min_length: RawScalar,
+    pub(super) max_length: RawScalar,
 }
 
 /// The methods of a path that are Proxmox's, each once.
@@ -115,10 +115,10 @@ impl<'de> Visitor<'de> for PropertiesVisitor {
 }
 
 /// The values that a parameter may have; of too many, the first ones.
-pub(super) struct Options(pub(super) Vec<Loose>);
+pub(super) struct RawOptions(pub(super) Vec<RawScalar>);
 
-impl<'de> Deserialize<'de> for Options {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Options, D::Error> {
+impl<'de> Deserialize<'de> for RawOptions {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<RawOptions, D::Error> {
         json.deserialize_seq(OptionsVisitor)
     }
 }
@@ -126,34 +126,34 @@ impl<'de> Deserialize<'de> for Options {
 struct OptionsVisitor;
 
 impl<'de> Visitor<'de> for OptionsVisitor {
-    type Value = Options;
+    type Value = RawOptions;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("values")
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Options, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<RawOptions, A::Error> {
         let mut options = Vec::new();
         while options.len() < OPTIONS_MAX {
             match values.next_element()? {
                 Some(option) => options.push(option),
-                None => return Ok(Options(options)),
+                None => return Ok(RawOptions(options)),
             }
         }
         while values.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Options(options))
+        Ok(RawOptions(options))
     }
 }
 
 /// A method's rule, which is an object of any form.
 fn rule<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Value>, D::Error> {
     let mut cost = Cost::at_most(RULE_MAX_BYTES);
-    let rule = Counted(&mut cost).deserialize(json)?;
+    let rule = CountedValue(&mut cost).deserialize(json)?;
     Ok(Some(rule).filter(|rule| !rule.is_null()))
 }
 
 /// A scalar of the description, where a number or a truth may also be a text. What is no scalar is
 /// skipped.
 #[derive(Default)]
-pub(super) enum Loose {
+pub(super) enum RawScalar {
     #[default]
     Nothing,
     Text(String),
@@ -162,22 +162,22 @@ pub(super) enum Loose {
     Other,
 }
 
-impl Loose {
+impl RawScalar {
     pub(super) fn is_true(&self) -> Option<bool> {
         match self {
-            Loose::Nothing => None,
-            Loose::Text(text) => Some(!matches!(text.as_str(), "" | "0")),
-            Loose::Number(number) => Some(*number != 0.0),
-            Loose::Truth(truth) => Some(*truth),
+            RawScalar::Nothing => None,
+            RawScalar::Text(text) => Some(!matches!(text.as_str(), "" | "0")),
+            RawScalar::Number(number) => Some(*number != 0.0),
+            RawScalar::Truth(truth) => Some(*truth),
             // A schema for further names, as `additionalProperties` may have it.
-            Loose::Other => Some(true),
+            RawScalar::Other => Some(true),
         }
     }
 
     pub(super) fn number(&self) -> Option<f64> {
         match self {
-            Loose::Number(number) => Some(*number),
-            Loose::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+            RawScalar::Number(number) => Some(*number),
+            RawScalar::Text(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
             _ => None,
         }
     }
@@ -190,16 +190,16 @@ impl Loose {
 
     pub(super) fn into_text(self) -> Option<String> {
         match self {
-            Loose::Text(text) => Some(text),
-            Loose::Number(number) => Some(number.to_string()),
-            Loose::Truth(truth) => Some(if truth { "1" } else { "0" }.into()),
-            Loose::Nothing | Loose::Other => None,
+            RawScalar::Text(text) => Some(text),
+            RawScalar::Number(number) => Some(number.to_string()),
+            RawScalar::Truth(truth) => Some(if truth { "1" } else { "0" }.into()),
+            RawScalar::Nothing | RawScalar::Other => None,
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Loose {
-    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Loose, D::Error> {
+impl<'de> Deserialize<'de> for RawScalar {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<RawScalar, D::Error> {
         json.deserialize_any(LooseVisitor)
     }
 }
@@ -207,40 +207,40 @@ impl<'de> Deserialize<'de> for Loose {
 struct LooseVisitor;
 
 impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
+    type Value = RawScalar;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("anything")
     }
-    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
+    fn visit_str<E>(self, text: &str) -> Result<RawScalar, E> {
         if text.len() > NAME_MAX_BYTES {
-            return Ok(Loose::Other);
+            return Ok(RawScalar::Other);
         }
-        Ok(Loose::Text(text.to_string()))
+        Ok(RawScalar::Text(text.to_string()))
     }
-    fn visit_bool<E>(self, truth: bool) -> Result<Loose, E> {
-        Ok(Loose::Truth(truth))
+    fn visit_bool<E>(self, truth: bool) -> Result<RawScalar, E> {
+        Ok(RawScalar::Truth(truth))
     }
     // Limits are far below 2^53, where a float would begin to round.
     #[allow(clippy::cast_precision_loss)]
-    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
+    fn visit_u64<E>(self, number: u64) -> Result<RawScalar, E> {
+        Ok(RawScalar::Number(number as f64))
     }
     #[allow(clippy::cast_precision_loss)]
-    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose::Number(number as f64))
+    fn visit_i64<E>(self, number: i64) -> Result<RawScalar, E> {
+        Ok(RawScalar::Number(number as f64))
     }
-    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
-        Ok(Loose::Number(number))
+    fn visit_f64<E>(self, number: f64) -> Result<RawScalar, E> {
+        Ok(RawScalar::Number(number))
     }
-    fn visit_unit<E>(self) -> Result<Loose, E> {
-        Ok(Loose::Nothing)
+    fn visit_unit<E>(self) -> Result<RawScalar, E> {
+        Ok(RawScalar::Nothing)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawScalar, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
+        Ok(RawScalar::Other)
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawScalar, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Loose::Other)
+        Ok(RawScalar::Other)
     }
 }

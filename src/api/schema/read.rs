@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::raw::{Loose, NAME_MAX_BYTES, RawMethod, RawMethods, RawParam};
-use super::{DescribedMethod, Kind, Limits, Param, Schema};
+use super::raw::{NAME_MAX_BYTES, RawMethod, RawMethods, RawParam, RawScalar};
+use super::{DescribedMethod, Schema, SchemaLimits, SchemaParam, SchemaType};
 use crate::api::request::Verb;
 
 /// What may stand before the array.
@@ -238,8 +238,8 @@ impl Builder {
         self.text(&text)
     }
 
-    fn param(&mut self, name: &str, raw: RawParam) -> Param {
-        let limits = Limits {
+    fn param(&mut self, name: &str, raw: RawParam) -> SchemaParam {
+        let limits = SchemaLimits {
             minimum: raw.minimum.number(),
             maximum: raw.maximum.number(),
             min_length: raw.min_length.length(),
@@ -247,32 +247,32 @@ impl Builder {
         };
         let options = raw.r#enum.map(|options| {
             let texts = options.0.into_iter();
-            let texts = texts.filter_map(Loose::into_text).collect();
+            let texts = texts.filter_map(RawScalar::into_text).collect();
             self.list(texts)
         });
-        Param {
+        SchemaParam {
             name: self.text(name),
             kind: match raw.kind {
-                Loose::Text(kind) => kind_of(&kind),
+                RawScalar::Text(kind) => kind_of(&kind),
                 // Without a type it is a text.
-                Loose::Nothing => Kind::String,
-                _ => Kind::Any,
+                RawScalar::Nothing => SchemaType::String,
+                _ => SchemaType::Any,
             },
             optional: raw.optional.is_true().unwrap_or(false),
             options,
-            limits: (limits != Limits::default()).then(|| Box::new(limits)),
+            limits: (limits != SchemaLimits::default()).then(|| Box::new(limits)),
         }
     }
 }
 
-fn kind_of(kind: &str) -> Kind {
+fn kind_of(kind: &str) -> SchemaType {
     match kind {
-        "string" => Kind::String,
-        "integer" => Kind::Integer,
-        "number" => Kind::Number,
-        "boolean" => Kind::Boolean,
-        "array" => Kind::Array,
-        "object" => Kind::Object,
-        _ => Kind::Any,
+        "string" => SchemaType::String,
+        "integer" => SchemaType::Integer,
+        "number" => SchemaType::Number,
+        "boolean" => SchemaType::Boolean,
+        "array" => SchemaType::Array,
+        "object" => SchemaType::Object,
+        _ => SchemaType::Any,
     }
 }

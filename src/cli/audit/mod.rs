@@ -5,7 +5,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use super::{Command, Start, Stop};
+use super::{Command, EarlyExit, Start};
 use crate::text::repeated;
 
 pub(super) const AUDIT: Command = Command {
@@ -17,12 +17,12 @@ pub(super) const AUDIT: Command = Command {
     run,
 };
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let (verb, files) = match start.options.rest.split_first() {
         Some((verb, files)) if !files.is_empty() => (verb.as_str(), files),
         _ => {
             let problem = "`audit` needs `verify` or `show`, and a file";
-            return Err(Stop::Usage(problem.to_owned()));
+            return Err(EarlyExit::Usage(problem.to_owned()));
         }
     };
     match verb {
@@ -34,7 +34,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
             not_with(start, verb, &["--head"])?;
             show::run(start, files)
         }
-        other => Err(Stop::Usage(format!(
+        other => Err(EarlyExit::Usage(format!(
             "`audit` has `verify` and `show`, not `{}`",
             repeated(other)
         ))),
@@ -42,12 +42,14 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
 }
 
 /// That options of the other verb are not there.
-fn not_with(start: &Start, verb: &str, options: &[&str]) -> Result<(), Stop> {
+fn not_with(start: &Start, verb: &str, options: &[&str]) -> Result<(), EarlyExit> {
     let mut given = options
         .iter()
         .filter(|name| start.options.value(name).is_some());
     match given.next() {
         None => Ok(()),
-        Some(name) => Err(Stop::Usage(format!("`audit {verb}` takes no `{name}`"))),
+        Some(name) => Err(EarlyExit::Usage(format!(
+            "`audit {verb}` takes no `{name}`"
+        ))),
     }
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::terminal::Tone;
-use crate::cli::{EXIT_NOT_STARTED, Start, Stop};
-use crate::gate::audit::{self, Broken, Line};
+use crate::cli::{EXIT_NOT_STARTED, EarlyExit, Start};
+use crate::gate::audit::{self, AuditLine, BrokenLine};
 use crate::log;
 use crate::text::printable;
 use crate::time;
@@ -26,38 +26,38 @@ const WORD_CHARS: usize = 19;
 const OBJECTS_MAX: usize = 3;
 
 /// Which records are meant.
-struct Wish<'a> {
+struct RecordFilter<'a> {
     cluster: Option<&'a str>,
     tool: Option<&'a str>,
     /// Seconds since 1970.
     since: Option<u64>,
 }
 
-pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, EarlyExit> {
     let now = time::now();
-    let since = match start.options.value("--since") {
-        None => None,
-        Some(text) => Some(
-            time::parse(text, now)
-                .ok_or_else(|| Stop::Usage(format!("`--since` needs a time: {}", time::FORMS)))?,
-        ),
-    };
-    let wish = Wish {
+    let since =
+        match start.options.value("--since") {
+            None => None,
+            Some(text) => Some(time::parse(text, now).ok_or_else(|| {
+                EarlyExit::Usage(format!("`--since` needs a time: {}", time::FORMS))
+            })?),
+        };
+    let wish = RecordFilter {
         cluster: start.options.value("--cluster"),
         tool: start.options.value("--tool"),
         since,
     };
-    let mut shown: VecDeque<Line> = VecDeque::new();
+    let mut shown: VecDeque<AuditLine> = VecDeque::new();
     let (mut left_out, mut unreadable) = (0_u64, 0_u64);
     for file in files {
         let result = audit::each_line(Path::new(file), &mut |_, bytes| {
-            let line = match Line::read(bytes) {
+            let line = match AuditLine::read(bytes) {
                 Ok(line) => line,
-                Err(Broken::Changed(line)) => {
+                Err(BrokenLine::Changed(line)) => {
                     unreadable += 1;
                     *line
                 }
-                Err(Broken::Unreadable) => {
+                Err(BrokenLine::Unreadable) => {
                     unreadable += 1;
                     return;
                 }
@@ -72,7 +72,7 @@ pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
         });
         result.map_err(|problem| {
             log::error(&problem);
-            Stop::Said(ExitCode::from(EXIT_NOT_STARTED))
+            EarlyExit::Said(ExitCode::from(EXIT_NOT_STARTED))
         })?;
     }
     if left_out > 0 {
@@ -93,8 +93,8 @@ pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
     start.print(&start.terminal.table(&heading, &rows(&shown)))
 }
 
-impl Wish<'_> {
-    fn is_for(&self, line: &Line) -> bool {
+impl RecordFilter<'_> {
+    fn is_for(&self, line: &AuditLine) -> bool {
         let matches = |wish: Option<&str>, key| wish.is_none_or(|wish| line.text(key) == wish);
         let is_later = self.since.is_none_or(|since| {
             // What cannot be told is shown.
@@ -107,7 +107,7 @@ impl Wish<'_> {
 type Cells = Vec<(String, Tone)>;
 
 /// A row a record, and one for each day.
-fn rows(lines: &VecDeque<Line>) -> Vec<Cells> {
+fn rows(lines: &VecDeque<AuditLine>) -> Vec<Cells> {
     let mut rows = Vec::new();
     let mut today = "";
     for line in lines {
@@ -150,7 +150,7 @@ fn cell(text: &str, max_chars: usize) -> String {
 }
 
 /// What the record says: the verdict, how it was confirmed, what came of it, and to what.
-fn what(line: &Line) -> String {
+fn what(line: &AuditLine) -> String {
     let number = |key: &str| line.record.get(key).and_then(Value::as_u64);
     let words = |key: &str| {
         let words = line.text(key).split_whitespace();

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cli::terminal::{Terminal, Tone, WIDTH, wrapped};
-use crate::cli::{EXIT_NOT_STARTED, EXIT_WRONG, Start, Stop};
-use crate::gate::audit::{self, HeadFound, Problem, Report, Run, Unknown};
+use crate::cli::{EXIT_NOT_STARTED, EXIT_WRONG, EarlyExit, Start};
+use crate::gate::audit::{self, AuditProblem, AuditReport, AuditRun, HeadFound, UnknownWrite};
 use crate::log;
 use crate::text::printable;
 
@@ -17,17 +17,17 @@ const SHOWN_MAX: usize = 20;
 const HEADS_MAX: usize = 5;
 const TEXT_MAX_CHARS: usize = 200;
 
-pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
+pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, EarlyExit> {
     let mut heads = Vec::new();
     for text in start.options.values("--head") {
         heads.push(audit::head(text).ok_or_else(|| {
-            Stop::Usage("`--head` needs RUN=HASH, as `audit verify` prints them".to_owned())
+            EarlyExit::Usage("`--head` needs RUN=HASH, as `audit verify` prints them".to_owned())
         })?);
     }
     let paths: Vec<&Path> = files.iter().map(Path::new).collect();
     let report = audit::verify(&paths, &heads).map_err(|problem| {
         log::error(&problem);
-        Stop::Said(ExitCode::from(EXIT_NOT_STARTED))
+        EarlyExit::Said(ExitCode::from(EXIT_NOT_STARTED))
     })?;
     let text = match start.options.has("--json") {
         true => format!("{}\n", json(&report)),
@@ -40,7 +40,7 @@ pub(super) fn run(start: &Start, files: &[String]) -> Result<ExitCode, Stop> {
     })
 }
 
-fn text(report: &Report, terminal: Terminal) -> String {
+fn text(report: &AuditReport, terminal: Terminal) -> String {
     let mut text = String::new();
     let problems: Vec<String> = report.problems.iter().map(problem).collect();
     let more = usize::try_from(report.problems_more).unwrap_or(usize::MAX);
@@ -97,11 +97,11 @@ fn text(report: &Report, terminal: Terminal) -> String {
     );
     let (lines, runs) = (report.lines, report.runs.len());
     let counted = format!("{lines} lines, {runs} runs");
-    let verdict = match report.is_sound() {
+    let soundness = match report.is_sound() {
         true => terminal.toned("sound", Tone::Good),
         false => terminal.toned("broken", Tone::Bad),
     };
-    text.push_str(&format!("{counted}: {verdict}\n"));
+    text.push_str(&format!("{counted}: {soundness}\n"));
     text
 }
 
@@ -122,7 +122,7 @@ fn part(heading: &str, entries: &[String], more: usize, text: &mut String) {
     text.push('\n');
 }
 
-fn problem(problem: &Problem) -> String {
+fn problem(problem: &AuditProblem) -> String {
     let run = problem.run.iter().map(|run| format!(" of run {run}"));
     format!(
         "{} line {}{} {}",
@@ -147,7 +147,7 @@ fn found(head: &HeadFound) -> Option<String> {
     ))
 }
 
-fn unknown(unknown: &Unknown) -> String {
+fn unknown(unknown: &UnknownWrite) -> String {
     format!(
         "{} line {} of run {} at {}: {} on {}: {}",
         shown(&unknown.file),
@@ -161,7 +161,7 @@ fn unknown(unknown: &Unknown) -> String {
 }
 
 /// As `--head` takes it.
-fn head(run: &Run) -> String {
+fn head(run: &AuditRun) -> String {
     format!("{}={}", run.run, run.head)
 }
 
@@ -174,7 +174,7 @@ fn short(hash: &str) -> String {
     printable(hash, 12)
 }
 
-fn json(report: &Report) -> Value {
+fn json(report: &AuditReport) -> Value {
     let problems = report.problems.iter().map(|problem| {
         json!({
             "file": problem.file,

@@ -2,23 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::judge::{Finding, Severity, Verdict};
-use super::{Checked, Probe};
+use super::judge::{EndpointCheck, Finding, Severity};
+use super::{CheckedCluster, Probe};
 use crate::error::Code;
 use crate::proxmox::settings::Endpoint;
 use crate::tools::fleet::Quorum;
 
-pub(super) fn text(checked: &[Checked]) -> String {
+pub(super) fn text(checked: &[CheckedCluster]) -> String {
     let clusters: Vec<Value> = checked.iter().map(cluster).collect();
-    let ok = checked.iter().all(Checked::is_good);
+    let ok = checked.iter().all(CheckedCluster::is_good);
     format!("{}\n", json!({"ok": ok, "clusters": clusters}))
 }
 
-fn cluster(checked: &Checked) -> Value {
+fn cluster(checked: &CheckedCluster) -> Value {
     let settings = &checked.cluster.settings;
     let endpoints = settings.endpoints.iter().zip(&checked.endpoints);
     let endpoints: Vec<Value> = endpoints
-        .map(|(endpoint, (probe, verdict))| self::endpoint(endpoint, probe, verdict))
+        .map(|(endpoint, (probe, check))| self::endpoint(endpoint, probe, check))
         .collect();
     let toolsets = checked.privileges.as_ref().map(|privileges| {
         let sets = privileges.sets.iter();
@@ -39,7 +39,7 @@ fn cluster(checked: &Checked) -> Value {
 }
 
 /// `null` is what an earlier step kept from being known.
-fn endpoint(endpoint: &Endpoint, probe: &Probe, verdict: &Verdict) -> Value {
+fn endpoint(endpoint: &Endpoint, probe: &Probe, check: &EndpointCheck) -> Value {
     let addresses = probe
         .look
         .addresses
@@ -50,7 +50,7 @@ fn endpoint(endpoint: &Endpoint, probe: &Probe, verdict: &Verdict) -> Value {
         addresses.collect::<Vec<String>>()
     });
     let connected = probe.look.connected.as_ref();
-    let certificate = verdict
+    let certificate = check
         .certificate
         .as_ref()
         .map(|(certificate, fingerprint, days)| {
@@ -66,18 +66,18 @@ fn endpoint(endpoint: &Endpoint, probe: &Probe, verdict: &Verdict) -> Value {
         });
     json!({
         "endpoint": endpoint.to_string(),
-        "ok": verdict.findings.iter().all(|finding| finding.severity == Severity::Note),
+        "ok": check.findings.iter().all(|finding| finding.severity == Severity::Note),
         "addresses": addresses,
         "connected": connected.map(Result::is_ok),
         "trusted": probe.look.trusted.as_ref().map(Result::is_ok),
-        "trusted_by": verdict.trusted_by,
+        "trusted_by": check.trusted_by,
         "certificate": certificate,
-        "clock_ahead_s": verdict.clock_s,
+        "clock_ahead_s": check.clock_s,
         "token_accepted": accepted(probe),
-        "version": verdict.version,
-        "quorum": verdict.quorum.as_ref().map(Quorum::name),
-        "nodes_online": verdict.nodes.map(|(online, _)| online),
-        "nodes": verdict.nodes.map(|(_, all)| all),
+        "version": check.version,
+        "quorum": check.quorum.as_ref().map(Quorum::name),
+        "nodes_online": check.nodes.map(|(online, _)| online),
+        "nodes": check.nodes.map(|(_, all)| all),
         "latency_ms": probe.latency.map(|latency| (latency.as_secs_f64() * 10_000.0).round() / 10.0),
     })
 }

@@ -11,7 +11,7 @@ use crate::proxmox::digest::{fingerprint_text, sha256};
 use crate::proxmox::exchange::Remedy;
 use crate::proxmox::key;
 use crate::proxmox::look::Distrust;
-use crate::proxmox::probe::{Date, Probe};
+use crate::proxmox::probe::{Probe, ServerClock};
 use crate::proxmox::settings::{Endpoint, Settings, Trust};
 use crate::text::printable;
 use crate::time;
@@ -55,7 +55,7 @@ impl Finding {
 
 /// One endpoint, judged.
 #[derive(Default)]
-pub(super) struct Verdict {
+pub(super) struct EndpointCheck {
     /// What is in the certificate, with its fingerprint and the days that it still holds.
     pub(super) certificate: Option<(Certificate, String, Option<i64>)>,
     /// By what it is trusted, where it is.
@@ -72,31 +72,36 @@ pub(super) struct Verdict {
 }
 
 /// Judges what `endpoint` was found to be at `now`.
-pub(super) fn judge(settings: &Settings, endpoint: &Endpoint, probe: &Probe, now: u64) -> Verdict {
+pub(super) fn judge(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    probe: &Probe,
+    now: u64,
+) -> EndpointCheck {
     let mut judging = Judging {
         settings,
         endpoint,
         now: i64::try_from(now).unwrap_or_default(),
-        verdict: Verdict::default(),
+        check: EndpointCheck::default(),
     };
     judging.reached(probe);
     judging.trusted(probe);
     judging.clock(probe);
     judging.token(probe);
     judging.cluster(probe);
-    judging.verdict
+    judging.check
 }
 
 struct Judging<'a> {
     settings: &'a Settings,
     endpoint: &'a Endpoint,
     now: i64,
-    verdict: Verdict,
+    check: EndpointCheck,
 }
 
 impl Judging<'_> {
     fn find(&mut self, severity: Severity, step: &'static str, what: String, cure: String) {
-        self.verdict.findings.push(Finding {
+        self.check.findings.push(Finding {
             severity,
             endpoints: vec![self.endpoint.to_string()],
             step,
@@ -108,12 +113,12 @@ impl Judging<'_> {
 
     fn reached(&mut self, probe: &Probe) {
         if let Some(Err(cause)) = &probe.look.addresses {
-            self.verdict.stopped = Some("no address");
+            self.check.stopped = Some("no address");
             let cure = cure::name(self.settings, self.endpoint);
             self.find(Severity::Error, "name", cause.clone(), cure);
         }
         if let Some(Err(cause)) = &probe.look.connected {
-            self.verdict.stopped = Some("not connected");
+            self.check.stopped = Some("not connected");
             let what = format!("not connected: {cause}");
             let cure = cure::connection(self.settings, self.endpoint);
             self.find(Severity::Error, "connection", what, cure);
@@ -130,7 +135,7 @@ impl Judging<'_> {
         let settings = self.settings;
         match (&look.trusted, &seen) {
             (Some(Err(why)), Some((certificate, fingerprint, days))) => {
-                self.verdict.stopped = Some("not trusted");
+                self.check.stopped = Some("not trusted");
                 let what = format!(
                     "the certificate is not trusted: {why}; SHA-256 fingerprint {fingerprint}, subject `{}`, issuer `{}`, valid until {} UTC",
                     certificate.subject, certificate.issuer, certificate.not_after
@@ -144,7 +149,7 @@ impl Judging<'_> {
                 self.find(Severity::Error, "certificate", what, cure);
             }
             (Some(Err(cause)), None) => {
-                self.verdict.stopped = Some("not trusted");
+                self.check.stopped = Some("not trusted");
                 let (what, cure) = if look.distrust == Some(Distrust::Unreadable) {
                     let what = format!("what is to be trusted cannot be read: {cause}");
                     (what, cure::unreadable(settings))
@@ -158,7 +163,7 @@ impl Judging<'_> {
                 self.find(Severity::Error, "certificate", what, cure);
             }
             (Some(Ok(())), Some((certificate, fingerprint, days))) => {
-                self.verdict.trusted_by = Some(by_what(&settings.trust));
+                self.check.trusted_by = Some(by_what(&settings.trust));
                 if settings.trust == Trust::Nothing {
                     let what =
                         "the certificate is not checked: anybody on the way can take the token"
@@ -178,14 +183,14 @@ impl Judging<'_> {
             }
             _ => {}
         }
-        self.verdict.certificate = seen;
+        self.check.certificate = seen;
     }
 
     fn clock(&mut self, probe: &Probe) {
         let Some(ahead) = probe.date.as_ref().and_then(ahead_s) else {
             return;
         };
-        self.verdict.clock_s = Some(ahead);
+        self.check.clock_s = Some(ahead);
         if ahead.abs() > CLOCK_MAX_S {
             let way = if ahead > 0 { "ahead of" } else { "behind" };
             let what = format!(
@@ -198,23 +203,23 @@ impl Judging<'_> {
 
     fn token(&mut self, probe: &Probe) {
         if let Some(cause) = &probe.unasked {
-            self.verdict.stopped = Some("no secret");
+            self.check.stopped = Some("no secret");
             let cure = cure::secret(self.settings);
             self.find(Severity::Error, "token", cause.clone(), cure);
         }
         match &probe.version {
             Some(Ok(answer)) => {
                 let version = answer.get("version").and_then(Value::as_str);
-                self.verdict.version = Some(printable(version.unwrap_or("?"), NAME_MAX_CHARS));
+                self.check.version = Some(printable(version.unwrap_or("?"), NAME_MAX_CHARS));
             }
             Some(Err(error)) if error.code == Code::Permission => {
-                self.verdict.stopped = Some("token refused");
+                self.check.stopped = Some("token refused");
                 let what = format!("{}: {}", error.sentence, error.cause);
                 let cure = error.hint.clone().unwrap_or_default();
                 self.find(Severity::Error, "token", what, cure);
             }
             Some(Err(error)) => {
-                self.verdict.stopped = Some("no answer");
+                self.check.stopped = Some("no answer");
                 self.find(
                     Severity::Error,
                     "version",
@@ -254,8 +259,8 @@ impl Judging<'_> {
                 printable(name.unwrap_or("?"), NAME_MAX_CHARS)
             })
             .collect();
-        self.verdict.nodes = Some((nodes.len() - offline.len(), nodes.len()));
-        self.verdict.quorum = Some(quorum);
+        self.check.nodes = Some((nodes.len() - offline.len(), nodes.len()));
+        self.check.quorum = Some(quorum);
         for node in offline {
             let what = format!("node `{node}` is offline");
             self.find(Severity::Error, "nodes", what, cure::node(&node));
@@ -264,7 +269,7 @@ impl Judging<'_> {
 }
 
 /// How far a clock is ahead of ours, in seconds: it spoke at some moment between question and answer.
-fn ahead_s(date: &Date) -> Option<i64> {
+fn ahead_s(date: &ServerClock) -> Option<i64> {
     let seconds = |time: SystemTime| {
         let since = time.duration_since(UNIX_EPOCH).ok()?;
         i64::try_from(since.as_secs()).ok()

@@ -13,17 +13,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::terminal::Terminal;
-use super::{Command, EXIT_WRONG, Start, Stop};
+use super::{Command, EXIT_WRONG, EarlyExit, Start};
 use crate::config::{Cluster, Config};
 use crate::fleet::fan_out;
-use crate::fleet::rights::Rights;
+use crate::fleet::permissions::TokenPermissions;
 use crate::proxmox::probe::{self, Probe};
 use crate::proxmox::session::Session;
 use crate::text::repeated;
 use crate::time;
-use crate::wait::{self, Call, Wake};
-use judge::{Finding, Severity, Verdict};
-use privileges::Privileges;
+use crate::wait::{self, ListeningCall, Wake};
+use judge::{EndpointCheck, Finding, Severity};
+use privileges::PrivilegeReport;
 
 /// The longest that one endpoint takes, in seconds. Proxmox takes 3 for a token that it refuses.
 const ENDPOINT_MAX_S: u64 = 20;
@@ -38,15 +38,15 @@ pub(super) const CHECK: Command = Command {
 };
 
 /// A cluster as it was found.
-struct Checked<'a> {
+struct CheckedCluster<'a> {
     cluster: &'a Cluster,
-    endpoints: Vec<(Probe, Verdict)>,
+    endpoints: Vec<(Probe, EndpointCheck)>,
     /// `None` where no endpoint said.
-    privileges: Option<Privileges>,
+    privileges: Option<PrivilegeReport>,
     findings: Vec<Finding>,
 }
 
-impl Checked<'_> {
+impl CheckedCluster<'_> {
     fn is_good(&self) -> bool {
         self.findings
             .iter()
@@ -54,7 +54,7 @@ impl Checked<'_> {
     }
 }
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let config = start.configuration()?;
     let clusters = chosen(&config, &start.options.rest)?;
     let checked = check(&clusters, config.fanout, start.terminal);
@@ -64,7 +64,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
         report::text(&checked, start.terminal)
     };
     start.print(&text)?;
-    Ok(if checked.iter().all(Checked::is_good) {
+    Ok(if checked.iter().all(CheckedCluster::is_good) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_WRONG)
@@ -72,7 +72,7 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
 }
 
 /// The clusters that were named, in the order of the configuration; all where none was.
-fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, Stop> {
+fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, EarlyExit> {
     for name in names {
         if config.place(name).is_none() {
             let known: Vec<&str> = config
@@ -80,7 +80,7 @@ fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, 
                 .iter()
                 .map(|one| one.name.as_str())
                 .collect();
-            return Err(Stop::Usage(format!(
+            return Err(EarlyExit::Usage(format!(
                 "no cluster is named `{}`; configured: {}",
                 repeated(name),
                 known.join(", ")
@@ -93,7 +93,11 @@ fn chosen<'a>(config: &'a Config, names: &[String]) -> Result<Vec<&'a Cluster>, 
 }
 
 /// Asks several endpoints at a time.
-fn check<'a>(clusters: &[&'a Cluster], at_a_time: usize, terminal: Terminal) -> Vec<Checked<'a>> {
+fn check<'a>(
+    clusters: &[&'a Cluster],
+    at_a_time: usize,
+    terminal: Terminal,
+) -> Vec<CheckedCluster<'a>> {
     // One session a cluster: a secret's program is started once.
     let sessions: Vec<OnceLock<Result<Session, String>>> =
         clusters.iter().map(|_| OnceLock::new()).collect();
@@ -108,7 +112,7 @@ fn check<'a>(clusters: &[&'a Cluster], at_a_time: usize, terminal: Terminal) -> 
         .collect();
     let done = Arc::new(AtomicUsize::new(0));
     let places: Vec<usize> = (0..jobs.len()).collect();
-    let listening = Call::new(None, progress(terminal, Arc::clone(&done), jobs.len()));
+    let listening = ListeningCall::new(None, progress(terminal, Arc::clone(&done), jobs.len()));
     let limit = Duration::from_secs(ENDPOINT_MAX_S);
     let probes = wait::during(listening, || {
         fan_out::fan_out_within(&places, at_a_time, limit, |place| {
@@ -121,17 +125,17 @@ fn check<'a>(clusters: &[&'a Cluster], at_a_time: usize, terminal: Terminal) -> 
     });
     terminal.progress("");
     let now = time::now();
-    let mut checked: Vec<Checked> = clusters
+    let mut checked: Vec<CheckedCluster> = clusters
         .iter()
-        .map(|cluster| Checked::new(cluster))
+        .map(|cluster| CheckedCluster::new(cluster))
         .collect();
     for ((place, settings, _, endpoint), probe) in jobs.iter().zip(probes) {
         if let (Some(checked), Some(Some(probe))) = (checked.get_mut(*place), probe) {
-            let verdict = judge::judge(settings, endpoint, &probe, now);
-            checked.endpoints.push((probe, verdict));
+            let check = judge::judge(settings, endpoint, &probe, now);
+            checked.endpoints.push((probe, check));
         }
     }
-    checked.iter_mut().for_each(Checked::conclude);
+    checked.iter_mut().for_each(CheckedCluster::conclude);
     checked
 }
 
@@ -153,9 +157,9 @@ fn progress(
     }
 }
 
-impl<'a> Checked<'a> {
-    fn new(cluster: &'a Cluster) -> Checked<'a> {
-        Checked {
+impl<'a> CheckedCluster<'a> {
+    fn new(cluster: &'a Cluster) -> CheckedCluster<'a> {
+        CheckedCluster {
             cluster,
             endpoints: Vec::new(),
             privileges: None,
@@ -165,8 +169,8 @@ impl<'a> Checked<'a> {
 
     /// What holds for the cluster as a whole. What several endpoints say is said once.
     fn conclude(&mut self) {
-        for (_, verdict) in &self.endpoints {
-            for finding in &verdict.findings {
+        for (_, check) in &self.endpoints {
+            for finding in &check.findings {
                 let mut known = self.findings.iter_mut();
                 match known.find(|known| known.is_same(finding)) {
                     Some(known) => known.endpoints.extend(finding.endpoints.clone()),
@@ -175,13 +179,14 @@ impl<'a> Checked<'a> {
             }
         }
         let said = self.endpoints.iter().find_map(|(probe, _)| {
-            let rights = probe.rights.as_ref()?.as_ref().ok()?;
-            Some((rights, probe))
+            let permissions = probe.permissions.as_ref()?.as_ref().ok()?;
+            Some((permissions, probe))
         });
-        if let Some((rights, probe)) = said {
+        if let Some((permissions, probe)) = said {
             let token_id = &self.cluster.settings.token_id;
-            let rights = Rights::of(rights);
-            let privileges = Privileges::of(&rights, token_id, probe.separated, probe.major());
+            let permissions = TokenPermissions::of(permissions);
+            let privileges =
+                PrivilegeReport::of(&permissions, token_id, probe.separated, probe.major());
             self.findings.extend(privileges.finding());
             self.findings.extend(privileges.finding_of_extras());
             self.privileges = Some(privileges);

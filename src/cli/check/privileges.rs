@@ -3,10 +3,10 @@
 
 use super::judge::{Finding, Severity};
 use crate::api::mark::Effect;
-use crate::fleet::rights::{self, Rights};
-use crate::proxmox::advice::{self, Grant};
+use crate::fleet::permissions::{self, TokenPermissions};
+use crate::proxmox::advice::{self, PrivilegeGrant};
 use crate::tools::TOOLSETS;
-use crate::tools::needs::{self, EXTRAS, Extra, Lack, NEEDS};
+use crate::tools::needs::{self, EXTRAS, ExtraNeed, NEEDS, UnmetNeed};
 
 const EFFECTS: [(Effect, &str); 4] = [
     (Effect::Read, "read"),
@@ -16,9 +16,9 @@ const EFFECTS: [(Effect, &str); 4] = [
 ];
 
 /// What a token may do.
-pub(super) struct Privileges {
+pub(super) struct PrivilegeReport {
     /// By set of tools.
-    pub(super) sets: Vec<Set>,
+    pub(super) sets: Vec<ToolsetPrivileges>,
     /// All that it lacks, a line a path, and the commands that grant it.
     pub(super) lacks: Vec<String>,
     pub(super) grants: Vec<String>,
@@ -32,34 +32,34 @@ pub(super) struct Privileges {
 }
 
 /// A set of tools.
-pub(super) struct Set {
+pub(super) struct ToolsetPrivileges {
     pub(super) name: &'static str,
     /// What it may do with all of it: `read`, `operate`, `change`, `remove`.
     pub(super) may: Vec<&'static str>,
     pub(super) lacks: Vec<String>,
 }
 
-impl Privileges {
-    /// Judges these rights.
+impl PrivilegeReport {
+    /// Judges these permissions.
     pub(super) fn of(
-        rights: &Rights,
+        permissions: &TokenPermissions,
         token_id: &str,
         separated: Option<bool>,
         major: u32,
-    ) -> Privileges {
-        let lacking = needs::lacks(rights, NEEDS.iter());
-        let bare = rights.is_bare();
+    ) -> PrivilegeReport {
+        let lacking = needs::lacks(permissions, NEEDS.iter());
+        let bare = permissions.is_bare();
         let reading = NEEDS.iter().filter(|need| need.effect == Effect::Read);
-        let blind = !needs::lacks(rights, reading).is_empty();
-        let grants = grants(rights, &lacking, bare);
-        Privileges {
+        let blind = !needs::lacks(permissions, reading).is_empty();
+        let grants = grants(permissions, &lacking, bare);
+        PrivilegeReport {
             sets: TOOLSETS
                 .iter()
-                .map(|set| Set::of(rights, set.name, major))
+                .map(|set| ToolsetPrivileges::of(permissions, set.name, major))
                 .collect(),
             lacks: lines(&lacking),
             grants: advice::grants(token_id, separated, &grants),
-            extras: extras(rights, major, |_| true),
+            extras: extras(permissions, major, |_| true),
             bare,
             blind,
             token_id: token_id.to_string(),
@@ -135,40 +135,48 @@ impl Privileges {
     }
 }
 
-impl Set {
-    fn of(rights: &Rights, name: &'static str, major: u32) -> Set {
+impl ToolsetPrivileges {
+    fn of(permissions: &TokenPermissions, name: &'static str, major: u32) -> ToolsetPrivileges {
         let of_set = || NEEDS.iter().filter(move |need| need.sets.contains(&name));
         let may = EFFECTS.iter().filter(|(effect, _)| {
             let mut needed = of_set().filter(|need| need.effect == *effect).peekable();
-            needed.peek().is_some() && needs::lacks(rights, needed).is_empty()
+            needed.peek().is_some() && needs::lacks(permissions, needed).is_empty()
         });
-        Set {
+        ToolsetPrivileges {
             name,
             may: may.map(|(_, word)| *word).collect(),
             lacks: [
-                lines(&needs::lacks(rights, of_set())),
-                extras(rights, major, |extra| extra.sets.contains(&name)),
+                lines(&needs::lacks(permissions, of_set())),
+                extras(permissions, major, |extra| extra.sets.contains(&name)),
             ]
             .concat(),
         }
     }
 }
 
-fn extras(rights: &Rights, major: u32, wanted: impl Fn(&Extra) -> bool) -> Vec<String> {
+fn extras(
+    permissions: &TokenPermissions,
+    major: u32,
+    wanted: impl Fn(&ExtraNeed) -> bool,
+) -> Vec<String> {
     let wanted = EXTRAS.iter().filter(|extra| wanted(extra));
     wanted
-        .filter_map(|extra| extra.lack(rights, major))
+        .filter_map(|extra| extra.lack(permissions, major))
         .collect()
 }
 
-fn lines(lacks: &[Lack]) -> Vec<String> {
-    lacks.iter().flat_map(Lack::lines).collect()
+fn lines(lacks: &[UnmetNeed]) -> Vec<String> {
+    lacks.iter().flat_map(UnmetNeed::lines).collect()
 }
 
 /// What has to be granted: on each path what is lacked there with what is held there, as an entry on a
 /// path replaces what is inherited. A token without anything is granted all of it at once on `/`.
-fn grants<'a>(rights: &'a Rights, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>> {
-    let lacked = |lack: &Lack| {
+fn grants<'a>(
+    permissions: &'a TokenPermissions,
+    lacking: &[UnmetNeed],
+    bare: bool,
+) -> Vec<PrivilegeGrant<'a>> {
+    let lacked = |lack: &UnmetNeed| {
         lack.none
             .iter()
             .chain(&lack.some)
@@ -179,19 +187,19 @@ fn grants<'a>(rights: &'a Rights, lacking: &[Lack], bare: bool) -> Vec<Grant<'a>
         let mut privileges: Vec<&str> = lacking.iter().flat_map(lacked).collect();
         privileges.sort_unstable();
         privileges.dedup();
-        return vec![Grant {
+        return vec![PrivilegeGrant {
             path: "/",
             privileges,
         }];
     }
-    let grant = |lack: &Lack| {
+    let grant = |lack: &UnmetNeed| {
         let mut privileges = lacked(lack);
-        if let Some(held) = rights.on(lack.path) {
+        if let Some(held) = permissions.on(lack.path) {
             privileges.extend(names(held).filter(|name| matters(lack.path, name)));
         }
         privileges.sort_unstable();
         privileges.dedup();
-        Grant {
+        PrivilegeGrant {
             path: lack.path,
             privileges,
         }
@@ -216,7 +224,7 @@ fn matters(path: &str, privilege: &str) -> bool {
 
 /// The names of the privileges on a path. They end up in a command that a person may paste into a root
 /// shell.
-fn names(path: &rights::Privileges) -> impl Iterator<Item = &str> {
+fn names(path: &permissions::PathPrivileges) -> impl Iterator<Item = &str> {
     path.keys().map(AsRef::as_ref).filter(|name: &&str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
     })

@@ -1,9 +1,9 @@
 //! What `check` found, for people: a row an endpoint, then what is wrong and what mends it, then what
 //! each token may do.
 
-use super::judge::{Severity, Verdict};
-use super::privileges::Privileges;
-use super::{Checked, Probe};
+use super::judge::{EndpointCheck, Severity};
+use super::privileges::PrivilegeReport;
+use super::{CheckedCluster, Probe};
 use crate::cli::terminal::{self, Terminal, Tone, WIDTH};
 use crate::time;
 use crate::tools::fleet::Quorum;
@@ -18,7 +18,7 @@ const YEAR_DAYS: i64 = 365;
 
 type Cell = (String, Tone);
 
-pub(super) fn text(checked: &[Checked], terminal: Terminal) -> String {
+pub(super) fn text(checked: &[CheckedCluster], terminal: Terminal) -> String {
     let mut text = table(checked, terminal);
     for checked in checked {
         findings(checked, terminal, &mut text);
@@ -51,13 +51,13 @@ pub(super) fn text(checked: &[Checked], terminal: Terminal) -> String {
 }
 
 /// The rows of all endpoints below their clusters.
-fn table(checked: &[Checked], terminal: Terminal) -> String {
+fn table(checked: &[CheckedCluster], terminal: Terminal) -> String {
     let rows: Vec<(String, Vec<Cell>)> = checked
         .iter()
         .flat_map(|checked| {
             let endpoints = checked.cluster.settings.endpoints.iter();
             let rows = endpoints.zip(&checked.endpoints);
-            rows.map(|(endpoint, (probe, verdict))| (endpoint.to_string(), cells(probe, verdict)))
+            rows.map(|(endpoint, (probe, check))| (endpoint.to_string(), cells(probe, check)))
         })
         .collect();
     // The last cell of a row may reach into the columns behind it.
@@ -131,34 +131,34 @@ fn line(
 }
 
 /// What is known of one endpoint, up to where it stopped.
-fn cells(probe: &Probe, verdict: &Verdict) -> Vec<Cell> {
+fn cells(probe: &Probe, check: &EndpointCheck) -> Vec<Cell> {
     let found = |step: &str| {
-        let found = verdict.findings.iter().any(|finding| finding.step == step);
+        let found = check.findings.iter().any(|finding| finding.step == step);
         if found { Tone::Bad } else { Tone::Plain }
     };
     let mut cells: Vec<Cell> = Vec::new();
-    let stopped = verdict.stopped.map(|word| (word.to_string(), Tone::Bad));
-    let Some(trusted_by) = verdict.trusted_by else {
+    let stopped = check.stopped.map(|word| (word.to_string(), Tone::Bad));
+    let Some(trusted_by) = check.trusted_by else {
         cells.extend(stopped);
         return cells;
     };
-    let days = verdict.certificate.as_ref().and_then(|(_, _, days)| *days);
+    let days = check.certificate.as_ref().and_then(|(_, _, days)| *days);
     cells.push((trusted_by.to_string(), found("certificate")));
     cells.push((days.map_or("?".into(), span), found("certificate")));
-    cells.push((verdict.clock_s.map_or("?".into(), clock), found("clock")));
-    let Some(version) = &verdict.version else {
+    cells.push((check.clock_s.map_or("?".into(), clock), found("clock")));
+    let Some(version) = &check.version else {
         cells.extend(stopped);
         return cells;
     };
     cells.push(("ok".into(), Tone::Good));
     cells.push((version.clone(), Tone::Plain));
-    let quorum = match &verdict.quorum {
+    let quorum = match &check.quorum {
         Some(Quorum::Standalone) => "single",
         Some(quorum) => quorum.name(),
         None => "?",
     };
     cells.push((quorum.into(), found("quorum")));
-    let nodes = verdict.nodes.map(|(online, all)| format!("{online}/{all}"));
+    let nodes = check.nodes.map(|(online, all)| format!("{online}/{all}"));
     cells.push((nodes.unwrap_or("?".into()), found("nodes")));
     let latency = probe
         .latency
@@ -184,7 +184,7 @@ fn clock(ahead: i64) -> String {
     format!("{sign}{}", time::span(ahead.unsigned_abs()))
 }
 
-fn findings(checked: &Checked, terminal: Terminal, text: &mut String) {
+fn findings(checked: &CheckedCluster, terminal: Terminal, text: &mut String) {
     for finding in &checked.findings {
         let (word, tone) = match finding.severity {
             Severity::Error => ("wrong", Tone::Bad),
@@ -214,13 +214,13 @@ fn findings(checked: &Checked, terminal: Terminal, text: &mut String) {
     }
 }
 
-fn may_everything(checked: &Checked) -> bool {
+fn may_everything(checked: &CheckedCluster) -> bool {
     let privileges = checked.privileges.as_ref();
-    privileges.is_some_and(Privileges::suffice)
+    privileges.is_some_and(PrivilegeReport::suffice)
 }
 
 /// What each set of tools may do, where it is not everything.
-fn privileges(checked: &Checked, text: &mut String) {
+fn privileges(checked: &CheckedCluster, text: &mut String) {
     let Some(privileges) = &checked.privileges else {
         return;
     };

@@ -6,7 +6,7 @@ mod tables;
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
-use super::{COMMANDS, Command, EXIT_WRONG, Start, Stop};
+use super::{COMMANDS, Command, EXIT_WRONG, EarlyExit, Start};
 use crate::config::variables::{Scope, Stage, VARIABLES, Variable};
 use crate::text::repeated;
 use crate::{files, log};
@@ -88,13 +88,13 @@ const TOPICS: &[Topic] = &[
     },
 ];
 
-fn run(start: &Start) -> Result<ExitCode, Stop> {
+fn run(start: &Start) -> Result<ExitCode, EarlyExit> {
     let Some((name, words)) = start.options.rest.split_first() else {
         return start.print(&format!("{}{}", whole(), topics()));
     };
     let Some(topic) = TOPICS.iter().find(|topic| topic.name == name) else {
         let names: Vec<&str> = TOPICS.iter().map(|topic| topic.name).collect();
-        return Err(Stop::Usage(format!(
+        return Err(EarlyExit::Usage(format!(
             "there is no topic `{}`; the topics are {}",
             repeated(name),
             names.join(", ")
@@ -109,13 +109,13 @@ fn run(start: &Start) -> Result<ExitCode, Stop> {
     if found.is_empty() {
         let words = repeated(&words.join(" "));
         log::error(&format!("nothing in `help {name}` holds `{words}`"));
-        return Err(Stop::Said(ExitCode::from(EXIT_WRONG)));
+        return Err(EarlyExit::Said(ExitCode::from(EXIT_WRONG)));
     }
     show(start, &found)
 }
 
 /// Prints Markdown: as it is, or at a terminal laid out, in a pager where there is one.
-fn show(start: &Start, text: &str) -> Result<ExitCode, Stop> {
+fn show(start: &Start, text: &str) -> Result<ExitCode, EarlyExit> {
     if !stdout().is_terminal() {
         return start.print(text);
     }

@@ -10,7 +10,7 @@ use crate::config::variables::{Scope, Variable};
 use crate::fleet::query::grammar::GRAMMAR;
 use crate::tool::{Tool, Toolset};
 use crate::tools::TOOLSETS;
-use crate::tools::levels::{self, LEVELS, Release};
+use crate::tools::levels::{self, LEVELS, PveRelease};
 
 /// The NAME of a line `<!-- table: NAME -->`, and what it stands for.
 type Table = (&'static str, fn() -> String);
@@ -127,8 +127,8 @@ fn variables() -> String {
 fn privileges() -> String {
     let mut above = BTreeSet::new();
     let row = |(name, level): &(&str, _)| {
-        let of_8 = levels::privileges(*level, Release::Pve8);
-        let all = levels::privileges(*level, Release::Pve9);
+        let of_8 = levels::privileges(*level, PveRelease::Pve8);
+        let all = levels::privileges(*level, PveRelease::Pve9);
         let more = all.difference(&above);
         let more = more.map(|one| match of_8.contains(one) {
             true => code(one),

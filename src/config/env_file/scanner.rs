@@ -6,7 +6,7 @@ use std::borrow::Cow;
 pub(super) type Statement<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
 
 /// A statement that cannot be read.
-pub(super) struct Broken;
+pub(super) struct UnreadableStatement;
 
 /// Walks through a text by python-dotenv's grammar. A copy of it is a place to come back to.
 #[derive(Clone, Copy)]
@@ -24,7 +24,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next statement with the line where it begins; within, nothing for a comment.
-    pub(super) fn next(&mut self) -> Option<(usize, Result<Option<Statement<'a>>, Broken>)> {
+    pub(super) fn next(
+        &mut self,
+    ) -> Option<(usize, Result<Option<Statement<'a>>, UnreadableStatement>)> {
         self.take(white);
         if self.rest.is_empty() {
             return None;
@@ -39,7 +41,7 @@ impl<'a> Scanner<'a> {
         Some((line, statement))
     }
 
-    fn statement(&mut self) -> Result<Option<Statement<'a>>, Broken> {
+    fn statement(&mut self) -> Result<Option<Statement<'a>>, UnreadableStatement> {
         let mut ahead = *self;
         if let Some(rest) = self.rest.strip_prefix("export") {
             ahead.rest = rest;
@@ -67,12 +69,12 @@ impl<'a> Scanner<'a> {
         }
         self.take(blank);
         if !self.rest.is_empty() && !self.eat('\n') {
-            return Err(Broken);
+            return Err(UnreadableStatement);
         }
         Ok(key.map(|key| (key, value)))
     }
 
-    fn key(&mut self) -> Result<Option<Cow<'a, str>>, Broken> {
+    fn key(&mut self) -> Result<Option<Cow<'a, str>>, UnreadableStatement> {
         if self.rest.starts_with('#') {
             return Ok(None);
         }
@@ -80,19 +82,19 @@ impl<'a> Scanner<'a> {
         if ahead.eat('\'') {
             let key = ahead.take(|character| character != '\'');
             if key.is_empty() || !ahead.eat('\'') {
-                return Err(Broken);
+                return Err(UnreadableStatement);
             }
             *self = ahead;
             return Ok(Some(Cow::Borrowed(key)));
         }
         let key = self.take(|character| !matches!(character, '=' | '#') && !white(character));
         if key.is_empty() {
-            return Err(Broken);
+            return Err(UnreadableStatement);
         }
         Ok(Some(Cow::Borrowed(key)))
     }
 
-    fn value(&mut self) -> Result<Cow<'a, str>, Broken> {
+    fn value(&mut self) -> Result<Cow<'a, str>, UnreadableStatement> {
         match self.rest.chars().next() {
             Some(quote @ ('\'' | '"')) => self.quoted(quote).map(Cow::Owned),
             _ => Ok(Cow::Borrowed(self.unquoted())),
@@ -111,12 +113,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Between quotes, over line ends too. A backslash keeps the next character from ending it.
-    fn quoted(&mut self, quote: char) -> Result<String, Broken> {
+    fn quoted(&mut self, quote: char) -> Result<String, UnreadableStatement> {
         let mut value = String::new();
         let mut characters = self.rest.char_indices().skip(1);
         while let Some((place, character)) = characters.next() {
             if character == quote {
-                let (_, rest) = self.rest.split_at_checked(place + 1).ok_or(Broken)?;
+                let (_, rest) = self
+                    .rest
+                    .split_at_checked(place + 1)
+                    .ok_or(UnreadableStatement)?;
                 let lines = self.rest.get(..place).unwrap_or("").matches('\n').count();
                 self.line += lines;
                 self.rest = rest;
@@ -126,13 +131,13 @@ impl<'a> Scanner<'a> {
                 value.push(character);
                 continue;
             }
-            let (_, escaped) = characters.next().ok_or(Broken)?;
+            let (_, escaped) = characters.next().ok_or(UnreadableStatement)?;
             match unescape(quote, escaped) {
                 Some(meant) => value.push(meant),
                 None => value.extend(['\\', escaped]),
             }
         }
-        Err(Broken)
+        Err(UnreadableStatement)
     }
 
     fn take(&mut self, fits: impl Fn(char) -> bool) -> &'a str {

@@ -1,7 +1,7 @@
 //! Search terms as they are written, to a [`Query`]. What is not understood is an error that shows
 //! the grammar, never a search that finds nothing.
 
-use super::{Ids, Measure, Order, Property, Query, Sort, Term, Test};
+use super::{Comparison, Ids, Measure, Property, Query, ResourceKind, Term, Test};
 use crate::meant;
 use crate::text::pattern::Pattern;
 use crate::text::repeated;
@@ -187,14 +187,14 @@ fn several<T>(value: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<V
     alternatives.collect()
 }
 
-fn sorts(word: &str) -> Result<&'static [Sort], String> {
+fn sorts(word: &str) -> Result<&'static [ResourceKind], String> {
     match word {
-        "guest" => Ok(&[Sort::Vm, Sort::Container]),
-        "vm" | "qemu" => Ok(&[Sort::Vm]),
-        "container" | "lxc" | "ct" => Ok(&[Sort::Container]),
-        "node" => Ok(&[Sort::Node]),
-        "storage" => Ok(&[Sort::Storage]),
-        "pool" => Ok(&[Sort::Pool]),
+        "guest" => Ok(&[ResourceKind::Vm, ResourceKind::Container]),
+        "vm" | "qemu" => Ok(&[ResourceKind::Vm]),
+        "container" | "lxc" | "ct" => Ok(&[ResourceKind::Container]),
+        "node" => Ok(&[ResourceKind::Node]),
+        "storage" => Ok(&[ResourceKind::Storage]),
+        "pool" => Ok(&[ResourceKind::Pool]),
         _ => Err("the types are guest, vm, container, node, storage and pool".into()),
     }
 }
@@ -236,15 +236,15 @@ fn number(key: &str, rest: &str) -> Result<Test, Wrong> {
         return Err(unknown(key, &format!("`{}` is no number", repeated(key))));
     };
     let signs = [
-        ("<=", Order::AtMost),
-        (">=", Order::AtLeast),
-        ("<", Order::Less),
-        (">", Order::More),
-        ("=", Order::Equal),
+        ("<=", Comparison::AtMost),
+        (">=", Comparison::AtLeast),
+        ("<", Comparison::Less),
+        (">", Comparison::More),
+        ("=", Comparison::Equal),
     ];
     let signs = signs.into_iter();
     let mut sign = signs.filter_map(|(sign, order)| Some((order, rest.strip_prefix(sign)?)));
-    let (order, text) = sign.next().unwrap_or((Order::Equal, rest));
+    let (order, text) = sign.next().unwrap_or((Comparison::Equal, rest));
     let wrong = || {
         let given = match text {
             "" => String::new(),
@@ -254,20 +254,20 @@ fn number(key: &str, rest: &str) -> Result<Test, Wrong> {
     };
     let (amount, unit) = amount(key, text).ok_or_else(wrong)?;
     let measure = match (key, unit) {
-        ("cpu", Unit::Percent | Unit::None) => Measure::CpuPercent,
-        ("cpus", Unit::None) => Measure::Cpus,
-        ("mem" | "memory", Unit::Percent) => Measure::MemoryPercent,
-        ("mem" | "memory", Unit::Bytes) => Measure::Memory,
-        ("disk", Unit::Percent) => Measure::DiskPercent,
-        ("disk", Unit::Bytes) => Measure::Disk,
-        ("uptime", Unit::Seconds) => Measure::Uptime,
+        ("cpu", NumberUnit::Percent | NumberUnit::None) => Measure::CpuPercent,
+        ("cpus", NumberUnit::None) => Measure::Cpus,
+        ("mem" | "memory", NumberUnit::Percent) => Measure::MemoryPercent,
+        ("mem" | "memory", NumberUnit::Bytes) => Measure::Memory,
+        ("disk", NumberUnit::Percent) => Measure::DiskPercent,
+        ("disk", NumberUnit::Bytes) => Measure::Disk,
+        ("uptime", NumberUnit::Seconds) => Measure::Uptime,
         _ => return Err(wrong()),
     };
     Ok(Test::Number(measure, order, amount))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum NumberUnit {
     None,
     Percent,
     Bytes,
@@ -275,24 +275,24 @@ enum Unit {
 }
 
 /// A number and its unit; sizes become bytes, times seconds. `None` where it is none.
-fn amount(key: &str, text: &str) -> Option<(f64, Unit)> {
+fn amount(key: &str, text: &str) -> Option<(f64, NumberUnit)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (digits, unit) = text
         .split_at_checked(end.unwrap_or(text.len()))
         .unwrap_or_default();
     let number = digits.parse::<f64>().ok()?;
     let (scale, unit) = match (unit.trim().to_ascii_lowercase().as_str(), key) {
-        ("", _) => (1.0, Unit::None),
-        ("%", _) => (1.0, Unit::Percent),
-        ("s", _) => (1.0, Unit::Seconds),
-        ("m" | "min", "uptime") => (60.0, Unit::Seconds),
-        ("h", _) => (3600.0, Unit::Seconds),
-        ("d", _) => (86_400.0, Unit::Seconds),
-        ("w", _) => (604_800.0, Unit::Seconds),
-        ("k" | "kb" | "kib", _) => (KIB, Unit::Bytes),
-        ("m" | "mb" | "mib", _) => (KIB.powi(2), Unit::Bytes),
-        ("g" | "gb" | "gib", _) => (KIB.powi(3), Unit::Bytes),
-        ("t" | "tb" | "tib", _) => (KIB.powi(4), Unit::Bytes),
+        ("", _) => (1.0, NumberUnit::None),
+        ("%", _) => (1.0, NumberUnit::Percent),
+        ("s", _) => (1.0, NumberUnit::Seconds),
+        ("m" | "min", "uptime") => (60.0, NumberUnit::Seconds),
+        ("h", _) => (3600.0, NumberUnit::Seconds),
+        ("d", _) => (86_400.0, NumberUnit::Seconds),
+        ("w", _) => (604_800.0, NumberUnit::Seconds),
+        ("k" | "kb" | "kib", _) => (KIB, NumberUnit::Bytes),
+        ("m" | "mb" | "mib", _) => (KIB.powi(2), NumberUnit::Bytes),
+        ("g" | "gb" | "gib", _) => (KIB.powi(3), NumberUnit::Bytes),
+        ("t" | "tb" | "tib", _) => (KIB.powi(4), NumberUnit::Bytes),
         _ => return None,
     };
     Some((number * scale, unit))

@@ -5,7 +5,7 @@
 
 pub mod grammar;
 
-use super::resource::{Resource, Sort};
+use super::resource::{Resource, ResourceKind};
 use crate::text::pattern::Pattern;
 
 /// A search. Without terms it finds everything.
@@ -26,10 +26,10 @@ enum Test {
     Word(Pattern),
     /// A property has one of these values.
     Is(Property, Vec<Pattern>),
-    Type(Vec<Sort>),
+    Type(Vec<ResourceKind>),
     Id(Vec<Ids>),
     Template(bool),
-    Number(Measure, Order, f64),
+    Number(Measure, Comparison, f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ enum Measure {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+enum Comparison {
     Less,
     AtMost,
     Equal,
@@ -85,8 +85,8 @@ impl Query {
         })
     }
 
-    /// Whether rows of this sort can be found.
-    pub fn may_be(&self, sort: Sort) -> bool {
+    /// Whether rows of this kind can be found.
+    pub fn may_be(&self, sort: ResourceKind) -> bool {
         self.terms.iter().all(|term| match &term.test {
             Test::Type(sorts) => sorts.contains(&sort) != term.negated,
             Test::Id(_) | Test::Template(_) | Test::Is(Property::Tag, _) => {
@@ -127,11 +127,11 @@ impl Test {
                 Property::Pool => row.pools().any(|pool| is_one(values, pool)),
                 Property::Tag => row.tags().any(|tag| is_one(values, tag)),
             },
-            Test::Type(sorts) => sorts.contains(&row.sort()),
+            Test::Type(sorts) => sorts.contains(&row.kind()),
             Test::Id(ids) => row
                 .vmid()
                 .is_some_and(|vmid| ids.iter().any(|one| one.has(vmid))),
-            Test::Template(yes) => row.sort().is_guest() && row.is_template() == *yes,
+            Test::Template(yes) => row.kind().is_guest() && row.is_template() == *yes,
             Test::Number(measure, order, amount) => measure
                 .of(row)
                 .is_some_and(|measured| order.holds(measured, *amount)),
@@ -164,15 +164,15 @@ impl Measure {
     }
 }
 
-impl Order {
+impl Comparison {
     #[allow(clippy::float_cmp)] // What was written is compared with what was said.
     fn holds(self, measured: f64, amount: f64) -> bool {
         match self {
-            Order::Less => measured < amount,
-            Order::AtMost => measured <= amount,
-            Order::Equal => measured == amount,
-            Order::AtLeast => measured >= amount,
-            Order::More => measured > amount,
+            Comparison::Less => measured < amount,
+            Comparison::AtMost => measured <= amount,
+            Comparison::Equal => measured == amount,
+            Comparison::AtLeast => measured >= amount,
+            Comparison::More => measured > amount,
         }
     }
 }

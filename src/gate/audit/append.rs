@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::chain::{self, Link, RUN_DIGITS, seal};
+use super::chain::{self, ChainPosition, RUN_DIGITS, seal};
 use crate::files;
 use crate::log;
 use crate::proxmox::digest::{hex, random_bytes, sha256};
@@ -33,11 +33,11 @@ pub(super) struct Appender {
     seq: u64,
     /// The hash of the last one.
     before: String,
-    last: Option<Place>,
+    last: Option<FileEnd>,
 }
 
 /// Where the last line was written: the file, and its length then.
-struct Place {
+struct FileEnd {
     device: u64,
     inode: u64,
     length: u64,
@@ -77,7 +77,7 @@ impl Appender {
     /// The line is not on the disk.
     pub(super) fn append(
         &mut self,
-        body: &dyn Fn(&Link) -> Result<String, String>,
+        body: &dyn Fn(&ChainPosition) -> Result<String, String>,
     ) -> Result<u64, String> {
         let named = |problem: String| format!("the audit file cannot be written: {problem}");
         let file = self.locked().map_err(named)?;
@@ -120,13 +120,13 @@ impl Appender {
     fn append_to(
         &mut self,
         mut file: &File,
-        body: &dyn Fn(&Link) -> Result<String, String>,
+        body: &dyn Fn(&ChainPosition) -> Result<String, String>,
     ) -> Result<u64, String> {
         let name = self.path.display();
         let named = |cause: std::io::Error| format!("{name}: {cause}");
         let metadata = file.metadata().map_err(named)?;
         let (device, inode) = (metadata.dev(), metadata.ino());
-        let link = Link {
+        let link = ChainPosition {
             run: &self.run,
             seq: self.seq + 1,
             before: &self.before,
@@ -147,7 +147,7 @@ impl Appender {
         // It stands there from now on, whether or not it outlives a power cut.
         self.seq += 1;
         self.before = hash;
-        self.last = Some(Place {
+        self.last = Some(FileEnd {
             device,
             inode,
             length: metadata.len() + whole.len() as u64,

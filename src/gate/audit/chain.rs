@@ -13,7 +13,7 @@ const HASH_KEY: &str = ",\"hash\":\"";
 const LINE_END: &str = "\"}";
 
 /// Where a line stands in its run.
-pub(super) struct Link<'a> {
+pub(super) struct ChainPosition<'a> {
     pub(super) run: &'a str,
     pub(super) seq: u64,
     /// The hash of the run's line before.
@@ -24,7 +24,7 @@ pub(super) struct Link<'a> {
 
 /// A line as it is read back.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct AuditLine {
     pub run: String,
     pub seq: u64,
     pub before: String,
@@ -39,11 +39,11 @@ pub struct Line {
 
 /// Why a line is none of the chain.
 #[derive(Clone, Debug)]
-pub enum Broken {
+pub enum BrokenLine {
     /// It is no record: cut off, or something else.
     Unreadable,
     /// It is a record, and its hash is not that of what it says.
-    Changed(Box<Line>),
+    Changed(Box<AuditLine>),
 }
 
 /// What the first line of a run has for the hash of the line before.
@@ -65,17 +65,17 @@ pub(super) fn seal(body: &str) -> (String, String) {
     (format!("{body}{HASH_KEY}{hash}{LINE_END}"), hash)
 }
 
-impl Line {
+impl AuditLine {
     /// Reads a line, without its newline.
     ///
     /// # Errors
     /// It is no record, or not the one that was written.
-    pub fn read(bytes: &[u8]) -> Result<Line, Broken> {
-        let (line, body) = taken_apart(bytes).ok_or(Broken::Unreadable)?;
+    pub fn read(bytes: &[u8]) -> Result<AuditLine, BrokenLine> {
+        let (line, body) = taken_apart(bytes).ok_or(BrokenLine::Unreadable)?;
         if hex(&sha256(body.as_bytes())) == line.hash {
             Ok(line)
         } else {
-            Err(Broken::Changed(Box::new(line)))
+            Err(BrokenLine::Changed(Box::new(line)))
         }
     }
 
@@ -89,7 +89,7 @@ impl Line {
 }
 
 /// A line, and the part of it that its hash is of.
-fn taken_apart(bytes: &[u8]) -> Option<(Line, &str)> {
+fn taken_apart(bytes: &[u8]) -> Option<(AuditLine, &str)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (body, hash) = text.strip_suffix(LINE_END)?.rsplit_once(HASH_KEY)?;
     let record: Value = serde_json::from_str(text).ok()?;
@@ -97,7 +97,7 @@ fn taken_apart(bytes: &[u8]) -> Option<(Line, &str)> {
     let number_of = |key: &str| record.get(key)?.as_u64();
     let run = text_of("run").filter(|run| is_hex(run, RUN_DIGITS))?;
     let before = text_of("before").filter(|before| is_hex(before, HASH_DIGITS))?;
-    let line = Line {
+    let line = AuditLine {
         run,
         seq: number_of("seq").filter(|seq| *seq > 0)?,
         before,

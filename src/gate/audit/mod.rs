@@ -14,12 +14,16 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 
 use append::Appender;
-use record::Written;
+use record::AuditEntry;
 
-pub use chain::{Broken, Line, head};
+pub use chain::{AuditLine, BrokenLine, head};
 pub use recent::recent;
-pub use record::{Client, Confirmed, How, Kind, LINE_MAX_BYTES, Record, Verdict};
-pub use verify::{HeadFound, Problem, Report, Run, Unknown, Verification, each_line, verify};
+pub use record::{
+    AuditClient, AuditLineKind, AuditOrigin, AuditVerdict, Confirmed, LINE_MAX_BYTES, Record,
+};
+pub use verify::{
+    AuditProblem, AuditReport, AuditRun, HeadFound, UnknownWrite, Verification, each_line, verify,
+};
 
 /// The audit file of this process, for as long as the process lives. Every line is on the disk when the
 /// function that writes it returns.
@@ -27,13 +31,13 @@ pub use verify::{HeadFound, Problem, Report, Run, Unknown, Verification, each_li
 /// Nothing is opened before the first line. What could not be written is tried again with the next
 /// line, so that a full disk stops writes for as long as it is full.
 pub struct Log {
-    writing: RefCell<Writing>,
+    writing: RefCell<LogWriter>,
 }
 
-struct Writing {
+struct LogWriter {
     appender: Appender,
-    how: How,
-    client: Option<Client>,
+    how: AuditOrigin,
+    client: Option<AuditClient>,
 }
 
 /// A line `intent`, to be named by its outcome.
@@ -41,9 +45,9 @@ struct Writing {
 pub struct Intent(u64);
 
 impl Log {
-    pub fn new(path: &Path, how: How) -> Log {
+    pub fn new(path: &Path, how: AuditOrigin) -> Log {
         Log {
-            writing: RefCell::new(Writing {
+            writing: RefCell::new(LogWriter {
                 appender: Appender::new(path),
                 how,
                 client: None,
@@ -52,7 +56,7 @@ impl Log {
     }
 
     /// Who calls, as the client says itself; written with every line from now on.
-    pub fn set_client(&self, client: Client) {
+    pub fn set_client(&self, client: AuditClient) {
         if let Ok(mut writing) = self.writing.try_borrow_mut() {
             writing.client = Some(client);
         }
@@ -73,7 +77,7 @@ impl Log {
     /// As [`Log::begin`]: the write must not leave.
     pub fn intent(&self, record: &Record) -> Result<Intent, String> {
         self.writing()?
-            .write(Kind::Intent, None, record)
+            .write(AuditLineKind::Intent, None, record)
             .map(Intent)
     }
 
@@ -83,7 +87,9 @@ impl Log {
     /// As [`Log::begin`].
     pub fn outcome(&self, intent: Option<Intent>, record: &Record) -> Result<(), String> {
         let intent = intent.map(|Intent(seq)| seq);
-        let written = self.writing()?.write(Kind::Outcome, intent, record);
+        let written = self
+            .writing()?
+            .write(AuditLineKind::Outcome, intent, record);
         written.map(|_| ())
     }
 
@@ -96,7 +102,7 @@ impl Log {
         if writing.appender.seq() == 0 {
             return Ok(());
         }
-        let written = writing.write(Kind::End, None, &Record::default());
+        let written = writing.write(AuditLineKind::End, None, &Record::default());
         written.map(|_| ())
     }
 
@@ -106,28 +112,38 @@ impl Log {
         self.writing.try_borrow().ok()?.appender.head()
     }
 
-    fn writing(&self) -> Result<RefMut<'_, Writing>, String> {
+    fn writing(&self) -> Result<RefMut<'_, LogWriter>, String> {
         let in_use = |_| "the audit file is being written already".to_owned();
         self.writing.try_borrow_mut().map_err(in_use)
     }
 }
 
-impl Writing {
+impl LogWriter {
     fn begin(&mut self) -> Result<(), String> {
         if self.appender.seq() > 0 {
             return Ok(());
         }
-        self.append(Kind::Start, None, &Record::default())
+        self.append(AuditLineKind::Start, None, &Record::default())
             .map(|_| ())
     }
 
-    fn write(&mut self, kind: Kind, intent: Option<u64>, record: &Record) -> Result<u64, String> {
+    fn write(
+        &mut self,
+        kind: AuditLineKind,
+        intent: Option<u64>,
+        record: &Record,
+    ) -> Result<u64, String> {
         self.begin()?;
         self.append(kind, intent, record)
     }
 
-    fn append(&mut self, kind: Kind, intent: Option<u64>, record: &Record) -> Result<u64, String> {
-        let written = Written {
+    fn append(
+        &mut self,
+        kind: AuditLineKind,
+        intent: Option<u64>,
+        record: &Record,
+    ) -> Result<u64, String> {
+        let written = AuditEntry {
             kind,
             intent,
             client: self.client.as_ref(),

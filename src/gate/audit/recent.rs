@@ -1,5 +1,5 @@
 //! What was destroyed or interrupted of late, by any process, read off the end of the audit file: how
-//! the command line, which lives for one call, counts for the brake.
+//! the command line, which lives for one call, counts towards the bulk limit.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::chain::Line;
+use super::chain::AuditLine;
 use super::record::LINE_MAX_BYTES;
 use crate::files;
 use crate::time;
@@ -35,7 +35,7 @@ pub fn recent(path: &Path, window: Duration) -> Result<Vec<Duration>, String> {
     let mut file = files::open_growing(path)?;
     let mut end = file.seek(SeekFrom::End(0)).map_err(named)?;
     let least = end.saturating_sub(TAIL_MAX_BYTES);
-    let mut seen = Seen::default();
+    let mut seen = RecentWrites::default();
     // The start of a line that began in an earlier block.
     let mut open = Vec::new();
     while end > least {
@@ -76,18 +76,18 @@ pub fn recent(path: &Path, window: Duration) -> Result<Vec<Duration>, String> {
 
 /// What was found so far, from the end.
 #[derive(Default)]
-struct Seen {
+struct RecentWrites {
     calls: BTreeMap<(String, u64), (Duration, usize)>,
 }
 
-impl Seen {
+impl RecentWrites {
     /// Looks at some lines before those that were looked at; whether one of them is older than what
     /// counts, so that none before it does.
     fn look_at(&mut self, lines: &[u8], window: Duration) -> bool {
         let now = time::now();
         let mut is_older = false;
         for line in lines.rsplit(|byte| *byte == b'\n') {
-            let Ok(line) = Line::read(line) else {
+            let Ok(line) = AuditLine::read(line) else {
                 continue;
             };
             let then = time::parse(line.text("time"), now).unwrap_or(now);
@@ -117,7 +117,7 @@ impl Seen {
 }
 
 /// How many a line names, with those that had no room on it.
-fn objects(line: &Line) -> usize {
+fn objects(line: &AuditLine) -> usize {
     let named = line.record.get("objects").and_then(Value::as_array);
     let more = line.record.get("objects_more").and_then(Value::as_u64);
     let more = usize::try_from(more.unwrap_or(0).min(OBJECTS_MAX)).unwrap_or(0);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::chain::Link;
+use super::chain::ChainPosition;
 use crate::secrets;
 use crate::text::printable;
 use crate::time;
@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum AuditLineKind {
     /// The first line of a process.
     Start,
     /// A write is about to leave.
@@ -34,14 +34,14 @@ pub enum Kind {
 /// In which way calls come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum How {
+pub enum AuditOrigin {
     Mcp,
     Call,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum AuditVerdict {
     Go,
     Refused,
     Asked,
@@ -78,7 +78,7 @@ impl Confirmed {
 
 /// Who calls, as the client says itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Client {
+pub struct AuditClient {
     pub name: String,
     pub version: String,
 }
@@ -91,7 +91,7 @@ pub struct Record {
     pub cluster: String,
     pub chosen_by: String,
     pub arguments: Value,
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<AuditVerdict>,
     /// Why the verdict is so.
     pub rule: String,
     pub confirmed: Option<Confirmed>,
@@ -105,29 +105,29 @@ pub struct Record {
     pub outcome: String,
     pub error: String,
     pub duration_ms: Option<u64>,
-    /// What is destroyed or interrupted, as `cluster/vmid`; each counts for the brake.
+    /// What is destroyed or interrupted, as `cluster/vmid`; each counts towards the bulk limit.
     pub objects: Vec<String>,
 }
 
 /// A record with what its line says beside.
-pub(super) struct Written<'a> {
-    pub(super) kind: Kind,
+pub(super) struct AuditEntry<'a> {
+    pub(super) kind: AuditLineKind,
     pub(super) intent: Option<u64>,
-    pub(super) client: Option<&'a Client>,
-    pub(super) how: How,
+    pub(super) client: Option<&'a AuditClient>,
+    pub(super) how: AuditOrigin,
     pub(super) record: &'a Record,
 }
 
 /// The line, in the order of its keys.
 #[derive(Serialize)]
-struct Fields<'a> {
+struct RecordFields<'a> {
     time: String,
     run: &'a str,
     seq: u64,
     before: &'a str,
     #[serde(skip_serializing_if = "is_false")]
     carried: bool,
-    kind: Kind,
+    kind: AuditLineKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     intent: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,8 +135,8 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<Client>,
-    how: How,
+    client: Option<AuditClient>,
+    how: AuditOrigin,
     #[serde(skip_serializing_if = "String::is_empty")]
     tool: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -146,7 +146,7 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Value::is_null")]
     arguments: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<Verdict>,
+    verdict: Option<AuditVerdict>,
     #[serde(skip_serializing_if = "String::is_empty")]
     rule: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,12 +182,12 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-impl Written<'_> {
+impl AuditEntry<'_> {
     /// The line without its hash: a JSON object.
     ///
     /// # Errors
     /// It is too long, even with everything cut.
-    pub(super) fn body(&self, link: &Link) -> Result<String, String> {
+    pub(super) fn body(&self, link: &ChainPosition) -> Result<String, String> {
         let mut arguments = self.record.arguments.clone();
         secrets::mask(&mut arguments);
         let without_arguments = MEASURES.last().map(|measure| (*measure, Value::Null));
@@ -208,15 +208,15 @@ impl Written<'_> {
 
     fn fields<'l>(
         &self,
-        link: &Link<'l>,
+        link: &ChainPosition<'l>,
         arguments: Value,
         (max_chars, max_items): (usize, usize),
-    ) -> Fields<'l> {
+    ) -> RecordFields<'l> {
         let record = self.record;
         let cut = |text: &String| printable(text, max_chars);
         let list = |items: &[String]| items.iter().take(max_items).map(cut).collect();
-        let is_start = self.kind == Kind::Start;
-        Fields {
+        let is_start = self.kind == AuditLineKind::Start;
+        RecordFields {
             time: time::iso_ms(time::now_ms()),
             run: link.run,
             seq: link.seq,
@@ -226,7 +226,7 @@ impl Written<'_> {
             intent: self.intent,
             program: is_start.then_some(env!("CARGO_PKG_VERSION")),
             pid: is_start.then(std::process::id),
-            client: self.client.map(|client| Client {
+            client: self.client.map(|client| AuditClient {
                 name: cut(&client.name),
                 version: cut(&client.version),
             }),

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::append;
-use super::chain::{self, Broken, Line};
+use super::chain::{self, AuditLine, BrokenLine};
 use super::record::LINE_MAX_BYTES;
 use crate::files;
 
@@ -15,21 +15,21 @@ const PROBLEMS_MAX: usize = 1000;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct AuditReport {
     pub lines: u64,
     /// In the order of their first lines.
-    pub runs: Vec<Run>,
-    pub problems: Vec<Problem>,
+    pub runs: Vec<AuditRun>,
+    pub problems: Vec<AuditProblem>,
     /// Problems beyond those that are told.
     pub problems_more: u64,
     /// Intents without an outcome.
-    pub unknown: Vec<Unknown>,
+    pub unknown: Vec<UnknownWrite>,
     pub heads: Vec<HeadFound>,
 }
 
 /// The lines of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct AuditRun {
     pub run: String,
     /// 1, or more where its beginning is in a file that was not given.
     pub first_seq: u64,
@@ -44,7 +44,7 @@ pub struct Run {
 
 /// Something that is not as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct AuditProblem {
     pub file: String,
     /// From 1.
     pub line: u64,
@@ -54,7 +54,7 @@ pub struct Problem {
 
 /// A write that may have left, and nothing says what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
+pub struct UnknownWrite {
     pub file: String,
     pub line: u64,
     pub run: String,
@@ -76,7 +76,7 @@ pub struct HeadFound {
     pub after: u64,
 }
 
-impl Report {
+impl AuditReport {
     /// Every chain is whole, and every noted line is there.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty() && self.heads.iter().all(|head| head.seq.is_some())
@@ -85,15 +85,15 @@ impl Report {
 
 /// A run as far as it was followed.
 struct Followed {
-    run: Run,
+    run: AuditRun,
     /// The place of its first line among all lines.
     first: u64,
-    open: BTreeMap<u64, Unknown>,
+    open: BTreeMap<u64, UnknownWrite>,
 }
 
 /// The work itself: give it the files in their order, then ask for the report.
 pub struct Verification {
-    report: Report,
+    report: AuditReport,
     runs: BTreeMap<String, Followed>,
 }
 
@@ -101,7 +101,7 @@ pub struct Verification {
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn verify(paths: &[&Path], heads: &[(String, String)]) -> Result<Report, String> {
+pub fn verify(paths: &[&Path], heads: &[(String, String)]) -> Result<AuditReport, String> {
     let mut verification = Verification::new(heads);
     for path in paths {
         let name = path.display().to_string();
@@ -164,9 +164,9 @@ impl Verification {
             after: 0,
         });
         Verification {
-            report: Report {
+            report: AuditReport {
                 heads: heads.collect(),
-                ..Report::default()
+                ..AuditReport::default()
             },
             runs: BTreeMap::new(),
         }
@@ -179,18 +179,18 @@ impl Verification {
     pub fn file(&mut self, name: &str, input: &mut dyn BufRead) -> std::io::Result<()> {
         lines(input, &mut |number, bytes, ended| {
             self.report.lines += 1;
-            match Line::read(bytes) {
+            match AuditLine::read(bytes) {
                 Ok(line) => self.follow(name, number, line),
-                Err(Broken::Changed(line)) => {
+                Err(BrokenLine::Changed(line)) => {
                     let said = "was changed: its hash is not that of what it says";
                     self.problem(name, number, Some(&line.run), said.to_owned());
                     self.pass_over(&line);
                 }
-                Err(Broken::Unreadable) if ended => {
+                Err(BrokenLine::Unreadable) if ended => {
                     let said = "is no record: it was cut off while it was written, or changed";
                     self.problem(name, number, None, said.to_owned());
                 }
-                Err(Broken::Unreadable) => {
+                Err(BrokenLine::Unreadable) => {
                     let said = "is cut off: its writer was killed, the disk was full, or its end was removed";
                     self.problem(name, number, None, said.to_owned());
                 }
@@ -199,7 +199,7 @@ impl Verification {
     }
 
     /// What was found in all files.
-    pub fn finish(mut self) -> Report {
+    pub fn finish(mut self) -> AuditReport {
         let mut runs: Vec<Followed> = self.runs.into_values().collect();
         runs.sort_by_key(|followed| followed.first);
         for followed in runs {
@@ -214,7 +214,7 @@ impl Verification {
         self.report
     }
 
-    fn follow(&mut self, name: &str, number: u64, line: Line) {
+    fn follow(&mut self, name: &str, number: u64, line: AuditLine) {
         for head in &mut self.report.heads {
             if head.run == line.run && head.hash == line.hash {
                 head.seq = Some(line.seq);
@@ -237,7 +237,7 @@ impl Verification {
         }
         match (line.kind.as_str(), line.intent) {
             ("intent", _) => {
-                let unknown = Unknown {
+                let unknown = UnknownWrite {
                     file: name.to_owned(),
                     line: number,
                     run: line.run.clone(),
@@ -257,7 +257,7 @@ impl Verification {
     }
 
     /// Why the line is not the one that is due in its run.
-    fn misplaced(&self, line: &Line) -> Option<String> {
+    fn misplaced(&self, line: &AuditLine) -> Option<String> {
         let seq = line.seq;
         let Some(followed) = self.runs.get(&line.run) else {
             return match seq {
@@ -291,7 +291,7 @@ impl Verification {
     }
 
     /// A changed line, already told of, stands where the next one looks for it.
-    fn pass_over(&mut self, line: &Line) {
+    fn pass_over(&mut self, line: &AuditLine) {
         let first = self.report.lines;
         match self.runs.get_mut(&line.run) {
             Some(followed) if line.seq == followed.run.last_seq.saturating_add(1) => {
@@ -311,7 +311,7 @@ impl Verification {
             self.report.problems_more += 1;
             return;
         }
-        self.report.problems.push(Problem {
+        self.report.problems.push(AuditProblem {
             file: file.to_owned(),
             line,
             run: run.map(str::to_owned),
@@ -321,9 +321,9 @@ impl Verification {
 }
 
 impl Followed {
-    fn new(line: &Line, first: u64) -> Followed {
+    fn new(line: &AuditLine, first: u64) -> Followed {
         Followed {
-            run: Run {
+            run: AuditRun {
                 run: line.run.clone(),
                 first_seq: line.seq,
                 last_seq: line.seq,

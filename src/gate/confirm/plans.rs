@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::{Plan, Question, Reply, WAY_ON, Wants, fingerprint};
+use super::{Plan, Question, QuestionReply, RequiredAnswer, WAY_ON, fingerprint};
 use crate::error::Error;
 use crate::proxmox::digest::{hex, hmac_sha256, random_bytes};
 
@@ -27,7 +27,7 @@ pub struct Plans {
     pub code_age: Duration,
     /// How long a question can be replied to.
     pub question_age: Duration,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingPlan>,
     /// Of this process alone, so that no question outlives it. Nothing where the system gave none.
     key: Option<[u8; 32]>,
 }
@@ -43,13 +43,13 @@ impl Default for Plans {
     }
 }
 
-struct Waiting {
+struct WaitingPlan {
     call: [u8; 32],
     subject: [u8; 32],
     /// The code, or the number of the question.
     code: String,
     /// What the reply must say; nothing of a plan that waits for its code.
-    wants: Option<Wants>,
+    wants: Option<RequiredAnswer>,
     made: Instant,
     wrong: u8,
 }
@@ -61,7 +61,7 @@ pub struct GivenCode {
 }
 
 /// What a user agreed to.
-pub struct Agreed {
+pub struct AgreedPlan {
     subject: [u8; 32],
 }
 
@@ -76,7 +76,7 @@ impl Plans {
             place: *call,
             problem,
         };
-        let by_code = |one: &&mut Waiting| one.call == *call && one.wants.is_none();
+        let by_code = |one: &&mut WaitingPlan| one.call == *call && one.wants.is_none();
         let Some(waiting) = self.waiting.iter_mut().find(by_code) else {
             if self.waiting.iter().any(|one| one.code == code) {
                 return Err(refused(
@@ -109,7 +109,7 @@ impl Plans {
     /// # Errors
     /// Why a new plan has to be shown.
     pub fn confirms(&mut self, code: &GivenCode, subject: &Value) -> Result<(), &'static str> {
-        let by_code = |one: &Waiting| one.call == code.place && one.wants.is_none();
+        let by_code = |one: &WaitingPlan| one.call == code.place && one.wants.is_none();
         let place = self.waiting.iter().position(by_code);
         let waiting = place.map(|place| self.waiting.swap_remove(place));
         if let Some(problem) = code.problem {
@@ -135,7 +135,7 @@ impl Plans {
             return Err(refused("the system gives no random bytes for a code"));
         };
         let code = format!("{:016x}", u64::from_be_bytes(bytes));
-        self.wait_for(Waiting {
+        self.wait_for(WaitingPlan {
             call,
             subject: fingerprint(&plan.subject),
             code: code.clone(),
@@ -166,7 +166,7 @@ impl Plans {
         &mut self,
         call: [u8; 32],
         plan: Plan,
-        wants: Wants,
+        wants: RequiredAnswer,
     ) -> Result<Question, Error> {
         let Some(bytes) = random_bytes::<16>() else {
             return Err(refused("the system gives no random bytes for a question"));
@@ -174,7 +174,7 @@ impl Plans {
         let number = hex(&bytes);
         let subject = fingerprint(&plan.subject);
         let state = format!("{number}{}", self.seal(&number, &call, &subject)?);
-        self.wait_for(Waiting {
+        self.wait_for(WaitingPlan {
             call,
             subject,
             code: number,
@@ -194,9 +194,9 @@ impl Plans {
     ///
     /// # Errors
     /// It is no reply to a question of this call, was made up, comes too late, or does not agree.
-    pub fn replied(&mut self, call: &[u8; 32], reply: &Reply) -> Result<Agreed, Error> {
+    pub fn replied(&mut self, call: &[u8; 32], reply: &QuestionReply) -> Result<AgreedPlan, Error> {
         let number = reply.state.get(..NUMBER_DIGITS).unwrap_or_default();
-        let asked = |one: &Waiting| one.wants.is_some() && one.code == number;
+        let asked = |one: &WaitingPlan| one.wants.is_some() && one.code == number;
         let Some(place) = self.waiting.iter().position(asked) else {
             return Err(not_asked(
                 "the reply is to no question that waits: it was replied to, has expired, or was \
@@ -217,7 +217,7 @@ impl Plans {
         if let Some(wants) = waiting.wants {
             wants.are_met(&reply.said)?;
         }
-        Ok(Agreed {
+        Ok(AgreedPlan {
             subject: waiting.subject,
         })
     }
@@ -232,7 +232,7 @@ impl Plans {
         self.waiting.retain(|one| one.call != *call);
     }
 
-    fn wait_for(&mut self, waiting: Waiting) {
+    fn wait_for(&mut self, waiting: WaitingPlan) {
         self.forget(&waiting.call);
         let oldest = self.code_age.max(self.question_age);
         self.waiting.retain(|one| one.made.elapsed() < oldest);
@@ -254,7 +254,7 @@ impl Plans {
     }
 }
 
-impl Agreed {
+impl AgreedPlan {
     /// Whether what the user agreed to is what is there now.
     ///
     /// # Errors

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::facts::Facts;
+use super::facts::GuestFacts;
 use crate::api::loose::flag;
 use crate::api::methods::Condition;
 use crate::api::methods::drive::Drive;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 
 /// What a VM has where its configuration does not say, and the memory of a container, in MiB.
@@ -23,7 +23,7 @@ const MEMORY_DEFAULT_MIB: u64 = 512;
 pub(super) fn unmet(
     reach: &Reach,
     vmid: u32,
-    facts: &Facts,
+    facts: &GuestFacts,
     conditions: &[Condition],
 ) -> Result<Option<String>, Error> {
     for condition in conditions {
@@ -37,22 +37,22 @@ pub(super) fn unmet(
 fn unmet_one(
     reach: &Reach,
     vmid: u32,
-    facts: &Facts,
+    facts: &GuestFacts,
     condition: &Condition,
 ) -> Result<Option<String>, Error> {
     let kind = facts.at.kind;
     Ok(match condition {
-        Condition::Moves if kind == Kind::Qemu => None,
+        Condition::Moves if kind == GuestKind::Qemu => None,
         Condition::Stopped | Condition::Moves => {
             let stopped = is_stopped(reach, vmid, facts)?;
             let would = match kind {
-                Kind::Qemu => "would move it other than while it runs",
-                Kind::Lxc => "would stop it to move it",
+                GuestKind::Qemu => "would move it other than while it runs",
+                GuestKind::Lxc => "would stop it to move it",
             };
             (!stopped).then(|| would.to_string())
         }
         Condition::RunsOn => {
-            let runs_on = kind == Kind::Qemu
+            let runs_on = kind == GuestKind::Qemu
                 || is_stopped(reach, vmid, facts)?
                 || can_snapshot(reach, vmid, facts)?;
             let would = "would suspend it, since its storage has no snapshots";
@@ -75,12 +75,12 @@ fn unmet_one(
 }
 
 /// The most that is under a key, now or after a restart; nothing where that is no number.
-fn now(facts: &Facts, key: &str, kind: Kind) -> Option<u64> {
+fn now(facts: &GuestFacts, key: &str, kind: GuestKind) -> Option<u64> {
     let held = facts.under(key);
     if held.is_empty() {
         return match (key, kind) {
             ("memory", _) => Some(MEMORY_DEFAULT_MIB),
-            ("cores", Kind::Qemu) => Some(CORES_DEFAULT),
+            ("cores", GuestKind::Qemu) => Some(CORES_DEFAULT),
             // A container without a number has all of its node's.
             _ => None,
         };
@@ -93,12 +93,12 @@ fn now(facts: &Facts, key: &str, kind: Kind) -> Option<u64> {
     numbers.into_iter().max()
 }
 
-fn is_stopped(reach: &Reach, vmid: u32, facts: &Facts) -> Result<bool, Error> {
+fn is_stopped(reach: &Reach, vmid: u32, facts: &GuestFacts) -> Result<bool, Error> {
     let current = read(reach, vmid, facts, "/status/current", None)?;
     Ok(current.get("status").and_then(Value::as_str) == Some("stopped"))
 }
 
-fn can_snapshot(reach: &Reach, vmid: u32, facts: &Facts) -> Result<bool, Error> {
+fn can_snapshot(reach: &Reach, vmid: u32, facts: &GuestFacts) -> Result<bool, Error> {
     let feature = read(
         reach,
         vmid,
@@ -112,7 +112,7 @@ fn can_snapshot(reach: &Reach, vmid: u32, facts: &Facts) -> Result<bool, Error> 
 fn read(
     reach: &Reach,
     vmid: u32,
-    facts: &Facts,
+    facts: &GuestFacts,
     rest: &str,
     param: Option<(&str, &str)>,
 ) -> Result<Charged<Value>, Error> {

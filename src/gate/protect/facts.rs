@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::guests::{self, At, Found};
+use super::guests::{self, ConfigLocation, TouchedGuest};
 use crate::api::loose::{items, plain, truth};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 
 /// The name, tags and flag of a guest. Those that wait for a restart count too.
-pub(super) struct Facts {
+pub(super) struct GuestFacts {
     /// As the guest is called now.
     pub(super) name: String,
     /// What it would be called if its configuration named it no more.
@@ -20,17 +20,17 @@ pub(super) struct Facts {
     pub(super) tags: Vec<String>,
     pub(super) flag: bool,
     /// Where its configuration was found.
-    pub(super) at: At,
+    pub(super) at: ConfigLocation,
     /// Every option with its value now and the one that waits for a restart.
     rows: Vec<Value>,
 }
 
-impl Facts {
+impl GuestFacts {
     /// Reads them; nothing where there is no such guest.
     ///
     /// # Errors
     /// They cannot be read.
-    pub(super) fn read(reach: &Reach, guest: &Found) -> Result<Option<Facts>, Error> {
+    pub(super) fn read(reach: &Reach, guest: &TouchedGuest) -> Result<Option<GuestFacts>, Error> {
         let Some(at) = guests::place(reach, guest)? else {
             return Ok(None);
         };
@@ -40,7 +40,7 @@ impl Facts {
         let request = Request::new(Verb::Get, path, &values)?;
         // It is small, and kept for the length of a check only.
         match reach.look(&request)?.data.let_go() {
-            Value::Array(rows) => Ok(Some(Facts::of(rows, at, guest.vmid))),
+            Value::Array(rows) => Ok(Some(GuestFacts::of(rows, at, guest.vmid))),
             _ => Err(Error::no_answer(
                 reach.cluster_name(),
                 &request.line(),
@@ -57,19 +57,19 @@ impl Facts {
             .collect()
     }
 
-    fn of(rows: Vec<Value>, at: At, vmid: u32) -> Facts {
+    fn of(rows: Vec<Value>, at: ConfigLocation, vmid: u32) -> GuestFacts {
         let (kind, of) = (at.kind, rows);
         let rows = of.as_slice();
         let (key, unnamed) = match kind {
-            Kind::Qemu => ("name", format!("VM {vmid}")),
-            Kind::Lxc => ("hostname", format!("CT{vmid}")),
+            GuestKind::Qemu => ("name", format!("VM {vmid}")),
+            GuestKind::Lxc => ("hostname", format!("CT{vmid}")),
         };
         let name = said(rows, key, "value").unwrap_or_else(|| unnamed.clone());
         let next = said(rows, key, "pending");
         let tags_now = list(rows, "value");
         let on =
             |state| said(rows, "protection", state).is_some_and(|text| truth(&text) == Some(true));
-        Facts {
+        GuestFacts {
             names: std::iter::once(name.clone()).chain(next).collect(),
             tags: tags_now
                 .iter()

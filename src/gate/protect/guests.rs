@@ -2,47 +2,47 @@
 
 use serde_json::Value;
 
-use super::Deed;
+use super::PendingAction;
 use crate::api::methods::Touch;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind;
-use crate::fleet::resource::Sort;
+use crate::fleet::index::GuestKind;
+use crate::fleet::resource::ResourceKind;
 use crate::gate::reach::Reach;
 use crate::gate::volumes::vmid_of;
 
 /// The guests that a touch means.
-pub(super) enum Guests {
-    Known(Vec<Found>),
+pub(super) enum TouchedGuests {
+    Known(Vec<TouchedGuest>),
     /// They cannot be told, and why.
     Untold(String),
 }
 
 /// A guest that a write touches.
-pub(super) struct Found {
+pub(super) struct TouchedGuest {
     pub(super) vmid: u32,
-    at: Option<At>,
+    at: Option<ConfigLocation>,
 }
 
 /// Where a guest's configuration is.
-pub(super) struct At {
+pub(super) struct ConfigLocation {
     pub(super) node: String,
-    pub(super) kind: Kind,
+    pub(super) kind: GuestKind,
 }
 
-impl Found {
-    pub(super) fn at(vmid: u32, node: &str, kind: Kind) -> Found {
+impl TouchedGuest {
+    pub(super) fn at(vmid: u32, node: &str, kind: GuestKind) -> TouchedGuest {
         let node = node.to_string();
-        Found {
+        TouchedGuest {
             vmid,
-            at: Some(At { node, kind }),
+            at: Some(ConfigLocation { node, kind }),
         }
     }
 
     /// One whose place is looked up when it is needed.
-    pub(super) fn somewhere(vmid: u32) -> Found {
-        Found { vmid, at: None }
+    pub(super) fn somewhere(vmid: u32) -> TouchedGuest {
+        TouchedGuest { vmid, at: None }
     }
 }
 
@@ -50,21 +50,25 @@ impl Found {
 ///
 /// # Errors
 /// The call was withdrawn, or the cluster is not reached.
-pub(super) fn of(deed: &Deed, touch: &Touch, request: &Request) -> Result<Guests, Error> {
+pub(super) fn of(
+    action: &PendingAction,
+    touch: &Touch,
+    request: &Request,
+) -> Result<TouchedGuests, Error> {
     let found = match touch {
         Touch::Guest(vmid) => vec![addressed(*vmid, request)],
         Touch::Task(upid) => return Ok(of_task(upid)),
         Touch::SomeGuests | Touch::Unlisted => {
-            return Ok(Guests::Untold(
+            return Ok(TouchedGuests::Untold(
                 "the request does not say which guests".into(),
             ));
         }
-        touch => match all_listed(deed.reach, touch) {
+        touch => match all_listed(action.reach, touch) {
             Ok(found) => found,
             Err(error) => return untold(error),
         },
     };
-    Ok(Guests::Known(found))
+    Ok(TouchedGuests::Known(found))
 }
 
 /// What begins the type of a task that is about no guest where its id names none: of a node's services
@@ -83,9 +87,9 @@ const OF_NO_GUEST: [&str; 9] = [
 
 /// The guests that a task is about: those that its id names, as `100`, `100@local` or
 /// `100-scsi1>101-scsi1`. One that names none, as a backup of several, may be about any.
-fn of_task(upid: &str) -> Guests {
+fn of_task(upid: &str) -> TouchedGuests {
     let Ok(upid) = Upid::parse(upid) else {
-        return Guests::Untold("it is no task's id".into());
+        return TouchedGuests::Untold("it is no task's id".into());
     };
     let first = |text: &str| {
         let digits = text.split(['@', '-']).next().unwrap_or_default();
@@ -93,16 +97,20 @@ fn of_task(upid: &str) -> Guests {
     };
     let named: Option<Vec<u32>> = upid.id.split('>').map(first).collect();
     match named {
-        Some(vmids) => Guests::Known(vmids.into_iter().map(Found::somewhere).collect()),
-        None if OF_NO_GUEST.iter().any(|of| upid.kind.starts_with(of)) => Guests::Known(Vec::new()),
-        None => Guests::Untold("the task does not say which guests it is about".into()),
+        Some(vmids) => {
+            TouchedGuests::Known(vmids.into_iter().map(TouchedGuest::somewhere).collect())
+        }
+        None if OF_NO_GUEST.iter().any(|of| upid.kind.starts_with(of)) => {
+            TouchedGuests::Known(Vec::new())
+        }
+        None => TouchedGuests::Untold("the task does not say which guests it is about".into()),
     }
 }
 
-fn untold(error: Error) -> Result<Guests, Error> {
+fn untold(error: Error) -> Result<TouchedGuests, Error> {
     match error.code {
         Code::Cancelled | Code::ClusterConnection => Err(error),
-        _ => Ok(Guests::Untold(error.to_string())),
+        _ => Ok(TouchedGuests::Untold(error.to_string())),
     }
 }
 
@@ -116,7 +124,7 @@ pub(in crate::gate) fn many(reach: &Reach, touch: &Touch) -> Result<Vec<u32>, Er
 }
 
 /// The guests that a touch of many means, where the token sees every guest.
-fn all_listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
+fn all_listed(reach: &Reach, touch: &Touch) -> Result<Vec<TouchedGuest>, Error> {
     if touch.is_many() {
         see_all(reach)?;
     }
@@ -125,37 +133,40 @@ fn all_listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
 
 /// Those of a node, a pool or the cluster, as far as the token sees them; a touch of anything else
 /// means no guests.
-fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<Found>, Error> {
+fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<TouchedGuest>, Error> {
     match touch {
         Touch::GuestsIn(pool) => {
             let members = members(reach, pool)?.unwrap_or_default();
-            Ok(members.into_iter().map(Found::somewhere).collect())
+            Ok(members.into_iter().map(TouchedGuest::somewhere).collect())
         }
         Touch::GuestsOn(node) => seen(reach, &|of, _| of == node),
-        Touch::ContainersOn(node) => seen(reach, &|of, kind| of == node && kind == Kind::Lxc),
+        Touch::ContainersOn(node) => seen(reach, &|of, kind| of == node && kind == GuestKind::Lxc),
         Touch::AllGuests => seen(reach, &|_, _| true),
         _ => Ok(Vec::new()),
     }
 }
 
 /// The guests of the cluster that are `wanted`, by node and kind.
-fn seen(reach: &Reach, wanted: &dyn Fn(&str, Kind) -> bool) -> Result<Vec<Found>, Error> {
+fn seen(
+    reach: &Reach,
+    wanted: &dyn Fn(&str, GuestKind) -> bool,
+) -> Result<Vec<TouchedGuest>, Error> {
     let mut found = Vec::new();
     reach.look_over(&mut |row| {
-        let kind = match row.sort() {
-            Sort::Vm => Kind::Qemu,
-            Sort::Container => Kind::Lxc,
+        let kind = match row.kind() {
+            ResourceKind::Vm => GuestKind::Qemu,
+            ResourceKind::Container => GuestKind::Lxc,
             _ => return,
         };
         if let Some(vmid) = row.vmid().filter(|_| wanted(&row.node, kind)) {
-            found.push(Found::at(vmid, &row.node, kind));
+            found.push(TouchedGuest::at(vmid, &row.node, kind));
         }
     })?;
     Ok(found)
 }
 
 fn see_all(reach: &Reach) -> Result<(), Error> {
-    if reach.rights()?.sight().guests {
+    if reach.permissions()?.visibility().guests {
         return Ok(());
     }
     let message = "it lacks `VM.Audit` on all of `/vms`, and is not shown every guest";
@@ -166,21 +177,21 @@ fn see_all(reach: &Reach) -> Result<(), Error> {
 ///
 /// # Errors
 /// It cannot be found out.
-pub(super) fn place(reach: &Reach, guest: &Found) -> Result<Option<At>, Error> {
-    if let Some(At { node, kind }) = &guest.at {
+pub(super) fn place(reach: &Reach, guest: &TouchedGuest) -> Result<Option<ConfigLocation>, Error> {
+    if let Some(ConfigLocation { node, kind }) = &guest.at {
         let (node, kind) = (node.clone(), *kind);
-        return Ok(Some(At { node, kind }));
+        return Ok(Some(ConfigLocation { node, kind }));
     }
     let mut found = None;
     reach.look_over(&mut |row| {
-        let kind = match row.sort() {
-            Sort::Vm => Kind::Qemu,
-            Sort::Container => Kind::Lxc,
+        let kind = match row.kind() {
+            ResourceKind::Vm => GuestKind::Qemu,
+            ResourceKind::Container => GuestKind::Lxc,
             _ => return,
         };
         if row.vmid() == Some(guest.vmid) {
             let node = row.node.to_string();
-            found = Some(At { node, kind });
+            found = Some(ConfigLocation { node, kind });
         }
     })?;
     if found.is_none() {
@@ -190,15 +201,15 @@ pub(super) fn place(reach: &Reach, guest: &Found) -> Result<Option<At>, Error> {
 }
 
 /// The guest whose own path the request has, with its place; else one that is somewhere.
-fn addressed(vmid: u32, request: &Request) -> Found {
+fn addressed(vmid: u32, request: &Request) -> TouchedGuest {
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["nodes", node, kind, own, ..] if own.parse() == Ok(vmid) => match *kind {
-            "qemu" => Found::at(vmid, node, Kind::Qemu),
-            "lxc" => Found::at(vmid, node, Kind::Lxc),
-            _ => Found::somewhere(vmid),
+            "qemu" => TouchedGuest::at(vmid, node, GuestKind::Qemu),
+            "lxc" => TouchedGuest::at(vmid, node, GuestKind::Lxc),
+            _ => TouchedGuest::somewhere(vmid),
         },
-        _ => Found::somewhere(vmid),
+        _ => TouchedGuest::somewhere(vmid),
     }
 }
 

@@ -10,9 +10,9 @@ use crate::api::methods::sending::Sends;
 use crate::config::Cluster;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::fleet::registry::Named;
-use crate::proxmox::client::Standing;
-use crate::room::{self, Kept, NoRoom};
+use crate::fleet::registry::NamedSubject;
+use crate::proxmox::client::ClientStatus;
+use crate::room::{self, CacheCharge, NoRoom};
 
 /// The clusters that a fleet-wide read may ask.
 pub struct FleetReach<'a> {
@@ -25,7 +25,7 @@ pub struct FleetReach<'a> {
     asked: RefCell<BTreeSet<usize>>,
     failed: RefCell<Vec<(usize, Error)>>,
     /// The memory that the answers take until the call ends.
-    kept: RefCell<Vec<Kept>>,
+    kept: RefCell<Vec<CacheCharge>>,
 }
 
 impl<'a> FleetReach<'a> {
@@ -95,7 +95,7 @@ impl<'a> FleetReach<'a> {
         let ask = |cluster| {
             let (found, bytes) =
                 room::work(|| work(&Reach::new(fleet, cluster, reading(sends), None, 0)));
-            let kept = Kept::new(bytes).map_err(|why| too_much(fleet, cluster, bytes, why));
+            let kept = CacheCharge::new(bytes).map_err(|why| too_much(fleet, cluster, bytes, why));
             found.and_then(|found| Ok((found, kept?)))
         };
         let results = match clusters.as_slice() {
@@ -124,7 +124,7 @@ impl<'a> FleetReach<'a> {
     ///
     /// # Errors
     /// The call was withdrawn.
-    pub fn elsewhere(&self, named: Named) -> Result<String, Error> {
+    pub fn elsewhere(&self, named: NamedSubject) -> Result<String, Error> {
         match self.clusters.as_slice() {
             [only] => self.fleet.elsewhere_than(*only, named),
             _ => Ok(String::new()),
@@ -137,11 +137,11 @@ impl<'a> FleetReach<'a> {
     }
 
     /// What is known of each cluster without asking it.
-    pub fn standings(&self) -> impl Iterator<Item = (&Cluster, Standing)> {
+    pub fn statuses(&self) -> impl Iterator<Item = (&Cluster, ClientStatus)> {
         let clusters = self.clusters.iter();
         clusters.filter_map(|cluster| {
             let known = self.fleet.cluster(*cluster).ok()?;
-            Some((known, self.fleet.standing(*cluster)))
+            Some((known, self.fleet.status(*cluster)))
         })
     }
 

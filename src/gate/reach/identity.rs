@@ -3,7 +3,7 @@
 use super::Reach;
 use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::text::printable;
 
 const NAME_MAX_CHARS: usize = 80;
@@ -25,8 +25,8 @@ impl Reach<'_> {
         let is_own = request.verb == Verb::Get && *vmid == guest.vmid.to_string();
         let (key, always) = match (rest, guest.kind) {
             (["status", "current"], _) => ("name", "status"),
-            (["config"], Kind::Qemu) => ("name", "digest"),
-            (["config"], Kind::Lxc) => ("hostname", "digest"),
+            (["config"], GuestKind::Qemu) => ("name", "digest"),
+            (["config"], GuestKind::Lxc) => ("hostname", "digest"),
             _ => return Ok(reply),
         };
         if request.verb == Verb::Get && !reply.data.get(always).is_some_and(|one| one.is_string()) {

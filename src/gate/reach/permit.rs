@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Reach;
-use crate::api::permission::{Lack, Verdict};
+use crate::api::permission::{MissingPrivileges, PermissionCheck};
 use crate::api::request::Request;
 use crate::api::schema::Schema;
 use crate::error::{Code, Error, Happened};
-use crate::fleet::rights::Rights;
-use crate::fleet::sight::Sight;
-use crate::gate::privileges::verdict;
+use crate::fleet::permissions::TokenPermissions;
+use crate::fleet::visibility::TokenVisibility;
+use crate::gate::privileges::permission_check;
 use crate::proxmox::advice;
 
 impl Reach<'_> {
@@ -20,16 +20,16 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn rights(&self) -> Result<Arc<Rights>, Error> {
-        self.fleet.rights_now(self.cluster)
+    pub fn permissions(&self) -> Result<Arc<TokenPermissions>, Error> {
+        self.fleet.permissions_now(self.cluster)
     }
 
     /// What the token sees here; asked once a minute at most.
     ///
     /// # Errors
     /// As [`Reach::send`].
-    pub fn sight(&self) -> Result<Sight, Error> {
-        self.fleet.sight(self.cluster)
+    pub fn visibility(&self) -> Result<TokenVisibility, Error> {
+        self.fleet.visibility(self.cluster)
     }
 
     /// Refuses a write for which the token has not what the cluster will ask for.
@@ -61,9 +61,9 @@ impl Reach<'_> {
         if !is_judged(request, schema) {
             return Ok(None);
         }
-        let rights = self.fleet.rights(self.cluster)?;
-        let first = verdict(request, schema, &mut |path, privilege| {
-            Ok(rights.holds(path, privilege))
+        let permissions = self.fleet.permissions(self.cluster)?;
+        let first = permission_check(request, schema, &mut |path, privilege| {
+            Ok(permissions.holds(path, privilege))
         })?;
         if !must_fail(&first) {
             return Ok(None);
@@ -73,28 +73,28 @@ impl Reach<'_> {
             Some(_) => self.fleet.schema_now(self.cluster)?,
             None => None,
         };
-        let mut known: BTreeMap<String, Rights> = BTreeMap::new();
-        let second = verdict(request, now.as_deref(), &mut |path, privilege| {
-            if let Some(rights) = known.get(path) {
-                return Ok(rights.holds(path, privilege));
+        let mut known: BTreeMap<String, TokenPermissions> = BTreeMap::new();
+        let second = permission_check(request, now.as_deref(), &mut |path, privilege| {
+            if let Some(permissions) = known.get(path) {
+                return Ok(permissions.holds(path, privilege));
             }
-            let rights = self.fleet.rights_on(self.cluster, path)?;
-            let holds = rights.holds(path, privilege);
-            known.insert(path.to_string(), rights);
+            let permissions = self.fleet.permissions_on(self.cluster, path)?;
+            let holds = permissions.holds(path, privilege);
+            known.insert(path.to_string(), permissions);
             Ok(holds)
         })?;
         if !must_fail(&second) {
-            self.fleet.forget_rights(self.cluster);
+            self.fleet.forget_permissions(self.cluster);
             return Ok(None);
         }
         self.denied(request, second).map(Some)
     }
 
-    fn denied(&self, request: &Request, verdict: Verdict) -> Result<Error, Error> {
+    fn denied(&self, request: &Request, check: PermissionCheck) -> Result<Error, Error> {
         let line = request.line();
-        let (message, hint) = match verdict {
-            Verdict::Lacks(lacks) => {
-                let named: Vec<String> = lacks.iter().map(Lack::to_string).collect();
+        let (message, hint) = match check {
+            PermissionCheck::Lacks(lacks) => {
+                let named: Vec<String> = lacks.iter().map(MissingPrivileges::to_string).collect();
                 let token_id = &self.cluster()?.settings.token_id;
                 (
                     format!("`{line}` needs {}", named.join(", and ")),
@@ -114,12 +114,12 @@ impl Reach<'_> {
     }
 }
 
-fn must_fail(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Lacks(_) | Verdict::NoToken)
+fn must_fail(check: &PermissionCheck) -> bool {
+    matches!(check, PermissionCheck::Lacks(_) | PermissionCheck::NoToken)
 }
 
 /// Whether a token without any privilege would be refused: otherwise nothing has to be read.
 fn is_judged(request: &Request, schema: Option<&Schema>) -> bool {
-    let bare = verdict(request, schema, &mut |_, _| Ok(false));
-    bare.is_ok_and(|verdict| must_fail(&verdict))
+    let bare = permission_check(request, schema, &mut |_, _| Ok(false));
+    bare.is_ok_and(|check| must_fail(&check))
 }

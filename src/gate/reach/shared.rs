@@ -6,16 +6,16 @@ use serde_json::Value;
 use super::{Reach, protect, volumes};
 use crate::api::mark::Mark;
 use crate::api::methods::weigh;
-use crate::api::methods::{Held, Shared, Touch, Weight};
+use crate::api::methods::{ChangedVolumes, SharedVolume, Touch, Weight};
 use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
-use crate::fleet::registry::Named;
+use crate::fleet::registry::NamedSubject;
 
 /// What a call turned out to be when its first write was weighed with the volumes of other guests.
 #[derive(Clone, Debug)]
-pub(crate) struct Heavier {
+pub(crate) struct HeavierWrite {
     pub(crate) mark: Mark,
-    pub(crate) shared: Vec<Shared>,
+    pub(crate) shared: Vec<SharedVolume>,
     /// Method and path of the write.
     pub(crate) request: String,
     /// The guest that the write makes, where it makes one.
@@ -28,7 +28,7 @@ impl Reach<'_> {
     pub(super) fn weighed(&self, request: &Request) -> Result<Weight, Error> {
         let mut weight = weigh(request);
         let volumes = &weight.volumes;
-        let is_about_some = !volumes.named.is_empty() || volumes.held != Held::None;
+        let is_about_some = !volumes.named.is_empty() || volumes.held != ChangedVolumes::None;
         if request.verb == Verb::Get || self.grant.writing.is_none() || !is_about_some {
             return Ok(weight);
         }
@@ -36,7 +36,7 @@ impl Reach<'_> {
         if shared.is_empty() {
             return Ok(weight);
         }
-        let is_named = |one: &Shared| volumes.named.contains(&one.volume);
+        let is_named = |one: &SharedVolume| volumes.named.contains(&one.volume);
         if shared.iter().any(is_named) {
             weight.mark = weight.mark.or(Mark::FULL);
         }
@@ -63,7 +63,7 @@ impl Reach<'_> {
             return Ok(());
         }
         if self.accepted.borrow().is_empty() {
-            *self.heavier.borrow_mut() = Some(Heavier {
+            *self.heavier.borrow_mut() = Some(HeavierWrite {
                 mark: weight.mark,
                 shared: weight.shared.clone(),
                 request: what,
@@ -82,7 +82,7 @@ impl Reach<'_> {
     }
 
     /// What the call turned out to be, where it was stopped for that before its first write.
-    pub(crate) fn heavier(&self) -> Option<Heavier> {
+    pub(crate) fn heavier(&self) -> Option<HeavierWrite> {
         self.heavier.borrow_mut().take()
     }
 
@@ -105,7 +105,7 @@ impl Reach<'_> {
 
     /// What a guest of this cluster is called, where that is known.
     pub(in crate::gate) fn name_of(&self, vmid: u32) -> Option<String> {
-        let found = self.fleet.guest_on(self.cluster, Named::Vmid(vmid));
+        let found = self.fleet.guest_on(self.cluster, NamedSubject::Vmid(vmid));
         found.ok().flatten().and_then(|guest| guest.name)
     }
 

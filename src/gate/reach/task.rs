@@ -9,7 +9,7 @@ use crate::api::request::{Reply, Request};
 use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::proxmox::holder;
-use crate::proxmox::task::{self, Source, TaskState};
+use crate::proxmox::task::{self, TaskSource, TaskState};
 
 impl Reach<'_> {
     /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
@@ -34,9 +34,9 @@ impl Reach<'_> {
         let text = reply.data.as_str().unwrap_or_default();
         let upid = Upid::parse(text)
             .map_err(|cause| Error::no_answer(self.cluster_name(), "a task", cause).unknown())?;
-        let ended = self.watch(&upid, Source::Cluster, time)?.succeeded();
+        let ended = self.watch(&upid, TaskSource::Cluster, time)?.succeeded();
         let state = ended.map_err(|error| {
-            holder::told_of_task(error, &|request: &Request| self.look(request))
+            holder::with_holder_of_task(error, &|request: &Request| self.look(request))
         })?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
@@ -48,7 +48,12 @@ impl Reach<'_> {
     ///
     /// # Errors
     /// The call was withdrawn; the task cannot be looked at; nobody but the caller knows of it.
-    pub fn watch(&self, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
+    pub fn watch(
+        &self,
+        upid: &Upid,
+        source: TaskSource,
+        time: Duration,
+    ) -> Result<TaskState, Error> {
         let send = |request: &Request| self.look(request);
         let state = task::follow(&send, self.cluster_name(), upid, source, time)?;
         // The end of a task is when things have moved.

@@ -7,21 +7,21 @@ use crate::api::methods::{Touch, Weight};
 use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::Gate;
+use crate::gate::call_audit::CallAudit;
 use crate::gate::protect;
-use crate::gate::trail::Trail;
 
 /// What a call that may write was given.
 #[derive(Clone, Copy)]
-pub(in crate::gate) struct Writing<'a> {
+pub(in crate::gate) struct WriteGrant<'a> {
     pub(in crate::gate) gate: &'a Gate,
-    pub(in crate::gate) trail: &'a Trail<'a>,
+    pub(in crate::gate) call_audit: &'a CallAudit<'a>,
     /// The user has typed the number of objects of a plan beyond the limit.
     pub(in crate::gate) beyond_limit: bool,
 }
 
 impl Reach<'_> {
     /// The last things before a write leaves: it is held against protection, what the token may do
-    /// and the brake, and written down.
+    /// and the bulk limit, and written down.
     ///
     /// # Errors
     /// It must not leave.
@@ -31,15 +31,15 @@ impl Reach<'_> {
         };
         protect::request(self, request, weight)?;
         self.permit(request)?;
-        let objects = self.braked(&writing, weight)?;
-        writing.trail.before(request.line(), &objects)
+        let objects = self.counted_in_bulk(&writing, weight)?;
+        writing.call_audit.before(request.line(), &objects)
     }
 
     /// The objects that a write destroys or interrupts, and that were not counted for this call
     /// before: each counts once.
-    fn braked(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {
+    fn counted_in_bulk(&self, writing: &WriteGrant, weight: &Weight) -> Result<Vec<String>, Error> {
         let harms = weight.mark.interrupts || weight.mark.destroys;
-        if !weight.mark.is_braked() {
+        if !weight.mark.is_bulk_limited() {
             return Ok(Vec::new());
         }
         let mut touched: BTreeSet<String> = BTreeSet::new();
@@ -59,11 +59,11 @@ impl Reach<'_> {
         }
         let mut counted = self.counted.borrow_mut();
         let new: Vec<String> = touched.difference(&counted).cloned().collect();
-        let mut brake = writing.gate.brake.borrow_mut();
+        let mut bulk_limit = writing.gate.bulk_limit.borrow_mut();
         if !writing.beyond_limit {
-            brake.has_room(self.cluster_name(), new.len())?;
+            bulk_limit.has_room(self.cluster_name(), new.len())?;
         }
-        brake.count(new.len());
+        bulk_limit.count(new.len());
         counted.extend(new.iter().cloned());
         Ok(new)
     }

@@ -2,27 +2,27 @@
 
 use serde_json::Value;
 
-use super::{Own, pending};
+use super::{WrittenGuest, pending};
 use crate::api::methods::drive;
-use crate::config::rule::{Protected, Rule};
+use crate::config::rule::{Rule, RuleTarget};
 use crate::error::Error;
-use crate::fleet::index::Kind;
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::index::GuestKind;
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::Reach;
 
 /// So many configurations are read for one write.
 const READ_MAX: usize = 64;
 
 /// The guests of the cluster, read once where they are needed.
-pub(super) struct Search<'s> {
+pub(super) struct VolumeSearch<'s> {
     reach: &'s Reach<'s>,
-    own: Own<'s>,
-    known: Option<Known>,
+    own: WrittenGuest<'s>,
+    known: Option<ClusterInventory>,
     /// The volumes in the configurations that were read, by VMID.
     read: Vec<(u32, Vec<String>)>,
 }
 
-struct Known {
+struct ClusterInventory {
     guests: Vec<Candidate>,
     /// Each storage, and whether it is on several nodes at once.
     storages: Vec<(String, bool)>,
@@ -30,15 +30,15 @@ struct Known {
 
 struct Candidate {
     vmid: u32,
-    kind: Kind,
+    kind: GuestKind,
     node: String,
     /// Whether a rule protects it, as far as the list tells.
     is_protected: bool,
 }
 
-impl<'s> Search<'s> {
-    pub(super) fn new(reach: &'s Reach<'s>, own: Own<'s>) -> Search<'s> {
-        Search {
+impl<'s> VolumeSearch<'s> {
+    pub(super) fn new(reach: &'s Reach<'s>, own: WrittenGuest<'s>) -> VolumeSearch<'s> {
+        VolumeSearch {
             reach,
             own,
             known: None,
@@ -60,7 +60,7 @@ impl<'s> Search<'s> {
     /// The guests that use a volume.
     ///
     /// # Errors
-    /// As [`Search::protected`].
+    /// As [`VolumeSearch::protected`].
     pub(super) fn all(&mut self, storage: &str, volume: &str) -> Result<Vec<u32>, Error> {
         self.among(storage, volume, false)
     }
@@ -69,7 +69,7 @@ impl<'s> Search<'s> {
         let reach = self.reach;
         let known = match self.known.take() {
             Some(known) => known,
-            None => Known::read(reach)?,
+            None => ClusterInventory::read(reach)?,
         };
         let own = self.own;
         let Some((_, is_shared)) = known.storages.iter().find(|(name, _)| name == storage) else {
@@ -132,23 +132,23 @@ fn volumes_in(rows: &[Value]) -> Vec<String> {
         .collect()
 }
 
-impl Known {
-    fn read(reach: &Reach) -> Result<Known, Error> {
-        if !reach.rights()?.sight().guests {
+impl ClusterInventory {
+    fn read(reach: &Reach) -> Result<ClusterInventory, Error> {
+        if !reach.permissions()?.visibility().guests {
             return Err(Error::bad(
                 "the token lacks `VM.Audit` on all of `/vms`, and is not shown every guest",
             ));
         }
         let rules = &reach.cluster()?.protect;
-        let mut known = Known {
+        let mut known = ClusterInventory {
             guests: Vec::new(),
             storages: Vec::new(),
         };
         reach.look_over(&mut |row| {
-            let kind = match row.sort() {
-                Sort::Vm => Kind::Qemu,
-                Sort::Container => Kind::Lxc,
-                Sort::Storage => {
+            let kind = match row.kind() {
+                ResourceKind::Vm => GuestKind::Qemu,
+                ResourceKind::Container => GuestKind::Lxc,
+                ResourceKind::Storage => {
                     let storage = row.storage().to_string();
                     known.storages.push((storage, row.is_shared()));
                     return;
@@ -171,10 +171,10 @@ impl Known {
 /// Whether a rule may cover a guest, as far as the list tells: it has names late.
 fn may_cover(rule: &Rule, vmid: u32, row: &Resource) -> bool {
     match &rule.what {
-        Protected::Vmids(first, last) => (*first..=*last).contains(&vmid),
-        Protected::Name(name) => row.name().is_empty() || name.is(row.name()),
-        Protected::Tag(tag) => row.tags().any(|known| tag.is(known)),
-        Protected::Pool(pool) => {
+        RuleTarget::Vmids(first, last) => (*first..=*last).contains(&vmid),
+        RuleTarget::Name(name) => row.name().is_empty() || name.is(row.name()),
+        RuleTarget::Tag(tag) => row.tags().any(|known| tag.is(known)),
+        RuleTarget::Pool(pool) => {
             let nested = row.pool.strip_prefix(pool.as_str());
             nested.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Own, others};
+use super::{WrittenGuest, others};
 use crate::api::mark::{Effect, Mark};
-use crate::api::methods::Shared;
+use crate::api::methods::SharedVolume;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::protect;
-use crate::gate::reach::{Heavier, Reach};
+use crate::gate::reach::{HeavierWrite, Reach};
 use crate::text::printable;
 
 /// The longest name of a guest or volume that is shown, in characters.
@@ -29,7 +29,7 @@ pub(in crate::gate) fn shown(
         return Ok(plan);
     }
     let guest = reach.guest()?;
-    let own = Own {
+    let own = WrittenGuest {
         vmid: guest.vmid,
         node: &guest.node,
     };
@@ -43,7 +43,7 @@ pub(in crate::gate) fn shown(
 }
 
 /// Adds the other guests to what is shown, to what the confirmation is bound to, and to the number.
-fn add(reach: &Reach, plan: &mut Plan, shared: Vec<Shared>) {
+fn add(reach: &Reach, plan: &mut Plan, shared: Vec<SharedVolume>) {
     let mut vmids: Vec<u32> = shared
         .iter()
         .filter_map(|one| one.with.clone().ok())
@@ -59,7 +59,7 @@ fn add(reach: &Reach, plan: &mut Plan, shared: Vec<Shared>) {
     plan.shared = shared;
 }
 
-fn row(reach: &Reach, shared: &Shared) -> Value {
+fn row(reach: &Reach, shared: &SharedVolume) -> Value {
     let mut row = Map::new();
     let volume = printable(&shared.volume, NAME_MAX_CHARS);
     row.insert("volume".into(), volume.into());
@@ -78,7 +78,7 @@ fn row(reach: &Reach, shared: &Shared) -> Value {
     Value::Object(row)
 }
 
-impl Heavier {
+impl HeavierWrite {
     /// The plan of a call that only its first write showed to be as heavy as that: both guests, and what
     /// may become of the volume.
     ///

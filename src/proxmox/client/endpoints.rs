@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::Client;
-use super::health::{Grade, Outage};
+use super::ClusterClient;
+use super::health::{Outage, OutageKind};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::proxmox::advice;
-use crate::proxmox::failure::Failure;
-use crate::proxmox::session::{Timing, WRITE_NEEDS_S};
+use crate::proxmox::failure::ExchangeFailure;
+use crate::proxmox::session::{ExchangeLimits, WRITE_NEEDS_S};
 use crate::proxmox::settings::Endpoint;
 use crate::wait::{self, Wake};
 
@@ -38,7 +38,7 @@ struct Round {
     write: bool,
     shared: bool,
     /// How the cluster was when it was last tried, where it was of no use then.
-    again: Option<Grade>,
+    again: Option<OutageKind>,
     /// The nodes that took no connection, and why.
     not_reached: Vec<String>,
     hint: Option<String>,
@@ -48,7 +48,7 @@ struct Round {
     silent: Option<String>,
 }
 
-impl Client {
+impl ClusterClient {
     /// Tries the endpoints one after another until one takes a connection. A read is made once more
     /// elsewhere where it was cut off, or where `elsewhere` says so of its answer.
     pub(super) fn by_endpoint<T>(
@@ -56,7 +56,7 @@ impl Client {
         request: &Request,
         end: Instant,
         elsewhere: impl Fn(&T) -> bool,
-        mut attempt: impl FnMut(&Endpoint, Duration, Timing) -> Result<T, Failure>,
+        mut attempt: impl FnMut(&Endpoint, Duration, ExchangeLimits) -> Result<T, ExchangeFailure>,
     ) -> Result<T, Error> {
         let mut round = self.round(request, end)?;
         let order = self.order();
@@ -75,29 +75,29 @@ impl Client {
             }
             let next = order.get(tried.saturating_add(1));
             let others = first.is_none() && next.is_some_and(|next| !self.is_last(*next));
-            let timing = Timing::new(round.write, round.end)
+            let timing = ExchangeLimits::new(round.write, round.end)
                 .answer_by(round.patience(others))
                 .patience(self.state().health.patience(*index));
             let begun = Instant::now();
             let mut outcome = attempt(endpoint, connect, timing);
-            if matches!(outcome, Err(Failure::Stale)) {
+            if matches!(outcome, Err(ExchangeFailure::Stale)) {
                 outcome = attempt(endpoint, connect, timing.on_fresh_connection());
             }
             self.note(&mut round, *index, &outcome, begun.elapsed());
             // A gateway says at once that it is of no use: then a node will do that was of none before.
             let wanted = match &outcome {
-                Err(Failure::Gateway(_)) => first.is_none() && next.is_some(),
+                Err(ExchangeFailure::Gateway(_)) => first.is_none() && next.is_some(),
                 _ => others,
             };
             let wanted = wanted && round.may_go_elsewhere();
             match outcome {
-                Err(Failure::NotConnected { cause, untrusted }) => {
+                Err(ExchangeFailure::NotConnected { cause, untrusted }) => {
                     round.add(endpoint, &cause);
                     let mended = untrusted
                         .and_then(|(remedy, pin)| advice::untrusted(&self.settings, remedy, &pin));
                     round.hint = round.hint.or(mended);
                 }
-                Err(Failure::Left(cause)) => round.add(endpoint, &cause),
+                Err(ExchangeFailure::Left(cause)) => round.add(endpoint, &cause),
                 Ok(answer) if wanted && elsewhere(&answer) => first = Some(Ok(answer)),
                 Err(failure) if wanted && !round.write && failure.is_cut() => {
                     round.hear(&failure);
@@ -108,8 +108,8 @@ impl Client {
                     round.hear(&failure);
                     self.remember(&round, true);
                     // Of a write that was begun it is the later attempt that tells what became of it.
-                    let told = !matches!(failure, Failure::Cancelled)
-                        && (!round.write || matches!(failure, Failure::NotBegun(_)));
+                    let told = !matches!(failure, ExchangeFailure::Cancelled)
+                        && (!round.write || matches!(failure, ExchangeFailure::NotBegun(_)));
                     let error = failure.explain(&self.settings, endpoint, request);
                     return first.filter(|_| told).unwrap_or(Err(error));
                 }
@@ -164,7 +164,7 @@ impl Client {
         let shares = u32::try_from(endpoints_left).unwrap_or(u32::MAX).max(1);
         let most = match (round.again, round.shared) {
             (Some(_), true) => Some(Duration::from_millis(NEXT_TRY_MS)),
-            (Some(Grade::Unreached), false) => Some(Duration::from_secs(CONNECT_AGAIN_S)),
+            (Some(OutageKind::Unreached), false) => Some(Duration::from_secs(CONNECT_AGAIN_S)),
             _ => None,
         };
         if let Some(most) = most {
@@ -189,23 +189,23 @@ impl Client {
         &self,
         round: &mut Round,
         index: usize,
-        outcome: &Result<T, Failure>,
+        outcome: &Result<T, ExchangeFailure>,
         took: Duration,
     ) {
         let mut state = self.state();
         match outcome {
-            Ok(_) | Err(Failure::NotAnAnswer(_)) => {
+            Ok(_) | Err(ExchangeFailure::NotAnAnswer(_)) => {
                 wait::answered();
                 state.health.answered(index, took);
                 // Another answers: they are asked after it.
                 let left = std::mem::take(&mut round.left);
                 left.into_iter().for_each(|left| state.health.failed(left));
             }
-            Err(Failure::Left(_)) => round.left.push(index),
+            Err(ExchangeFailure::Left(_)) => round.left.push(index),
             Err(
-                Failure::NotConnected { .. }
-                | Failure::Cut { late: true, .. }
-                | Failure::Gateway(_),
+                ExchangeFailure::NotConnected { .. }
+                | ExchangeFailure::Cut { late: true, .. }
+                | ExchangeFailure::Gateway(_),
             ) => state.health.failed(index),
             // Given up by ourselves, or cut off at once: that tells nothing, or costs nothing.
             Err(_) => {}
@@ -225,14 +225,16 @@ impl Client {
         if time < Duration::from_millis(NEXT_TRY_MS) {
             return;
         }
-        let (grade, cause) = match &round.silent {
-            Some(cause) if round.shared && !wait::has_answered() => (Grade::Silent, cause.clone()),
+        let (outage_kind, cause) = match &round.silent {
+            Some(cause) if round.shared && !wait::has_answered() => {
+                (OutageKind::Silent, cause.clone())
+            }
             _ if stood => return,
-            _ => (Grade::Unreached, round.not_reached.join("; ")),
+            _ => (OutageKind::Unreached, round.not_reached.join("; ")),
         };
         let took = round.begun.elapsed();
         let hint = round.hint.clone();
-        self.state().health.out(grade, cause, hint, took);
+        self.state().health.out(outage_kind, cause, hint, took);
     }
 }
 
@@ -243,8 +245,8 @@ impl Round {
         self.not_reached.push(format!("{named}{cause}"));
     }
 
-    fn hear(&mut self, failure: &Failure) {
-        if let Failure::Cut {
+    fn hear(&mut self, failure: &ExchangeFailure) {
+        if let ExchangeFailure::Cut {
             cause, late: true, ..
         } = failure
         {
@@ -255,7 +257,7 @@ impl Round {
     /// When the first byte of an answer must have come; `others`: whether there is another node.
     fn patience(&self, others: bool) -> Option<Instant> {
         let now = Instant::now();
-        if self.shared && self.again == Some(Grade::Silent) {
+        if self.shared && self.again == Some(OutageKind::Silent) {
             return Some(self.begun + Duration::from_millis(NEXT_TRY_MS));
         }
         if self.write || !others {
@@ -278,7 +280,7 @@ impl Round {
             true => Duration::from_secs(WRITE_NEEDS_S),
             false => Duration::from_millis(ELSEWHERE_MIN_MS),
         };
-        let silent_before = self.shared && self.again == Some(Grade::Silent);
+        let silent_before = self.shared && self.again == Some(OutageKind::Silent);
         self.left() > needed && !silent_before && wait::listen(Duration::ZERO) == Wake::Nothing
     }
 }

@@ -25,7 +25,7 @@ const CHEAP_MS: u64 = 500;
 
 /// How far a cluster was when it was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grade {
+pub(super) enum OutageKind {
     /// No endpoint took a connection.
     Unreached,
     /// A connection stood, but a read of several clusters got no answer in its time.
@@ -48,7 +48,7 @@ impl Down {
 /// A cluster without an endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Outage {
-    grade: Grade,
+    outage_kind: OutageKind,
     since: Instant,
     last: Instant,
     failures: u32,
@@ -62,13 +62,13 @@ pub(super) struct Outage {
 
 impl Outage {
     /// How it was when it was last tried, for a try that is kept short.
-    pub(super) fn doubt(&self) -> Option<Grade> {
-        (!self.wanted).then_some(self.grade)
+    pub(super) fn doubt(&self) -> Option<OutageKind> {
+        (!self.wanted).then_some(self.outage_kind)
     }
 
     /// What is left of the pause; `shared` for reads of several clusters.
     pub(super) fn pause_left(&self, shared: bool) -> Duration {
-        if self.cheap || self.wanted || (!shared && self.grade == Grade::Silent) {
+        if self.cheap || self.wanted || (!shared && self.outage_kind == OutageKind::Silent) {
             return Duration::ZERO;
         }
         let pause = growing(PAUSE_FIRST_S, PAUSE_MAX_S, self.failures);
@@ -175,7 +175,7 @@ impl Health {
     /// No endpoint was of any use in a try that took `took`.
     pub(super) fn out(
         &mut self,
-        grade: Grade,
+        outage_kind: OutageKind,
         cause: String,
         hint: Option<String>,
         took: Duration,
@@ -183,7 +183,7 @@ impl Health {
         let now = Instant::now();
         let before = self.outage.as_ref();
         self.outage = Some(Outage {
-            grade,
+            outage_kind,
             since: before.map_or(now, |outage| outage.since),
             last: now,
             failures: before.map_or(0, |outage| outage.failures).saturating_add(1),

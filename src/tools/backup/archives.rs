@@ -1,7 +1,7 @@
 //! Which backups there are, by the content listings of the storages that hold backups.
 //!
 //! What a storage did not say is never taken for "there is none": every place that did not answer is
-//! named, and so is every right without which archives are left out of a listing.
+//! named, and so is every privilege without which archives are left out of a listing.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::fleet::index::Kind;
-use crate::fleet::rights::Rights;
+use crate::fleet::index::GuestKind;
+use crate::fleet::permissions::TokenPermissions;
 use crate::gate::reach::Reach;
 use crate::room;
 use crate::text::printable;
@@ -39,7 +39,7 @@ const REASON_MAX_CHARS: usize = 300;
 
 /// A storage that holds backups, and the node to ask about it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct BackupStorage {
     pub storage: String,
     pub node: String,
     pub shared: bool,
@@ -47,9 +47,9 @@ pub struct Place {
     pub online: bool,
 }
 
-/// What the places said.
+/// What the storages said.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundArchives {
     pub archives: Vec<Archive>,
     /// The places that did not answer, with the reason.
     pub silent: Vec<Value>,
@@ -68,7 +68,7 @@ pub struct Archive {
     pub shared: bool,
     /// The VMID that its guest had on the cluster that made it.
     pub vmid: u32,
-    pub kind: Option<Kind>,
+    pub kind: Option<GuestKind>,
     /// Unix seconds.
     pub time: u64,
     pub bytes: u64,
@@ -84,7 +84,7 @@ pub struct Archive {
 ///
 /// # Errors
 /// The cluster does not say what it has.
-pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
+pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<BackupStorage>, Error> {
     let rows = |kind: &str| -> Result<Charged<Vec<Value>>, Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
         reach.rows(&request, kind)
@@ -94,17 +94,17 @@ pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<Place>, Error> {
 }
 
 /// As [`places`], from the rows of nodes and storages.
-pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec<Place> {
+pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec<BackupStorage> {
     let online = |node: &str| {
         nodes
             .iter()
             .any(|row| text(row, "node") == node && text(row, "status") == "online")
     };
-    let mut all: Vec<(bool, Place)> = storages
+    let mut all: Vec<(bool, BackupStorage)> = storages
         .iter()
         .filter(|row| text(row, "content").split(',').any(|one| one == "backup"))
         .map(|row| {
-            let place = Place {
+            let place = BackupStorage {
                 storage: text(row, "storage").to_string(),
                 node: text(row, "node").to_string(),
                 shared: flag(row.get("shared")),
@@ -120,9 +120,9 @@ pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec
         let name = (place.storage.clone(), place.node.clone());
         (!place.shared, std::cmp::Reverse(worth), name)
     });
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<BackupStorage> = Vec::new();
     for (_, place) in all {
-        let known = |other: &Place| other.shared && other.storage == place.storage;
+        let known = |other: &BackupStorage| other.shared && other.storage == place.storage;
         if !place.shared || !places.iter().any(known) {
             places.push(place);
         }
@@ -131,7 +131,7 @@ pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec
 }
 
 /// The storages of these places, for a sentence about one that is none of them.
-pub fn storages(places: &[Place]) -> String {
+pub fn storages(places: &[BackupStorage]) -> String {
     let mut names: Vec<&str> = places.iter().map(|place| place.storage.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -147,8 +147,12 @@ pub fn storages(places: &[Place]) -> String {
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn ask(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Found, Error> {
-    let mut found = Found::default();
+pub fn ask(
+    reach: &Reach,
+    places: &[BackupStorage],
+    vmid: Option<u32>,
+) -> Result<FoundArchives, Error> {
+    let mut found = FoundArchives::default();
     let mut slow = Vec::new();
     for (at, place) in places.iter().enumerate() {
         // The last one has all, where nobody waits for it.
@@ -234,8 +238,8 @@ impl Share {
     }
 }
 
-impl Found {
-    fn add(&mut self, rows: &[Value], place: &Place) {
+impl FoundArchives {
+    fn add(&mut self, rows: &[Value], place: &BackupStorage) {
         let archives = rows.iter().filter_map(|row| archive(row, place));
         let before = self.archives.len();
         self.archives.extend(archives);
@@ -246,7 +250,7 @@ impl Found {
 
 fn listed(
     reach: &Reach,
-    place: &Place,
+    place: &BackupStorage,
     vmid: Option<u32>,
     limit: Option<Duration>,
 ) -> Result<Charged<Vec<Value>>, Error> {
@@ -268,7 +272,7 @@ fn listed(
     }
 }
 
-fn silent(place: &Place, error: &Error) -> Value {
+fn silent(place: &BackupStorage, error: &Error) -> Value {
     let mut row = Map::new();
     row.insert(
         "storage".into(),
@@ -284,12 +288,12 @@ fn silent(place: &Place, error: &Error) -> Value {
 }
 
 /// A row of a content listing; `None` where it is no backup.
-fn archive(row: &Value, place: &Place) -> Option<Archive> {
+fn archive(row: &Value, place: &BackupStorage) -> Option<Archive> {
     let volume = text(row, "volid");
     let named = name(volume);
     let kind = match text(row, "subtype") {
-        "qemu" => Some(Kind::Qemu),
-        "lxc" => Some(Kind::Lxc),
+        "qemu" => Some(GuestKind::Qemu),
+        "lxc" => Some(GuestKind::Lxc),
         _ => named.as_ref().map(|named| named.kind),
     };
     let vmid = u32::try_from(number(row.get("vmid"))).unwrap_or_default();
@@ -317,14 +321,14 @@ fn archive(row: &Value, place: &Place) -> Option<Archive> {
 
 /// What an archive's name tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name {
-    pub kind: Kind,
+pub struct ArchiveName {
+    pub kind: GuestKind,
     pub vmid: u32,
 }
 
 /// Reads a backup's name: `nas:backup/vzdump-qemu-100-...`, `pbs:backup/vm/100/2026-...`; `None`
 /// where it is none of these, so that nobody knows what is in it.
-pub fn name(volume: &str) -> Option<Name> {
+pub fn name(volume: &str) -> Option<ArchiveName> {
     let (_, path) = volume.split_once(':')?;
     let path = path.strip_prefix("backup/")?;
     let (word, rest, between) = match path.strip_prefix("vzdump-") {
@@ -338,30 +342,38 @@ pub fn name(volume: &str) -> Option<Name> {
         }
     };
     let kind = match word {
-        "qemu" | "vm" => Kind::Qemu,
-        "lxc" | "ct" | "openvz" => Kind::Lxc,
+        "qemu" | "vm" => GuestKind::Qemu,
+        "lxc" | "ct" | "openvz" => GuestKind::Lxc,
         _ => return None,
     };
     let (vmid, time) = rest.split_once(between)?;
     let vmid = vmid.parse().ok()?;
-    (!time.is_empty()).then_some(Name { kind, vmid })
+    (!time.is_empty()).then_some(ArchiveName { kind, vmid })
 }
 
-/// Why backups may be missing from a listing that was answered: without these rights archives are
+/// Why backups may be missing from a listing that was answered: without these privileges archives are
 /// left out without a word. `None` where nothing is hidden.
 ///
 /// # Errors
-/// The token's rights cannot be read.
-pub fn hidden(reach: &Reach, places: &[Place], vmid: Option<u32>) -> Result<Option<String>, Error> {
-    Ok(hidden_by(&*reach.rights()?, places, vmid))
+/// The token's permissions cannot be read.
+pub fn hidden(
+    reach: &Reach,
+    places: &[BackupStorage],
+    vmid: Option<u32>,
+) -> Result<Option<String>, Error> {
+    Ok(hidden_by(&*reach.permissions()?, places, vmid))
 }
 
-/// As [`hidden`], by these rights.
-pub fn hidden_by(rights: &Rights, places: &[Place], vmid: Option<u32>) -> Option<String> {
+/// As [`hidden`], by these permissions.
+pub fn hidden_by(
+    permissions: &TokenPermissions,
+    places: &[BackupStorage],
+    vmid: Option<u32>,
+) -> Option<String> {
     // A guest without a path of its own inherits, as any other does.
     let guest = vmid.map_or("/vms/0".to_string(), |vmid| format!("/vms/{vmid}"));
     let mut missing = Vec::new();
-    if !rights.holds(&guest, "VM.Backup") {
+    if !permissions.holds(&guest, "VM.Backup") {
         let path = if vmid.is_some() {
             guest.as_str()
         } else {
@@ -371,7 +383,8 @@ pub fn hidden_by(rights: &Rights, places: &[Place], vmid: Option<u32>) -> Option
     }
     for place in places {
         let path = format!("/storage/{}", place.storage);
-        let lacks = !rights.holds_any(&path, &["Datastore.AllocateSpace", "Datastore.Allocate"]);
+        let lacks =
+            !permissions.holds_any(&path, &["Datastore.AllocateSpace", "Datastore.Allocate"]);
         let line = format!("`Datastore.AllocateSpace` on `{path}`");
         if lacks && !missing.contains(&line) {
             missing.push(line);

@@ -3,25 +3,25 @@
 use serde_json::{Map, Value};
 
 use super::stores;
-use super::stores::Stores;
+use super::stores::NodeStorages;
 use crate::api::loose::flag;
 use crate::api::mark::Mark;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::api::upid;
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::fleet::quorum;
 use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
-use crate::tools::state::{self, At};
+use crate::tools::state::{self, GuestLocation};
 
 /// The longest notes that Proxmox takes for a backup.
 const NOTES_MAX_CHARS: usize = 1024;
@@ -74,26 +74,30 @@ pub(super) const CREATE: Tool = Tool {
         GUEST,
         Param::new(
             "storage",
-            Kind::Word(Word::Storage),
+            ParamKind::Word(Word::Storage),
             "else the only one for backups, or the default",
         )
         .optional(),
         Param::new(
             "mode",
-            Kind::OneOf(MODES),
+            ParamKind::OneOf(MODES),
             "else snapshot, which does not interrupt",
         )
         .optional(),
         Param::new(
             "compress",
-            Kind::OneOf(&["zstd", "gzip", "lzo", "0"]),
+            ParamKind::OneOf(&["zstd", "gzip", "lzo", "0"]),
             "else zstd; 0: none",
         )
         .optional(),
-        Param::new("notes", Kind::Text(NOTES_MAX_CHARS), "kept with the backup")
-            .optional()
-            .cleared_by("leave it out for notes with the guest's name, or write one"),
-        Param::new("protected", Kind::Bool, "from pruning and deletion").optional(),
+        Param::new(
+            "notes",
+            ParamKind::Text(NOTES_MAX_CHARS),
+            "kept with the backup",
+        )
+        .optional()
+        .cleared_by("leave it out for notes with the guest's name, or write one"),
+        Param::new("protected", ParamKind::Bool, "from pruning and deletion").optional(),
     ],
     answer: &[
         ("vmid", "integer"),
@@ -102,7 +106,7 @@ pub(super) const CREATE: Tool = Tool {
     ],
     task: true,
     plan: None,
-    run: Run::Steps(create),
+    run: RunFn::Steps(create),
 };
 
 fn way(args: &Args) -> &'static str {
@@ -116,7 +120,7 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let guest = reach.guest()?;
     let mode = args.text("mode").unwrap_or("snapshot");
     possible(reach, mode)?;
-    let stores = Stores::read(reach, &guest.node, "backup")?;
+    let stores = NodeStorages::read(reach, &guest.node, "backup")?;
     let (storage, chosen_by) = stores.for_backup(reach, args.text("storage"))?;
     let mut request = Request::new(Verb::Post, "/nodes/{node}/vzdump", &[&guest.node])?
         .with("vmid", guest.vmid.to_string())
@@ -145,7 +149,7 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     if ended(&answer) && mode != "snapshot" {
         // It was interrupted for it, and runs on.
-        let status = state::now(reach, &At::of(guest))?;
+        let status = state::now(reach, &GuestLocation::of(guest))?;
         answer.insert("status".into(), status.into());
     }
     Ok(answer)
@@ -154,7 +158,7 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// Refuses what the task would refuse, or do otherwise than it was told.
 fn possible(reach: &Reach, mode: &str) -> Result<(), Error> {
     let guest = reach.guest()?;
-    let current = Current::read(reach)?;
+    let current = GuestStatus::read(reach)?;
     current.unlocked(reach)?;
     // Without quorum its task waits and fails, and a guest that was stopped for it is not started.
     quorum::held(reach, "a backup")?;

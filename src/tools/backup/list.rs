@@ -4,14 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::archives::{self, Archive};
 use crate::error::Error;
-use crate::fleet::registry::Named;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row, SINCE};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::disks;
 use crate::tools::fleet::none_named;
 
@@ -41,9 +41,9 @@ pub(super) const LIST: Tool = Tool {
     actions: Actions::One(&[archives::READS]),
     subject: Subject::List,
     params: &[
-        Param::new("guest", Kind::Guest, "VMID or name; its backups only").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "this one only").optional(),
-        Param::new("node", Kind::Word(Word::Node), "as seen from this one").optional(),
+        Param::new("guest", ParamKind::Guest, "VMID or name; its backups only").optional(),
+        Param::new("storage", ParamKind::Word(Word::Storage), "this one only").optional(),
+        Param::new("node", ParamKind::Word(Word::Node), "as seen from this one").optional(),
         SINCE,
         LIMIT,
         CURSOR,
@@ -51,7 +51,7 @@ pub(super) const LIST: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 /// What to do where a storage takes longer than it may beside others.
@@ -60,7 +60,7 @@ const SLOW_NOTE: &str =
 
 /// What one cluster has.
 #[derive(Default)]
-struct Listed {
+struct ListedBackups {
     archives: Vec<Archive>,
     not_read: Vec<Value>,
     /// A storage had no more time.
@@ -78,8 +78,8 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
         .filter_map(|(_, listed)| listed.nothing.as_deref())
         .collect();
     if !nothing.is_empty() && nothing.len() == answered.len() {
-        let storage = args.text("storage").map(Named::Storage);
-        let elsewhere = reach.elsewhere(storage.unwrap_or(Named::Nothing))?;
+        let storage = args.text("storage").map(NamedSubject::Storage);
+        let elsewhere = reach.elsewhere(storage.unwrap_or(NamedSubject::Nothing))?;
         return Err(Error::bad(nothing.join("; ") + &elsewhere));
     }
     let mut found: Vec<(u64, Row)> = Vec::new();
@@ -121,10 +121,10 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
-    let nothing = |why: String| Listed {
+fn of_cluster(reach: &Reach, args: &Args) -> Result<ListedBackups, Error> {
+    let nothing = |why: String| ListedBackups {
         nothing: Some(format!("{}: {why}", reach.cluster_name())),
-        ..Listed::default()
+        ..ListedBackups::default()
     };
     let vmid = match args.text("guest") {
         None => None,
@@ -149,7 +149,7 @@ fn of_cluster(reach: &Reach, args: &Args) -> Result<Listed, Error> {
     if let Some(since) = args.moment("since") {
         found.archives.retain(|archive| archive.time >= since);
     }
-    Ok(Listed {
+    Ok(ListedBackups {
         hidden: archives::hidden(reach, &places, vmid)?,
         archives: found.archives,
         not_read: found.silent,

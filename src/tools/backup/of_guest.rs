@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::archives::{self, Archive, Place};
+use super::archives::{self, Archive, BackupStorage};
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::wait;
@@ -18,7 +18,7 @@ pub struct Backups {
     pub archives: Vec<Archive>,
     /// The places that did not answer, with the reason: there may be more.
     pub silent: Vec<Value>,
-    places: Vec<Place>,
+    places: Vec<BackupStorage>,
     vmid: u32,
 }
 
@@ -54,7 +54,7 @@ impl Backups {
     /// Why some may be missing from what was answered.
     ///
     /// # Errors
-    /// The token's rights cannot be read.
+    /// The token's permissions cannot be read.
     pub fn hidden(&self, reach: &Reach) -> Result<Option<String>, Error> {
         archives::hidden(reach, &self.places, Some(self.vmid))
     }

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::restore::{Keeps, named, request, restored, with_hint};
-use super::source::{Source, Target};
+use super::restore::{KeptFromOriginal, named, request, restored, with_hint};
+use super::source::{BackupSource, RestoreTarget};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::guest::{NAME_MAX_CHARS, answer_for, place};
-use crate::tools::state::At;
+use crate::tools::state::GuestLocation;
 use crate::tools::{disks, plan};
 
 /// What is restored over an existing guest, checked as far as it can be.
@@ -34,14 +34,14 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         let (is, other) = (guest.kind.word(), named.kind.word());
         return wrong(format!("is a {is}, but the archive is of a {other}"));
     }
-    let current = Current::read(reach)?;
+    let current = GuestStatus::read(reach)?;
     current.unlocked(reach)?;
     if !current.is_stopped() {
         return wrong(format!("is {}: stop it first", current.status));
     }
     let node = Some(guest.node.as_str());
-    let source = Source::find(reach, args.need("archive")?, named, node, node)?;
-    let target = Target::choose(reach, &source, args.text("storage"))?;
+    let source = BackupSource::find(reach, args.need("archive")?, named, node, node)?;
+    let target = RestoreTarget::choose(reach, &source, args.text("storage"))?;
     let archive = &source.archive;
     let mut shown = plan::archive_row(archive);
     if let Some(shown) = shown.as_object_mut() {
@@ -81,7 +81,7 @@ pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, 
     let guest = reach.guest()?;
     let bound = reach.planned().and_then(|planned| planned.get("restore"));
     let said = |key: &str| bound.and_then(|bound| bound.get(key)?.as_str());
-    let target = Target {
+    let target = RestoreTarget {
         sent: said("storage").map(str::to_string),
         shown: said("on").unwrap_or_default().to_string(),
         chosen_by: said("chosen_by").unwrap_or_default().to_string(),
@@ -115,10 +115,10 @@ pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, 
         )
     })?;
     answer.extend(followed);
-    let keeps = is_copy.then(|| Keeps {
+    let keeps = is_copy.then(|| KeptFromOriginal {
         cards: !unique,
         archived: Value::Null,
         notes: namesakes.into_iter().collect(),
     });
-    restored(reach, args, &At::of(guest), keeps, answer)
+    restored(reach, args, &GuestLocation::of(guest), keeps, answer)
 }

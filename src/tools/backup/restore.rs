@@ -5,25 +5,25 @@ use serde_json::{Map, Value};
 use super::archives::{self, Archive};
 use super::over;
 use super::source;
-use super::source::{Source, Target};
+use super::source::{BackupSource, RestoreTarget};
 use super::stores;
 use crate::api::loose;
 use crate::api::mark::Mark;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::guest::change::ended;
 use crate::tools::guest::vmid;
 use crate::tools::guest::{NAME_MAX_CHARS, kept, place};
 use crate::tools::plan;
-use crate::tools::state::{self, At};
+use crate::tools::state::{self, GuestLocation};
 
 /// How often another VMID is tried where somebody else was faster.
 const VMIDS_MAX: usize = 5;
@@ -74,36 +74,41 @@ pub(super) const RESTORE: Tool = Tool {
     params: &[
         Param::new(
             "archive",
-            Kind::Word(Word::Volume),
+            ParamKind::Word(Word::Volume),
             "`volume` of backup_list",
         ),
-        Param::new("guest", Kind::Guest, "VMID or name of the one to overwrite").optional(),
+        Param::new(
+            "guest",
+            ParamKind::Guest,
+            "VMID or name of the one to overwrite",
+        )
+        .optional(),
         Param::new(
             "vmid",
-            Kind::Int(VMID_LEAST, VMID_MOST),
+            ParamKind::Int(VMID_LEAST, VMID_MOST),
             "of the new guest; else the next free",
         )
         .optional(),
         Param::new(
             "name",
-            Kind::Word(Word::DnsName),
+            ParamKind::Word(Word::DnsName),
             "of the new guest; else the one in the backup",
         )
         .optional(),
         Param::new(
             "storage",
-            Kind::Word(Word::Storage),
+            ParamKind::Word(Word::Storage),
             "for its disks; else as in the backup",
         )
         .optional(),
-        Param::new("node", Kind::Word(Word::Node), "to restore on").optional(),
-        Param::new("unique", Kind::Bool, "give it new MAC addresses").optional(),
-        Param::new("start", Kind::Bool, "start it afterwards").optional(),
+        Param::new("node", ParamKind::Word(Word::Node), "to restore on").optional(),
+        Param::new("unique", ParamKind::Bool, "give it new MAC addresses").optional(),
+        Param::new("start", ParamKind::Bool, "start it afterwards").optional(),
     ],
     answer: &[],
     task: true,
     plan: Some(over::plan),
-    run: Run::Steps(restore),
+    run: RunFn::Steps(restore),
 };
 
 fn way(args: &Args) -> &'static str {
@@ -122,7 +127,7 @@ fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// What an archive's name tells, of an archive that is one.
-pub(super) fn named(args: &Args) -> Result<archives::Name, Error> {
+pub(super) fn named(args: &Args) -> Result<archives::ArchiveName, Error> {
     archives::name(args.need("archive")?).ok_or_else(|| {
         Error::bad("`archive` is no backup of a guest: backup_list gives them as `volume`")
     })
@@ -134,7 +139,7 @@ pub(super) fn request(
     kind: GuestKind,
     vmid: u32,
     args: &Args,
-    target: &Target,
+    target: &RestoreTarget,
 ) -> Result<Request, Error> {
     let archive = args.need("archive")?;
     let values = [node, kind.name()];
@@ -166,9 +171,9 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let near = args
         .text("node")
         .or(reach.cluster()?.default_node.as_deref());
-    let source = Source::find(reach, args.need("archive")?, named, args.text("node"), near)?;
+    let source = BackupSource::find(reach, args.need("archive")?, named, args.text("node"), near)?;
     let node = source.archive.node.as_str();
-    let target = Target::choose(reach, &source, args.text("storage"))?;
+    let target = RestoreTarget::choose(reach, &source, args.text("storage"))?;
     let is_there = reach.has(named.vmid)?;
     let unique = args.bool("unique").unwrap_or(is_there);
     let namesakes = match args.text("name") {
@@ -211,12 +216,12 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         )
     })?;
     answer.extend(followed);
-    let made = At {
+    let made = GuestLocation {
         node,
         kind: named.kind,
         vmid,
     };
-    let keeps = Keeps {
+    let keeps = KeptFromOriginal {
         cards: !unique,
         archived: source.config.unwrap_or_default(),
         notes,
@@ -238,7 +243,7 @@ fn node_chosen_by(args: &Args, archive: &Archive, default: Option<&str>) -> &'st
 }
 
 /// What a restored guest has of another, its original.
-pub(super) struct Keeps {
+pub(super) struct KeptFromOriginal {
     /// MAC addresses, and of a machine the SMBIOS uuid.
     pub(super) cards: bool,
     /// The configuration in the backup, as far as it is known.
@@ -251,8 +256,8 @@ pub(super) struct Keeps {
 pub(super) fn restored(
     reach: &Reach,
     args: &Args,
-    made: &At,
-    keeps: Option<Keeps>,
+    made: &GuestLocation,
+    keeps: Option<KeptFromOriginal>,
     mut answer: Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let has_ended = ended(&answer);

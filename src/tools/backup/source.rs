@@ -3,19 +3,19 @@
 
 use serde_json::Value;
 
-use super::archives::{self, Archive, Name};
-use super::stores::Stores;
+use super::archives::{self, Archive, ArchiveName};
+use super::stores::NodeStorages;
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind;
-use crate::fleet::registry::Named;
+use crate::fleet::index::GuestKind;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tools::disks;
 
-/// What [`Source::find`] sends of its own.
+/// What [`BackupSource::find`] sends of its own.
 pub const READS: &[Sending] = &[sending::get("/nodes/{node}/vzdump/extractconfig")];
 
 /// So many other archives are named where one is not found.
@@ -24,14 +24,14 @@ const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 const AS_ARCHIVED: &str = "as in the backup";
 
 /// An archive that is there, with the node that will read it.
-pub struct Source {
+pub struct BackupSource {
     pub archive: Archive,
-    kind: Kind,
+    kind: GuestKind,
     /// The configuration in it, where that can be read.
     pub config: Option<Value>,
 }
 
-impl Source {
+impl BackupSource {
     /// Looks for `volume` on `node`, or on any node, by `near` if it can.
     ///
     /// # Errors
@@ -39,17 +39,17 @@ impl Source {
     pub fn find(
         reach: &Reach,
         volume: &str,
-        named: Name,
+        named: ArchiveName,
         node: Option<&str>,
         near: Option<&str>,
-    ) -> Result<Source, Error> {
+    ) -> Result<BackupSource, Error> {
         let cluster = reach.cluster_name();
         let storage = disks::storage_of(volume).unwrap_or_default();
         let mut places = archives::places(reach, near)?;
         let there = archives::storages(&places);
         places.retain(|place| place.storage == storage);
         if places.is_empty() {
-            let elsewhere = reach.elsewhere(Named::Storage(storage))?;
+            let elsewhere = reach.elsewhere(NamedSubject::Storage(storage))?;
             return Err(Error::bad(format!(
                 "{cluster}: no storage `{storage}` takes backups; {there}{elsewhere}"
             )));
@@ -57,7 +57,7 @@ impl Source {
         places.retain(|place| node.is_none_or(|node| place.node == node));
         if places.is_empty() {
             let node = node.unwrap_or_default();
-            let elsewhere = reach.elsewhere(Named::Node(node))?;
+            let elsewhere = reach.elsewhere(NamedSubject::Node(node))?;
             return Err(Error::bad(format!(
                 "{cluster}: storage `{storage}` is not on node `{node}`, or the \
                  node does not answer{elsewhere}"
@@ -69,7 +69,7 @@ impl Source {
             .drain(..)
             .partition(|one| one.volume == volume);
         match (matching.pop(), matching.as_slice()) {
-            (Some(archive), []) => Ok(Source {
+            (Some(archive), []) => Ok(BackupSource {
                 config: config(reach, &archive)?,
                 kind: named.kind,
                 archive,
@@ -93,18 +93,18 @@ impl Source {
     }
 }
 
-impl Source {
+impl BackupSource {
     /// The name that the guest gets where none is given.
     pub fn name(&self) -> Option<&str> {
         let key = match self.kind {
-            Kind::Qemu => "name",
-            Kind::Lxc => "hostname",
+            GuestKind::Qemu => "name",
+            GuestKind::Lxc => "hostname",
         };
         self.config.as_ref()?.get(key)?.as_str()
     }
 }
 
-fn not_found(volume: &str, named: Name, others: &[Archive], silent: &[Value]) -> String {
+fn not_found(volume: &str, named: ArchiveName, others: &[Archive], silent: &[Value]) -> String {
     let listed = others.iter().take(OTHERS_SHOWN_MAX);
     let listed: Vec<String> = listed
         .map(|one| printable(&one.volume, VOLUME_MAX_CHARS))
@@ -149,7 +149,7 @@ pub fn config_of(text: &str) -> Value {
 }
 
 /// Where the disks go.
-pub struct Target {
+pub struct RestoreTarget {
     /// As it is sent; nothing leaves each disk to the storage of its name.
     pub sent: Option<String>,
     /// As the answer says it.
@@ -158,22 +158,26 @@ pub struct Target {
     pub chosen_by: String,
 }
 
-impl Target {
+impl RestoreTarget {
     /// The storage that was named; else those of the archive, if the node has them; else the
     /// cluster's default, or that of the installer.
     ///
     /// # Errors
     /// None of these is there for disks.
-    pub fn choose(reach: &Reach, source: &Source, given: Option<&str>) -> Result<Target, Error> {
+    pub fn choose(
+        reach: &Reach,
+        source: &BackupSource,
+        given: Option<&str>,
+    ) -> Result<RestoreTarget, Error> {
         let node = source.archive.node.as_str();
         let content = match source.kind {
-            Kind::Qemu => "images",
-            Kind::Lxc => "rootdir",
+            GuestKind::Qemu => "images",
+            GuestKind::Lxc => "rootdir",
         };
-        let stores = Stores::read(reach, node, content)?;
+        let stores = NodeStorages::read(reach, node, content)?;
         if let Some(name) = given {
             let name = stores.need(reach, name)?;
-            return Ok(Target {
+            return Ok(RestoreTarget {
                 shown: name.clone(),
                 sent: Some(name),
                 chosen_by: "storage argument".into(),
@@ -191,23 +195,23 @@ impl Target {
             .filter(|name| !stores.takes(name))
             .collect();
         match (source.kind, own) {
-            (Kind::Qemu, None) => {
-                return Ok(Target {
+            (GuestKind::Qemu, None) => {
+                return Ok(RestoreTarget {
                     sent: None,
                     shown: "those of the archive, unread".into(),
                     chosen_by: AS_ARCHIVED.into(),
                 });
             }
-            (Kind::Qemu, Some(own)) if missing.is_empty() => {
-                return Ok(Target {
+            (GuestKind::Qemu, Some(own)) if missing.is_empty() => {
+                return Ok(RestoreTarget {
                     sent: None,
                     shown: own.join(", "),
                     chosen_by: AS_ARCHIVED.into(),
                 });
             }
             // A container goes to one storage, which is `local` unless it is said.
-            (Kind::Lxc, Some([first, rest @ ..])) if missing.is_empty() => {
-                return Ok(Target {
+            (GuestKind::Lxc, Some([first, rest @ ..])) if missing.is_empty() => {
+                return Ok(RestoreTarget {
                     sent: Some(first.clone()),
                     shown: first.clone(),
                     chosen_by: match rest {
@@ -223,7 +227,7 @@ impl Target {
             names => format!("node `{node}` does not take its disks on: {names}"),
         };
         match stores.for_disks(reach)? {
-            Some((name, chosen_by)) => Ok(Target {
+            Some((name, chosen_by)) => Ok(RestoreTarget {
                 shown: name.clone(),
                 sent: Some(name),
                 chosen_by: format!("{chosen_by}; {why}"),

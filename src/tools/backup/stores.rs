@@ -7,11 +7,11 @@ use crate::api::methods::Sending;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::registry::Named;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 
-/// What [`Stores::read`] sends.
+/// What [`NodeStorages::read`] sends.
 pub const READS: &[Sending] = &[sending::get("/nodes/{node}/storage")];
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
@@ -19,41 +19,41 @@ const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const DISKS_DEFAULT: &str = "local-lvm";
 
 /// The storages of one node that take one kind of content, in the order of their names.
-pub struct Stores {
+pub struct NodeStorages {
     node: String,
     content: &'static str,
-    all: Vec<Store>,
+    all: Vec<NodeStorage>,
 }
 
-struct Store {
+struct NodeStorage {
     name: String,
     kind: String,
     shared: bool,
     active: bool,
 }
 
-impl Stores {
+impl NodeStorages {
     /// Asks a node.
     ///
     /// # Errors
     /// The node does not say.
-    pub fn read(reach: &Reach, node: &str, content: &'static str) -> Result<Stores, Error> {
+    pub fn read(reach: &Reach, node: &str, content: &'static str) -> Result<NodeStorages, Error> {
         let request = Request::new(Verb::Get, "/nodes/{node}/storage", &[node])?
             .with("content", content)
             .with("enabled", true);
         let listed = reach.rows(&request, "storage")?;
-        Ok(Stores::of(&listed, node, content))
+        Ok(NodeStorages::of(&listed, node, content))
     }
 
-    /// As [`Stores::read`], from the node's reply.
-    pub fn of(listed: &[Value], node: &str, content: &'static str) -> Stores {
+    /// As [`NodeStorages::read`], from the node's reply.
+    pub fn of(listed: &[Value], node: &str, content: &'static str) -> NodeStorages {
         let text = |row: &Value, key: &str| {
             let text = row.get(key).and_then(Value::as_str).unwrap_or_default();
             printable(text, NAME_MAX_CHARS)
         };
-        let mut all: Vec<Store> = listed
+        let mut all: Vec<NodeStorage> = listed
             .iter()
-            .map(|row| Store {
+            .map(|row| NodeStorage {
                 name: text(row, "storage"),
                 kind: text(row, "type"),
                 shared: flag(row.get("shared")),
@@ -61,14 +61,14 @@ impl Stores {
             })
             .collect();
         all.sort_by(|one, other| one.name.cmp(&other.name));
-        Stores {
+        NodeStorages {
             node: node.to_string(),
             content,
             all,
         }
     }
 
-    fn get(&self, name: &str) -> Option<&Store> {
+    fn get(&self, name: &str) -> Option<&NodeStorage> {
         self.all.iter().find(|store| store.name == name)
     }
 
@@ -82,7 +82,7 @@ impl Stores {
         self.get(name).map_or("", |store| store.kind.as_str())
     }
 
-    fn names(&self, is_wanted: impl Fn(&Store) -> bool) -> Vec<&str> {
+    fn names(&self, is_wanted: impl Fn(&NodeStorage) -> bool) -> Vec<&str> {
         let wanted = self.all.iter().filter(|store| is_wanted(store));
         wanted.map(|store| store.name.as_str()).collect()
     }
@@ -110,7 +110,7 @@ impl Stores {
             reach.cluster_name(),
             self.node,
             self.there(),
-            reach.elsewhere(Named::Storage(name))?
+            reach.elsewhere(NamedSubject::Storage(name))?
         )))
     }
 

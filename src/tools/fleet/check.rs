@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::quorum::{self, Quorum};
 use crate::error::Error;
-use crate::fleet::rights::Rights;
+use crate::fleet::permissions::TokenPermissions;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::rows::Row;
-use crate::tools::needs::{self, Lack, NEEDS};
+use crate::tools::needs::{self, NEEDS, UnmetNeed};
 
 const VERSION_MAX_CHARS: usize = 40;
 
 /// What a cluster that answers was found to be.
-pub(super) struct Checked {
+pub(super) struct ClusterHealth {
     version: String,
     latency_ms: u64,
     quorum: Quorum,
@@ -23,11 +23,11 @@ pub(super) struct Checked {
     not_read: Vec<String>,
 }
 
-/// The version twice, which no privilege guards, then the quorum and the rights.
+/// The version twice, which no privilege guards, then the quorum and the permissions.
 ///
 /// # Errors
 /// The cluster is not reached, not trusted, or does not accept the token.
-pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
+pub(super) fn check(reach: &Reach) -> Result<ClusterHealth, Error> {
     reach.try_again()?;
     // The first one may have to connect, and to validate the token.
     let mut version = reach.get("/version", &[])?;
@@ -42,8 +42,8 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
     };
     let quorum = quorum::read(reach)?;
     let mut not_read = Vec::new();
-    let missing = match reach.rights() {
-        Ok(rights) => missing(&rights),
+    let missing = match reach.permissions() {
+        Ok(permissions) => missing(&permissions),
         Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => {
             not_read.push(format!("privileges: {error}"));
@@ -53,7 +53,7 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
     if let Quorum::Unknown(why) = &quorum {
         not_read.push(format!("quorum: {why}"));
     }
-    Ok(Checked {
+    Ok(ClusterHealth {
         version,
         latency_ms,
         quorum,
@@ -62,7 +62,7 @@ pub(super) fn check(reach: &Reach) -> Result<Checked, Error> {
     })
 }
 
-impl Checked {
+impl ClusterHealth {
     pub(super) fn row(self) -> Row {
         let state = if self.quorum == Quorum::Lost {
             "ok, but without quorum"
@@ -82,7 +82,7 @@ impl Checked {
 
 /// A line for each path: `/vms: VM.Clone, VM.Migrate`; in a second one, what the token has on some
 /// paths below only.
-fn missing(rights: &Rights) -> Vec<String> {
-    let lacks = needs::lacks(rights, NEEDS.iter());
-    lacks.iter().flat_map(Lack::lines).collect()
+fn missing(permissions: &TokenPermissions) -> Vec<String> {
+    let lacks = needs::lacks(permissions, NEEDS.iter());
+    lacks.iter().flat_map(UnmetNeed::lines).collect()
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::cut;
 use crate::error::Error;
-use crate::fleet::resource::Sort;
+use crate::fleet::resource::ResourceKind;
 use crate::gate::reach::Reach;
 
 /// What a list of the rows that `wanted` says may miss on this cluster; nothing where its token sees
@@ -15,9 +15,13 @@ use crate::gate::reach::Reach;
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn unseen(reach: &Reach, wanted: impl Fn(Sort) -> bool) -> Result<Vec<String>, Error> {
-    match reach.sight() {
-        Ok(sight) => Ok(sight.gaps(wanted).into_iter().map(String::from).collect()),
+pub fn unseen(reach: &Reach, wanted: impl Fn(ResourceKind) -> bool) -> Result<Vec<String>, Error> {
+    match reach.visibility() {
+        Ok(visibility) => Ok(visibility
+            .gaps(wanted)
+            .into_iter()
+            .map(String::from)
+            .collect()),
         Err(error) if error.is_cancelled() => Err(error),
         Err(error) => Ok(vec![format!("what the token sees is not known: {error}")]),
     }
@@ -28,7 +32,7 @@ pub fn unseen(reach: &Reach, wanted: impl Fn(Sort) -> bool) -> Result<Vec<String
 /// # Errors
 /// The call was withdrawn.
 pub fn none_named(reach: &Reach, guest: &str) -> Result<String, Error> {
-    let unseen = unseen(reach, Sort::is_guest)?;
+    let unseen = unseen(reach, ResourceKind::is_guest)?;
     let doubts = match unseen.as_slice() {
         [] => String::new(),
         gaps => format!(
@@ -41,11 +45,11 @@ pub fn none_named(reach: &Reach, guest: &str) -> Result<String, Error> {
 
 /// The gaps of several clusters; those that miss the same stand together.
 #[derive(Default)]
-pub struct Gaps {
+pub struct VisibilityGaps {
     clusters: BTreeMap<Vec<String>, Vec<String>>,
 }
 
-impl Gaps {
+impl VisibilityGaps {
     pub fn add(&mut self, cluster: &str, unseen: Vec<String>) {
         if !unseen.is_empty() {
             self.clusters

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::row::count;
-use crate::api::loose::Amount;
-use crate::fleet::resource::{Resource, Sort};
+use crate::api::loose::LooseNumber;
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::room;
 use crate::text::printable;
 use crate::tool::rows::{ROW_BYTES, Row, gib};
@@ -35,13 +35,13 @@ const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 /// The groups of one cluster, or of all.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<Key, Sums>,
+    groups: BTreeMap<GroupKey, Sums>,
 }
 
-/// A group holds rows of one sort only: what a node has and what its guests were given is no sum.
+/// A group holds rows of one kind only: what a node has and what its guests were given is no sum.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    sort: &'static str,
+struct GroupKey {
+    kind: &'static str,
     /// The column and its value; without a value where the rows have none.
     column: &'static str,
     value: String,
@@ -66,11 +66,11 @@ impl Groups {
         let Some(column) = BY.iter().copied().find(|column| *column == by) else {
             return;
         };
-        let sort = match resource.sort() {
-            Sort::Vm | Sort::Container if column != "type" => "guest",
-            sort => sort.name(),
+        let kind = match resource.kind() {
+            ResourceKind::Vm | ResourceKind::Container if column != "type" => "guest",
+            kind => kind.name(),
         };
-        let shared = resource.sort() == Sort::Storage && resource.is_shared();
+        let shared = resource.kind() == ResourceKind::Storage && resource.is_shared();
         let values = match column {
             "cluster" => vec![cluster],
             "node" if shared => vec![""],
@@ -79,13 +79,14 @@ impl Groups {
             // What is in a pool is in those that this one is within.
             "pool" => resource.pools().collect(),
             "tag" => resource.tags().collect(),
-            _ => vec![sort],
+            _ => vec![kind],
         };
         let values = if values.is_empty() { vec![""] } else { values };
-        let is_lost = matches!(resource.sort(), Sort::Node | Sort::Storage) && !resource.is_up();
+        let is_lost = matches!(resource.kind(), ResourceKind::Node | ResourceKind::Storage)
+            && !resource.is_up();
         for value in values {
-            let key = Key {
-                sort,
+            let key = GroupKey {
+                kind,
                 column,
                 value: printable(value, NAME_MAX_CHARS),
                 cluster: match column {
@@ -110,7 +111,7 @@ impl Groups {
                 memory_used: resource.mem.whole(),
                 disk: resource.maxdisk.whole(),
                 // How full a VM's disks are is not known, so that a sum over guests says nothing.
-                disk_used: match resource.sort().is_guest() {
+                disk_used: match resource.kind().is_guest() {
                     true => 0,
                     false => resource.disk.whole(),
                 },
@@ -126,7 +127,7 @@ impl Groups {
 
     /// A row for each group, the largest first.
     pub(super) fn rows(self) -> Vec<Row> {
-        let mut groups: Vec<(Key, Sums)> = self.groups.into_iter().collect();
+        let mut groups: Vec<(GroupKey, Sums)> = self.groups.into_iter().collect();
         groups.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.count));
         groups.iter().map(|(key, sums)| row(key, sums)).collect()
     }
@@ -143,14 +144,14 @@ impl Sums {
     }
 }
 
-fn row(key: &Key, sums: &Sums) -> Row {
+fn row(key: &GroupKey, sums: &Sums) -> Row {
     let mut row = Row::new();
     let mut put = |column: &'static str, value: Value| row.insert(column, value);
     put("cluster", key.cluster.clone().into());
-    put("type", key.sort.into());
+    put("type", key.kind.into());
     put(key.column, key.value.clone().into());
     put("count", sums.count.into());
-    put("cpus", count(Amount(sums.cpus)));
+    put("cpus", count(LooseNumber(sums.cpus)));
     put("memory_gib", json!(gib(sums.memory)));
     put("memory_used_gib", json!(gib(sums.memory_used)));
     put("disk_gib", json!(gib(sums.disk)));

@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{self, Checked};
+use super::check::{self, ClusterHealth};
 use crate::api::methods::sending;
 use crate::config::{Cluster, Config};
 use crate::error::{Code, Error};
 use crate::gate::reach::FleetReach;
-use crate::proxmox::Standing;
+use crate::proxmox::ClientStatus;
 use crate::proxmox::settings::Trust;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param};
+use crate::tool::param::{Param, ParamKind};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::fleet::quorum;
 
 const COLUMNS: &[&str] = &[
@@ -41,30 +41,30 @@ pub(super) const LIST: Tool = Tool {
     actions: Actions::One(&[quorum::READS, &[sending::get("/version")]]),
     subject: Subject::Fleet,
     params: &[
-        Param::new("check", Kind::Bool, "ask each; else nothing is asked").optional(),
+        Param::new("check", ParamKind::Bool, "ask each; else nothing is asked").optional(),
         LIMIT,
         CURSOR,
     ],
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let check = args.yes("check");
-    let mut checked: Vec<(&str, Checked)> = match check {
+    let mut checked: Vec<(&str, ClusterHealth)> = match check {
         true => reach.ask_patiently(check::check)?,
         false => Vec::new(),
     };
     let mut found = Vec::new();
-    for (cluster, standing) in reach.standings() {
+    for (cluster, status) in reach.statuses() {
         let place = checked.iter().position(|(name, _)| *name == cluster.name);
         let state = match place.map(|place| checked.swap_remove(place).1) {
             Some(checked) => checked.row(),
             None if check => failed(reach, &cluster.name),
-            None => known(&standing),
+            None => known(&status),
         };
         found.push(row(reach.config(), cluster, state));
     }
@@ -72,22 +72,22 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// What is known without asking.
-fn known(standing: &Standing) -> Row {
+fn known(status: &ClientStatus) -> Row {
     let mut row = Row::new();
-    let state = match standing {
-        Standing { refused: true, .. } => "token refused",
-        Standing {
+    let state = match status {
+        ClientStatus { refused: true, .. } => "token refused",
+        ClientStatus {
             outage: Some(_), ..
         } => "not reached",
-        Standing {
+        ClientStatus {
             accepted: false, ..
         } => "not asked yet",
-        Standing { .. } => "answered",
+        ClientStatus { .. } => "answered",
     };
     row.insert("state", state.into());
-    row.insert("version", standing.version.clone().into());
-    row.insert("outage", standing.outage.clone().into());
-    row.insert("endpoints_down", standing.down.clone().into());
+    row.insert("version", status.version.clone().into());
+    row.insert("outage", status.outage.clone().into());
+    row.insert("endpoints_down", status.down.clone().into());
     row
 }
 

@@ -12,7 +12,7 @@ mod tally;
 
 use crate::tool::Tool;
 
-pub use gaps::{Gaps, none_named, unseen};
+pub use gaps::{VisibilityGaps, none_named, unseen};
 pub use quorum::Quorum;
 pub use row::{count, in_order, percent};
 

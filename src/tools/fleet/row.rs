@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::api::loose::Amount;
-use crate::fleet::resource::{Resource, Sort};
+use crate::api::loose::LooseNumber;
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::text::printable;
 use crate::tool::rows::{Row, gib, mib};
 
@@ -51,15 +51,15 @@ pub(super) fn row(cluster: &str, resource: &Resource) -> Row {
 /// What is known of it in one column: null where that is nothing, or what another row says.
 pub(super) fn value(cluster: &str, resource: &Resource, column: &str) -> Value {
     let name = |text: &str| Value::from(printable(text, NAME_MAX_CHARS));
-    let sort = resource.sort();
+    let kind = resource.kind();
     match column {
         "cluster" => cluster.into(),
-        "type" => sort.name().into(),
+        "type" => kind.name().into(),
         "vmid" => resource.vmid().into(),
         "name" => name(resource.name()),
         // A node's or a pool's own name is not said twice.
-        "node" if sort != Sort::Node => name(&resource.node),
-        "pool" if sort != Sort::Pool => name(&resource.pool),
+        "node" if kind != ResourceKind::Node => name(&resource.node),
+        "pool" if kind != ResourceKind::Pool => name(&resource.pool),
         "status" => name(&resource.status),
         "lock" => name(&resource.lock),
         "ha" => name(&resource.hastate),
@@ -95,7 +95,7 @@ pub fn percent(share: Option<f64>) -> Value {
 }
 
 /// A number without a point where it is whole: a container may have half a CPU.
-pub fn count(amount: Amount) -> Value {
+pub fn count(amount: LooseNumber) -> Value {
     let amount = amount.0;
     let whole = amount.fract() == 0.0;
     if whole {

@@ -10,21 +10,21 @@ use serde_json::{Map, Value};
 
 use super::group::{self, Groups};
 use super::row::{self, COLUMNS};
-use super::{Gaps, cut, unseen};
+use super::{VisibilityGaps, cut, unseen};
 use crate::api::methods::sending;
 use crate::error::{Code, Error};
 use crate::fleet::query::Query;
 use crate::fleet::query::grammar;
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::leading::Leading;
-use crate::tool::order::{Order, Rank, SORT};
-use crate::tool::param::{Kind, Param};
+use crate::tool::first_rows::FirstRows;
+use crate::tool::order::{SORT, SortKey, SortOrder};
+use crate::tool::param::{Param, ParamKind};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 
 const QUERY_MAX_CHARS: usize = 1000;
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
@@ -58,13 +58,13 @@ pub(super) const SEARCH: Tool = Tool {
     params: &[
         Param::new(
             "query",
-            Kind::Text(QUERY_MAX_CHARS),
+            ParamKind::Text(QUERY_MAX_CHARS),
             "terms that all hold: `web type:vm mem>90%`; else everything",
         )
         .optional(),
         Param::new(
             "group_by",
-            Kind::OneOf(group::BY),
+            ParamKind::OneOf(group::BY),
             "counts and sums for each, no rows",
         )
         .optional(),
@@ -76,11 +76,11 @@ pub(super) const SEARCH: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(search),
+    run: RunFn::Fleet(search),
 };
 
 /// What one cluster has to say.
-struct Found {
+struct FoundInCluster {
     /// How many rows were found.
     total: usize,
     groups: Groups,
@@ -89,45 +89,45 @@ struct Found {
 }
 
 /// What a search is to find, and how much of it is shown.
-struct Search<'a> {
+struct FleetSearch<'a> {
     query: Query,
     group_by: Option<&'a str>,
-    order: Option<Order<'a>>,
+    order: Option<SortOrder<'a>>,
     /// No page can show more rows.
     keep: usize,
     /// Where the clusters stand among each other.
     places: BTreeMap<&'a str, usize>,
     /// The first rows of all clusters that have answered.
-    leading: Mutex<Leading<Key>>,
+    first_rows: Mutex<FirstRows<RowKey>>,
 }
 
 /// Where a row stands: as it was asked for, else by cluster, then by itself.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    asked: Option<Rank>,
+struct RowKey {
+    asked: Option<SortKey>,
     cluster: usize,
-    seat: Seat,
+    place_in_cluster: PlaceInCluster,
 }
 
 /// Where a row stands in its cluster: guests together by VMID, then nodes, storages and pools by name
 /// and node.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Seat {
-    sort: Sort,
+struct PlaceInCluster {
+    kind: ResourceKind,
     vmid: Option<u32>,
     name: String,
     node: String,
 }
 
-impl Seat {
-    fn of(resource: &Resource) -> Seat {
-        let (sort, name, node) = match resource.sort() {
+impl PlaceInCluster {
+    fn of(resource: &Resource) -> PlaceInCluster {
+        let (kind, name, node) = match resource.kind() {
             // A VMID tells them apart; there are too many for more.
-            Sort::Vm | Sort::Container => (Sort::Vm, "", ""),
-            sort => (sort, resource.name(), &*resource.node),
+            ResourceKind::Vm | ResourceKind::Container => (ResourceKind::Vm, "", ""),
+            kind => (kind, resource.name(), &*resource.node),
         };
-        Seat {
-            sort,
+        PlaceInCluster {
+            kind,
             vmid: resource.vmid(),
             name: name.to_string(),
             node: node.to_string(),
@@ -135,9 +135,9 @@ impl Seat {
     }
 
     /// That of a storage which its nodes share.
-    fn of_shared(storage: &str) -> Seat {
-        Seat {
-            sort: Sort::Storage,
+    fn of_shared(storage: &str) -> PlaceInCluster {
+        PlaceInCluster {
+            kind: ResourceKind::Storage,
             vmid: None,
             name: storage.to_string(),
             node: String::new(),
@@ -156,13 +156,13 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     let (start, limit) = rows::window(args)?;
     let clusters = reach.clusters().map(|cluster| cluster.name.as_str());
     let keep = start.saturating_add(limit);
-    let search = Search {
+    let search = FleetSearch {
         query,
         group_by,
-        order: Order::of(args),
+        order: SortOrder::of(args),
         keep,
         places: clusters.zip(0..).collect(),
-        leading: Mutex::new(Leading::new(keep)),
+        first_rows: Mutex::new(FirstRows::new(keep)),
     };
     let answered = reach.ask_where(
         |cluster| search.query.may_be_on(cluster),
@@ -171,7 +171,7 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
     let mut total = 0;
     let mut groups = Groups::default();
     let mut nodes_offline = Vec::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = VisibilityGaps::default();
     for (cluster, one) in answered {
         total += one.total;
         groups.add(one.groups);
@@ -185,9 +185,9 @@ fn search(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> 
         }
         rows::page(rows, group::COLUMNS, group::COLUMNS, args)?
     } else {
-        let leading = search.leading.into_inner();
-        let leading = leading.unwrap_or_else(PoisonError::into_inner);
-        let rows = leading.into_rows().into_iter().map(|(_, row)| row);
+        let first_rows = search.first_rows.into_inner();
+        let first_rows = first_rows.unwrap_or_else(PoisonError::into_inner);
+        let rows = first_rows.into_rows().into_iter().map(|(_, row)| row);
         rows::page_of(rows.collect(), total, COLUMNS, USUAL, args)?
     };
     if !nodes_offline.is_empty() {
@@ -217,11 +217,11 @@ fn checked(args: &Args, columns: &[&str]) -> Result<Query, Error> {
 }
 
 /// One cluster, in one request.
-fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
+fn on_cluster(reach: &Reach, search: &FleetSearch) -> Result<FoundInCluster, Error> {
     let cluster = reach.cluster_name();
     let mut found = Collector::new(cluster, search);
     reach.resources(&mut |resource| found.look_at(resource))?;
-    let unseen = unseen(reach, |sort| search.query.may_be(sort))?;
+    let unseen = unseen(reach, |kind| search.query.may_be(kind))?;
     Ok(found.finish(unseen))
 }
 
@@ -229,32 +229,32 @@ fn on_cluster(reach: &Reach, search: &Search) -> Result<Found, Error> {
 struct Collector<'a, 's> {
     cluster: &'a str,
     place: usize,
-    search: &'a Search<'s>,
+    search: &'a FleetSearch<'s>,
     total: usize,
-    rows: Leading<Key>,
+    rows: FirstRows<RowKey>,
     /// Shared storages, which the cluster lists once for each node.
-    shared: BTreeMap<String, Shared>,
+    shared: BTreeMap<String, SharedStorage>,
     groups: Groups,
     nodes_offline: Vec<String>,
 }
 
-struct Shared {
+struct SharedStorage {
     row: Row,
     nodes: Vec<String>,
     up: bool,
 }
 
 impl<'a, 's> Collector<'a, 's> {
-    fn new(cluster: &'a str, search: &'a Search<'s>) -> Collector<'a, 's> {
+    fn new(cluster: &'a str, search: &'a FleetSearch<'s>) -> Collector<'a, 's> {
         // What is known at the end only cannot tell before which rows come first.
-        let is_late = search.order.as_ref().map(Order::column) == Some(NODE_STATUS);
+        let is_late = search.order.as_ref().map(SortOrder::column) == Some(NODE_STATUS);
         let keep = if is_late { usize::MAX } else { search.keep };
         Collector {
             cluster,
             place: search.places.get(cluster).copied().unwrap_or(usize::MAX),
             search,
             total: 0,
-            rows: Leading::new(keep),
+            rows: FirstRows::new(keep),
             shared: BTreeMap::new(),
             groups: Groups::default(),
             nodes_offline: Vec::new(),
@@ -262,23 +262,23 @@ impl<'a, 's> Collector<'a, 's> {
     }
 
     fn look_at(&mut self, resource: &Resource) {
-        let sort = resource.sort();
-        if sort == Sort::Node && !resource.is_up() {
+        let kind = resource.kind();
+        if kind == ResourceKind::Node && !resource.is_up() {
             let node = printable(resource.name(), NAME_MAX_CHARS);
             room::note(NAME_BYTES);
             self.nodes_offline.push(node);
         }
-        if sort == Sort::Other || !self.search.query.finds(self.cluster, resource) {
+        if kind == ResourceKind::Other || !self.search.query.finds(self.cluster, resource) {
             return;
         }
-        if sort == Sort::Storage && resource.is_shared() && !self.is_first(resource) {
+        if kind == ResourceKind::Storage && resource.is_shared() && !self.is_first(resource) {
             return;
         }
         self.total += 1;
         if let Some(by) = self.search.group_by {
             self.groups.count(by, self.cluster, resource);
-        } else if !(sort == Sort::Storage && resource.is_shared()) {
-            let key = self.key(Seat::of(resource), |order| {
+        } else if !(kind == ResourceKind::Storage && resource.is_shared()) {
+            let key = self.key(PlaceInCluster::of(resource), |order| {
                 order.rank_of(Some(&row::value(self.cluster, resource, order.column())))
             });
             let cluster = self.cluster;
@@ -286,11 +286,15 @@ impl<'a, 's> Collector<'a, 's> {
         }
     }
 
-    fn key(&self, seat: Seat, rank: impl Fn(&Order) -> Rank) -> Key {
-        Key {
+    fn key(
+        &self,
+        place_in_cluster: PlaceInCluster,
+        rank: impl Fn(&SortOrder) -> SortKey,
+    ) -> RowKey {
+        RowKey {
             asked: self.search.order.as_ref().map(rank),
             cluster: self.place,
-            seat,
+            place_in_cluster,
         }
     }
 
@@ -309,7 +313,7 @@ impl<'a, 's> Collector<'a, 's> {
             return false;
         }
         room::note(ROW_BYTES);
-        let shared = Shared {
+        let shared = SharedStorage {
             row: row::row(self.cluster, resource),
             nodes: vec![node],
             up,
@@ -318,13 +322,15 @@ impl<'a, 's> Collector<'a, 's> {
         true
     }
 
-    fn finish(mut self, unseen: Vec<String>) -> Found {
+    fn finish(mut self, unseen: Vec<String>) -> FoundInCluster {
         if self.search.group_by.is_none() {
             for (storage, mut shared) in std::mem::take(&mut self.shared) {
                 shared.nodes.sort();
                 shared.row.remove("node");
                 shared.row.insert("nodes", shared.nodes.into());
-                let key = self.key(Seat::of_shared(&storage), |order| order.rank(&shared.row));
+                let key = self.key(PlaceInCluster::of_shared(&storage), |order| {
+                    order.rank(&shared.row)
+                });
                 self.rows.push(key, || shared.row);
             }
         }
@@ -338,12 +344,14 @@ impl<'a, 's> Collector<'a, 's> {
                 key.asked = order.map(|order| order.rank(row));
             }
         }
-        let leading = self.search.leading.lock();
-        leading.unwrap_or_else(PoisonError::into_inner).extend(rows);
+        let first_rows = self.search.first_rows.lock();
+        first_rows
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(rows);
         self.nodes_offline.sort();
         let cluster = self.cluster;
         let offline = self.nodes_offline.iter();
-        Found {
+        FoundInCluster {
             total: self.total,
             groups: self.groups,
             nodes_offline: offline.map(|node| format!("{cluster}/{node}")).collect(),

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Gaps, unseen};
+use super::{VisibilityGaps, unseen};
 use crate::api::methods::sending;
 use crate::error::Error;
 use crate::gate::reach::{FleetReach, Reach};
 use crate::tool::args::Args;
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 
 use super::quorum::{self, Quorum};
 use super::tally::Tally;
@@ -38,7 +38,7 @@ pub(super) const SUMMARY: Tool = Tool {
     answer: &[("all", "object"), ("items", "array")],
     task: false,
     plan: None,
-    run: Run::Fleet(summary),
+    run: RunFn::Fleet(summary),
 };
 
 struct Summary {
@@ -53,7 +53,7 @@ fn summary(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error>
     let mut all = Tally::default();
     let mut needy = Vec::new();
     let mut well = Vec::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = VisibilityGaps::default();
     for (cluster, one) in answered {
         let row = row(cluster, &one);
         if row.get("attention").is_some_and(rows::says_something) {

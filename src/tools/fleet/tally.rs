@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::cut;
 use super::row::{count, percent};
-use crate::api::loose::Amount;
-use crate::fleet::resource::{Resource, Sort};
+use crate::api::loose::LooseNumber;
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::room;
 use crate::text::printable;
 use crate::tool::rows::{NAME_BYTES, gib};
@@ -49,11 +49,11 @@ fn count_state(states: &mut BTreeMap<String, u64>, state: String) {
 
 impl Tally {
     pub(super) fn count(&mut self, resource: &Resource) {
-        match resource.sort() {
-            Sort::Node => self.count_node(resource),
-            Sort::Vm | Sort::Container => self.count_guest(resource),
-            Sort::Storage => self.count_storage(resource),
-            Sort::Pool | Sort::Other => {}
+        match resource.kind() {
+            ResourceKind::Node => self.count_node(resource),
+            ResourceKind::Vm | ResourceKind::Container => self.count_guest(resource),
+            ResourceKind::Storage => self.count_storage(resource),
+            ResourceKind::Pool | ResourceKind::Other => {}
         }
     }
 
@@ -155,7 +155,7 @@ impl Tally {
         [
             ("nodes", Value::Object(states(&self.nodes))),
             ("guests", Value::Object(guests)),
-            ("cpus", count(Amount(self.cpus))),
+            ("cpus", count(LooseNumber(self.cpus))),
             ("cpu_percent", percent(share(self.cpus_used, self.cpus))),
             ("memory_gib", json!(gib(self.memory))),
             (

@@ -9,7 +9,7 @@ use super::no_effect;
 use super::property::{self, Properties};
 use crate::api::loose::{number, plain, truth};
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 
@@ -33,7 +33,7 @@ enum Silence {
 }
 
 /// What is known where the guest reports nothing that serves.
-enum Lack {
+enum NoAddress {
     None(String),
     Unknown(String),
 }
@@ -54,12 +54,12 @@ pub(super) fn told(
     let (interfaces, lack) = match reported(reach, kind)? {
         Ok(interfaces) => {
             let lack = lack_of(kind, &interfaces, status)?;
-            (interfaces, lack.map(Lack::None))
+            (interfaces, lack.map(NoAddress::None))
         }
         Err(silence) => (Vec::new(), Some(silence.why(kind, config, status)?)),
     };
     match &lack {
-        Some(Lack::Unknown(_)) => {}
+        Some(NoAddress::Unknown(_)) => {}
         _ => {
             let shown: Vec<Value> = interfaces.iter().map(Interface::shown).collect();
             answer.insert("addresses".into(), shown.into());
@@ -67,10 +67,10 @@ pub(super) fn told(
     }
     match lack {
         None => {}
-        Some(Lack::None(why)) => {
+        Some(NoAddress::None(why)) => {
             answer.insert("addresses_none".into(), why.into());
         }
-        Some(Lack::Unknown(why)) => {
+        Some(NoAddress::Unknown(why)) => {
             answer.insert("addresses_unknown".into(), why.into());
         }
     }
@@ -85,10 +85,10 @@ pub(super) fn told(
 ///
 /// # Errors
 /// The guest cannot be reached.
-fn reported(reach: &Reach, kind: Kind) -> Result<Result<Vec<Interface>, Silence>, Error> {
+fn reported(reach: &Reach, kind: GuestKind) -> Result<Result<Vec<Interface>, Silence>, Error> {
     let path = match kind {
-        Kind::Qemu => "/agent/network-get-interfaces",
-        Kind::Lxc => "/interfaces",
+        GuestKind::Qemu => "/agent/network-get-interfaces",
+        GuestKind::Lxc => "/interfaces",
     };
     let reply = match reach.get_of_guest(path) {
         Ok(reply) => reply,
@@ -107,7 +107,7 @@ fn reported(reach: &Reach, kind: Kind) -> Result<Result<Vec<Interface>, Silence>
                 Silence::Other(format!("the guest agent answers: {said}"))
             }
             // A container that is stopped has no list.
-            None if kind == Kind::Lxc && listed.is_null() => Silence::Stopped,
+            None if kind == GuestKind::Lxc && listed.is_null() => Silence::Stopped,
             None => Silence::Other("the reply is no list of interfaces".into()),
         }));
     };
@@ -116,7 +116,7 @@ fn reported(reach: &Reach, kind: Kind) -> Result<Result<Vec<Interface>, Silence>
 
 /// Why a list of interfaces does not serve, where it does not.
 fn lack_of(
-    kind: Kind,
+    kind: GuestKind,
     interfaces: &[Interface],
     status: impl FnOnce() -> Result<String, Error>,
 ) -> Result<Option<String>, Error> {
@@ -128,9 +128,9 @@ fn lack_of(
         return Ok(Some("no other than link-local ones so far".into()));
     }
     Ok(Some(match (kind, status()?.as_str()) {
-        (Kind::Lxc, "stopped") => "the container is stopped".into(),
-        (Kind::Lxc, _) => "the container reports none so far".into(),
-        (Kind::Qemu, _) => "the guest agent reports none so far".into(),
+        (GuestKind::Lxc, "stopped") => "the container is stopped".into(),
+        (GuestKind::Lxc, _) => "the container reports none so far".into(),
+        (GuestKind::Qemu, _) => "the guest agent reports none so far".into(),
     }))
 }
 
@@ -148,17 +148,17 @@ impl Silence {
 
     fn why(
         self,
-        kind: Kind,
+        kind: GuestKind,
         config: &Value,
         status: impl FnOnce() -> Result<String, Error>,
-    ) -> Result<Lack, Error> {
+    ) -> Result<NoAddress, Error> {
         let what = match kind {
-            Kind::Qemu => "VM",
-            Kind::Lxc => "container",
+            GuestKind::Qemu => "VM",
+            GuestKind::Lxc => "container",
         };
         let silent_by = match self {
-            Silence::Stopped => return Ok(Lack::None(format!("the {what} is stopped"))),
-            Silence::Other(why) => return Ok(Lack::Unknown(why)),
+            Silence::Stopped => return Ok(NoAddress::None(format!("the {what} is stopped"))),
+            Silence::Other(why) => return Ok(NoAddress::Unknown(why)),
             // What is configured is read as it will be after a restart.
             Silence::AgentOff if is_agent_on(config) => {
                 "the guest agent is off until the next start of the VM"
@@ -174,9 +174,9 @@ impl Silence {
             }
         };
         Ok(match status()?.as_str() {
-            "stopped" => Lack::None(format!("the {what} is stopped")),
-            "paused" => Lack::Unknown(format!("the {what} is paused, and says nothing")),
-            _ => Lack::Unknown(silent_by.into()),
+            "stopped" => NoAddress::None(format!("the {what} is stopped")),
+            "paused" => NoAddress::Unknown(format!("the {what} is paused, and says nothing")),
+            _ => NoAddress::Unknown(silent_by.into()),
         })
     }
 }
@@ -248,13 +248,14 @@ fn is_link_local(address: &str) -> bool {
 }
 
 /// The addresses that the configuration gives: of a container by its cards, of a VM by cloud-init.
-fn configured(kind: Kind, config: &Value) -> Vec<Value> {
+fn configured(kind: GuestKind, config: &Value) -> Vec<Value> {
     let option = match kind {
-        Kind::Qemu => "ipconfig",
-        Kind::Lxc => "net",
+        GuestKind::Qemu => "ipconfig",
+        GuestKind::Lxc => "net",
     };
     let config = config.as_object();
-    let without_drive = kind == Kind::Qemu && config.is_none_or(|all| !no_effect::has_drive(all));
+    let without_drive =
+        kind == GuestKind::Qemu && config.is_none_or(|all| !no_effect::has_drive(all));
     let mut found: Vec<(u32, Value)> = Vec::new();
     for (key, value) in config.into_iter().flatten() {
         let Some((name, index)) = property::numbered(key).filter(|(name, _)| *name == option)

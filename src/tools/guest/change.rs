@@ -10,10 +10,10 @@ use crate::api::methods::Sending;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 
 /// What is read around a change of a configuration.
 pub const READS: &[Sending] = &[
@@ -66,7 +66,7 @@ pub(super) fn config(reach: &Reach) -> Result<Map<String, Value>, Error> {
 /// As [`config`]; or the guest is locked.
 pub(super) fn unlocked(reach: &Reach) -> Result<Map<String, Value>, Error> {
     let config = Value::Object(config(reach)?);
-    Current::of(&config).unlocked(reach)?;
+    GuestStatus::of(&config).unlocked(reach)?;
     match config {
         Value::Object(config) => Ok(config),
         _ => Ok(Map::new()),
@@ -75,10 +75,10 @@ pub(super) fn unlocked(reach: &Reach) -> Result<Map<String, Value>, Error> {
 
 /// For changes that make or free a volume: a VM knows a task for them, a container only the answer
 /// that waits.
-pub(super) fn slow_verb(kind: Kind) -> Verb {
+pub(super) fn slow_verb(kind: GuestKind) -> Verb {
     match kind {
-        Kind::Qemu => Verb::Post,
-        Kind::Lxc => Verb::Put,
+        GuestKind::Qemu => Verb::Post,
+        GuestKind::Lxc => Verb::Put,
     }
 }
 

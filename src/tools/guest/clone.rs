@@ -11,19 +11,19 @@ use super::vmid;
 use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::{Code, Error};
-use crate::fleet::index::{Guest, Kind as GuestKind};
-use crate::fleet::registry::Named;
+use crate::fleet::index::{Guest, GuestKind};
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, printable};
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::disks;
 use crate::tools::snapshot::tree;
 use crate::tools::snapshot::tree::Snapshots;
-use crate::tools::state::At;
+use crate::tools::state::GuestLocation;
 
 pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
@@ -42,26 +42,26 @@ pub(super) const CLONE: Tool = Tool {
         GUEST,
         NEW_NAME,
         NEW_VMID,
-        Param::new("full", Kind::Bool, "copy the disks; a guest always is").optional(),
+        Param::new("full", ParamKind::Bool, "copy the disks; a guest always is").optional(),
         Param::new(
             "target",
-            Kind::Word(Word::Node),
+            ParamKind::Word(Word::Node),
             "node; else the one of the source",
         )
         .optional(),
         Param::new(
             "storage",
-            Kind::Word(Word::Storage),
+            ParamKind::Word(Word::Storage),
             "of a full copy; else that of each disk",
         )
         .optional(),
         Param::new(
             "snapname",
-            Kind::Word(Word::Snapshot),
+            ParamKind::Word(Word::Snapshot),
             "copy this snapshot, not the present state",
         )
         .optional(),
-        Param::new("pool", Kind::Word(Word::Pool), "that the copy joins").optional(),
+        Param::new("pool", ParamKind::Word(Word::Pool), "that the copy joins").optional(),
     ],
     answer: &[
         ("vmid", "integer"),
@@ -71,7 +71,7 @@ pub(super) const CLONE: Tool = Tool {
     ],
     task: true,
     plan: None,
-    run: Run::Steps(clone),
+    run: RunFn::Steps(clone),
 };
 
 fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -79,7 +79,7 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let name = args.need("name")?;
     // That it is still the one that was found, and that nothing holds it.
     let config = reach.get_of_guest("/config")?.let_go();
-    Current::of(&config).unlocked(reach)?;
+    GuestStatus::of(&config).unlocked(reach)?;
     let mut problems = Problems::default();
     let full = problems.take(is_full(reach, source, args))?.unwrap_or(true);
     let target = args.text("target").filter(|target| *target != source.node);
@@ -131,7 +131,7 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("full".into(), full.into());
     answer.insert("source_vmid".into(), source.vmid.into());
     answer.extend(reach.follow(&reply)?);
-    let copy = At {
+    let copy = GuestLocation {
         node,
         kind: source.kind,
         vmid,
@@ -151,7 +151,7 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 /// A refusal that says where the pool is, if another cluster has it.
 fn of_pool(reach: &Reach, args: &Args, mut error: Error) -> Error {
     if let (Some(pool), Code::Proxmox | Code::Permission) = (args.text("pool"), error.code) {
-        match reach.elsewhere(Named::Pool(pool)) {
+        match reach.elsewhere(NamedSubject::Pool(pool)) {
             Ok(there) if !there.is_empty() => {
                 let cluster = reach.cluster_name();
                 error.hint = Some(format!("{cluster} has no pool `{pool}`{there}"));

@@ -3,21 +3,21 @@
 
 use serde_json::{Map, Value};
 
-use super::no_effect::{self, Reverted};
+use super::no_effect::{self, RevertedChanges};
 use super::place::{self, Problems};
-use super::property::{self, Held, Properties};
+use super::property::{self, DiskContent, Properties};
 use super::settings::{self, SETTINGS};
 use super::{GUEST, answer_for, change, encoded};
 use crate::api::loose::plain;
 use crate::api::mark::Mark;
 use crate::api::request::Verb;
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Unit, Word};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, SizeUnit, Word};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 
 /// The most tags and options that one call changes.
@@ -35,24 +35,29 @@ pub(super) const CONFIGURE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("name", Kind::Word(Word::DnsName), "a new one")
+        Param::new("name", ParamKind::Word(Word::DnsName), "a new one")
             .optional()
             .cleared_by("name `name` in `delete` to unset it"),
-        Param::new("cores", Kind::Int(1, 8192), "").optional(),
-        Param::new("memory", Kind::Size(Unit::MiB, 16, 16_777_216), "MiB").optional(),
-        Param::new("onboot", Kind::Bool, "start with its node").optional(),
-        Param::new("startup", Kind::Text(100), "`order=2,up=30,down=60`")
+        Param::new("cores", ParamKind::Int(1, 8192), "").optional(),
+        Param::new(
+            "memory",
+            ParamKind::Size(SizeUnit::MiB, 16, 16_777_216),
+            "MiB",
+        )
+        .optional(),
+        Param::new("onboot", ParamKind::Bool, "start with its node").optional(),
+        Param::new("startup", ParamKind::Text(100), "`order=2,up=30,down=60`")
             .optional()
             .cleared_by("name `startup` in `delete` to unset it"),
-        Param::new("protection", Kind::Bool, "against deletion").optional(),
-        Param::new("tags_add", Kind::Texts(NAMES_MAX), "")
+        Param::new("protection", ParamKind::Bool, "against deletion").optional(),
+        Param::new("tags_add", ParamKind::Texts(NAMES_MAX), "")
             .optional()
             .cleared_by("name in `tags_remove` what is to go"),
-        Param::new("tags_remove", Kind::Texts(NAMES_MAX), "").optional(),
+        Param::new("tags_remove", ParamKind::Texts(NAMES_MAX), "").optional(),
         SETTINGS,
         Param::new(
             "delete",
-            Kind::Texts(NAMES_MAX),
+            ParamKind::Texts(NAMES_MAX),
             "options to unset, by the API's names",
         )
         .optional(),
@@ -60,7 +65,7 @@ pub(super) const CONFIGURE: Tool = Tool {
     answer: &[("vmid", "integer"), ("state", "string")],
     task: false,
     plan: None,
-    run: Run::Steps(configure),
+    run: RunFn::Steps(configure),
 };
 
 /// Parameters of the API that stand for an argument or are another tool's.
@@ -79,15 +84,15 @@ const TAKEN: &[(&str, &str)] = &[
 ];
 
 /// What a call wants, checked as far as that goes without reading the guest.
-struct Wanted {
+struct WantedSettings {
     settings: Map<String, Value>,
     deleted: Vec<String>,
     /// Other guests of the new name.
     namesakes: Option<String>,
 }
 
-impl Wanted {
-    fn of(reach: &Reach, args: &Args) -> Result<Wanted, Error> {
+impl WantedSettings {
+    fn of(reach: &Reach, args: &Args) -> Result<WantedSettings, Error> {
         let guest = reach.guest()?;
         let mut problems = Problems::default();
         let settings = problems.take(free(args, guest.kind))?;
@@ -109,7 +114,7 @@ impl Wanted {
             namesakes = place::namesakes(reach, name, Some(guest.vmid))?;
         }
         problems.end()?;
-        Ok(Wanted {
+        Ok(WantedSettings {
             settings: settings.unwrap_or_default(),
             deleted: deleted.unwrap_or_default(),
             namesakes,
@@ -119,11 +124,11 @@ impl Wanted {
 
 fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let kind = reach.guest()?.kind;
-    let Wanted {
+    let WantedSettings {
         settings,
         mut deleted,
         namesakes,
-    } = Wanted::of(reach, args)?;
+    } = WantedSettings::of(reach, args)?;
     let config = change::unlocked(reach)?;
     let mut params = named(args, kind);
     params.extend(settings);
@@ -157,10 +162,10 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         if args.has("settings") {
             reach.check(&request)?;
         }
-        let reverted = Reverted::read(reach, &request.params)?;
+        let reverted = RevertedChanges::read(reach, &request.params)?;
         sent = change::send(reach, &request, &config)?;
         let notes = namesakes.into_iter().chain(told);
-        let notes = notes.chain(reverted.as_ref().and_then(Reverted::told));
+        let notes = notes.chain(reverted.as_ref().and_then(RevertedChanges::told));
         let notes: Vec<String> = notes.collect();
         if !notes.is_empty() {
             sent.insert("notes".into(), notes.into());
@@ -220,8 +225,8 @@ fn free(args: &Args, kind: GuestKind) -> Result<Map<String, Value>, Error> {
 /// and so is the drive of cloud-init.
 fn tool_of(kind: GuestKind, key: &str, value: &Value) -> Option<&'static str> {
     let value = plain(value);
-    let medium =
-        property::held(&Properties::parse(&value)) == Held::Cd || property::is_cloud_init(&value);
+    let medium = property::held(&Properties::parse(&value)) == DiskContent::Cd
+        || property::is_cloud_init(&value);
     if property::is_card(key) {
         Some("guest_network")
     } else if property::is_unused(key) || (property::is_disk(kind, key) && !medium) {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::change;
 use super::image;
 use super::no_effect;
-use super::place::{self, Node, Problems, Store};
-use super::property::{self, Held};
+use super::place::{self, ChosenNode, DiskStorage, Problems};
+use super::property::{self, DiskContent};
 use super::settings::{self, SETTINGS};
 use super::vmid;
 use crate::api::loose;
@@ -15,13 +15,13 @@ use crate::api::mark::Mark;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, repeated};
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Unit, Word};
-use crate::tool::{Actions, Run, Subject, Tool};
-use crate::tools::state::{self, At};
+use crate::tool::param::{Param, ParamKind, SizeUnit, Word};
+use crate::tool::{Actions, RunFn, Subject, Tool};
+use crate::tools::state::{self, GuestLocation};
 
 const CORES_MAX: i64 = 8192;
 const MEMORY_MAX_MIB: i64 = 16_777_216;
@@ -33,25 +33,33 @@ const VM_DISK_GIB: i64 = 32;
 const VM_MEMORY_MIB: i64 = 2048;
 const CONTAINER_DISK_GIB: i64 = 8;
 
-pub(super) const NEW_NAME: Param = Param::new("name", Kind::Word(Word::DnsName), "a DNS name");
-pub(super) const NEW_VMID: Param =
-    Param::new("vmid", Kind::Int(100, 999_999_999), "else the next free").optional();
+pub(super) const NEW_NAME: Param = Param::new("name", ParamKind::Word(Word::DnsName), "a DNS name");
+pub(super) const NEW_VMID: Param = Param::new(
+    "vmid",
+    ParamKind::Int(100, 999_999_999),
+    "else the next free",
+)
+.optional();
 const NODE: Param = Param::new(
     "node",
-    Kind::Word(Word::Node),
+    ParamKind::Word(Word::Node),
     "else the default, or the one with most free memory",
 )
 .optional();
-const CORES: Param = Param::new("cores", Kind::Int(1, CORES_MAX), "else 1").optional();
+const CORES: Param = Param::new("cores", ParamKind::Int(1, CORES_MAX), "else 1").optional();
 const STORAGE: Param = Param::new(
     "storage",
-    Kind::Word(Word::Storage),
+    ParamKind::Word(Word::Storage),
     "for the disk; else the default",
 )
 .optional();
-const BRIDGE: Param =
-    Param::new("bridge", Kind::Word(Word::Id), "as vmbr0; else the default").optional();
-const START: Param = Param::new("start", Kind::Bool, "start it when made").optional();
+const BRIDGE: Param = Param::new(
+    "bridge",
+    ParamKind::Word(Word::Id),
+    "as vmbr0; else the default",
+)
+.optional();
+const START: Param = Param::new("start", ParamKind::Bool, "start it when made").optional();
 
 const ANSWER: &[(&str, &str)] = &[
     ("vmid", "integer"),
@@ -79,13 +87,13 @@ pub(super) const VM: Tool = Tool {
         CORES,
         Param::new(
             "memory",
-            Kind::Size(Unit::MiB, 16, MEMORY_MAX_MIB),
+            ParamKind::Size(SizeUnit::MiB, 16, MEMORY_MAX_MIB),
             "MiB; else 2048",
         )
         .optional(),
         Param::new(
             "disk_gib",
-            Kind::Size(Unit::GiB, 0, DISK_MAX_GIB),
+            ParamKind::Size(SizeUnit::GiB, 0, DISK_MAX_GIB),
             "else 32; 0: no disk",
         )
         .optional(),
@@ -93,7 +101,7 @@ pub(super) const VM: Tool = Tool {
         BRIDGE,
         Param::new(
             "iso",
-            Kind::Text(LONG_NAME_MAX_CHARS),
+            ParamKind::Text(LONG_NAME_MAX_CHARS),
             "volume, as `local:iso/x.iso`",
         )
         .optional(),
@@ -103,7 +111,7 @@ pub(super) const VM: Tool = Tool {
     answer: ANSWER,
     task: true,
     plan: None,
-    run: Run::Steps(vm),
+    run: RunFn::Steps(vm),
 };
 
 pub(super) const CONTAINER: Tool = Tool {
@@ -122,7 +130,7 @@ pub(super) const CONTAINER: Tool = Tool {
         NEW_NAME,
         Param::new(
             "ostemplate",
-            Kind::Text(LONG_NAME_MAX_CHARS),
+            ParamKind::Text(LONG_NAME_MAX_CHARS),
             "volume, as `local:vztmpl/x.tar.zst`",
         ),
         NEW_VMID,
@@ -130,28 +138,33 @@ pub(super) const CONTAINER: Tool = Tool {
         CORES,
         Param::new(
             "memory",
-            Kind::Size(Unit::MiB, 16, MEMORY_MAX_MIB),
+            ParamKind::Size(SizeUnit::MiB, 16, MEMORY_MAX_MIB),
             "MiB; else 512",
         )
         .optional(),
-        Param::new("disk_gib", Kind::Size(Unit::GiB, 1, DISK_MAX_GIB), "else 8").optional(),
+        Param::new(
+            "disk_gib",
+            ParamKind::Size(SizeUnit::GiB, 1, DISK_MAX_GIB),
+            "else 8",
+        )
+        .optional(),
         STORAGE,
         BRIDGE,
-        Param::new("password", Kind::Text(256), "of root").optional(),
+        Param::new("password", ParamKind::Text(256), "of root").optional(),
         Param::new(
             "ssh_public_keys",
-            Kind::Text(KEYS_MAX_CHARS),
+            ParamKind::Text(KEYS_MAX_CHARS),
             "of root, one a line",
         )
         .optional(),
-        Param::new("unprivileged", Kind::Bool, "else true").optional(),
+        Param::new("unprivileged", ParamKind::Bool, "else true").optional(),
         START,
         SETTINGS,
     ],
     answer: ANSWER,
     task: true,
     plan: None,
-    run: Run::Steps(container),
+    run: RunFn::Steps(container),
 };
 
 /// Parameters of the API that stand for an argument, or make something else than a new guest.
@@ -188,9 +201,9 @@ const CONTAINER_TAKEN: &[(&str, &str)] = &[
 /// What a new guest will be.
 struct Draft {
     kind: GuestKind,
-    node: Node,
+    node: ChosenNode,
     /// Where its first disk goes; none where the settings say it.
-    storage: Option<Store>,
+    storage: Option<DiskStorage>,
     params: Map<String, Value>,
 }
 
@@ -324,7 +337,7 @@ fn has_disk(settings: &Map<String, Value>) -> bool {
     settings.iter().any(|(key, value)| {
         let properties = property::Properties::parse(&loose::plain(value));
         let disk = property::is_disk(GuestKind::Qemu, key) && !property::is_state(key);
-        disk && property::held(&properties) != Held::Cd
+        disk && property::held(&properties) != DiskContent::Cd
     })
 }
 
@@ -370,7 +383,7 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     }
     answer.extend(reach.follow(&reply)?);
     if change::ended(&answer) && args.yes("start") {
-        let made = At {
+        let made = GuestLocation {
             node: &node.name,
             kind,
             vmid,

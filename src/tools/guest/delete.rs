@@ -9,11 +9,11 @@ use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::backup::archives;
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::fleet::quorum;
 use crate::tools::plan;
 
@@ -31,10 +31,10 @@ pub(super) const DELETE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("purge", Kind::Bool, "also from backup jobs and HA").optional(),
+        Param::new("purge", ParamKind::Bool, "also from backup jobs and HA").optional(),
         Param::new(
             "destroy_unreferenced_disks",
-            Kind::Bool,
+            ParamKind::Bool,
             "also its volumes that it does not name",
         )
         .optional(),
@@ -42,7 +42,7 @@ pub(super) const DELETE: Tool = Tool {
     answer: &[],
     task: true,
     plan: Some(delete_plan),
-    run: Run::Steps(delete),
+    run: RunFn::Steps(delete),
 };
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -86,7 +86,7 @@ fn deletable(reach: &Reach) -> Result<(), Error> {
     let current = reach.get_of_guest("/status/current")?;
     let status = current.get("status").and_then(Value::as_str);
     if status == Some("stopped") {
-        let current = Current::of(&current);
+        let current = GuestStatus::of(&current);
         // One that is hibernated goes with its saved memory.
         if current.lock.as_deref() != Some("suspended") {
             current.unlocked(reach)?;

@@ -3,20 +3,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::property::{self, Held, Properties};
+use super::property::{self, DiskContent, Properties};
 use super::{GUEST, answer_for, change, place, unused};
 use crate::api::mark::Mark;
 use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::gib;
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::disks;
 use crate::tools::fleet::quorum;
@@ -90,21 +90,26 @@ pub(super) const DISK: Tool = Tool {
         GUEST,
         Param::new(
             "action",
-            Kind::OneOf(&["add", "resize", "move", "detach", "remove"]),
+            ParamKind::OneOf(&["add", "resize", "move", "detach", "remove"]),
             "",
         ),
         Param::new(
             "disk",
-            Kind::Word(Word::Id),
+            ParamKind::Word(Word::Id),
             "as scsi1, mp0, unused0; for `add` else the next free",
         )
         .optional(),
-        Param::new("size", Kind::Text(20), "100G in all, or +10G more").optional(),
-        Param::new("storage", Kind::Word(Word::Storage), "where it goes").optional(),
-        Param::new("mp", Kind::Text(200), "path in the container, for `add`").optional(),
+        Param::new("size", ParamKind::Text(20), "100G in all, or +10G more").optional(),
+        Param::new("storage", ParamKind::Word(Word::Storage), "where it goes").optional(),
+        Param::new(
+            "mp",
+            ParamKind::Text(200),
+            "path in the container, for `add`",
+        )
+        .optional(),
         Param::new(
             "delete",
-            Kind::Bool,
+            ParamKind::Bool,
             "the source of a move; else kept as `unusedN`",
         )
         .optional(),
@@ -112,7 +117,7 @@ pub(super) const DISK: Tool = Tool {
     answer: &[],
     task: true,
     plan: Some(unused::plan),
-    run: Run::Steps(disk),
+    run: RunFn::Steps(disk),
 };
 
 fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -144,13 +149,13 @@ fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// A disk that the guest has.
-pub(super) struct Found {
+pub(super) struct FoundDisk {
     pub key: String,
     pub volume: String,
     pub properties: Properties,
 }
 
-impl Found {
+impl FoundDisk {
     /// In bytes, where the configuration says it.
     pub(super) fn size(&self) -> Option<u64> {
         self.properties
@@ -167,7 +172,7 @@ pub(super) fn find(
     reach: &Reach,
     args: &Args,
     config: &Map<String, Value>,
-) -> Result<Found, Error> {
+) -> Result<FoundDisk, Error> {
     let kind = reach.guest()?.kind;
     let wrong = |problem: String| {
         let vmid = reach.guest().map(|guest| guest.vmid).unwrap_or_default();
@@ -194,16 +199,16 @@ pub(super) fn find(
         return wrong(format!("has no disk `{key}`; it has: {there}"));
     };
     match property::held(&properties) {
-        Held::Volume(volume) => Ok(Found {
+        DiskContent::Volume(volume) => Ok(FoundDisk {
             key: key.to_string(),
             volume,
             properties,
         }),
-        Held::Cd => wrong(format!(
+        DiskContent::Cd => wrong(format!(
             "has a CD drive at `{key}`; eject it by guest_configure with `settings` {{\"{key}\": \
              \"none,media=cdrom\"}}"
         )),
-        Held::OfNode => wrong(format!(
+        DiskContent::OfNode => wrong(format!(
             "has at `{key}` a device or folder of its node, no volume"
         )),
     }
@@ -252,7 +257,7 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         && let Ok(config) = change::config(reach)
     {
         let made = property::at(&config, &key).map(|made| property::held(&made));
-        if let Some(Held::Volume(volume)) = made {
+        if let Some(DiskContent::Volume(volume)) = made {
             answer.insert("volume".into(), printable(&volume, VOLUME_MAX_CHARS).into());
         }
     }

@@ -8,13 +8,13 @@ use crate::api::loose::{flag, fraction, number};
 use crate::api::methods::sending;
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param};
+use crate::tool::param::{Param, ParamKind};
 use crate::tool::rows::{gib, mib, says_something};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::backup::archives;
 use crate::tools::backup::archives::Archive;
 use crate::tools::backup::of_guest::Backups;
@@ -57,7 +57,7 @@ pub(super) const GET: Tool = Tool {
         GUEST,
         Param::new(
             "include",
-            Kind::SomeOf(&[
+            ParamKind::SomeOf(&[
                 "status",
                 "config",
                 "disks",
@@ -73,7 +73,7 @@ pub(super) const GET: Tool = Tool {
     answer: &[("vmid", "integer"), ("type", "string"), ("node", "string")],
     task: false,
     plan: None,
-    run: Run::Steps(get),
+    run: RunFn::Steps(get),
 };
 
 fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {

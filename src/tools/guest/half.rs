@@ -5,11 +5,11 @@
 use serde_json::{Map, Value};
 
 use super::encoded;
-use super::property::{self, Held, Properties};
+use super::property::{self, DiskContent, Properties};
 use crate::api::loose::plain;
 use crate::api::request::Request;
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 
@@ -32,7 +32,7 @@ pub(super) fn is_plug(error: &Error) -> bool {
 
 /// What a change came to.
 #[derive(Default)]
-struct Came {
+struct ChangeResult {
     pending: Vec<String>,
     in_effect: Vec<String>,
     allocated: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) fn told(
             return error.hint(UNSEEN);
         }
     };
-    let kind = reach.guest().map_or(Kind::Qemu, |guest| guest.kind);
+    let kind = reach.guest().map_or(GuestKind::Qemu, |guest| guest.kind);
     let came = came(kind, &looked, request, before);
     error.seen = Some(came.sentence());
     error.hint(came.hint())
@@ -66,8 +66,13 @@ pub(super) fn told(
 const UNSEEN: &str = "it may be pending and act at the next start: guest_get shows it with `include` \
                       [\"pending\"]; do not repeat it before";
 
-fn came(kind: Kind, rows: &[Value], request: &Request, before: &Map<String, Value>) -> Came {
-    let mut came = Came::default();
+fn came(
+    kind: GuestKind,
+    rows: &[Value],
+    request: &Request,
+    before: &Map<String, Value>,
+) -> ChangeResult {
+    let mut came = ChangeResult::default();
     let row_of = |key: &str| {
         let mut rows = rows.iter();
         rows.find(|row| row.get("key").and_then(Value::as_str) == Some(key))
@@ -113,10 +118,10 @@ fn came(kind: Kind, rows: &[Value], request: &Request, before: &Map<String, Valu
 const REMOVED: &str = "(removed)";
 
 /// The volume that was made for a disk: what was sent for it names only a size.
-fn new_volume(kind: Kind, key: &str, made: &str, sent: &Value) -> Option<String> {
+fn new_volume(kind: GuestKind, key: &str, made: &str, sent: &Value) -> Option<String> {
     let held = |text: &str| property::held(&Properties::parse(text));
     match (held(made), held(&plain(sent))) {
-        (Held::Volume(made), Held::Volume(sent))
+        (DiskContent::Volume(made), DiskContent::Volume(sent))
             if property::is_disk(kind, key) && made != sent =>
         {
             Some(printable(&made, VALUE_MAX_CHARS))
@@ -125,7 +130,7 @@ fn new_volume(kind: Kind, key: &str, made: &str, sent: &Value) -> Option<String>
     }
 }
 
-impl Came {
+impl ChangeResult {
     fn waits(&mut self, key: &str, value: &str) {
         let shown = printable(value, VALUE_MAX_CHARS);
         self.pending.push(format!("`{key}` = `{shown}`"));

@@ -9,7 +9,7 @@ use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::{Code, Error};
-use crate::fleet::registry::Named;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tools::disks;
@@ -37,7 +37,7 @@ pub(super) fn check(reach: &Reach, node: &str, volume: &str, content: &str) -> R
         Some(Ok(rows)) if rows.iter().any(|row| volid(row) == volume) => return Ok(()),
         Some(Ok(_)) => format!("is not on node `{node}`"),
         Some(Err(error)) if error.code == Code::Proxmox => {
-            let elsewhere = reach.elsewhere(Named::Storage(storage.unwrap_or_default()))?;
+            let elsewhere = reach.elsewhere(NamedSubject::Storage(storage.unwrap_or_default()))?;
             format!("cannot be looked for: {}{elsewhere}", error.cause)
         }
         Some(Err(error)) => return Err(error),

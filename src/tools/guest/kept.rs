@@ -7,11 +7,11 @@ use super::property::{Properties, numbered};
 use crate::api::loose::{flag, plain};
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
-use crate::config::rule::{Protected, Rule};
+use crate::config::rule::{Rule, RuleTarget};
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
-use crate::tools::state::At;
+use crate::tools::state::GuestLocation;
 
 /// What [`config`] sends.
 pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/config")];
@@ -20,7 +20,7 @@ pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/config
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn config(reach: &Reach, made: &At, of: Value) -> Result<Value, Error> {
+pub fn config(reach: &Reach, made: &GuestLocation, of: Value) -> Result<Value, Error> {
     let path = "/nodes/{node}/{kind}/{vmid}/config";
     let values = [made.node, made.kind.name(), &made.vmid.to_string()];
     match reach.get(path, &values) {
@@ -37,7 +37,12 @@ pub fn config(reach: &Reach, made: &At, of: Value) -> Result<Value, Error> {
 ///
 /// # Errors
 /// There is no such cluster.
-pub fn notes(reach: &Reach, kind: Kind, config: &Value, cards: bool) -> Result<Vec<String>, Error> {
+pub fn notes(
+    reach: &Reach,
+    kind: GuestKind,
+    config: &Value,
+    cards: bool,
+) -> Result<Vec<String>, Error> {
     let mut notes = Vec::new();
     if flag(config.get("onboot")) {
         notes.push("it starts whenever its node boots, as the original (`onboot`)".to_string());
@@ -65,7 +70,7 @@ fn tags(config: &Value, rules: &[Rule]) -> Option<String> {
         return None;
     }
     let holds = |rule: &&Rule| match &rule.what {
-        Protected::Tag(pattern) => tags.iter().any(|tag| pattern.is(tag)),
+        RuleTarget::Tag(pattern) => tags.iter().any(|tag| pattern.is(tag)),
         _ => false,
     };
     let rules: Vec<String> = rules
@@ -84,9 +89,9 @@ fn tags(config: &Value, rules: &[Rule]) -> Option<String> {
 }
 
 /// By what a network and the system in it tell it from others.
-fn identity(kind: Kind, config: &Value) -> Option<String> {
+fn identity(kind: GuestKind, config: &Value) -> Option<String> {
     let has_card = keyed(config, "net").next().is_some();
-    let has_uuid = kind == Kind::Qemu && config.get("smbios1").is_some();
+    let has_uuid = kind == GuestKind::Qemu && config.get("smbios1").is_some();
     let what = match (has_card, has_uuid) {
         (true, true) => "its MAC addresses and its machine id (the SMBIOS uuid) are",
         (true, false) => "its MAC addresses are",

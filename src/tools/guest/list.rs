@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 use super::NAME_MAX_CHARS;
 use crate::api::methods::sending;
 use crate::error::Error;
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::leading::Leading;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::first_rows::FirstRows;
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, Row, gib, mib};
-use crate::tool::{Actions, Run, Subject, Tool};
-use crate::tools::fleet::{Gaps, count, cut, percent, unseen};
+use crate::tool::{Actions, RunFn, Subject, Tool};
+use crate::tools::fleet::{VisibilityGaps, count, cut, percent, unseen};
 
 /// The longest list of tags that is shown, in characters.
 const TAGS_MAX_CHARS: usize = 200;
@@ -51,15 +51,15 @@ pub(super) const LIST: Tool = Tool {
     actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::List,
     params: &[
-        Param::new("type", Kind::OneOf(&["vm", "container"]), "").optional(),
+        Param::new("type", ParamKind::OneOf(&["vm", "container"]), "").optional(),
         Param::new(
             "status",
-            Kind::OneOf(&["running", "stopped", "paused", "unknown"]),
+            ParamKind::OneOf(&["running", "stopped", "paused", "unknown"]),
             "",
         )
         .optional(),
-        Param::new("node", Kind::Word(Word::Node), "on this one only").optional(),
-        Param::new("tag", Kind::Word(Word::Tag), "with this one only").optional(),
+        Param::new("node", ParamKind::Word(Word::Node), "on this one only").optional(),
+        Param::new("tag", ParamKind::Word(Word::Tag), "with this one only").optional(),
         FIELDS,
         LIMIT,
         CURSOR,
@@ -67,12 +67,12 @@ pub(super) const LIST: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 /// What one cluster has to say beside its rows.
 #[derive(Default)]
-struct Guests {
+struct ListedGuests {
     total: usize,
     nodes_offline: Vec<String>,
     unseen: Vec<String>,
@@ -82,29 +82,29 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let (start, limit) = rows::window(args)?;
     let keep = start.saturating_add(limit);
-    let leading = Mutex::new(Leading::new(keep));
+    let first_rows = Mutex::new(FirstRows::new(keep));
     let mut clusters: Vec<&str> = reach.clusters().map(|one| one.name.as_str()).collect();
     clusters.sort_unstable();
     let answered = reach.ask(|reach| {
-        let mut rows = Leading::new(keep);
+        let mut rows = FirstRows::new(keep);
         let guests = guests(reach, args, &clusters, &mut rows)?;
-        let leading = leading.lock();
-        let mut leading = leading.unwrap_or_else(PoisonError::into_inner);
-        leading.extend(rows.into_rows());
+        let first_rows = first_rows.lock();
+        let mut first_rows = first_rows.unwrap_or_else(PoisonError::into_inner);
+        first_rows.extend(rows.into_rows());
         Ok(guests)
     })?;
     let mut total = 0;
     let mut nodes_offline: Vec<String> = Vec::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = VisibilityGaps::default();
     for (cluster, guests) in answered {
         total += guests.total;
         let offline = guests.nodes_offline.iter();
         nodes_offline.extend(offline.map(|node| format!("{cluster}/{node}")));
         gaps.add(cluster, guests.unseen);
     }
-    let leading = leading.into_inner();
-    let leading = leading.unwrap_or_else(PoisonError::into_inner);
-    let found = leading.into_rows().into_iter().map(|(_, row)| row);
+    let first_rows = first_rows.into_inner();
+    let first_rows = first_rows.unwrap_or_else(PoisonError::into_inner);
+    let found = first_rows.into_rows().into_iter().map(|(_, row)| row);
     let mut answer = rows::page_of(found.collect(), total, COLUMNS, USUAL, args)?;
     if !nodes_offline.is_empty() {
         answer.insert("nodes_offline".into(), cut(nodes_offline).into());
@@ -114,7 +114,7 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
 }
 
 /// Where a guest stands in the list: by its cluster's name, there by its VMID.
-type Key = (usize, Option<u32>);
+type GuestOrder = (usize, Option<u32>);
 
 /// The rows that are wanted. Those of a lost node stay as they were last heard, for minutes: the
 /// node is named.
@@ -122,18 +122,18 @@ fn guests(
     reach: &Reach,
     args: &Args,
     clusters: &[&str],
-    rows: &mut Leading<Key>,
-) -> Result<Guests, Error> {
-    let mut guests = Guests::default();
+    rows: &mut FirstRows<GuestOrder>,
+) -> Result<ListedGuests, Error> {
+    let mut guests = ListedGuests::default();
     let cluster = reach.cluster_name();
     let place = clusters.partition_point(|one| *one < cluster);
     reach.resources(&mut |resource| {
-        let sort = resource.sort();
-        if sort == Sort::Node && !resource.is_up() {
+        let kind = resource.kind();
+        if kind == ResourceKind::Node && !resource.is_up() {
             let node = printable(resource.name(), NAME_MAX_CHARS);
             room::note(NAME_BYTES);
             guests.nodes_offline.push(node);
-        } else if sort.is_guest() && is_wanted(resource, args) {
+        } else if kind.is_guest() && is_wanted(resource, args) {
             guests.total += 1;
             rows.push((place, resource.vmid()), || {
                 let mut row = row(resource);
@@ -145,7 +145,7 @@ fn guests(
         }
     })?;
     guests.nodes_offline.sort();
-    guests.unseen = unseen(reach, Sort::is_guest)?;
+    guests.unseen = unseen(reach, ResourceKind::is_guest)?;
     Ok(guests)
 }
 
@@ -155,7 +155,7 @@ fn row(resource: &Resource) -> Row {
     Row::from([
         ("vmid", resource.vmid().into()),
         ("name", name(resource.name())),
-        ("type", resource.sort().name().into()),
+        ("type", resource.kind().name().into()),
         ("node", name(&resource.node)),
         ("status", name(&resource.status)),
         ("pool", name(&resource.pool)),
@@ -175,7 +175,7 @@ fn row(resource: &Resource) -> Row {
 fn is_wanted(resource: &Resource, args: &Args) -> bool {
     let is = |column: &str, value: &str| args.text(column).is_none_or(|wanted| wanted == value);
     let tagged = |tag: &str| resource.tags().any(|one| one == tag);
-    is("type", resource.sort().name())
+    is("type", resource.kind().name())
         && is("status", &resource.status)
         && is("node", &resource.node)
         && args.text("tag").is_none_or(tagged)

@@ -14,17 +14,17 @@ use crate::api::mark::Mark;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::{Guest, Kind as GuestKind};
+use crate::fleet::index::{Guest, GuestKind};
 use crate::gate::reach::Reach;
 use crate::size;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::gib;
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::disks;
-use crate::tools::state::{self, At};
+use crate::tools::state::{self, GuestLocation};
 use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
@@ -75,25 +75,30 @@ pub(super) const MIGRATE: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("target", Kind::Word(Word::Node), "node"),
+        Param::new("target", ParamKind::Word(Word::Node), "node"),
         Param::new(
             "with_local_disks",
-            Kind::Bool,
+            ParamKind::Bool,
             "copy disks on local storages too",
         )
         .optional(),
         Param::new(
             "targetstorage",
-            Kind::Word(Word::Storage),
+            ParamKind::Word(Word::Storage),
             "for its disks; else of the same name",
         )
         .optional(),
-        Param::new("restart", Kind::Bool, "stop and start a running container").optional(),
+        Param::new(
+            "restart",
+            ParamKind::Bool,
+            "stop and start a running container",
+        )
+        .optional(),
     ],
     answer: &[("vmid", "integer"), ("node", "string"), ("state", "string")],
     task: true,
     plan: None,
-    run: Run::Steps(migrate),
+    run: RunFn::Steps(migrate),
 };
 
 fn way(args: &Args) -> &'static str {
@@ -115,7 +120,7 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     place::online(reach, target)?;
     let current = reach.get_of_guest("/status/current")?;
-    Current::of(&current).unlocked(reach)?;
+    GuestStatus::of(&current).unlocked(reach)?;
     let managed = ha_managed(reach, &current)?;
     let mut conditions = reach.get_of_guest("/migrate")?;
     if let (GuestKind::Lxc, Some(conditions)) = (guest.kind, conditions.as_object_mut()) {
@@ -150,9 +155,9 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         moved(reach, guest, target, begun, &mut answer)?;
     }
     if change::ended(&answer) {
-        let there = At {
+        let there = GuestLocation {
             node: target,
-            ..At::of(guest)
+            ..GuestLocation::of(guest)
         };
         let state = match running {
             true => state::started(reach, &there)?,

@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::Tool;
-use crate::tool::param::{Kind, Param};
+use crate::tool::param::{Param, ParamKind};
 
 pub static TOOLS: &[Tool] = &[
     list::LIST,
@@ -49,7 +49,7 @@ pub static TOOLS: &[Tool] = &[
 pub const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 
 /// The guest that a call addresses.
-pub const GUEST: Param = Param::new("guest", Kind::Guest, "VMID or name");
+pub const GUEST: Param = Param::new("guest", ParamKind::Guest, "VMID or name");
 
 /// An answer that begins with the guest that the call addresses.
 ///

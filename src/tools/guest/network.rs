@@ -8,12 +8,12 @@ use super::{GUEST, answer_for, change};
 use crate::api::mark::Mark;
 use crate::api::request::Verb;
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 
 /// The longest card that is shown, in characters.
@@ -45,35 +45,40 @@ pub(super) const NETWORK: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("action", Kind::OneOf(&["set", "remove"]), ""),
-        Param::new("net", Kind::Word(Word::Id), "as net0; else a new one").optional(),
+        Param::new("action", ParamKind::OneOf(&["set", "remove"]), ""),
+        Param::new("net", ParamKind::Word(Word::Id), "as net0; else a new one").optional(),
         Param::new(
             "bridge",
-            Kind::Word(Word::Id),
+            ParamKind::Word(Word::Id),
             "as vmbr0; a new card: else the default",
         )
         .optional(),
-        Param::new("model", Kind::Word(Word::Id), "of a VM's card; else virtio").optional(),
-        Param::new("tag", Kind::Int(0, 4094), "VLAN; 0: none").optional(),
+        Param::new(
+            "model",
+            ParamKind::Word(Word::Id),
+            "of a VM's card; else virtio",
+        )
+        .optional(),
+        Param::new("tag", ParamKind::Int(0, 4094), "VLAN; 0: none").optional(),
         Param::new(
             "firewall",
-            Kind::Bool,
+            ParamKind::Bool,
             "whether its rules hold for the card",
         )
         .optional(),
-        Param::new("macaddr", Kind::Text(17), "else kept, or a new one").optional(),
+        Param::new("macaddr", ParamKind::Text(17), "else kept, or a new one").optional(),
         Param::new(
             "ip",
-            Kind::Text(43),
+            ParamKind::Text(43),
             "of a container: dhcp, manual or 10.0.0.5/24",
         )
         .optional(),
-        Param::new("gw", Kind::Text(43), "of a container: gateway").optional(),
+        Param::new("gw", ParamKind::Text(43), "of a container: gateway").optional(),
     ],
     answer: &[("vmid", "integer"), ("net", "string"), ("state", "string")],
     task: false,
     plan: None,
-    run: Run::Steps(network),
+    run: RunFn::Steps(network),
 };
 
 fn network(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
@@ -141,9 +146,9 @@ fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         bridge = problems.take(place::bridge(reach, &guest.node, args.text("bridge")))?;
     }
     problems.end()?;
-    let wish = Wish {
+    let wish = CardChange {
         bridge,
-        ..Wish::of(args)
+        ..CardChange::of(args)
     };
     let after = match guest.kind {
         GuestKind::Qemu => wish.on_vm(before.clone()),
@@ -227,7 +232,7 @@ fn is_mac(text: &str) -> bool {
 
 /// What a card is to be; none: as it is.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct CardChange {
     pub bridge: Option<String>,
     pub model: Option<String>,
     pub tag: Option<i64>,
@@ -237,10 +242,10 @@ pub struct Wish {
     pub gw: Option<String>,
 }
 
-impl Wish {
-    fn of(args: &Args) -> Wish {
+impl CardChange {
+    fn of(args: &Args) -> CardChange {
         let text = |name: &str| args.text(name).map(str::to_string);
-        Wish {
+        CardChange {
             bridge: text("bridge"),
             model: text("model"),
             tag: args.int("tag"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::property;
 use crate::api::loose::{flag, plain};
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tools::disks;
@@ -30,13 +30,13 @@ const DRIVE_BUS: &str = "scsi";
 /// A sentence for each. `config` is the guest's before the change, empty for a new one; `sent` what is
 /// changed in it, `deleted` what is unset.
 pub(super) fn told(
-    kind: Kind,
+    kind: GuestKind,
     config: &Map<String, Value>,
     sent: &Map<String, Value>,
     deleted: &[String],
 ) -> Vec<String> {
     let mut told = Vec::new();
-    if kind == Kind::Qemu {
+    if kind == GuestKind::Qemu {
         told.extend(without_drive(config, sent));
     }
     told.extend(of_template(config, sent));
@@ -55,7 +55,7 @@ pub(super) fn told(
 /// Whether a VM has a drive for cloud-init.
 pub(super) fn has_drive(config: &Map<String, Value>) -> bool {
     config.iter().any(|(key, value)| {
-        property::is_disk(Kind::Qemu, key) && property::is_cloud_init(&plain(value))
+        property::is_disk(GuestKind::Qemu, key) && property::is_cloud_init(&plain(value))
     })
 }
 
@@ -74,9 +74,9 @@ fn without_drive(config: &Map<String, Value>, sent: &Map<String, Value>) -> Opti
     let free = DRIVE_KEYS.iter().find(|key| !after.contains_key(**key));
     let key = match free {
         Some(key) => (*key).to_string(),
-        None => property::free_key(Kind::Qemu, &after, DRIVE_BUS)?,
+        None => property::free_key(GuestKind::Qemu, &after, DRIVE_BUS)?,
     };
-    let disks = disks::of(&Value::Object(after), Kind::Qemu);
+    let disks = disks::of(&Value::Object(after), GuestKind::Qemu);
     // What a disk lies on takes such a drive too.
     let storage = disks.first().map_or("STORAGE", |disk| &disk.storage);
     let storage = repeated(storage);
@@ -109,12 +109,12 @@ fn of_template(config: &Map<String, Value>, sent: &Map<String, Value>) -> Option
 }
 
 /// What a `revert` takes back: what of it is pending, and what is not, which Proxmox takes as well.
-pub(super) struct Reverted {
+pub(super) struct RevertedChanges {
     pub(super) pending: Vec<String>,
     pub(super) other: Vec<String>,
 }
 
-impl Reverted {
+impl RevertedChanges {
     /// Asks what is pending, where something is to be taken back.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Reverted {
     pub(super) fn read(
         reach: &Reach,
         sent: &Map<String, Value>,
-    ) -> Result<Option<Reverted>, Error> {
+    ) -> Result<Option<RevertedChanges>, Error> {
         let Some(named) = sent.get("revert").map(plain) else {
             return Ok(None);
         };
@@ -134,7 +134,7 @@ impl Reverted {
             })
         };
         let (pending, other) = property::names(&named).into_iter().partition(is_pending);
-        Ok(Some(Reverted { pending, other }))
+        Ok(Some(RevertedChanges { pending, other }))
     }
 
     pub(super) fn told(&self) -> Option<String> {

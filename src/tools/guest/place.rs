@@ -11,8 +11,8 @@ use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::config::variables::{DEFAULT_BRIDGE, DEFAULT_STORAGE};
 use crate::error::{Code, Error};
-use crate::fleet::index::Kind;
-use crate::fleet::registry::Named;
+use crate::fleet::index::GuestKind;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
 use crate::proxmox::advice;
 use crate::proxmox::settings::Settings;
@@ -79,7 +79,7 @@ impl Problems {
 }
 
 /// A node and why it was chosen.
-pub struct Node {
+pub struct ChosenNode {
     pub name: String,
     pub chosen_by: &'static str,
 }
@@ -89,10 +89,10 @@ pub struct Node {
 ///
 /// # Errors
 /// It is not there or not online.
-pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
+pub fn node(reach: &Reach, given: Option<&str>) -> Result<ChosenNode, Error> {
     if let Some(name) = given {
         online(reach, name)?;
-        return Ok(Node {
+        return Ok(ChosenNode {
             name: name.to_string(),
             chosen_by: "node argument",
         });
@@ -102,7 +102,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
     if let Some(name) = reach.cluster()?.default_node.as_deref() {
         let row = online_among(reach, &rows, name)?;
         if !in_maintenance(row) {
-            return Ok(Node {
+            return Ok(ChosenNode {
                 name: name.to_string(),
                 chosen_by: "default node",
             });
@@ -121,7 +121,7 @@ pub fn node(reach: &Reach, given: Option<&str>) -> Result<Node, Error> {
             reach.cluster_name()
         )));
     };
-    Ok(Node {
+    Ok(ChosenNode {
         name: name.to_string(),
         chosen_by,
     })
@@ -174,7 +174,7 @@ fn online_among<'r>(reach: &Reach, rows: &'r [Value], node: &str) -> Result<&'r 
         "{}: `{node}` {what}; online: {}{}",
         reach.cluster_name(),
         names(online_rows(rows).map(|(name, _)| name)),
-        reach.elsewhere(Named::Node(node))?
+        reach.elsewhere(NamedSubject::Node(node))?
     )))
 }
 
@@ -196,10 +196,10 @@ pub fn namesakes(reach: &Reach, name: &str, but: Option<u32>) -> Result<Option<S
 }
 
 /// What a guest's disks are called in a storage's `content`.
-pub fn disks_of(kind: Kind) -> &'static str {
+pub fn disks_of(kind: GuestKind) -> &'static str {
     match kind {
-        Kind::Qemu => "images",
-        Kind::Lxc => "rootdir",
+        GuestKind::Qemu => "images",
+        GuestKind::Lxc => "rootdir",
     }
 }
 
@@ -207,7 +207,7 @@ pub fn disks_of(kind: Kind) -> &'static str {
 pub const DISK: &str = "disk";
 
 /// Where a new disk goes.
-pub struct Store {
+pub struct DiskStorage {
     pub name: String,
     pub chosen_by: &'static str,
     /// Proxmox's word for its type: `dir`, `lvmthin`.
@@ -222,31 +222,31 @@ const FORMAT: &str = "qcow2";
 /// Types of storages whose disks cannot be snapshotted at all.
 const WITHOUT_SNAPSHOTS: [&str; 3] = ["lvm", "iscsi", "iscsidirect"];
 
-impl Store {
+impl DiskStorage {
     /// The format that a machine's new disk, under this key, has to be given to be snapshotted; none
     /// where the storage has but one.
-    pub fn format(&self, kind: Kind, key: &str) -> Option<&'static str> {
+    pub fn format(&self, kind: GuestKind, key: &str) -> Option<&'static str> {
         let is_file = FILES.contains(&self.of_type.as_str());
-        (is_file && kind == Kind::Qemu && !is_tpm(key)).then_some(FORMAT)
+        (is_file && kind == GuestKind::Qemu && !is_tpm(key)).then_some(FORMAT)
     }
 
-    /// As [`Store::format`], as a part of a property string.
-    pub fn format_part(&self, kind: Kind, key: &str) -> String {
+    /// As [`DiskStorage::format`], as a part of a property string.
+    pub fn format_part(&self, kind: GuestKind, key: &str) -> String {
         let format = self.format(kind, key);
         format.map_or(String::new(), |format| format!(",format={format}"))
     }
 
     /// Has the answer say so where a disk there, under this key, cannot be snapshotted.
-    pub fn tell(&self, reach: &Reach, kind: Kind, key: &str) {
+    pub fn tell(&self, reach: &Reach, kind: GuestKind, key: &str) {
         if let Some(note) = self.without_snapshots(kind, key) {
             reach.note("snapshots", note);
         }
     }
 
-    fn without_snapshots(&self, kind: Kind, key: &str) -> Option<String> {
+    fn without_snapshots(&self, kind: GuestKind, key: &str) -> Option<String> {
         let of_type = self.of_type.as_str();
         let is_file = FILES.contains(&of_type);
-        let is_raw = kind == Kind::Lxc || is_tpm(key);
+        let is_raw = kind == GuestKind::Lxc || is_tpm(key);
         (WITHOUT_SNAPSHOTS.contains(&of_type) || (is_file && is_raw)).then(|| {
             let what = match is_tpm(key) {
                 true => "the state of a TPM",
@@ -269,7 +269,7 @@ impl Store {
 pub fn disks_without_snapshots(
     reach: &Reach,
     node: &str,
-    kind: Kind,
+    kind: GuestKind,
     settings: &Map<String, Value>,
 ) -> Result<Vec<String>, Error> {
     let new = settings.iter().filter_map(|(key, value)| {
@@ -294,7 +294,7 @@ pub fn disks_without_snapshots(
         let Some(row) = rows.iter().find(|row| text(row, "storage") == name) else {
             continue;
         };
-        let store = Store {
+        let store = DiskStorage {
             name,
             chosen_by: "settings",
             of_type: text(row, "type").to_string(),
@@ -324,7 +324,7 @@ pub fn storage(
     node: &str,
     content: &str,
     given: Option<&str>,
-) -> Result<Store, Error> {
+) -> Result<DiskStorage, Error> {
     let cluster = reach.cluster()?;
     let default = cluster.default_storage.as_deref();
     let (name, whence, chosen_by) = match (given, default) {
@@ -343,7 +343,7 @@ pub fn storage(
         Some(row) if !is_on(row, "active") => format!("is not active on node `{node}`"),
         Some(row) if !holds(row, content) => format!("does not hold `{content}`"),
         Some(row) => {
-            return Ok(Store {
+            return Ok(DiskStorage {
                 name: name.to_string(),
                 chosen_by,
                 of_type: text(row, "type").to_string(),
@@ -358,7 +358,7 @@ pub fn storage(
         (None, None) => unsaid(&cluster.settings, "storage", DEFAULT_STORAGE),
         _ => String::new(),
     };
-    let elsewhere = reach.elsewhere(Named::Storage(name))?;
+    let elsewhere = reach.elsewhere(NamedSubject::Storage(name))?;
     Err(Error::bad(format!(
         "{}: storage `{name}`{whence} {problem}; that hold `{content}` there: \
          {able}{elsewhere}{next}",

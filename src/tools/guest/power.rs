@@ -9,15 +9,15 @@ use crate::api::loose::flag;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
-use crate::proxmox::holder::Held;
+use crate::proxmox::holder::LockedGuest;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param};
-use crate::tool::{Action, Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind};
+use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::fleet::quorum;
 use crate::tools::{plan, state};
 use crate::wait::{self, Wake};
@@ -100,7 +100,7 @@ pub(super) const POWER: Tool = Tool {
         GUEST,
         Param::new(
             "action",
-            Kind::OneOf(&[
+            ParamKind::OneOf(&[
                 "start",
                 "resume",
                 "shutdown",
@@ -114,7 +114,7 @@ pub(super) const POWER: Tool = Tool {
         ),
         Param::new(
             "timeout",
-            Kind::Int(1, TIMEOUT_MAX_S),
+            ParamKind::Int(1, TIMEOUT_MAX_S),
             "seconds that a shutdown may take",
         )
         .optional(),
@@ -122,7 +122,7 @@ pub(super) const POWER: Tool = Tool {
     answer: &[],
     task: true,
     plan: Some(power_plan),
-    run: Run::Steps(power),
+    run: RunFn::Steps(power),
 };
 
 fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -226,7 +226,7 @@ fn fits(reach: &Reach, action: &str) -> Result<(), Error> {
 /// Refuses what a lock would make fail in the task. Not every order is stopped by every lock
 /// (measured on 9.2), and there is nothing to stop of a guest that is stopped.
 fn unlocked(reach: &Reach, action: &str, current: &Value) -> Result<(), Error> {
-    let current = Current::of(current);
+    let current = GuestStatus::of(current);
     let passes = match (action, current.lock.as_deref().unwrap_or_default()) {
         ("resume", _) | ("start", "suspended") | ("suspend", "backup") => true,
         ("start", "mounted") => reach.guest()?.kind == GuestKind::Lxc,
@@ -247,7 +247,7 @@ fn shutdowns(reach: &Reach, action: &str) -> Result<Option<Vec<String>>, Error> 
         return Ok(None);
     }
     let guest = reach.guest()?;
-    let held = Held {
+    let held = LockedGuest {
         node: &guest.node,
         kind: guest.kind.name(),
         vmid: &guest.vmid.to_string(),

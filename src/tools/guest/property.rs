@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::api::loose::plain;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::tools::disks;
 
 /// The entries of a property string in their order. What is not understood is kept as it came.
@@ -85,21 +85,21 @@ pub fn numbered(key: &str) -> Option<(&str, u32)> {
 }
 
 /// The buses of a VM and how many disks each has; of a container its mount points.
-const BUSES: &[(Kind, &str, u32)] = &[
-    (Kind::Qemu, "scsi", 31),
-    (Kind::Qemu, "virtio", 16),
-    (Kind::Qemu, "sata", 6),
-    (Kind::Qemu, "ide", 4),
-    (Kind::Qemu, "efidisk", 1),
-    (Kind::Qemu, "tpmstate", 1),
-    (Kind::Lxc, "mp", 256),
+const BUSES: &[(GuestKind, &str, u32)] = &[
+    (GuestKind::Qemu, "scsi", 31),
+    (GuestKind::Qemu, "virtio", 16),
+    (GuestKind::Qemu, "sata", 6),
+    (GuestKind::Qemu, "ide", 4),
+    (GuestKind::Qemu, "efidisk", 1),
+    (GuestKind::Qemu, "tpmstate", 1),
+    (GuestKind::Lxc, "mp", 256),
 ];
 /// The most network cards of a guest.
 const CARDS: u32 = 32;
 
 /// Whether a guest of this kind can have a disk, a CD drive or a mount point under this key.
-pub fn is_disk(kind: Kind, key: &str) -> bool {
-    if kind == Kind::Lxc && key == "rootfs" {
+pub fn is_disk(kind: GuestKind, key: &str) -> bool {
+    if kind == GuestKind::Lxc && key == "rootfs" {
         return true;
     }
     numbered(key).is_some_and(|(name, number)| {
@@ -128,7 +128,7 @@ pub fn is_card(key: &str) -> bool {
 }
 
 /// The first key of a bus (`scsi`, `mp`, `net`) that the configuration has not.
-pub fn free_key(kind: Kind, config: &Map<String, Value>, bus: &str) -> Option<String> {
+pub fn free_key(kind: GuestKind, config: &Map<String, Value>, bus: &str) -> Option<String> {
     let mut buses = BUSES.iter();
     let count = match bus {
         "net" => CARDS,
@@ -147,7 +147,7 @@ pub fn at(config: &Map<String, Value>, key: &str) -> Option<Properties> {
 
 /// What a disk's key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum DiskContent {
     /// A volume of a storage.
     Volume(String),
     /// A CD drive with or without an image.
@@ -157,9 +157,9 @@ pub enum Held {
 }
 
 /// What stands under the key of a disk.
-pub fn held(properties: &Properties) -> Held {
+pub fn held(properties: &Properties) -> DiskContent {
     if properties.get("media") == Some("cdrom") {
-        return Held::Cd;
+        return DiskContent::Cd;
     }
     let volume = match properties.first() {
         Some((None | Some("file" | "volume"), volume)) => volume,
@@ -169,9 +169,9 @@ pub fn held(properties: &Properties) -> Held {
             .unwrap_or_default(),
     };
     if disks::storage_of(volume).is_some() {
-        Held::Volume(volume.to_string())
+        DiskContent::Volume(volume.to_string())
     } else {
-        Held::OfNode
+        DiskContent::OfNode
     }
 }
 

@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 use super::encoded;
 use crate::error::Error;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param};
+use crate::tool::param::{Param, ParamKind};
 
 /// Any further parameters of the API.
 pub(super) const SETTINGS: Param = Param::new(
     "settings",
-    Kind::Settings,
+    ParamKind::Settings,
     "further options, by the API's names",
 )
 .optional();

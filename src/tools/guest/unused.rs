@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::disk::{Found, VOLUME_MAX_CHARS, find, mount_point, new_key};
+use super::disk::{FoundDisk, VOLUME_MAX_CHARS, find, mount_point, new_key};
 use super::place::Problems;
-use super::property::{self, Held};
+use super::property::{self, DiskContent};
 use super::{answer_for, change};
 use crate::api::loose::number;
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
 use crate::api::request::Verb;
 use crate::error::Error;
-use crate::fleet::index::Kind;
+use crate::fleet::index::GuestKind;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::size;
@@ -108,7 +108,7 @@ pub(super) fn name_kept(
     let mut keys = config.keys().filter(|key| property::is_unused(key));
     let kept = keys.find(|key| {
         let held = property::at(&config, key).map(|properties| property::held(&properties));
-        held == Some(Held::Volume(volume.to_string()))
+        held == Some(DiskContent::Volume(volume.to_string()))
     });
     if let Some(key) = kept {
         answer.insert("kept_as".into(), key.as_str().into());
@@ -245,14 +245,14 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
 }
 
 /// The disk in the argument, where its volume can be removed in one step.
-fn removable(reach: &Reach, args: &Args, config: &Map<String, Value>) -> Result<Found, Error> {
+fn removable(reach: &Reach, args: &Args, config: &Map<String, Value>) -> Result<FoundDisk, Error> {
     let found = find(reach, args, config)?;
     let in_use = !property::is_unused(&found.key);
     let problem = match found.key.as_str() {
         "rootfs" => {
             "is the root of the container, which goes only with the whole guest: guest_delete"
         }
-        _ if in_use && reach.guest()?.kind == Kind::Lxc => {
+        _ if in_use && reach.guest()?.kind == GuestKind::Lxc => {
             "is in use: a container's volume is detached first, and then removed as `unusedN`"
         }
         _ => {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::text::repeated;
 use crate::tool::args::{self, WAIT_MAX_S};
-use crate::tool::param::Kind;
+use crate::tool::param::ParamKind;
 use crate::tool::{Subject, Tool};
-use table::{Old, TABLE};
+use table::{OldTool, TABLE};
 
 /// What its tool names begin with; the methods behind them do not.
 const PREFIX: &str = "proxmox-";
@@ -61,7 +61,7 @@ pub fn names() -> impl Iterator<Item = String> {
     names.map(|method| format!("{PREFIX}{method}"))
 }
 
-fn here(method: &str, old: &Old, tool: &Tool, arguments: &Object) -> String {
+fn here(method: &str, old: &OldTool, tool: &Tool, arguments: &Object) -> String {
     let (ready, left) = translated(old, tool, arguments);
     let mut said = format!(
         "`{PREFIX}{method}` is `{}` here, with the arguments {}",
@@ -87,7 +87,7 @@ fn here(method: &str, old: &Old, tool: &Tool, arguments: &Object) -> String {
 }
 
 /// The arguments as the tool here takes them, and the names of those that it does not.
-fn translated(old: &Old, tool: &Tool, arguments: &Object) -> (Object, Vec<String>) {
+fn translated(old: &OldTool, tool: &Tool, arguments: &Object) -> (Object, Vec<String>) {
     let guest = match tool.subject {
         Subject::Guest => GUEST,
         _ => &[],
@@ -147,7 +147,7 @@ fn made(tool: &Tool, to: &str, text: &str, arguments: &Object) -> Option<Value> 
     let param = tool.params.iter().find(|param| param.name == to);
     let kind = param.map(|param| param.kind);
     let words = text.split(' ');
-    if matches!(kind, Some(Kind::Settings)) {
+    if matches!(kind, Some(ParamKind::Settings)) {
         let names = words.filter_map(alone);
         let set = names.filter_map(|name| Some((name.to_owned(), given(arguments, name)?.clone())));
         let set = Object::from_iter(set);
@@ -157,8 +157,8 @@ fn made(tool: &Tool, to: &str, text: &str, arguments: &Object) -> Option<Value> 
     let text = words.collect::<Vec<_>>().join(" ");
     match kind {
         _ if text.is_empty() => None,
-        Some(Kind::Bool) => Some(json!(text == "true")),
-        Some(Kind::SomeOf(_)) => Some(json!([text])),
+        Some(ParamKind::Bool) => Some(json!(text == "true")),
+        Some(ParamKind::SomeOf(_)) => Some(json!([text])),
         _ => Some(json!(text)),
     }
 }

@@ -1,7 +1,7 @@
 //! The tools of the Python package `proxmox-mcp`, and what does the same here.
 
 /// Tools of one kind there, and a tool that does it here.
-pub(super) struct Old {
+pub(super) struct OldTool {
     /// Without the prefix `proxmox-`, with hyphens.
     pub(super) names: &'static [&'static str],
     pub(super) tool: &'static str,
@@ -18,7 +18,7 @@ pub(super) struct Old {
 /// A name may stand in several rows: the first whose argument was given and whose tool is built is
 /// taken.
 #[rustfmt::skip] // One row a line.
-pub(super) static TABLE: &[Old] = &[
+pub(super) static TABLE: &[OldTool] = &[
     // Clusters and nodes.
     old(&["list-all-clusters", "get-cluster-info", "list-all-clusters-info"], "cluster_list", &[]),
     old(&["validate-all-clusters"], "cluster_list", &[("check", "true")]),
@@ -89,7 +89,7 @@ pub(super) static TABLE: &[Old] = &[
     old(&["list-os-templates"], "storage_content", &[("content", "vztmpl")]).note("it lists the templates that are on the storage"),
     old(&["download-os-template"], "template_download", &[("template", "{template_name}")]),
 
-    // Tasks, pools and rights.
+    // Tasks, pools and permissions.
     old(&["list-tasks"], "task_list", &[("user", "{user}")]),
     old(&["task-status", "wait-task"], "task_get", &[("task", "{cluster}!{upid}")]).when("cluster"),
     old(&["task-status", "wait-task"], "task_get", &[("task", "{upid}")]),
@@ -105,8 +105,8 @@ const fn old(
     names: &'static [&'static str],
     tool: &'static str,
     given: &'static [(&'static str, &'static str)],
-) -> Old {
-    Old {
+) -> OldTool {
+    OldTool {
         names,
         tool,
         given,
@@ -115,16 +115,16 @@ const fn old(
     }
 }
 
-impl Old {
-    const fn when(self, argument: &'static str) -> Old {
-        Old {
+impl OldTool {
+    const fn when(self, argument: &'static str) -> OldTool {
+        OldTool {
             when: Some(argument),
             ..self
         }
     }
 
-    const fn note(self, note: &'static str) -> Old {
-        Old {
+    const fn note(self, note: &'static str) -> OldTool {
+        OldTool {
             note: Some(note),
             ..self
         }

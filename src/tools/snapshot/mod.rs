@@ -7,21 +7,21 @@ use crate::api::loose::flag;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::fleet::index::Kind as GuestKind;
+use crate::fleet::index::GuestKind;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::gate::volumes;
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, SINCE};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
-use crate::tools::state::{self, At};
+use crate::tools::state::{self, GuestLocation};
 use crate::tools::{disks, plan};
 use rollback::rollback_plan;
 use tree::{NAME_MAX_CHARS, PRESENT, Snapshot, Snapshots, names, row, shown, wrong};
@@ -34,7 +34,11 @@ const DESCRIPTION_GIVEN_MAX_CHARS: usize = 8192;
 /// Names that Proxmox keeps for itself.
 const RESERVED: &[&str] = &[PRESENT, "pending"];
 
-const SNAPNAME: Param = Param::new("snapname", Kind::Word(Word::Snapshot), "of the snapshot");
+const SNAPNAME: Param = Param::new(
+    "snapname",
+    ParamKind::Word(Word::Snapshot),
+    "of the snapshot",
+);
 const COLUMNS: &[&str] = &[
     "snapname",
     "parent",
@@ -60,7 +64,7 @@ pub static TOOLS: &[Tool] = &[
         ],
         task: false,
         plan: None,
-        run: Run::Steps(list),
+        run: RunFn::Steps(list),
     },
     Tool {
         name: "snapshot_create",
@@ -81,12 +85,12 @@ pub static TOOLS: &[Tool] = &[
             SNAPNAME,
             Param::new(
                 "description",
-                Kind::Text(DESCRIPTION_GIVEN_MAX_CHARS),
+                ParamKind::Text(DESCRIPTION_GIVEN_MAX_CHARS),
                 "what it is for",
             )
             .optional()
             .cleared_by("leave it out for none"),
-            Param::new("vmstate", Kind::Bool, "with a VM's memory; else false").optional(),
+            Param::new("vmstate", ParamKind::Bool, "with a VM's memory; else false").optional(),
         ],
         answer: &[
             ("vmid", "integer"),
@@ -95,7 +99,7 @@ pub static TOOLS: &[Tool] = &[
         ],
         task: true,
         plan: None,
-        run: Run::Steps(create),
+        run: RunFn::Steps(create),
     },
     Tool {
         name: "snapshot_rollback",
@@ -115,12 +119,12 @@ pub static TOOLS: &[Tool] = &[
         params: &[
             GUEST,
             SNAPNAME,
-            Param::new("start", Kind::Bool, "start it afterwards").optional(),
+            Param::new("start", ParamKind::Bool, "start it afterwards").optional(),
         ],
         answer: &[],
         task: true,
         plan: Some(rollback_plan),
-        run: Run::Steps(rollback),
+        run: RunFn::Steps(rollback),
     },
     Tool {
         name: "snapshot_delete",
@@ -139,7 +143,7 @@ pub static TOOLS: &[Tool] = &[
         answer: &[],
         task: true,
         plan: Some(delete_plan),
-        run: Run::Steps(delete),
+        run: RunFn::Steps(delete),
     },
 ];
 
@@ -183,7 +187,7 @@ fn creatable(reach: &Reach, args: &Args, name: &str) -> Result<(), Error> {
             "is a container, whose memory cannot be saved: leave `vmstate` out",
         )?);
     }
-    let current = Current::read(reach)?;
+    let current = GuestStatus::read(reach)?;
     current.unlocked(reach)?;
     if args.yes("vmstate") && current.is_stopped() {
         return Err(wrong(
@@ -225,7 +229,7 @@ fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
     let path = "/snapshot/{snapname}/config";
     let request = reach.on_guest(Verb::Get, path, &[&snapshot.name])?;
     plan.volumes = volumes::in_config(&reach.send(&request)?.data);
-    Current::of(&plan.subject).unlocked(reach)?;
+    GuestStatus::of(&plan.subject).unlocked(reach)?;
     if let Some(subject) = plan.subject.as_object_mut() {
         let bound = json!({"snapname": snapshot.name, "time": snapshot.time});
         subject.insert("snapshot".into(), bound);
@@ -241,7 +245,7 @@ fn rollback(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let mut answer = send(reach, &request, name)?;
     if ended(&answer) {
-        let at = At::of(reach.guest()?);
+        let at = GuestLocation::of(reach.guest()?);
         let state = match args.yes("start") {
             true => state::started(reach, &at)?,
             false => state::now(reach, &at)?,

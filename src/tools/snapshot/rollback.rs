@@ -11,7 +11,7 @@ use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::rows::says_something;
-use crate::tools::current::Current;
+use crate::tools::current::GuestStatus;
 use crate::tools::disks;
 
 /// Types of storages that roll back to the youngest snapshot only.
@@ -30,7 +30,7 @@ pub(super) fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         age(snapshot)
     );
     let mut plan = plan_of(reach, snapshot)?;
-    let is_stopped = Current::of(&plan.subject).is_stopped();
+    let is_stopped = GuestStatus::of(&plan.subject).is_stopped();
     let afterwards = match (snapshot.vmstate, args.yes("start")) {
         (true, _) => "it runs on from the memory in the snapshot",
         (false, true) => "it is started",

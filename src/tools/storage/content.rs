@@ -10,16 +10,16 @@ use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::{Code, Error};
-use crate::fleet::registry::Named;
-use crate::fleet::resource::Sort;
+use crate::fleet::registry::NamedSubject;
+use crate::fleet::resource::ResourceKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::order::{Order, SORT};
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::order::{SORT, SortOrder};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, Row, SINCE, gib};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::fleet::cut;
 
 const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
@@ -67,17 +67,27 @@ pub(super) const CONTENT: Tool = Tool {
     ]]),
     subject: Subject::Storage("storage"),
     params: &[
-        Param::new("storage", Kind::Word(Word::Storage), "its id"),
-        Param::new("node", Kind::Word(Word::Node), "whose local storage it is").optional(),
+        Param::new("storage", ParamKind::Word(Word::Storage), "its id"),
+        Param::new(
+            "node",
+            ParamKind::Word(Word::Node),
+            "whose local storage it is",
+        )
+        .optional(),
         Param::new(
             "content",
-            Kind::OneOf(&[
+            ParamKind::OneOf(&[
                 "images", "rootdir", "iso", "vztmpl", "backup", "snippets", "import",
             ]),
             "",
         )
         .optional(),
-        Param::new("vmid", Kind::Int(100, 999_999_999), "of this guest only").optional(),
+        Param::new(
+            "vmid",
+            ParamKind::Int(100, 999_999_999),
+            "of this guest only",
+        )
+        .optional(),
         SINCE,
         SORT,
         FIELDS,
@@ -87,7 +97,7 @@ pub(super) const CONTENT: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Steps(content),
+    run: RunFn::Steps(content),
 };
 
 /// Where a storage is, as the resource list says.
@@ -131,7 +141,7 @@ fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             not_read.insert(node.clone(), "not available there now".into());
         }
     }
-    match Order::of(args) {
+    match SortOrder::of(args) {
         Some(order) => found.sort_by_cached_key(|row| order.rank(row)),
         None => found.sort_by_key(place),
     }
@@ -168,7 +178,7 @@ fn seen(mut error: Error, reach: &Reach, storage: &str, places: &Places) -> Resu
     if error.code == Code::Proxmox && error.hint.is_none() && !is_seen && !places.others.is_empty()
     {
         let others = cut(places.others.clone()).join(", ");
-        let elsewhere = reach.elsewhere(Named::Storage(storage))?;
+        let elsewhere = reach.elsewhere(NamedSubject::Storage(storage))?;
         error.hint = Some(format!("the token sees the storages {others}{elsewhere}"));
     }
     Ok(error)
@@ -177,7 +187,7 @@ fn seen(mut error: Error, reach: &Reach, storage: &str, places: &Places) -> Resu
 fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
     let mut places = Places::default();
     reach.resources(&mut |resource| {
-        if resource.sort() != Sort::Storage {
+        if resource.kind() != ResourceKind::Storage {
             return;
         }
         let node = printable(&resource.node, NAME_MAX_CHARS);
@@ -214,7 +224,7 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
             [] => "it sees none".to_string(),
             others => format!("it sees: {}", cut(others.to_vec()).join(", ")),
         };
-        let elsewhere = reach.elsewhere(Named::Storage(storage))?;
+        let elsewhere = reach.elsewhere(NamedSubject::Storage(storage))?;
         return Err(Error::bad(format!(
             "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
              it; {others}{elsewhere}"
@@ -229,7 +239,7 @@ fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Err
             true => "is not available there now",
             false => "is not there",
         };
-        let elsewhere = reach.elsewhere(Named::Node(node))?;
+        let elsewhere = reach.elsewhere(NamedSubject::Node(node))?;
         return Err(Error::bad(format!(
             "{cluster}: storage `{storage}` on node `{node}` {there}; its nodes: {known}{elsewhere}"
         )));
@@ -312,7 +322,7 @@ fn place(row: &Row) -> (String, u64, Reverse<String>, String) {
     )
 }
 
-/// Whether volumes may have been left out: disks and backups are shown to those only who have rights
+/// Whether volumes may have been left out: disks and backups are shown to those only who have privileges
 /// on their guests, unless they may manage the storage.
 fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Option<String>, Error> {
     let needed: &[&str] = match content {
@@ -322,14 +332,14 @@ fn filtered(reach: &Reach, storage: &str, content: Option<&str>) -> Result<Optio
         _ => &["VM.Config.Disk", "VM.Backup"],
     };
     let path = format!("/storage/{storage}");
-    let rights = match reach.rights() {
-        Ok(rights) => rights,
+    let permissions = match reach.permissions() {
+        Ok(permissions) => permissions,
         Err(error) if error.is_cancelled() => return Err(error),
         Err(error) => return Ok(Some(format!("what the token sees is not known: {error}"))),
     };
-    let lacks = |privilege: &&&str| !rights.on_all_guests(privilege);
+    let lacks = |privilege: &&&str| !permissions.on_all_guests(privilege);
     let lacking: Vec<&str> = needed.iter().filter(lacks).copied().collect();
-    if lacking.is_empty() || rights.holds(&path, "Datastore.Allocate") {
+    if lacking.is_empty() || permissions.holds(&path, "Datastore.Allocate") {
         return Ok(None);
     }
     Ok(Some(format!(

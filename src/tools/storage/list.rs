@@ -11,15 +11,15 @@ use crate::api::loose::flag;
 use crate::api::methods::sending;
 use crate::charged::Charged;
 use crate::error::Error;
-use crate::fleet::resource::{Resource, Sort};
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::order::{Order, SORT};
+use crate::tool::order::{SORT, SortOrder};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib};
-use crate::tool::{Actions, Run, Subject, Tool};
-use crate::tools::fleet::{Gaps, cut, in_order, percent, unseen};
+use crate::tool::{Actions, RunFn, Subject, Tool};
+use crate::tools::fleet::{VisibilityGaps, cut, in_order, percent, unseen};
 
 const CONTENT_MAX_CHARS: usize = 200;
 const NODES: &str = "nodes";
@@ -54,7 +54,7 @@ pub(super) const LIST: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 /// What a further node of a storage takes: its name, and what is told of it.
@@ -71,14 +71,14 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     rows::check(args, COLUMNS)?;
     let mut found = Vec::new();
     let mut offline = Vec::new();
-    let mut gaps = Gaps::default();
+    let mut gaps = VisibilityGaps::default();
     for (cluster, storages) in reach.ask(storages)? {
         found.extend(storages.rows);
         let nodes = storages.offline.iter();
         offline.extend(nodes.map(|node| format!("{cluster}/{node}")));
         gaps.add(cluster, storages.unseen);
     }
-    if let Some(order) = Order::of(args) {
+    if let Some(order) = SortOrder::of(args) {
         found.sort_by_cached_key(|row| order.rank(row));
     }
     if !args.has("fields") {
@@ -103,10 +103,10 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
     let mut uses: BTreeMap<String, Use> = BTreeMap::new();
     let mut offline: Vec<String> = Vec::new();
     reach.resources(&mut |resource| {
-        if resource.sort() == Sort::Node && !resource.is_up() {
+        if resource.kind() == ResourceKind::Node && !resource.is_up() {
             offline.push(printable(resource.name(), NAME_MAX_CHARS));
         }
-        if resource.sort() == Sort::Storage {
+        if resource.kind() == ResourceKind::Storage {
             let used = uses
                 .entry(printable(resource.name(), NAME_MAX_CHARS))
                 .or_default();
@@ -121,7 +121,7 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
     for used in uses.values_mut() {
         used.silent.retain(|node| !offline.contains(node));
     }
-    let mut unseen = unseen(reach, |sort| sort == Sort::Storage)?;
+    let mut unseen = unseen(reach, |kind| kind == ResourceKind::Storage)?;
     let definitions = match reach.rows_at("/storage", &[], "storage") {
         Ok(definitions) => definitions,
         Err(error) if error.is_cancelled() => return Err(error),

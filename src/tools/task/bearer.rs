@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::entry::{Task, Turn};
+use super::entry::{Task, VmidTurn};
 use crate::error::Error;
 use crate::fleet::index::Guest;
 use crate::fleet::names::NAME_AGE_S;
@@ -15,9 +15,9 @@ use crate::wait;
 
 /// When VMIDs came to be somebody else's.
 #[derive(Default)]
-pub(super) struct Turns(BTreeMap<u32, Vec<(u64, Turn)>>);
+pub(super) struct VmidTurns(BTreeMap<u32, Vec<(u64, VmidTurn)>>);
 
-impl Turns {
+impl VmidTurns {
     /// Keeps what a task tells of it; every task that was read is looked at, shown or not.
     pub(super) fn note(&mut self, task: &Task) {
         if let (Some(vmid), Some(turn)) = (task.vmid(), task.turn()) {
@@ -30,8 +30,8 @@ impl Turns {
         let mut turns = self.0.get(&vmid).into_iter().flatten();
         !turns.any(|(at, turn)| match turn {
             // What took it away was itself about the one before.
-            Turn::Takes => *at >= start,
-            Turn::Gives => *at > start,
+            VmidTurn::Takes => *at >= start,
+            VmidTurn::Gives => *at > start,
         })
     }
 
@@ -52,7 +52,7 @@ impl Turns {
 pub(super) fn name(
     reach: &Reach,
     tasks: &mut [Task],
-    turns: &Turns,
+    turns: &VmidTurns,
 ) -> Result<Option<Error>, Error> {
     let mut bearers: BTreeMap<u32, Option<Guest>> = BTreeMap::new();
     for task in tasks {

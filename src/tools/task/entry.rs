@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::api::loose::number;
-use crate::fleet::index::Kind;
-use crate::proxmox::task::State;
+use crate::fleet::index::GuestKind;
+use crate::proxmox::task::TaskStage;
 
 /// How the types of those tasks begin that are about the guest in `id`.
 const OF_GUESTS: &[&str] = &[
@@ -40,13 +40,13 @@ pub(super) struct Task {
     /// Unix seconds.
     pub start: u64,
     pub end: Option<u64>,
-    pub state: State,
+    pub state: TaskStage,
     pub exit: String,
 }
 
 /// What a task does with whose a VMID is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum VmidTurn {
     Takes,
     Gives,
 }
@@ -60,17 +60,17 @@ impl Task {
         let status = text("status");
         let end = Some(number(row.get("endtime"))).filter(|end| *end > 0);
         let state = match status.as_str() {
-            "RUNNING" => State::Running,
-            "" if end.is_none() => State::Running,
-            "OK" => State::Ok,
-            warned if warned.starts_with("WARNINGS: ") => State::Warnings,
-            _ => State::Failed,
+            "RUNNING" => TaskStage::Running,
+            "" if end.is_none() => TaskStage::Running,
+            "OK" => TaskStage::Ok,
+            warned if warned.starts_with("WARNINGS: ") => TaskStage::Warnings,
+            _ => TaskStage::Failed,
         };
         // A finished row has user and token apart, a running one may have them joined.
         let token = text("tokenid");
         let user = text("user");
         let joined = token.is_empty() || user.contains('!');
-        let is_running = state == State::Running;
+        let is_running = state == TaskStage::Running;
         Task {
             upid: text("upid"),
             kind: text("type"),
@@ -103,20 +103,22 @@ impl Task {
     }
 
     /// The kind of its guest, where its type tells.
-    pub(super) fn guest_kind(&self) -> Option<Kind> {
+    pub(super) fn guest_kind(&self) -> Option<GuestKind> {
         match self.kind.get(..2)? {
-            "qm" => Some(Kind::Qemu),
-            "vz" if self.kind != "vzdump" => Some(Kind::Lxc),
+            "qm" => Some(GuestKind::Qemu),
+            "vz" if self.kind != "vzdump" => Some(GuestKind::Lxc),
             _ => None,
         }
     }
 
     /// Whether it makes the VMID somebody else's; one that failed does not.
-    pub(super) fn turn(&self) -> Option<Turn> {
+    pub(super) fn turn(&self) -> Option<VmidTurn> {
         let is_one = |types: &[&str]| types.contains(&self.kind.as_str());
         match self.state {
-            State::Ok | State::Warnings if is_one(TAKES) => Some(Turn::Takes),
-            State::Ok | State::Warnings | State::Running if is_one(GIVES) => Some(Turn::Gives),
+            TaskStage::Ok | TaskStage::Warnings if is_one(TAKES) => Some(VmidTurn::Takes),
+            TaskStage::Ok | TaskStage::Warnings | TaskStage::Running if is_one(GIVES) => {
+                Some(VmidTurn::Gives)
+            }
             _ => None,
         }
     }

@@ -7,21 +7,21 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value};
 
-use super::bearer::{self, Turns};
+use super::bearer::{self, VmidTurns};
 use super::entry::Task;
 use super::{no_such_node, word};
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::{FleetReach, Reach};
-use crate::proxmox::task::State;
+use crate::proxmox::task::TaskStage;
 use crate::room;
 use crate::text::printable;
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
+use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, LIMIT, ROW_BYTES, Row, SINCE};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::fleet::none_named;
 use crate::wait;
 
@@ -32,7 +32,7 @@ const AT_ONCE_NOTE: &str =
     "what Proxmox does at once makes no task: settings, network cards, pools";
 /// So many tasks are read of a node at most.
 const ROWS_MAX: usize = 2000;
-/// A node without rights of its own inherits, as any other does.
+/// A node without permissions of its own inherits, as any other does.
 const ANY_NODE: &str = "/nodes/any";
 
 const COLUMNS: &[&str] = &[
@@ -54,23 +54,23 @@ pub(super) const LIST: Tool = Tool {
     ]]),
     subject: Subject::List,
     params: &[
-        Param::new("running", Kind::Bool, "only those").optional(),
-        Param::new("failed", Kind::Bool, "only those").optional(),
+        Param::new("running", ParamKind::Bool, "only those").optional(),
+        Param::new("failed", ParamKind::Bool, "only those").optional(),
         SINCE,
-        Param::new("guest", Kind::Guest, "VMID or name; its tasks only").optional(),
-        Param::new("node", Kind::Word(Word::Node), "that ran them").optional(),
-        Param::new("type", Kind::Word(Word::Id), "as `vzdump`, `qmstart`").optional(),
+        Param::new("guest", ParamKind::Guest, "VMID or name; its tasks only").optional(),
+        Param::new("node", ParamKind::Word(Word::Node), "that ran them").optional(),
+        Param::new("type", ParamKind::Word(Word::Id), "as `vzdump`, `qmstart`").optional(),
         LIMIT,
         CURSOR,
     ],
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: Run::Fleet(list),
+    run: RunFn::Fleet(list),
 };
 
 /// What is asked for.
-struct Wanted<'a> {
+struct TaskFilter<'a> {
     running: bool,
     failed: bool,
     since: Option<u64>,
@@ -81,8 +81,8 @@ struct Wanted<'a> {
     rows: usize,
 }
 
-impl<'a> Wanted<'a> {
-    fn read(args: &'a Args) -> Result<Wanted<'a>, Error> {
+impl<'a> TaskFilter<'a> {
+    fn read(args: &'a Args) -> Result<TaskFilter<'a>, Error> {
         let (start, limit) = rows::window(args)?;
         if start >= ROWS_MAX {
             return Err(Error::bad(format!(
@@ -90,7 +90,7 @@ impl<'a> Wanted<'a> {
                  or the other filters"
             )));
         }
-        let wanted = Wanted {
+        let wanted = TaskFilter {
             running: args.yes("running"),
             failed: args.yes("failed"),
             since: args.moment("since"),
@@ -114,8 +114,8 @@ impl<'a> Wanted<'a> {
     fn fits(&self, task: &Task, vmid: Option<u32>) -> bool {
         let is_of = |vmid: u32| task.subject() == vmid.to_string();
         let is_since = |since: u64| task.end.is_none_or(|end| end >= since);
-        (!self.running || task.state == State::Running)
-            && (!self.failed || task.state == State::Failed)
+        (!self.running || task.state == TaskStage::Running)
+            && (!self.failed || task.state == TaskStage::Failed)
             && self.kind.is_none_or(|kind| task.kind == kind)
             && self.node.is_none_or(|node| task.node == node)
             && self.since.is_none_or(is_since)
@@ -125,9 +125,9 @@ impl<'a> Wanted<'a> {
 
 /// What one cluster said.
 #[derive(Default)]
-struct Listed {
+struct ListedTasks {
     tasks: Vec<Task>,
-    turns: Turns,
+    turns: VmidTurns,
     /// How many there are beyond those that were read.
     more: usize,
     not_read: Vec<Value>,
@@ -136,9 +136,9 @@ struct Listed {
     hidden: bool,
 }
 
-impl Listed {
+impl ListedTasks {
     /// Takes of these rows what fits.
-    fn add(&mut self, rows: &[Value], wanted: &Wanted, vmid: Option<u32>) {
+    fn add(&mut self, rows: &[Value], wanted: &TaskFilter, vmid: Option<u32>) {
         let before = self.tasks.len();
         for task in rows.iter().map(Task::read) {
             self.turns.note(&task);
@@ -164,7 +164,7 @@ impl Listed {
 }
 
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    let wanted = Wanted::read(args)?;
+    let wanted = TaskFilter::read(args)?;
     let answered = reach.ask(|reach| of_cluster(reach, &wanted))?;
     let several = reach.clusters().count() > 1;
     let nothing: Vec<&str> = answered
@@ -216,10 +216,10 @@ fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
-    let nothing = |why: String| Listed {
+fn of_cluster(reach: &Reach, wanted: &TaskFilter) -> Result<ListedTasks, Error> {
+    let nothing = |why: String| ListedTasks {
         nothing: Some(format!("{}: {why}", reach.cluster_name())),
-        ..Listed::default()
+        ..ListedTasks::default()
     };
     let vmid = match wanted.guest {
         None => None,
@@ -228,9 +228,9 @@ fn of_cluster(reach: &Reach, wanted: &Wanted) -> Result<Listed, Error> {
             None => return Ok(nothing(none_named(reach, guest)?)),
         },
     };
-    let mut found = Listed {
-        hidden: !reach.rights()?.holds(ANY_NODE, "Sys.Audit"),
-        ..Listed::default()
+    let mut found = ListedTasks {
+        hidden: !reach.permissions()?.holds(ANY_NODE, "Sys.Audit"),
+        ..ListedTasks::default()
     };
     if wanted.is_recent() {
         let listed = reach.rows_at("/cluster/tasks", &[], "upid")?;
@@ -262,9 +262,9 @@ fn of_node(
     reach: &Reach,
     node: &str,
     online: bool,
-    wanted: &Wanted,
+    wanted: &TaskFilter,
     vmid: Option<u32>,
-    found: &mut Listed,
+    found: &mut ListedTasks,
 ) -> Result<(), Error> {
     let values = [node];
     let mut request = Request::new(Verb::Get, "/nodes/{node}/tasks", &values)?
@@ -324,7 +324,7 @@ fn row(cluster: &str, task: &Task) -> Row {
     let short = |text: &str| Value::from(printable(text, WORD_MAX_CHARS));
     let upid = printable(&task.upid, UPID_MAX_CHARS);
     // That it went well the state says.
-    let exit = if task.state == State::Ok {
+    let exit = if task.state == TaskStage::Ok {
         ""
     } else {
         &task.exit

@@ -10,14 +10,14 @@ use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::{self, Upid};
 use crate::error::{Code, Error};
-use crate::fleet::registry::Named;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::reach::Reach;
-use crate::proxmox::task::{Source, State, TaskState};
+use crate::proxmox::task::{TaskSource, TaskStage, TaskState};
 use crate::text::{printable, repeated};
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::param::{Kind, Param, Word};
-use crate::tool::{Actions, Run, Subject, Tool};
+use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::{Actions, RunFn, Subject, Tool};
 
 mod bearer;
 mod entry;
@@ -30,7 +30,7 @@ const UNTOLD: &str = "the task was not told to stop";
 
 const TASK: Param = Param::new(
     "task",
-    Kind::Word(Word::Task),
+    ParamKind::Word(Word::Task),
     "`cluster!UPID:...` of an answer",
 );
 
@@ -46,7 +46,7 @@ pub static TOOLS: &[Tool] = &[
             TASK,
             Param::new(
                 "lines",
-                Kind::Int(0, LINES_MAX),
+                ParamKind::Int(0, LINES_MAX),
                 "of the log's end; else 20",
             )
             .optional(),
@@ -54,7 +54,7 @@ pub static TOOLS: &[Tool] = &[
         answer: &[("task", "string"), ("state", "string")],
         task: true,
         plan: None,
-        run: Run::Steps(get),
+        run: RunFn::Steps(get),
     },
     Tool {
         name: "task_stop",
@@ -72,7 +72,7 @@ pub static TOOLS: &[Tool] = &[
         answer: &[("task", "string"), ("state", "string")],
         task: true,
         plan: None,
-        run: Run::Steps(stop),
+        run: RunFn::Steps(stop),
     },
 ];
 
@@ -86,7 +86,12 @@ fn upid_of(args: &Args) -> Result<Upid, Error> {
 /// # Errors
 /// As [`Reach::watch`]; a node that does not know the task, with what that means; that there is no
 /// such node.
-fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<TaskState, Error> {
+fn watch(
+    reach: &Reach,
+    upid: &Upid,
+    source: TaskSource,
+    time: Duration,
+) -> Result<TaskState, Error> {
     let mut error = match reach.watch(upid, source, time) {
         Err(error) if error.code == Code::Proxmox => error,
         watched => return watched,
@@ -94,7 +99,7 @@ fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<T
     match error.status {
         Some(400) => error.hint = Some(FORGOTTEN.into()),
         // How Proxmox says it depends on what else bears the name.
-        _ if source == Source::Caller => {
+        _ if source == TaskSource::Caller => {
             let nodes = match reach.rows_at("/nodes", &[], "node") {
                 Ok(nodes) => nodes,
                 Err(error) if error.is_cancelled() => return Err(error),
@@ -107,7 +112,7 @@ fn watch(reach: &Reach, upid: &Upid, source: Source, time: Duration) -> Result<T
                     "{}: nobody knows this task: {}{}",
                     reach.cluster_name(),
                     no_such_node(&upid.node, &names),
-                    reach.elsewhere(Named::Node(&upid.node))?
+                    reach.elsewhere(NamedSubject::Node(&upid.node))?
                 )));
             }
         }
@@ -144,19 +149,19 @@ fn about(upid: &Upid, state: &TaskState) -> Map<String, Value> {
 }
 
 /// A task's state in a word.
-fn word(state: State) -> &'static str {
+fn word(state: TaskStage) -> &'static str {
     match state {
-        State::Running => "running",
-        State::Ok => "ok",
-        State::Warnings => "warnings",
-        State::Failed => "failed",
+        TaskStage::Running => "running",
+        TaskStage::Ok => "ok",
+        TaskStage::Warnings => "warnings",
+        TaskStage::Failed => "failed",
     }
 }
 
 fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
     let wait = Duration::from_secs(reach.wait_s());
-    let state = watch(reach, &upid, Source::Caller, wait)?;
+    let state = watch(reach, &upid, TaskSource::Caller, wait)?;
     let mut answer = about(&upid, &state);
     let lines = u64::try_from(args.int("lines").unwrap_or(LINES_DEFAULT)).unwrap_or_default();
     if lines > 0 {
@@ -190,8 +195,8 @@ fn untold(mut error: Error) -> Error {
 /// looked at before and after, and one that was not seen is not told to stop.
 fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let upid = upid_of(args)?;
-    let before = watch(reach, &upid, Source::Caller, Duration::ZERO).map_err(untold)?;
-    if before.state != State::Running {
+    let before = watch(reach, &upid, TaskSource::Caller, Duration::ZERO).map_err(untold)?;
+    if before.state != TaskStage::Running {
         let mut answer = about(&upid, &before);
         answer.insert(
             "unchanged".into(),
@@ -207,12 +212,12 @@ fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
     reach.send(&request)?;
     let wait = Duration::from_secs(reach.wait_s());
-    let after = watch(reach, &upid, Source::Cluster, wait)?;
+    let after = watch(reach, &upid, TaskSource::Cluster, wait)?;
     let mut answer = about(&upid, &after);
     let outcome = match after.state {
-        State::Running => "it was told to stop, and still runs: look again with task_get",
-        State::Ok | State::Warnings => "it came to its own end before it could be stopped",
-        State::Failed => "it was stopped: a lock or half of its work may be left behind",
+        TaskStage::Running => "it was told to stop, and still runs: look again with task_get",
+        TaskStage::Ok | TaskStage::Warnings => "it came to its own end before it could be stopped",
+        TaskStage::Failed => "it was stopped: a lock or half of its work may be left behind",
     };
     answer.insert("outcome".into(), outcome.into());
     Ok(answer)

@@ -1,4 +1,4 @@
-//! What a cluster says: lists, rights, its API description, tasks, refusals, certificates.
+//! What a cluster says: lists, permissions, its API description, tasks, refusals, certificates.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::api::{schema as description, upid};
 use proxmox_mcp::error::Error;
-use proxmox_mcp::fleet::index::Rows;
+use proxmox_mcp::fleet::index::ResourceIndex;
+use proxmox_mcp::fleet::permissions::TokenPermissions;
 use proxmox_mcp::fleet::query::grammar;
 use proxmox_mcp::fleet::resource;
-use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::fleet::sight::Sight;
+use proxmox_mcp::fleet::visibility::TokenVisibility;
 use proxmox_mcp::proxmox::answer::{self as answers, Answer};
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Settings, Trust};
@@ -58,12 +58,12 @@ pub fn resources(bytes: &[u8]) {
             "{shares:?}"
         );
         assert_eq!(row.tags().find(|tag| tag.is_empty()), None);
-        if let (true, Some(vmid), false) = (row.sort().is_guest(), row.vmid(), row.node.is_empty())
+        if let (true, Some(vmid), false) = (row.kind().is_guest(), row.vmid(), row.node.is_empty())
         {
             guests.push((vmid, row.name().to_string()));
         }
     });
-    let rows = Rows::read(bytes);
+    let rows = ResourceIndex::read(bytes);
     let names = proxmox_mcp::fleet::names::Names::default();
     assert_eq!(rows.is_ok(), read.is_ok());
     let Ok(rows) = rows else {
@@ -80,16 +80,21 @@ pub fn resources(bytes: &[u8]) {
     assert!(rows.nameless(&names).len() <= guests.len());
 }
 
-/// The rights of a token. With none, everything may be missing.
+/// The permissions of a token. With none, everything may be missing.
 pub fn permissions(bytes: &[u8]) {
-    let Ok(rights) = serde_json::from_slice::<Value>(bytes) else {
+    let Ok(permissions) = serde_json::from_slice::<Value>(bytes) else {
         return;
     };
-    let sight = Sight::of(&Rights::of(&rights));
-    let gaps = sight.gaps(|_| true);
-    let seen = [sight.guests, sight.storages, sight.nodes, sight.pools];
+    let visibility = TokenVisibility::of(&TokenPermissions::of(&permissions));
+    let gaps = visibility.gaps(|_| true);
+    let seen = [
+        visibility.guests,
+        visibility.storages,
+        visibility.nodes,
+        visibility.pools,
+    ];
     assert_eq!(gaps.len(), seen.iter().filter(|all| !**all).count());
-    if rights.as_object().is_none_or(Map::is_empty) {
+    if permissions.as_object().is_none_or(Map::is_empty) {
         assert_eq!(gaps.len(), 4);
     }
 }

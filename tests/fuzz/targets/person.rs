@@ -96,7 +96,7 @@ pub fn query(bytes: &[u8]) {
     let read = resource::each(rows.to_string().as_bytes(), &mut |row| {
         if query.finds("production", row) {
             assert!(
-                query.may_be(row.sort()) && query.may_be_on("production"),
+                query.may_be(row.kind()) && query.may_be_on("production"),
                 "{text:?}"
             );
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::api::schema::{self, Schema};
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::schemas::{SCHEMA_PATH, Schemas};
 use serde_json::{Map, Value, json};
 
@@ -361,7 +361,7 @@ fn where_it_is_not_served_there_is_none() {
 
 #[test]
 fn a_cluster_that_is_not_reached_is_an_error() {
-    let client = Client::new(crate::proxmox::node::settings(vec![
+    let client = ClusterClient::new(crate::proxmox::node::settings(vec![
         crate::proxmox::node::closed_port(),
     ]));
     let error = Schemas::new().of(&client).unwrap_err();

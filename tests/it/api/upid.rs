@@ -7,9 +7,9 @@ use proxmox_mcp::api::request::{Reply, Request};
 use proxmox_mcp::api::upid::{Upid, parse_qualified};
 use proxmox_mcp::charged::Charged;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::proxmox::task::{self, Source, State};
+use proxmox_mcp::proxmox::task::{self, TaskSource, TaskStage};
 use proxmox_mcp::room::Charge;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 use serde_json::{Value, json};
 
 const START: &str = "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:";
@@ -129,7 +129,7 @@ fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState
         &send,
         "prod",
         &upid,
-        Source::Cluster,
+        TaskSource::Cluster,
         Duration::from_millis(ms),
     )
 }
@@ -142,11 +142,11 @@ fn follows_a_task_to_its_end() {
         &send,
         "prod",
         &upid,
-        Source::Cluster,
+        TaskSource::Cluster,
         Duration::from_secs(5),
     )
     .unwrap();
-    assert_eq!(state.state, State::Ok);
+    assert_eq!(state.state, TaskStage::Ok);
     assert_eq!(state.task, format!("prod!{START}"));
     assert_eq!(asked.borrow().len(), 3);
     assert_eq!(
@@ -159,14 +159,17 @@ fn follows_a_task_to_its_end() {
 #[test]
 fn a_task_that_outlasts_the_wait_still_runs() {
     let state = follow(vec![running()], 50).unwrap();
-    assert_eq!((state.state, state.unseen), (State::Running, None));
+    assert_eq!((state.state, state.unseen), (TaskStage::Running, None));
     let state = follow(vec![lost()], 50).unwrap();
-    assert_eq!(state.state, State::Running);
+    assert_eq!(state.state, TaskStage::Running);
     assert!(state.unseen.unwrap().contains("gone"));
     let times: Vec<Duration> = (0..5)
         .map(|_| {
             let started = Instant::now();
-            assert_eq!(follow(vec![running()], 0).unwrap().state, State::Running);
+            assert_eq!(
+                follow(vec![running()], 0).unwrap().state,
+                TaskStage::Running
+            );
             started.elapsed()
         })
         .collect();
@@ -180,7 +183,7 @@ fn a_task_that_was_never_seen_does_not_run() {
         let (send, asked) = script(answers);
         let upid = Upid::parse(START).unwrap();
         let time = Duration::from_millis(400);
-        let state = task::follow(&send, "prod", &upid, Source::Caller, time);
+        let state = task::follow(&send, "prod", &upid, TaskSource::Caller, time);
         let asked = asked.borrow().len();
         (state, asked)
     };
@@ -192,7 +195,7 @@ fn a_task_that_was_never_seen_does_not_run() {
     let (state, _) = named(vec![running(), lost()]);
     assert!(state.unwrap().unseen.is_some());
     let (state, _) = named(vec![lost(), stopped("OK")]);
-    assert_eq!(state.unwrap().state, State::Ok);
+    assert_eq!(state.unwrap().state, TaskStage::Ok);
     // There is no such node: nothing is waited for.
     let message = "hostname lookup 'pve1' failed - failed to get address info for: pve1: x";
     let no_node = Error::refused("prod", 500, message);
@@ -230,7 +233,7 @@ fn a_task_that_ends_badly_brings_its_log() {
         &send,
         "prod",
         &upid,
-        Source::Cluster,
+        TaskSource::Cluster,
         Duration::from_secs(5),
     )
     .unwrap();
@@ -244,7 +247,7 @@ fn a_task_that_ends_badly_brings_its_log() {
 
     let quiet = Ok(json!({"total": 1, "data": [{"n": 1, "t": "no content"}]}));
     let state = follow(vec![stopped("unexpected status"), quiet], 100).unwrap();
-    assert_eq!(state.state, State::Failed);
+    assert_eq!(state.state, TaskStage::Failed);
     assert!(state.log_tail.is_empty());
     assert!(
         state
@@ -257,9 +260,9 @@ fn a_task_that_ends_badly_brings_its_log() {
     );
 
     let state = follow(vec![stopped("received interrupt"), lost()], 100).unwrap();
-    assert_eq!(state.state, State::Failed);
+    assert_eq!(state.state, TaskStage::Failed);
     let state = follow(vec![stopped("WARNINGS: 2"), lost()], 100).unwrap();
-    assert_eq!(state.state, State::Warnings);
+    assert_eq!(state.state, TaskStage::Warnings);
     assert!(state.succeeded().is_ok());
 }
 
@@ -277,14 +280,16 @@ fn what_repeating_will_not_change_ends_the_wait() {
 fn the_wait_listens() {
     for (wake, expected) in [
         (Wake::Cancelled, None),
-        (Wake::Closed, Some(State::Running)),
+        (Wake::Closed, Some(TaskStage::Running)),
     ] {
         let listen = move |time| {
             std::thread::sleep(time);
             wake
         };
         let started = Instant::now();
-        let outcome = wait::during(Call::new(None, listen), || follow(vec![running()], 20_000));
+        let outcome = wait::during(ListeningCall::new(None, listen), || {
+            follow(vec![running()], 20_000)
+        });
         assert!(started.elapsed() < Duration::from_secs(10));
         match expected {
             None => assert_eq!(outcome.unwrap_err(), Error::cancelled()),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use proxmox_mcp::gate::audit::{Client, How, Log, Record, Verdict};
+use proxmox_mcp::gate::audit::{AuditClient, AuditOrigin, AuditVerdict, Log, Record};
 use serde_json::{Value, json};
 
 use crate::cli::commands::{Said, bare};
@@ -13,22 +13,22 @@ use crate::sim::clean::Clean;
 /// Two runs: one of a client that ended, one of the command line that did not.
 fn two_runs() -> (Clean, String, Log) {
     let (folder, path) = place();
-    let one = Log::new(&path, How::Mcp);
+    let one = Log::new(&path, AuditOrigin::Mcp);
     one.begin().expect("it is written");
-    one.set_client(Client {
+    one.set_client(AuditClient {
         name: "claude-desktop-of-somebody".into(),
         version: "1.2".into(),
     });
     call(&one, 100);
     let asked = Record {
-        verdict: Some(Verdict::Asked),
+        verdict: Some(AuditVerdict::Asked),
         cluster: "disaster-recovery".into(),
         ..delete(101)
     };
     one.outcome(None, &asked).expect("it is written");
     let refused = Record {
         tool: "guest_create_container".into(),
-        verdict: Some(Verdict::Refused),
+        verdict: Some(AuditVerdict::Refused),
         rule: "protected by the tag `a-very-long-tag-that-somebody-gave\u{202e}`".into(),
         objects: (100..110)
             .map(|vmid| format!("a-cluster-with-a-name/{vmid}"))
@@ -37,7 +37,7 @@ fn two_runs() -> (Clean, String, Log) {
     };
     one.outcome(None, &refused).expect("it is written");
     one.end().expect("it is written");
-    let two = Log::new(&path, How::Call);
+    let two = Log::new(&path, AuditOrigin::Call);
     let about_to = Record {
         request: "DELETE /nodes/a-node-with-a-name/qemu/103".into(),
         ..delete(103)

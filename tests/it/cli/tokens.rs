@@ -7,9 +7,9 @@ use std::thread;
 use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::Origin;
-use proxmox_mcp::tool::call::Desk;
-use proxmox_mcp::tools::levels::{self, LEVELS, Release};
+use proxmox_mcp::gate::CallOrigin;
+use proxmox_mcp::tool::call::AppState;
+use proxmox_mcp::tools::levels::{self, LEVELS, PveRelease};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
@@ -22,14 +22,14 @@ use crate::sim::spec;
 use crate::sim::{SimCluster, World};
 
 pub(crate) fn call(
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &str,
     arguments: &str,
 ) -> Result<Map<String, Value>, Error> {
     let tool = tools::find(tool).unwrap_or_else(|| panic!("no tool {tool}"));
     let arguments: Value = serde_json::from_str(arguments).expect("JSON");
     let arguments = arguments.as_object().expect("an object");
-    agreed(desk, tool, arguments)
+    agreed(app, tool, arguments)
 }
 
 /// The words of each line that a shell would run.
@@ -292,8 +292,8 @@ const ROWS: &[Row] = &[
 ];
 
 /// The newest backup of 101, as the cluster's own token sees it.
-fn archive(desk: &mut Desk) -> String {
-    let listed = call(desk, "backup_list", r#"{"guest":101}"#).expect("backups");
+fn archive(app: &mut AppState) -> String {
+    let listed = call(app, "backup_list", r#"{"guest":101}"#).expect("backups");
     let row = &listed["items"][0];
     let volume = row.get("volume").or_else(|| row.get(0));
     volume.and_then(Value::as_str).expect("a volume").to_owned()
@@ -321,21 +321,21 @@ fn problems_of(name: &str, level: Effect) -> Vec<String> {
     let mut fresh = None;
     for Row(least, tool, arguments, before) in ROWS {
         let (world, env) = fresh.take().unwrap_or_else(|| with_token(&commands));
-        let mut own = Desk::new(
+        let mut own = AppState::new(
             Fleet::new(configuration(&world, "")),
             TOOLSETS,
-            Origin::CommandLine,
+            CallOrigin::CommandLine,
         );
         for (tool, arguments) in *before {
             call(&mut own, tool, arguments).expect("what has to be there");
         }
         let arguments = arguments.replace("$archive", &archive(&mut own));
-        let mut desk = Desk::new(
+        let mut app = AppState::new(
             Fleet::new(configuration_of(&env)),
             TOOLSETS,
-            Origin::CommandLine,
+            CallOrigin::CommandLine,
         );
-        let result = call(&mut desk, tool, &arguments);
+        let result = call(&mut app, tool, &arguments);
         let as_expected = match &result {
             Ok(answer) => level >= *least && is_whole(answer),
             Err(error) => {
@@ -378,15 +378,15 @@ pub(crate) fn configuration_of(env: &str) -> proxmox_mcp::config::Config {
 #[test]
 fn a_token_that_may_change_things_sees_all() {
     let (world, env) = with_token(&printed("full"));
-    let mut own = Desk::new(
+    let mut own = AppState::new(
         Fleet::new(configuration(&world, "")),
         TOOLSETS,
-        Origin::CommandLine,
+        CallOrigin::CommandLine,
     );
-    let mut desk = Desk::new(
+    let mut app = AppState::new(
         Fleet::new(configuration_of(&env)),
         TOOLSETS,
-        Origin::CommandLine,
+        CallOrigin::CommandLine,
     );
     for (tool, arguments) in [
         ("fleet_search", r#"{"query":"type:storage"}"#),
@@ -397,10 +397,10 @@ fn a_token_that_may_change_things_sees_all() {
         ("storage_content", r#"{"storage":"nas"}"#),
     ] {
         let all = call(&mut own, tool, arguments).expect("an answer");
-        let seen = call(&mut desk, tool, arguments).expect("an answer");
+        let seen = call(&mut app, tool, arguments).expect("an answer");
         assert_eq!(json!(seen), json!(all), "{tool} {arguments}");
     }
-    let checked = call(&mut desk, "cluster_list", r#"{"check":true}"#).expect("an answer");
+    let checked = call(&mut app, "cluster_list", r#"{"check":true}"#).expect("an answer");
     assert!(
         !json!(checked).to_string().contains("missing_privileges"),
         "{checked:?}"
@@ -410,11 +410,11 @@ fn a_token_that_may_change_things_sees_all() {
 #[test]
 fn privileges_are_those_of_their_release() {
     for (name, level) in LEVELS {
-        let of_9 = levels::privileges(*level, Release::Pve9);
+        let of_9 = levels::privileges(*level, PveRelease::Pve9);
         for one in &of_9 {
             assert!(PRIVILEGES.contains(one), "{name}: 9 has no {one}");
         }
-        let of_8 = levels::privileges(*level, Release::Pve8);
+        let of_8 = levels::privileges(*level, PveRelease::Pve8);
         let only_9 = ["VM.GuestAgent.", "VM.Replicate", "Sys.AccessNetwork"];
         for one in &of_8 {
             assert!(of_9.contains(one));
@@ -437,7 +437,7 @@ fn privileges_are_those_of_their_release() {
     }
     let sizes = LEVELS
         .iter()
-        .map(|(_, level)| levels::privileges(*level, Release::Pve9).len());
+        .map(|(_, level)| levels::privileges(*level, PveRelease::Pve9).len());
     assert!(sizes.is_sorted_by(|one, next| one < next));
 }
 

@@ -7,8 +7,8 @@ mod values;
 use std::time::Duration;
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::config::safety::Way;
-use proxmox_mcp::config::{self, Config, Report};
+use proxmox_mcp::config::safety::ConfirmMode;
+use proxmox_mcp::config::{self, Config, ConfigReport};
 use proxmox_mcp::log::Level;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};
@@ -44,7 +44,7 @@ const SINGLE: &str = "PROXMOX_API_URL=https://pve.example.com\n\
     PROXMOX_TOKEN_ID=mcp@pve!main\n\
     PROXMOX_TOKEN_SECRET=SECRET\n";
 
-fn read(environment: &str, file: &str) -> Result<Config, Report> {
+fn read(environment: &str, file: &str) -> Result<Config, ConfigReport> {
     config::read(&pairs(environment), &pairs(file).into())
 }
 
@@ -105,7 +105,7 @@ fn several_clusters_are_read_in_their_order() {
     assert_eq!(config.default, Some(0));
     assert_eq!(config.fanout, 128);
     assert_eq!(config.log, Level::Warn);
-    assert_eq!(config.safety.confirm.way, Way::Auto);
+    assert_eq!(config.safety.confirm.way, ConfirmMode::Auto);
     assert_eq!(config.every.access, Effect::Full);
     assert_eq!(config.safety.bulk_limit, 10);
     let settings = &config.clusters[2].settings;

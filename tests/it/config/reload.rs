@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::config::env_file;
-use proxmox_mcp::config::reload::{self, Around, Reload, Switched};
-use proxmox_mcp::config::safety::Way;
+use proxmox_mcp::config::reload::{self, Reload, ReloadContext, SwitchedTools};
+use proxmox_mcp::config::safety::ConfirmMode;
 use proxmox_mcp::config::{self, Config};
 use serde_json::{Value, json};
 
@@ -55,11 +55,11 @@ fn addresses(host: &str) -> Option<Vec<IpAddr>> {
 }
 
 fn reload(old: &Config, new: Config) -> Reload {
-    let around = Around {
+    let around = ReloadContext {
         addresses: &addresses,
         is_own: &|address| address.is_loopback(),
         has_secret: &|_, _| false,
-        switched: &|_| Switched::default(),
+        switched: &|_| SwitchedTools::default(),
     };
     reload::reload(old, new, &around)
 }
@@ -95,7 +95,7 @@ fn what_tightens_is_taken_and_what_loosens_waits() {
         &[],
     );
     let config = check("", "PROXMOX_CONFIRM=ask", &["PROXMOX_CONFIRM"], &[]);
-    assert_eq!(config.safety.confirm.way, Way::Ask);
+    assert_eq!(config.safety.confirm.way, ConfirmMode::Ask);
     check("PROXMOX_CONFIRM=ask", "", &[], &["PROXMOX_CONFIRM"]);
     check("", "PROXMOX_CONFIRM=code", &[], &["PROXMOX_CONFIRM"]);
     let config = check("", "PROXMOX_CONFIRM=off:b", &[], &["PROXMOX_CONFIRM"]);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::files;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 
 fn run(words: &[&str]) -> Result<String, String> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -126,7 +126,7 @@ fn a_program_that_fails_is_named_without_its_arguments() {
 fn a_program_ends_with_the_call_that_wants_its_secret() {
     let begun = Instant::now();
     let problem = wait::during(
-        Call::new(None, |time| {
+        ListeningCall::new(None, |time| {
             std::thread::sleep(time);
             Wake::Cancelled
         }),

@@ -1,5 +1,6 @@
 //! The house rules that can be read off the source: floors, who may touch what, no panics.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -131,7 +132,7 @@ fn each_thing_is_touched_in_one_place() {
             "gate/",
             "cli/",
             "tool/call.rs",
-            "tool/locate.rs",
+            "tool/placed.rs",
         ],
     );
     only_in(
@@ -305,4 +306,41 @@ fn a_variable_is_named_by_its_row() {
     }
     assert!(named > 10, "{named}");
     assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// Types that may share a name with another: the name, and why. Best none.
+const SHARED_NAMES: [(&str, &str); 0] = [];
+
+/// One word means one thing: whoever reads a type's name alone knows which type it is.
+#[test]
+fn no_two_public_types_share_a_name() {
+    let declared =
+        Regex::new(r"(?m)^\s*pub(?:\([^)]*\))? (?:struct|enum|union|trait|type) ([A-Z]\w*)")
+            .expect("a rule");
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, code) in sources() {
+        for found in declared.captures_iter(&code) {
+            files
+                .entry(found[1].to_string())
+                .or_default()
+                .push(path.clone());
+        }
+    }
+    assert!(files.len() > 100, "{}", files.len());
+    let excepted = |name: &str| SHARED_NAMES.iter().any(|(shared, _)| *shared == name);
+    let mut problems = Vec::new();
+    for (name, paths) in &files {
+        if paths.len() > 1 && !excepted(name) {
+            problems.push(format!(
+                "`{name}` is a type of each of {}",
+                paths.join(", ")
+            ));
+        }
+    }
+    for (name, _) in SHARED_NAMES {
+        if files.get(name).is_none_or(|paths| paths.len() < 2) {
+            problems.push(format!("`{name}` needs no exception"));
+        }
+    }
+    assert_eq!(problems, [""; 0]);
 }

@@ -12,7 +12,7 @@ use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES};
 use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::fleet::query::grammar;
 use proxmox_mcp::tools::TOOLSETS;
-use proxmox_mcp::tools::levels::{self, LEVELS, Release};
+use proxmox_mcp::tools::levels::{self, LEVELS, PveRelease};
 use regex::Regex;
 use serde_json::Value;
 
@@ -435,8 +435,8 @@ fn the_levels_are_those_of_the_program() {
     assert_eq!(rows.len(), LEVELS.len());
     let mut above = BTreeSet::new();
     for ((name, level), row) in LEVELS.iter().zip(rows) {
-        let of_8 = levels::privileges(*level, Release::Pve8);
-        let all = levels::privileges(*level, Release::Pve9);
+        let of_8 = levels::privileges(*level, PveRelease::Pve8);
+        let all = levels::privileges(*level, PveRelease::Pve9);
         let more = all.difference(&above).map(|one| match of_8.contains(one) {
             true => format!("`{one}`"),
             false => format!("`{one}` (9 only)"),

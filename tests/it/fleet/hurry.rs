@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use proxmox_mcp::answer_count::AnswerCount;
 use proxmox_mcp::counted::Cost;
 use proxmox_mcp::fleet::fan_out;
-use proxmox_mcp::heard::Heard;
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::settings::Endpoint;
 use proxmox_mcp::room::Charge;
 use proxmox_mcp::wait;
@@ -242,10 +242,10 @@ fn who_asks_for_one_or_checks_or_writes_waits_to_the_end() {
 }
 
 /// One request as a read of several clusters makes it, when the others have answered.
-fn hurried(client: &Client, share: Duration) -> String {
-    let heard = Arc::new(Heard::new(0, 0));
+fn hurried(client: &ClusterClient, share: Duration) -> String {
+    let answer_count = Arc::new(AnswerCount::new(0, 0));
     let outcome = wait::sharing(share, || {
-        wait::hearing(&heard, || client.send(&get("/x"))).0
+        wait::counting_answers(&answer_count, || client.send(&get("/x"))).0
     });
     outcome.map_or_else(|error| error.to_string(), |_| "an answer".into())
 }
@@ -253,7 +253,7 @@ fn hurried(client: &Client, share: Duration) -> String {
 #[test]
 fn who_took_the_connection_keeps_its_time() {
     let (_listener, mute) = mute();
-    let client = Client::new(node::settings(vec![mute]));
+    let client = ClusterClient::new(node::settings(vec![mute]));
     let said = hurried(&client, Duration::from_secs(2));
     assert!(said.contains("no connection within 2.0 s"), "{said}");
     let silent = Node::start(|_| Act::Hang(Vec::new()));
@@ -296,7 +296,7 @@ fn who_was_slow_before_has_three_times_as_long() {
         Act::SendClose(answer(200, "OK", ONE))
     });
     let (endpoint, is_full) = one_connection(&node);
-    let client = Client::new(node::settings(vec![endpoint]));
+    let client = ClusterClient::new(node::settings(vec![endpoint]));
     client.send(&get("/x")).unwrap();
     crate::cli::binary::until("nobody is taken any longer", || {
         is_full.load(Ordering::SeqCst)
@@ -336,7 +336,7 @@ fn one_lost_packet_is_waited_for() {
     let node = Node::start(|_| ok(ONE));
     // Where the machine was too busy, it is tried again.
     let answers = (0..5).any(|_| {
-        let client = Client::new(node::settings(vec![drops_at_first(&node)]));
+        let client = ClusterClient::new(node::settings(vec![drops_at_first(&node)]));
         hurried(&client, SHARE) == "an answer"
     });
     assert!(answers);
@@ -359,7 +359,7 @@ fn connecting_from(port: u16) -> BTreeSet<String> {
 fn connecting_is_not_begun_anew_before_it_is_left() {
     let dead: Full = full();
     let port = dead.endpoint.port;
-    let client = Client::new(node::settings(vec![dead.endpoint.clone()]));
+    let client = ClusterClient::new(node::settings(vec![dead.endpoint.clone()]));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watch = scope.spawn(|| {

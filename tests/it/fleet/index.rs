@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::fleet::index::Rows;
-use proxmox_mcp::gate::Origin;
+use proxmox_mcp::fleet::index::ResourceIndex;
+use proxmox_mcp::gate::CallOrigin;
 use proxmox_mcp::room;
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
@@ -15,15 +15,15 @@ use crate::sim::World;
 use crate::sim::guest::Kind;
 
 /// How many times each cluster was asked what is where while one guest was read twice.
-fn asked(sighting_age: Duration) -> Vec<usize> {
+fn asked(index_age: Duration) -> Vec<usize> {
     let world = World::three();
     let mut fleet = Fleet::new(configuration(&world, ""));
-    fleet.sighting_age = sighting_age;
-    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+    fleet.index_age = index_age;
+    let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
     let get = tools::find("guest_get").expect("the tool");
     let arguments = Map::from_iter([("guest".to_string(), json!(300))]);
     for _ in 0..2 {
-        call(&mut desk, get, &arguments).expect("an answer");
+        call(&mut app, get, &arguments).expect("an answer");
     }
     let count = |name: &str| {
         let seen = world.cluster(name).seen();
@@ -56,10 +56,14 @@ fn a_name_that_is_elsewhere_is_said_to_be_there() {
                 guest.set(key, "prod-lost-01");
             });
         }
-        let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+        let mut app = AppState::new(
+            Fleet::new(configuration(&world, "")),
+            TOOLSETS,
+            CallOrigin::Mcp,
+        );
         let get = tools::find("guest_get").expect("the tool");
         let arguments = Map::from_iter([("guest".to_string(), json!("prod-lost-01"))]);
-        let error = call(&mut desk, get, &arguments).expect_err("no such guest there");
+        let error = call(&mut app, get, &arguments).expect_err("no such guest there");
         assert!(error.to_string().contains(expected), "{there:?}: {error}");
     };
     check(&[("staging", 103)], "but on staging");
@@ -82,10 +86,10 @@ fn node_row(node: &str, status: &str) -> Value {
     json!({"id": format!("node/{node}"), "type": "node", "node": node, "status": status})
 }
 
-fn rows_of(list: &[Value]) -> Result<Rows, String> {
+fn rows_of(list: &[Value]) -> Result<ResourceIndex, String> {
     let body = json!({"data": list}).to_string();
     // What it notes is counted until the work ends.
-    room::work(|| Rows::read(body.as_bytes())).0
+    room::work(|| ResourceIndex::read(body.as_bytes())).0
 }
 
 #[test]
@@ -151,7 +155,7 @@ fn the_memory_of_what_is_where_is_told() {
     };
     let noted = |node: &str| {
         let body = json!({"data": [node_row(node, "offline")]}).to_string();
-        room::work(|| Rows::read(body.as_bytes())).1
+        room::work(|| ResourceIndex::read(body.as_bytes())).1
     };
     assert_eq!(noted("abcdefghijk") - noted("a"), 10);
     let (one, _) = bytes(1, "a");

@@ -10,4 +10,4 @@ pub(crate) mod reused;
 pub(crate) mod search;
 pub(crate) mod selection;
 pub(crate) mod selection_names;
-pub(crate) mod sight;
+pub(crate) mod visibility;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proxmox_mcp::api::request::{Request, Verb};
-use proxmox_mcp::fleet::names::{Name, Names};
+use proxmox_mcp::fleet::names::{GuestName, Names};
 use serde_json::Value;
 
 /// A write as `METHOD PATH KEY=VALUE,...`, and what is known after it.
@@ -46,8 +46,8 @@ fn a_write_says_what_a_guest_is_called() {
             let mut names = Names::default();
             names.wrote(&request, was_taken);
             match names.of(7) {
-                Some(Name::Is(name)) => format!("7 is {name}"),
-                Some(Name::Doubtful) => "7 is doubtful".into(),
+                Some(GuestName::Is(name)) => format!("7 is {name}"),
+                Some(GuestName::Doubtful) => "7 is doubtful".into(),
                 None => String::new(),
             }
         };
@@ -91,15 +91,15 @@ fn read(line: &str) -> Request {
 #[test]
 fn the_last_word_holds_until_it_is_old() {
     let mut names = Names::default();
-    names.learn(7, Name::Doubtful);
-    names.learn(7, Name::Is("old".into()));
-    names.learn(7, Name::Is("web".into()));
-    names.learn(8, Name::Is("web".into()));
+    names.learn(7, GuestName::Doubtful);
+    names.learn(7, GuestName::Is("old".into()));
+    names.learn(7, GuestName::Is("web".into()));
+    names.learn(8, GuestName::Is("web".into()));
     assert_eq!(names.called("web").collect::<Vec<_>>(), [7, 8]);
     assert_eq!(names.called("old").count(), 0);
     assert_eq!(names.doubtful().count(), 0);
     names.age(Duration::from_secs(3600));
-    assert_eq!(names.of(8), Some(&Name::Is("web".into())));
+    assert_eq!(names.of(8), Some(&GuestName::Is("web".into())));
     names.age(Duration::ZERO);
     assert_eq!(names.of(8), None);
 }

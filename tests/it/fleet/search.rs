@@ -1,7 +1,7 @@
 //! The search grammar against rows of a cluster, and the terms that it does not understand.
 
 use proxmox_mcp::fleet::query::grammar::{self, GRAMMAR};
-use proxmox_mcp::fleet::resource::{self, Sort};
+use proxmox_mcp::fleet::resource::{self, ResourceKind};
 use serde_json::json;
 
 /// What the rows of one cluster are called here.
@@ -32,10 +32,10 @@ fn found(query: &str) -> String {
     let query = grammar::parse(query).expect("the grammar");
     let mut names = Vec::new();
     resource::each(&body(), &mut |row| {
-        if row.sort() != Sort::Other && query.finds("production", row) {
-            assert!(query.may_be(row.sort()) && query.may_be_on("production"));
+        if row.kind() != ResourceKind::Other && query.finds("production", row) {
+            assert!(query.may_be(row.kind()) && query.may_be_on("production"));
             let vmid = row.vmid().map(|vmid| vmid.to_string());
-            let name = vmid.unwrap_or_else(|| format!("{}={}", row.sort().name(), row.name()));
+            let name = vmid.unwrap_or_else(|| format!("{}={}", row.kind().name(), row.name()));
             names.push(name);
         }
     })

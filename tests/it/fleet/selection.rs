@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use proxmox_mcp::config::{self, Config};
 use proxmox_mcp::error::Error;
-use proxmox_mcp::fleet::index::Rows;
+use proxmox_mcp::fleet::index::ResourceIndex;
 use proxmox_mcp::fleet::names::Names;
-use proxmox_mcp::fleet::registry::{self, Ask, Named, Sighted, Step};
+use proxmox_mcp::fleet::registry::{
+    self, ClusterQuestion, FirstDecision, IndexedCluster, NamedSubject,
+};
 
 /// Three clusters; two prefixes that overlap, and one cluster whose name has a hyphen.
 fn three(more: &[(&str, &str)]) -> Config {
@@ -31,15 +33,15 @@ fn three(more: &[(&str, &str)]) -> Config {
     config::read(&[], &pairs.into()).unwrap_or_else(|report| panic!("{:?}", report.problems))
 }
 
-fn words(ask: &Ask, config: &Config) -> String {
+fn words(ask: &ClusterQuestion, config: &Config) -> String {
     match registry::by_words(config, ask) {
-        Ok(Step::Decided(decision)) => {
+        Ok(FirstDecision::Decided(decision)) => {
             format!(
                 "{} by {}",
                 config.clusters[decision.cluster].name, decision.chosen_by
             )
         }
-        Ok(Step::Look) => "look".into(),
+        Ok(FirstDecision::Look) => "look".into(),
         Err(error) => format!("{}: {error}", error.code.as_str()),
     }
 }
@@ -49,7 +51,7 @@ fn words_decide_before_anybody_is_asked() {
     let config = three(&[]);
     let check = |cluster: Option<&str>, named, reading, expected: &str| {
         let said = words(
-            &Ask {
+            &ClusterQuestion {
                 cluster,
                 named,
                 beside: None,
@@ -59,7 +61,7 @@ fn words_decide_before_anybody_is_asked() {
         );
         assert!(said.starts_with(expected), "{cluster:?} {named:?}: {said}");
     };
-    let (guest, new) = (Named::Guest, |name| Named::New(Some(name)));
+    let (guest, new) = (NamedSubject::Guest, |name| NamedSubject::New(Some(name)));
     // The argument.
     check(
         Some("staging"),
@@ -104,9 +106,9 @@ fn words_decide_before_anybody_is_asked() {
     check(None, guest("staging"), false, "look");
     check(None, guest("stagingweb"), false, "look");
     // What exists is looked for.
-    check(None, Named::Vmid(100), false, "look");
-    check(None, Named::Node("pve1"), true, "look");
-    check(None, Named::Storage("local"), true, "look");
+    check(None, NamedSubject::Vmid(100), false, "look");
+    check(None, NamedSubject::Node("pve1"), true, "look");
+    check(None, NamedSubject::Storage("local"), true, "look");
     // New things and reads without a subject have a default; changes without one have none.
     check(None, new("web"), false, "production by default cluster");
     check(
@@ -117,14 +119,19 @@ fn words_decide_before_anybody_is_asked() {
     );
     check(
         None,
-        Named::New(None),
+        NamedSubject::New(None),
         false,
         "production by default cluster",
     );
-    check(None, Named::Nothing, true, "production by default cluster");
     check(
         None,
-        Named::Nothing,
+        NamedSubject::Nothing,
+        true,
+        "production by default cluster",
+    );
+    check(
+        None,
+        NamedSubject::Nothing,
         false,
         "AmbiguousClusterSelectionError",
     );
@@ -135,9 +142,9 @@ fn the_default_can_be_named_or_none() {
     let check = |value, expected: &str| {
         let config = three(&[("PROXMOX_DEFAULT_CLUSTER", value)]);
         let said = words(
-            &Ask {
+            &ClusterQuestion {
                 cluster: None,
-                named: Named::Nothing,
+                named: NamedSubject::Nothing,
                 beside: None,
                 reading: true,
             },
@@ -161,7 +168,7 @@ fn a_single_cluster_is_always_the_one() {
         .unwrap_or_else(|report| panic!("{:?}", report.problems));
     let check = |cluster, named, reading, expected: &str| {
         let said = words(
-            &Ask {
+            &ClusterQuestion {
                 cluster,
                 named,
                 beside: None,
@@ -171,24 +178,34 @@ fn a_single_cluster_is_always_the_one() {
         );
         assert!(said.starts_with(expected), "{named:?}: {said}");
     };
-    check(None, Named::Vmid(100), false, "default by only cluster");
-    check(None, Named::Nothing, false, "default by only cluster");
+    check(
+        None,
+        NamedSubject::Vmid(100),
+        false,
+        "default by only cluster",
+    );
+    check(
+        None,
+        NamedSubject::Nothing,
+        false,
+        "default by only cluster",
+    );
     check(
         Some("default"),
-        Named::Vmid(100),
+        NamedSubject::Vmid(100),
         false,
         "default by only cluster",
     );
     check(
         Some("other"),
-        Named::Vmid(100),
+        NamedSubject::Vmid(100),
         false,
         "ClusterNotFoundError",
     );
 }
 
 /// `vmid:name:node` rows, and `-` for a guest whose name is lost.
-fn rows(guests: &str) -> Rows {
+fn rows(guests: &str) -> ResourceIndex {
     let mut data = String::from(
         r#"{"type":"node","node":"n0"},{"type":"storage","storage":"local","node":"n0"}"#,
     );
@@ -206,7 +223,7 @@ fn rows(guests: &str) -> Rows {
             r#",{{"type":"qemu","vmid":{vmid},{name}"node":"{node}","template":0}}"#
         );
     }
-    Rows::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
+    ResourceIndex::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
 }
 
 #[test]
@@ -220,20 +237,20 @@ fn the_place_decides_only_where_it_is_sure() {
             (cluster != "silent").then(|| (rows(partly.unwrap_or(cluster)), partly.is_none()))
         });
         let names = Names::default();
-        let sightings = seen.iter().map(|seen| {
-            seen.as_ref().map(|(rows, sees_all)| Sighted {
+        let indexed_clusters = seen.iter().map(|seen| {
+            seen.as_ref().map(|(rows, sees_all)| IndexedCluster {
                 rows,
                 names: &names,
                 sees_all: *sees_all,
             })
         });
-        let ask = Ask {
+        let ask = ClusterQuestion {
             cluster: None,
             named,
             beside: None,
             reading,
         };
-        let said = match registry::by_place(&config, &ask, &sightings.collect()) {
+        let said = match registry::by_place(&config, &ask, &indexed_clusters.collect()) {
             Ok(Some(decision)) => {
                 let silent = decision.silent.join("+");
                 format!(
@@ -249,7 +266,7 @@ fn the_place_decides_only_where_it_is_sure() {
             "{clusters:?} {named:?} reading {reading}: {said}"
         );
     };
-    let (vmid, name) = (Named::Vmid(7), Named::Guest("web"));
+    let (vmid, name) = (NamedSubject::Vmid(7), NamedSubject::Guest("web"));
     check(
         ["7:web:a", "8:x:b", "9:y:c"],
         vmid,
@@ -312,7 +329,7 @@ fn the_place_decides_only_where_it_is_sure() {
     // Nodes and storages.
     check(
         ["7:web:a", "8:x:b", ""],
-        Named::Node("b"),
+        NamedSubject::Node("b"),
         false,
         "staging silent[] by node found there",
     );
@@ -324,7 +341,7 @@ fn the_place_decides_only_where_it_is_sure() {
     );
     check(
         ["", "", ""],
-        Named::Storage("local"),
+        NamedSubject::Storage("local"),
         true,
         "AmbiguousClusterSelectionError: storage `local` is on several",
     );

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use proxmox_mcp::config::{self, Config};
-use proxmox_mcp::fleet::index::Rows;
-use proxmox_mcp::fleet::names::{Name, Names};
-use proxmox_mcp::fleet::registry::{self, Ask, Named, Sighted, Step};
+use proxmox_mcp::fleet::index::ResourceIndex;
+use proxmox_mcp::fleet::names::{GuestName, Names};
+use proxmox_mcp::fleet::registry::{
+    self, ClusterQuestion, FirstDecision, IndexedCluster, NamedSubject,
+};
 
 /// Cluster names of which one begins with another, and prefixes that overlap: of one cluster, of two,
 /// without a hyphen, a digit, a capital, and one that begins like a cluster's name.
@@ -31,20 +33,20 @@ fn configured(more: &[(&str, &str)]) -> Config {
     config::read(&[], &pairs.into()).unwrap_or_else(|report| panic!("{:?}", report.problems))
 }
 
-fn words(config: &Config, cluster: Option<&str>, named: Named, reading: bool) -> String {
-    let ask = Ask {
+fn words(config: &Config, cluster: Option<&str>, named: NamedSubject, reading: bool) -> String {
+    let ask = ClusterQuestion {
         cluster,
         named,
         beside: None,
         reading,
     };
     match registry::by_words(config, &ask) {
-        Ok(Step::Decided(decision)) => {
+        Ok(FirstDecision::Decided(decision)) => {
             assert!(decision.silent.is_empty(), "nobody was asked");
             let name = &config.clusters[decision.cluster].name;
             format!("{name} by {}", decision.chosen_by)
         }
-        Ok(Step::Look) => "look".into(),
+        Ok(FirstDecision::Look) => "look".into(),
         Err(error) => {
             let hint = error.hint.clone().unwrap_or_default();
             format!("{}: {error} {hint}", error.code.as_str())
@@ -125,12 +127,12 @@ fn a_name_means_what_it_begins_with() {
     let config = configured(&[]);
     for (name, expected) in NAMES {
         for reading in [true, false] {
-            let said = words(&config, None, Named::Guest(name), reading);
+            let said = words(&config, None, NamedSubject::Guest(name), reading);
             assert!(is_it(&said, expected), "{name}: {said}");
         }
         // The same for something new, for which there is a default.
         let expected = expected.replace("look", "alpha by default cluster");
-        let said = words(&config, None, Named::New(Some(name)), false);
+        let said = words(&config, None, NamedSubject::New(Some(name)), false);
         assert!(is_it(&said, &expected), "new {name}: {said}");
     }
 }
@@ -144,7 +146,7 @@ fn is_it(said: &str, expected: &str) -> bool {
 fn the_longest_name_means_what_it_begins_with() {
     let config = configured(&[]);
     let tail = "x".repeat(251);
-    let said = |name: &str| words(&config, None, Named::Guest(name), false);
+    let said = |name: &str| words(&config, None, NamedSubject::Guest(name), false);
     assert_eq!(said(&format!("web-{tail}")), "alpha by pattern web-");
     assert_eq!(said(&format!("{tail}web-")), "look");
     assert_eq!(said(&format!("beta-{tail}")), "beta by name prefix beta-");
@@ -155,14 +157,14 @@ fn the_longest_name_means_what_it_begins_with() {
 fn the_argument_is_a_whole_name_and_goes_before_every_other() {
     let config = configured(&[]);
     let subjects = [
-        Named::Guest("web-01"),
-        Named::Guest("web-x-01"),
-        Named::Vmid(100),
-        Named::Node("pve1"),
-        Named::Storage("local"),
-        Named::New(Some("web-01")),
-        Named::New(None),
-        Named::Nothing,
+        NamedSubject::Guest("web-01"),
+        NamedSubject::Guest("web-x-01"),
+        NamedSubject::Vmid(100),
+        NamedSubject::Node("pve1"),
+        NamedSubject::Storage("local"),
+        NamedSubject::New(Some("web-01")),
+        NamedSubject::New(None),
+        NamedSubject::Nothing,
     ];
     for named in subjects {
         for reading in [true, false] {
@@ -195,21 +197,21 @@ fn what_has_no_name_is_looked_for_or_goes_to_the_default() {
         let config = configured(more.as_slice());
         // A number is a VMID, whatever pattern it would begin with; nodes and storages have no pattern.
         for named in [
-            Named::Vmid(100),
-            Named::Node("web-01"),
-            Named::Storage("web-01"),
+            NamedSubject::Vmid(100),
+            NamedSubject::Node("web-01"),
+            NamedSubject::Storage("web-01"),
         ] {
             for reading in [true, false] {
                 assert_eq!(words(&config, None, named, reading), "look", "{named:?}");
             }
         }
-        for named in [Named::New(None), Named::New(Some("other"))] {
+        for named in [NamedSubject::New(None), NamedSubject::New(Some("other"))] {
             let said = words(&config, None, named, false);
             assert!(said.starts_with(expected), "{default:?} {named:?}: {said}");
         }
-        let said = words(&config, None, Named::Nothing, true);
+        let said = words(&config, None, NamedSubject::Nothing, true);
         assert!(said.starts_with(expected), "{default:?}: {said}");
-        let said = words(&config, None, Named::Nothing, false);
+        let said = words(&config, None, NamedSubject::Nothing, false);
         let refused = "AmbiguousClusterSelectionError: which cluster is to be changed is not said";
         assert!(said.starts_with(refused), "{said}");
     }
@@ -217,7 +219,7 @@ fn what_has_no_name_is_looked_for_or_goes_to_the_default() {
 
 /// `vmid:name` rows, each on its own node `nVMID` that is there, or behind `!` on one that is lost; `-`
 /// for a guest without a name.
-fn rows(guests: &str) -> Rows {
+fn rows(guests: &str) -> ResourceIndex {
     let mut data = String::from(r#"{"type":"storage","storage":"local","node":"n0"}"#);
     for guest in guests.split_whitespace() {
         let (is_lost, guest) = match guest.strip_prefix('!') {
@@ -235,7 +237,7 @@ fn rows(guests: &str) -> Rows {
             r#",{{"type":"qemu","vmid":{vmid},{name}"node":"n{vmid}"}},{{"type":"node","node":"n{vmid}","status":"{status}"}}"#
         );
     }
-    Rows::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
+    ResourceIndex::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
 }
 
 /// What is known beside the list: `vmid=name`, `vmid=?` where the name may have changed.
@@ -244,8 +246,8 @@ fn known(names: &str) -> Names {
     for name in names.split_whitespace() {
         let (vmid, name) = name.split_once('=').expect("vmid=name");
         let name = match name {
-            "?" => Name::Doubtful,
-            name => Name::Is(name.into()),
+            "?" => GuestName::Doubtful,
+            name => GuestName::Is(name.into()),
         };
         known.learn(vmid.parse().expect("a VMID"), name);
     }
@@ -254,7 +256,7 @@ fn known(names: &str) -> Names {
 
 /// Where the subject is: by cluster what it lists (`silent`; behind `partly` what a token sees that does
 /// not see all; behind ` / ` what is known beside), and what follows for reading and for writing.
-fn place(lists: [&str; 4], named: Named, reading: bool) -> String {
+fn place(lists: [&str; 4], named: NamedSubject, reading: bool) -> String {
     let config = configured(&[]);
     let seen = lists.map(|list| {
         let (list, names) = list.split_once(" / ").unwrap_or((list, ""));
@@ -262,20 +264,20 @@ fn place(lists: [&str; 4], named: Named, reading: bool) -> String {
         let is_silent = list == "silent";
         (!is_silent).then(|| (rows(partly.unwrap_or(list)), known(names), partly.is_none()))
     });
-    let sightings = seen.iter().map(|seen| {
-        seen.as_ref().map(|(rows, names, sees_all)| Sighted {
+    let indexed_clusters = seen.iter().map(|seen| {
+        seen.as_ref().map(|(rows, names, sees_all)| IndexedCluster {
             rows,
             names,
             sees_all: *sees_all,
         })
     });
-    let ask = Ask {
+    let ask = ClusterQuestion {
         cluster: None,
         named,
         beside: None,
         reading,
     };
-    match registry::by_place(&config, &ask, &sightings.collect()) {
+    match registry::by_place(&config, &ask, &indexed_clusters.collect()) {
         Ok(Some(decision)) => {
             let name = &config.clusters[decision.cluster].name;
             let silent = decision.silent.join("+");
@@ -292,12 +294,12 @@ const ON_SEVERAL: &str = "is on several clusters: ";
 /// By cluster what it lists; the subject; what follows for reading; for writing.
 type Row = (
     [&'static str; 4],
-    Named<'static>,
+    NamedSubject<'static>,
     &'static str,
     &'static str,
 );
 
-const WEB: Named = Named::Guest("web");
+const WEB: NamedSubject = NamedSubject::Guest("web");
 const PLACES: &[Row] = &[
     // A whole name in this case of letters, a whole number.
     (
@@ -320,20 +322,20 @@ const PLACES: &[Row] = &[
     ),
     (
         ["70:x", "17:y", "", ""],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "nowhere",
         "nowhere",
     ),
     (
         ["7:x", "", "", "70:y"],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "alpha by guest found there []",
         "alpha by guest found there []",
     ),
     // A guest whose name is a number is no guest of that number.
     (
         ["7:100", "100:x", "", ""],
-        Named::Vmid(100),
+        NamedSubject::Vmid(100),
         "beta by guest found there []",
         "beta by guest found there []",
     ),
@@ -341,7 +343,7 @@ const PLACES: &[Row] = &[
     (["7:web", "8:web", "", ""], WEB, ON_SEVERAL, ON_SEVERAL),
     (
         ["7:x", "", "", "7:y"],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         ON_SEVERAL,
         ON_SEVERAL,
     ),
@@ -361,7 +363,7 @@ const PLACES: &[Row] = &[
     ),
     (
         ["7:web", "", "", "silent"],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "alpha by guest found there [a]",
         TOO,
     ),
@@ -398,7 +400,7 @@ const PLACES: &[Row] = &[
     ),
     (
         ["7:web", "partly", "", ""],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "alpha by guest found there [beta]",
         TOO,
     ),
@@ -423,13 +425,13 @@ const PLACES: &[Row] = &[
     ),
     (
         ["7:web", "!8:-", "", ""],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "alpha by guest found there []",
         "alpha by guest found there []",
     ),
     (
         ["7:web", "!8:-", "", ""],
-        Named::Vmid(8),
+        NamedSubject::Vmid(8),
         "beta by guest found there []",
         "beta by guest found there []",
     ),
@@ -485,7 +487,7 @@ const PLACES: &[Row] = &[
     ),
     (
         ["7:web / 7=?", "", "", ""],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         "alpha by guest found there []",
         "alpha by guest found there []",
     ),
@@ -506,55 +508,55 @@ const PLACES: &[Row] = &[
     // Nodes and storages; tokens see all of them.
     (
         ["7:x", "partly 8:y", "", ""],
-        Named::Node("n7"),
+        NamedSubject::Node("n7"),
         "alpha by node found there []",
         "alpha by node found there []",
     ),
     (
         ["7:x", "7:y", "", ""],
-        Named::Node("n7"),
+        NamedSubject::Node("n7"),
         ON_SEVERAL,
         ON_SEVERAL,
     ),
     (
         ["7:x", "8:y", "", ""],
-        Named::Node("N7"),
+        NamedSubject::Node("N7"),
         "nowhere",
         "nowhere",
     ),
     (
         ["7:x", "8:y", "", ""],
-        Named::Node("n"),
+        NamedSubject::Node("n"),
         "nowhere",
         "nowhere",
     ),
     (
         ["7:x", "silent", "", ""],
-        Named::Node("n7"),
+        NamedSubject::Node("n7"),
         "alpha by node found there [beta]",
         TOO,
     ),
     (
         ["7:x", "silent", "", ""],
-        Named::Node("n9"),
+        NamedSubject::Node("n9"),
         "node `n9` is on no cluster that answered",
         TOO,
     ),
     (
         ["", "silent", "silent", "silent"],
-        Named::Storage("local"),
+        NamedSubject::Storage("local"),
         "alpha by storage found there [beta+alpha-2+a]",
         TOO,
     ),
     (
         ["", "", "", ""],
-        Named::Storage("local"),
+        NamedSubject::Storage("local"),
         ON_SEVERAL,
         ON_SEVERAL,
     ),
     (
         ["", "", "", ""],
-        Named::Storage("local2"),
+        NamedSubject::Storage("local2"),
         "nowhere",
         "nowhere",
     ),
@@ -590,7 +592,7 @@ fn a_refusal_names_the_candidates_and_the_silent() {
     }
     let said = place(
         ["7:web / 7=?", "", "", "7:db / 7=cache"],
-        Named::Vmid(7),
+        NamedSubject::Vmid(7),
         false,
     );
     for part in ["alpha/7/,", "a/7/cache"] {
@@ -606,20 +608,20 @@ fn a_new_name_decides_only_between_holders() {
         ["7:web", "8:web", "9:other", "silent"].map(|list| (list != "silent").then(|| rows(list)));
     let names = Names::default();
     let check = |named, beside, reading, expected: &str| {
-        let sightings = rows.iter().map(|rows| {
-            rows.as_ref().map(|rows| Sighted {
+        let indexed_clusters = rows.iter().map(|rows| {
+            rows.as_ref().map(|rows| IndexedCluster {
                 rows,
                 names: &names,
                 sees_all: true,
             })
         });
-        let ask = Ask {
+        let ask = ClusterQuestion {
             cluster: None,
             named,
             beside,
             reading,
         };
-        let said = match registry::by_place(&config, &ask, &sightings.collect()) {
+        let said = match registry::by_place(&config, &ask, &indexed_clusters.collect()) {
             Ok(Some(decision)) => {
                 let name = &config.clusters[decision.cluster].name;
                 format!("{name} by {}", decision.chosen_by)
@@ -644,7 +646,7 @@ fn a_new_name_decides_only_between_holders() {
         web("web-x-01", ON_SEVERAL);
         check(WEB, None, reading, ON_SEVERAL);
         check(
-            Named::Storage("local"),
+            NamedSubject::Storage("local"),
             Some("db01"),
             reading,
             "beta by pattern db of the new name",
@@ -652,13 +654,13 @@ fn a_new_name_decides_only_between_holders() {
     }
     // Where one alone has it, the new name decides nothing.
     check(
-        Named::Vmid(9),
+        NamedSubject::Vmid(9),
         Some("db01"),
         true,
         "alpha-2 by guest found there",
     );
     check(
-        Named::Vmid(9),
+        NamedSubject::Vmid(9),
         Some("db01"),
         false,
         "whether another cluster has guest 9 too",

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use proxmox_mcp::gate::audit::{
-    self, Client, Confirmed, How, LINE_MAX_BYTES, Log, Record, Report, Verdict, Verification,
+    self, AuditClient, AuditOrigin, AuditReport, AuditVerdict, Confirmed, LINE_MAX_BYTES, Log,
+    Record, Verification,
 };
 use proxmox_mcp::proxmox::digest::sha256;
 use proxmox_mcp::time;
@@ -37,7 +38,7 @@ pub(crate) fn delete(vmid: u32) -> Record {
         cluster: "production".into(),
         chosen_by: "argument".into(),
         arguments: json!({"guest": vmid}),
-        verdict: Some(Verdict::Go),
+        verdict: Some(AuditVerdict::Go),
         confirmed: Some(Confirmed::Code),
         objects: vec![format!("production/{vmid}")],
         ..Record::default()
@@ -64,14 +65,14 @@ pub(crate) fn call(log: &Log, vmid: u32) {
 
 /// A whole run of a process.
 fn run_of(path: &Path, calls: u32) -> Log {
-    let log = Log::new(path, How::Mcp);
+    let log = Log::new(path, AuditOrigin::Mcp);
     log.begin().expect("it is written");
     (0..calls).for_each(|number| call(&log, 100 + number));
     log.end().expect("it is written");
     log
 }
 
-fn verify(path: &Path) -> Report {
+fn verify(path: &Path) -> AuditReport {
     audit::verify(&[path], &[]).expect("it is read")
 }
 
@@ -81,20 +82,20 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 /// What `verify` says of these bytes.
-fn of_bytes(bytes: &[u8]) -> Report {
+fn of_bytes(bytes: &[u8]) -> AuditReport {
     let mut verification = Verification::new(&[]);
     let mut input = bytes;
     verification.file("audit", &mut input).expect("it is read");
     verification.finish()
 }
 
-fn of_lines(lines: &[&String]) -> Report {
+fn of_lines(lines: &[&String]) -> AuditReport {
     let whole = lines.iter().map(|line| format!("{line}\n"));
     of_bytes(whole.collect::<String>().as_bytes())
 }
 
 #[track_caller]
-fn is_whole(report: &Report) {
+fn is_whole(report: &AuditReport) {
     assert_eq!(report.problems, []);
     assert!(report.is_sound());
 }
@@ -144,9 +145,9 @@ fn several_processes_write_one_file() {
 #[test]
 fn a_line_says_all_in_its_order() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     log.begin().expect("it is written");
-    log.set_client(Client {
+    log.set_client(AuditClient {
         name: "a client\u{202e}".into(),
         version: "1.2".into(),
     });
@@ -204,7 +205,7 @@ fn a_line_says_all_in_its_order() {
 #[test]
 fn no_line_is_too_long() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Call);
+    let log = Log::new(&path, AuditOrigin::Call);
     let long = "\u{202e}".repeat(5000);
     let mut deep = json!(long);
     (0..200).for_each(|_| deep = json!([deep]));
@@ -242,7 +243,7 @@ fn no_line_is_too_long() {
 #[test]
 fn the_longest_lines_are_as_long_as_they_may_be() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Call);
+    let log = Log::new(&path, AuditOrigin::Call);
     for chars in (0..2000).step_by(60) {
         let mut items = vec![json!("x".repeat(4000)); 16];
         items.push(json!("y".repeat(chars)));
@@ -266,7 +267,7 @@ fn the_longest_lines_are_as_long_as_they_may_be() {
 #[test]
 fn what_is_left_out_of_a_line_is_counted() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     let map = |count: usize| -> Value {
         let entries = (0..count).map(|number| (format!("k{number:03}"), json!(number)));
         Value::Object(entries.collect())
@@ -294,7 +295,10 @@ fn what_is_left_out_of_a_line_is_counted() {
 fn a_run_goes_on_after_rotation() {
     let (folder, path) = place();
     let [old, older] = ["audit.1", "audit.2"].map(|name| folder.path().join(name));
-    let (one, two) = (Log::new(&path, How::Mcp), Log::new(&path, How::Mcp));
+    let (one, two) = (
+        Log::new(&path, AuditOrigin::Mcp),
+        Log::new(&path, AuditOrigin::Mcp),
+    );
     call(&one, 100);
     call(&two, 100);
     fs::rename(&path, &older).expect("it is renamed");
@@ -327,7 +331,7 @@ fn a_run_goes_on_after_rotation() {
 fn a_run_goes_on_after_removal_and_truncation() {
     let (folder, path) = place();
     let copy = folder.path().join("copy");
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     call(&log, 100);
     fs::copy(&path, &copy).expect("it is copied");
     File::create(&path).expect("it is truncated");
@@ -344,7 +348,7 @@ fn a_run_goes_on_after_removal_and_truncation() {
 #[test]
 fn a_torn_line_is_told_and_harms_no_chain() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     call(&log, 100);
     let mut file = File::options().append(true).open(&path).expect("it opens");
     file.write_all(br#"{"time":"2026-"#).expect("it is written");
@@ -393,7 +397,7 @@ fn what_cannot_be_written_is_an_error_and_tried_again() {
         (folder.path(), "is not a file"),
         (Path::new("/dev/full"), "is not a file"),
     ] {
-        let log = Log::new(path, How::Mcp);
+        let log = Log::new(path, AuditOrigin::Mcp);
         let problem = log.begin().expect_err("it cannot be written");
         assert!(problem.contains(why), "{problem}");
         assert!(problem.starts_with("the audit file cannot be written: "));
@@ -402,7 +406,7 @@ fn what_cannot_be_written_is_an_error_and_tried_again() {
         // A process that wrote nothing has nothing to end.
         log.end().expect("nothing to be done");
     }
-    let log = Log::new(&no_folder, How::Mcp);
+    let log = Log::new(&no_folder, AuditOrigin::Mcp);
     log.intent(&delete(100)).expect_err("there is no folder");
     fs::create_dir(folder.path().join("no")).expect("a folder");
     call(&log, 100);
@@ -410,11 +414,13 @@ fn what_cannot_be_written_is_an_error_and_tried_again() {
 
     File::create(&path).expect("a file");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).expect("a mode");
-    let problem = Log::new(&path, How::Mcp).begin().expect_err("refused");
+    let problem = Log::new(&path, AuditOrigin::Mcp)
+        .begin()
+        .expect_err("refused");
     assert!(problem.contains("others than its owner may write it: chmod 600"));
     // And where that comes later.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     log.begin().expect("it is written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o602)).expect("a mode");
     log.intent(&delete(100)).expect_err("refused");
@@ -426,7 +432,9 @@ fn what_cannot_be_written_is_an_error_and_tried_again() {
 #[test]
 fn the_file_is_its_owners_alone() {
     let (_folder, path) = place();
-    Log::new(&path, How::Mcp).begin().expect("it is written");
+    Log::new(&path, AuditOrigin::Mcp)
+        .begin()
+        .expect("it is written");
     let mode = fs::metadata(&path).expect("the file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     // One that others can read is written, and it is said.
@@ -445,7 +453,7 @@ fn the_file_is_its_owners_alone() {
 #[test]
 fn a_lock_that_is_kept_is_an_error() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     log.begin().expect("it is written");
     let other = File::open(&path).expect("it opens");
     other.lock().expect("it is locked");
@@ -463,7 +471,7 @@ fn a_lock_that_is_kept_is_an_error() {
 /// Two runs of six lines each, in one file, not one behind the other.
 fn two_runs() -> (Clean, PathBuf) {
     let (folder, path) = place();
-    let logs = [How::Mcp, How::Call].map(|how| Log::new(&path, how));
+    let logs = [AuditOrigin::Mcp, AuditOrigin::Call].map(|how| Log::new(&path, how));
     for vmid in [100, 101] {
         logs.iter().for_each(|log| call(log, vmid));
     }
@@ -522,7 +530,7 @@ fn removed_inserted_and_reordered_lines_are_named() {
         let found = rest.find(|(_, line)| run_of(line) == run_of(all[at]));
         found.map(|(number, _)| number as u64 + 1)
     };
-    let named = |report: &Report, line: u64, run: &String| {
+    let named = |report: &AuditReport, line: u64, run: &String| {
         let found = report.problems.first().expect("a problem");
         assert_eq!((found.line, found.run.as_ref()), (line, Some(run)));
     };
@@ -600,7 +608,7 @@ fn a_line_with_a_hash_of_its_own_is_noticed() {
 #[test]
 fn a_noted_head_tells_that_the_end_was_cut() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     call(&log, 100);
     let noted = log.head().expect("lines were written");
     call(&log, 101);
@@ -630,7 +638,7 @@ fn a_noted_head_tells_that_the_end_was_cut() {
 #[test]
 fn an_intent_without_outcome_is_unknown() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     call(&log, 100);
     let about_to = Record {
         request: "DELETE /nodes/pve1/qemu/101".into(),
@@ -656,7 +664,7 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
     let window = Duration::from_secs(3600);
     let counted = || audit::recent(&path, window).expect("it is read").len();
     assert_eq!(counted(), 0, "there is no file yet");
-    let logs = [How::Mcp, How::Call].map(|how| Log::new(&path, how));
+    let logs = [AuditOrigin::Mcp, AuditOrigin::Call].map(|how| Log::new(&path, how));
     logs.iter().for_each(|log| call(log, 100));
     assert_eq!(counted(), 2);
     // What is under way counts; what was refused by the cluster does not.
@@ -720,7 +728,7 @@ fn what_was_taken_of_late_is_counted_for_all_processes() {
 #[test]
 fn more_than_can_be_looked_through_is_an_error() {
     let (_folder, path) = place();
-    let log = Log::new(&path, How::Mcp);
+    let log = Log::new(&path, AuditOrigin::Mcp);
     call(&log, 100);
     let file = File::options().append(true).open(&path).expect("it opens");
     file.set_len(257 << 20).expect("it has holes");

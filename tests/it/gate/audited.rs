@@ -8,10 +8,10 @@ use std::path::Path;
 use proxmox_mcp::api::methods::sending;
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::{Origin, audit};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::gate::{CallOrigin, audit};
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tool::param::{self, Param};
-use proxmox_mcp::tool::{Actions, Run, Subject, Tool};
+use proxmox_mcp::tool::{Actions, RunFn, Subject, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -120,11 +120,11 @@ fn an_answer_that_holds_a_plan_was_carried_out() {
         about: "Starts a guest, and has a `plan` in its answer.",
         actions: Actions::One(&[&[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")]]),
         subject: Subject::Guest,
-        params: &[Param::new("guest", param::Kind::Guest, "")],
+        params: &[Param::new("guest", param::ParamKind::Guest, "")],
         answer: &[],
         task: false,
         plan: None,
-        run: Run::Steps(|reach, _| {
+        run: RunFn::Steps(|reach, _| {
             reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?)?;
             Ok(Map::from_iter([("plan".to_string(), json!("start it"))]))
         }),
@@ -133,9 +133,9 @@ fn an_answer_that_holds_a_plan_was_carried_out() {
     let (_folder, path) = place();
     let line = format!("PROXMOX_AUDIT_LOG={}\n", path.display());
     let fleet = Fleet::new(configuration(&world, &line));
-    let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+    let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
-    let answer = call(&mut desk, &PLANNER, &arguments).expect("it is started");
+    let answer = call(&mut app, &PLANNER, &arguments).expect("it is started");
     assert_eq!(answer["plan"], json!("start it"));
     let [intent, outcome] = <[Value; 2]>::try_from(records(&path)).expect("two lines");
     assert_eq!(
@@ -300,7 +300,7 @@ fn secrets_are_masked() {
 
 /// The command line lives for one call: it counts what the file says of the last minute.
 #[test]
-fn the_command_line_is_braked_by_the_file() {
+fn the_bulk_limit_of_the_command_line_goes_by_the_file() {
     let world = World::three();
     world.cluster("staging").edit(|state| {
         for guest in state.guests.values_mut() {

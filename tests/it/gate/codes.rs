@@ -1,9 +1,9 @@
 //! A code confirms what its plan showed: once, for its own call, in time, and while nothing changed.
 
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::Origin;
+use proxmox_mcp::gate::CallOrigin;
 use proxmox_mcp::gate::confirm::Plan;
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Value, json};
 
@@ -124,16 +124,20 @@ fn a_changed_guest_needs_a_new_plan() {
 #[test]
 fn a_code_expires() {
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
-    desk.gate.plans.borrow_mut().code_age = std::time::Duration::ZERO;
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
+    app.gate.plans.borrow_mut().code_age = std::time::Duration::ZERO;
     let stop = proxmox_mcp::tools::find("guest_power").expect("the tool");
     let arguments =
         |code: Option<&Value>| stop_billing(code).as_object().expect("an object").clone();
     world.cluster("production").edit(|state| {
         state.guests.get_mut(&110).expect("billing").status = crate::sim::guest::Status::Running;
     });
-    let planned = call(&mut desk, stop, &arguments(None)).expect("a plan");
-    let again = call(&mut desk, stop, &arguments(Some(&planned["confirm"]))).expect("a plan");
+    let planned = call(&mut app, stop, &arguments(None)).expect("a plan");
+    let again = call(&mut app, stop, &arguments(Some(&planned["confirm"]))).expect("a plan");
     assert_eq!(again["because"], json!("the code has expired"));
     assert_ne!(again["confirm"], planned["confirm"]);
     assert_eq!(writes(&world), 0);

@@ -2,7 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod audited;
-pub(crate) mod brake;
+pub(crate) mod bulk_limit;
 pub(crate) mod codes;
 pub(crate) mod masking;
 pub(crate) mod privileges;

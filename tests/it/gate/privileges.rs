@@ -5,14 +5,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use proxmox_mcp::api::methods;
-use proxmox_mcp::api::permission::{Values, Verdict, judge};
+use proxmox_mcp::api::permission::{CallValues, PermissionCheck, judge};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::api::schema;
 use proxmox_mcp::error::{Code, Happened};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::gate::{Origin, privileges};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::fleet::permissions::TokenPermissions;
+use proxmox_mcp::gate::{CallOrigin, privileges};
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Value, json};
 
@@ -25,12 +25,12 @@ use crate::sim::{Fault, World, apidoc};
 const API: &str = include_str!("../../sim/api.json");
 
 /// `may`, `unclear`, `no token`, or what is missing.
-fn said(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::May => "may".into(),
-        Verdict::Unclear => "unclear".into(),
-        Verdict::NoToken => "no token".into(),
-        Verdict::Lacks(lacks) => {
+fn said(check: &PermissionCheck) -> String {
+    match check {
+        PermissionCheck::May => "may".into(),
+        PermissionCheck::Unclear => "unclear".into(),
+        PermissionCheck::NoToken => "no token".into(),
+        PermissionCheck::Lacks(lacks) => {
             let lacks: Vec<String> = lacks.iter().map(ToString::to_string).collect();
             lacks.join(", ")
         }
@@ -40,17 +40,17 @@ fn said(verdict: &Verdict) -> String {
 #[track_caller]
 fn check(permissions: &Value, params: Value, rights: &Value, expected: &str) {
     let params = params.as_object().expect("an object");
-    let rights = Rights::of(rights);
-    let values = Values {
+    let rights = TokenPermissions::of(rights);
+    let values = CallValues {
         slots: &[("vmid", "100"), ("node", "pve1")],
         params,
     };
     let text = permissions.to_string();
-    let verdict = judge::<Infallible>(Some(&text), &values, &mut |path, privilege| {
+    let check = judge::<Infallible>(Some(&text), &values, &mut |path, privilege| {
         Ok(rights.holds(path, privilege))
     });
-    let Ok(verdict) = verdict;
-    assert_eq!(said(&verdict), expected, "{permissions} {params:?}");
+    let Ok(check) = check;
+    assert_eq!(said(&check), expected, "{permissions} {params:?}");
 }
 
 #[test]
@@ -273,22 +273,23 @@ fn the_cluster_s_own_description_is_judged_as_the_cluster_does() {
                     .iter()
                     .map(|(slot, value)| (slot.to_string(), json!(value))),
             );
-            let (verdict, allowed) = world.cluster("staging").edit(|state| {
-                let verdict = privileges::verdict(&request, Some(&schema), &mut |path, one| {
-                    Ok(state.may(&who, path, &[one]))
-                });
+            let (check, allowed) = world.cluster("staging").edit(|state| {
+                let check =
+                    privileges::permission_check(&request, Some(&schema), &mut |path, one| {
+                        Ok(state.may(&who, path, &[one]))
+                    });
                 let allowed = state.permitted(&who, &endpoint["perms"], &params);
-                (verdict.expect("no error"), allowed.is_ok())
+                (check.expect("no error"), allowed.is_ok())
             });
             let allowed = allowed && endpoint["allowtoken"] != 0;
-            let (kind, agrees) = match verdict {
-                Verdict::May => ("may", allowed),
-                Verdict::Unclear => ("unclear", true),
-                Verdict::NoToken => ("no token", !allowed),
-                Verdict::Lacks(_) => ("lacks", !allowed),
+            let (kind, agrees) = match check {
+                PermissionCheck::May => ("may", allowed),
+                PermissionCheck::Unclear => ("unclear", true),
+                PermissionCheck::NoToken => ("no token", !allowed),
+                PermissionCheck::Lacks(_) => ("lacks", !allowed),
             };
             let line = request.line();
-            assert!(agrees, "{line}: {verdict:?}, and the cluster: {allowed}");
+            assert!(agrees, "{line}: {check:?}, and the cluster: {allowed}");
             *counts.entry(kind).or_default() += 1;
         }
         println!("{counts:?}");
@@ -346,8 +347,8 @@ fn without_a_privilege_what_is_missing_is_named() {
         (Verb::Post, "/no/such/path", "unclear"),
     ] {
         let request = Request::new(verb, path, &[]).expect("a path");
-        let verdict = privileges::verdict(&request, Some(&schema), &mut |_, _| Ok(false));
-        assert_eq!(said(&verdict.expect("no error")), expected, "{path}");
+        let check = privileges::permission_check(&request, Some(&schema), &mut |_, _| Ok(false));
+        assert_eq!(said(&check.expect("no error")), expected, "{path}");
     }
 }
 
@@ -389,13 +390,13 @@ fn carry_out(world: &World, hint: &str) {
 #[test]
 fn what_must_fail_is_not_sent_and_works_once_the_commands_were_run() {
     let (world, env) = with_token(&printed("read"));
-    let mut desk = Desk::new(
+    let mut app = AppState::new(
         Fleet::new(configuration_of(&env)),
         TOOLSETS,
-        Origin::CommandLine,
+        CallOrigin::CommandLine,
     );
     let _ = seen(&world);
-    let error = call(&mut desk, "guest_power", START).expect_err("it must fail");
+    let error = call(&mut app, "guest_power", START).expect_err("it must fail");
     assert!(
         error.code == Code::Permission && error.happened == Happened::Nothing,
         "{error:?}"
@@ -410,7 +411,7 @@ fn what_must_fail_is_not_sent_and_works_once_the_commands_were_run() {
     assert_eq!(count(&sent, OF_100), 1, "{sent:?}");
     // Two privileges on two paths, and one command.
     let clone = r#"{"guest":100,"name":"stg-copy","vmid":650}"#;
-    let both = call(&mut desk, "guest_clone", clone).expect_err("it must fail");
+    let both = call(&mut app, "guest_clone", clone).expect_err("it must fail");
     let hint = both.hint.clone().unwrap_or_default();
     assert!(
         hint.starts_with("missing: `VM.Clone` on `/vms/100`, `VM.Allocate` on `/vms/650`; ")
@@ -421,7 +422,7 @@ fn what_must_fail_is_not_sent_and_works_once_the_commands_were_run() {
     carry_out(&world, &error.hint.clone().expect("the commands"));
     let _ = seen(&world);
     // What is known of the token's rights is older than the grant, and does not refuse.
-    call(&mut desk, "guest_power", START).expect("it is allowed now");
+    call(&mut app, "guest_power", START).expect("it is allowed now");
     let sent = seen(&world);
     assert_eq!(count(&sent, OF_100), 1, "{sent:?}");
     assert_eq!(
@@ -434,13 +435,13 @@ fn what_must_fail_is_not_sent_and_works_once_the_commands_were_run() {
 fn what_is_allowed_costs_one_look_a_minute() {
     let (world, env) = with_token(&printed("operate"));
     let mut fleet = Fleet::new(configuration_of(&env));
-    fleet.rights_age = Duration::from_secs(3600);
-    let mut desk = Desk::new(fleet, TOOLSETS, Origin::CommandLine);
+    fleet.permissions_age = Duration::from_secs(3600);
+    let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::CommandLine);
     let _ = seen(&world);
     let mut sent = Vec::new();
     for action in ["start", "shutdown", "start"] {
         let arguments = START.replace("start", action);
-        call(&mut desk, "guest_power", &arguments).expect("it is allowed");
+        call(&mut app, "guest_power", &arguments).expect("it is allowed");
         sent.extend(seen(&world));
     }
     assert_eq!(count(&sent, "POST"), 3, "{sent:?}");
@@ -454,18 +455,18 @@ fn what_is_not_certain_is_sent() {
         let world = World::three();
         let fault = Fault::TokenLacks(vec!["VM.PowerMgmt".into(), "VM.Allocate".into()]);
         world.cluster("staging").fault(fault);
-        let desk = Desk::new(
+        let app = AppState::new(
             Fleet::new(configuration(&world, "")),
             TOOLSETS,
-            Origin::CommandLine,
+            CallOrigin::CommandLine,
         );
-        (world, desk)
+        (world, app)
     };
     let start = r#"{"guest":"stg-web-01","action":"start"}"#;
     // A rule in prose only.
-    let (world, mut desk) = lacking();
+    let (world, mut app) = lacking();
     let create = r#"{"name":"stg-new","cluster":"staging"}"#;
-    let error = call(&mut desk, "guest_create_vm", create).expect_err("the cluster refuses");
+    let error = call(&mut app, "guest_create_vm", create).expect_err("the cluster refuses");
     assert!(
         error.code == Code::Permission && error.happened == Happened::Done,
         "{error:?}"
@@ -478,10 +479,10 @@ fn what_is_not_certain_is_sent() {
         Fault::BadJson,
         Fault::DeepJson(500),
     ] {
-        let (world, mut desk) = lacking();
+        let (world, mut app) = lacking();
         let fault = fault.on("GET", "/access/permissions");
         world.cluster("staging").fault(fault.clone());
-        let error = call(&mut desk, "guest_power", start).expect_err("the cluster refuses");
+        let error = call(&mut app, "guest_power", start).expect_err("the cluster refuses");
         assert!(
             error.code == Code::Permission && error.happened == Happened::Done,
             "{fault:?}: {error:?}"

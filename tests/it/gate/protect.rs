@@ -9,11 +9,11 @@ use proxmox_mcp::api::methods::{Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::fleet::index::{Guest, Kind};
+use proxmox_mcp::fleet::index::{Guest, GuestKind};
 use proxmox_mcp::gate::confirm::Plan;
 use proxmox_mcp::gate::reach::Reach;
-use proxmox_mcp::gate::{Caller, Entry, Origin, Verdict};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::gate::{Admission, CallOrigin, Caller, Entry};
+use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -116,25 +116,25 @@ pub(crate) fn world() -> World {
     world
 }
 
-pub(crate) fn desk(world: &World, more: &str) -> Desk {
+pub(crate) fn app(world: &World, more: &str) -> AppState {
     let more = format!("PROXMOX_BULK_LIMIT=1000\n{more}");
-    Desk::new(
+    AppState::new(
         Fleet::new(configuration(world, &more)),
         TOOLSETS,
-        Origin::Mcp,
+        CallOrigin::Mcp,
     )
 }
 
 /// Sends a request to staging by a call that declares what it weighs, confirmed by code where it asks.
 /// What the answer would note comes back.
-pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, Value)>, Error> {
+pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static str, Value)>, Error> {
     let weight = weigh(request);
     let guest = match request.path.as_slice() {
         [nodes, node, kind, vmid, ..] if nodes == "nodes" && (kind == "qemu" || kind == "lxc") => {
             let kind = if kind == "qemu" {
-                Kind::Qemu
+                GuestKind::Qemu
             } else {
-                Kind::Lxc
+                GuestKind::Lxc
             };
             Some(Guest {
                 vmid: vmid.parse().expect("a VMID"),
@@ -148,7 +148,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
         }
         _ => None,
     };
-    let mut clusters = desk.fleet.config.clusters.iter();
+    let mut clusters = app.fleet.config.clusters.iter();
     let cluster = clusters.position(|cluster| cluster.name == "staging");
     let plan = |_: &Reach| {
         Ok(Plan {
@@ -163,7 +163,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
         can_be_asked: false,
         reply: None,
     };
-    let trail = desk.gate.trail("anything", &Map::new(), &caller);
+    let call_audit = app.gate.call_audit("anything", &Map::new(), &caller);
     let path: &'static str = "/{part}".repeat(request.path.len()).leak();
     let sending = match request.verb {
         Verb::Get => sending::get(path),
@@ -178,7 +178,7 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
             mark: weight.mark,
             arguments: String::new(),
             caller,
-            trail: &trail,
+            call_audit: &call_audit,
             code,
             cluster: cluster.expect("staging"),
             guest: guest.clone(),
@@ -187,16 +187,16 @@ pub(crate) fn send(desk: &Desk, request: &Request) -> Result<Vec<(&'static str, 
             sends,
             wait_s: 0,
         };
-        desk.gate.enter(&desk.fleet, entry, &plan)
+        app.gate.enter(&app.fleet, entry, &plan)
     };
-    let verdict = match enter(None)? {
-        Verdict::Planned(planned) => {
+    let admission = match enter(None)? {
+        Admission::Planned(planned) => {
             let code = planned["confirm"].as_str().expect("a code");
             enter(Some(code.to_string().leak()))?
         }
-        verdict => verdict,
+        admission => admission,
     };
-    let Verdict::Go(reach, _) = verdict else {
+    let Admission::Go(reach, _) = admission else {
         panic!("{}: it does not pass", request.line());
     };
     reach.send(request)?;
@@ -210,8 +210,8 @@ fn writes(world: &World) -> Vec<String> {
 }
 
 /// Each write must be refused by `rule`, and nothing sent.
-pub(crate) fn refused(world: &World, desk: &Desk, line: &str, params: &Value, said: &str) {
-    match send(desk, &request(line, params)) {
+pub(crate) fn refused(world: &World, app: &AppState, line: &str, params: &Value, said: &str) {
+    match send(app, &request(line, params)) {
         Err(error) if error.code == Code::Protected => {
             let text = error.to_string();
             assert!(text.starts_with("staging: "), "{line} {params}: {text}");
@@ -224,9 +224,9 @@ pub(crate) fn refused(world: &World, desk: &Desk, line: &str, params: &Value, sa
 }
 
 /// Each write must pass the protection; what Proxmox makes of it is not asked.
-pub(crate) fn passes(world: &World, desk: &Desk, line: &str, params: &Value) -> Vec<String> {
+pub(crate) fn passes(world: &World, app: &AppState, line: &str, params: &Value) -> Vec<String> {
     world.seen();
-    let result = send(desk, &request(line, params));
+    let result = send(app, &request(line, params));
     assert!(
         !matches!(
             &result,
@@ -250,7 +250,7 @@ fn no_rule_lets_a_covered_guest_be_harmed() {
         for variable in ["PROXMOX_PROTECT", "PROXMOX_CLUSTER_staging_PROTECT"] {
             for confirm in ["code", "off:staging"] {
                 let more = format!("{variable}=7,{rule}\nPROXMOX_CONFIRM={confirm}");
-                let desk = desk(&world, &more);
+                let app = app(&world, &more);
                 for (line, params) in harms() {
                     // Where the request does not say which guests, the first rule is named.
                     let touches = weigh(&request(line, &params)).touches;
@@ -265,7 +265,7 @@ fn no_rule_lets_a_covered_guest_be_harmed() {
                     };
                     refused(
                         &world,
-                        &desk,
+                        &app,
                         line,
                         &params,
                         &format!("`{first}` ({variable})"),
@@ -279,7 +279,7 @@ fn no_rule_lets_a_covered_guest_be_harmed() {
 #[test]
 fn what_is_let_whatever_the_guest_is_costs_no_question() {
     let world = world();
-    let desk = desk(
+    let app = app(
         &world,
         "PROXMOX_PROTECT=101-103,name:stg-*,tag:stg,pool:core",
     );
@@ -294,7 +294,7 @@ fn what_is_let_whatever_the_guest_is_costs_no_question() {
         ("PUT {}/resize", json!({"disk": "scsi0", "size": "+1G"})),
         ("POST {}/agent/ping", json!({})),
     ] {
-        let reads = passes(&world, &desk, &rest.replace("{}", vm), &params);
+        let reads = passes(&world, &app, &rest.replace("{}", vm), &params);
         let asked = reads
             .iter()
             .filter(|path| path.ends_with("/pending") || path.contains("/pool"));
@@ -307,7 +307,7 @@ fn what_is_let_whatever_the_guest_is_costs_no_question() {
             json!({}),
         ),
     ] {
-        let reads = passes(&world, &desk, line, &params);
+        let reads = passes(&world, &app, line, &params);
         let asked = reads.iter().filter(|path| path.ends_with("/pending"));
         assert_eq!(asked.count(), 0, "{line} {params}: {reads:?}");
     }
@@ -315,21 +315,21 @@ fn what_is_let_whatever_the_guest_is_costs_no_question() {
     let other = "/nodes/stg-pve1/qemu/130";
     passes(
         &world,
-        &desk,
+        &app,
         &format!("POST {other}/status/shutdown"),
         &json!({}),
     );
     passes(
         &world,
-        &desk,
+        &app,
         &format!("PUT {other}/config"),
         &json!({"name": "x", "tags": "y", "cores": 1}),
     );
     passes(
         &world,
-        &desk,
+        &app,
         "PUT /pools/other",
         &json!({"vms": "130", "allow-move": 1}),
     );
-    passes(&world, &desk, &format!("DELETE {other}"), &json!({}));
+    passes(&world, &app, &format!("DELETE {other}"), &json!({}));
 }

@@ -5,7 +5,7 @@ use proxmox_mcp::api::methods::{self, Condition, Lets, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use serde_json::{Map, Value, json};
 
-use crate::gate::protect::{desk, passes, refused, world};
+use crate::gate::protect::{app, passes, refused, world};
 use crate::sim::guest::Status;
 use crate::sim::schema;
 
@@ -272,7 +272,7 @@ fn what_a_guest_is_let_depends_on_what_it_has() {
         container.config.remove("cores");
     });
     for rule in ["103,101", "name:stg-*", "tag:stg", "pool:core"] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         let said = "(PROXMOX_PROTECT), and";
         let vm = "PUT /nodes/stg-pve2/qemu/103/config";
         let container = "PUT /nodes/stg-pve2/lxc/101/config";
@@ -336,7 +336,7 @@ fn what_a_guest_is_let_depends_on_what_it_has() {
             ("DELETE /cluster/replication/103-0", json!({})),
             ("PUT /cluster/replication/103-0", json!({"disable": 1})),
         ] {
-            refused(&world, &desk, line, &params, said);
+            refused(&world, &app, line, &params, said);
         }
         for (line, params) in [
             (
@@ -367,7 +367,7 @@ fn what_a_guest_is_let_depends_on_what_it_has() {
                 json!({"vmid": "101,103", "remove": 0, "mode": "snapshot"}),
             ),
         ] {
-            passes(&world, &desk, line, &params);
+            passes(&world, &app, line, &params);
         }
     }
 }
@@ -383,17 +383,17 @@ fn less_than_what_is_not_set_is_less() {
             guest.config.remove("cores");
         }
     });
-    let desk = desk(&world, "PROXMOX_PROTECT=101,103");
+    let app = app(&world, "PROXMOX_PROTECT=101,103");
     let vm = "PUT /nodes/stg-pve2/qemu/103/config";
     let container = "PUT /nodes/stg-pve2/lxc/101/config";
     for line in [vm, container] {
         let less = "would leave it with less than its `memory`";
-        refused(&world, &desk, line, &json!({"memory": 511}), less);
-        passes(&world, &desk, line, &json!({"memory": 512}));
+        refused(&world, &app, line, &json!({"memory": 511}), less);
+        passes(&world, &app, line, &json!({"memory": 512}));
     }
     let fewer = "would leave it with less than its `cores`";
-    refused(&world, &desk, container, &json!({"cores": 64}), fewer);
-    passes(&world, &desk, vm, &json!({"cores": 1}));
+    refused(&world, &app, container, &json!({"cores": 64}), fewer);
+    passes(&world, &app, vm, &json!({"cores": 1}));
 }
 
 /// High availability moves a VM while it runs, and stops a container for that.
@@ -408,15 +408,15 @@ fn a_managed_guest_is_moved_where_that_stops_nothing() {
             }
         });
     };
-    let desk = desk(&world, "PROXMOX_PROTECT=101,103");
+    let app = app(&world, "PROXMOX_PROTECT=101,103");
     let to = json!({"node": "stg-pve1"});
     let vm = "POST /cluster/ha/resources/vm:103/migrate";
     let container = "POST /cluster/ha/resources/ct:101/migrate";
     in_state(Status::Running);
-    passes(&world, &desk, vm, &to);
-    refused(&world, &desk, container, &to, "would stop it to move it");
+    passes(&world, &app, vm, &to);
+    refused(&world, &app, container, &to, "would stop it to move it");
     in_state(Status::Stopped);
-    passes(&world, &desk, container, &to);
+    passes(&world, &app, container, &to);
 }
 
 /// A container on a storage without snapshots is suspended by a backup, whatever its mode says.
@@ -431,25 +431,25 @@ fn a_backup_that_would_suspend_is_refused() {
         container.status = Status::Running;
         container.set("mp0", "local:101/vm-101-disk-1.raw,mp=/srv,size=1G");
     });
-    let desk = desk(&world, "PROXMOX_PROTECT=tag:stg");
+    let app = app(&world, "PROXMOX_PROTECT=tag:stg");
     refused(
         &world,
-        &desk,
+        &app,
         line,
         &backup,
         "would suspend it, since its storage has no snapshots",
     );
     let all = json!({"all": 1, "remove": 0, "mode": "snapshot"});
-    refused(&world, &desk, line, &all, "guest 101");
+    refused(&world, &app, line, &all, "guest 101");
     staging.edit(|state| state.guests.get_mut(&101).expect("101").status = Status::Stopped);
-    passes(&world, &desk, line, &backup);
+    passes(&world, &app, line, &backup);
 }
 
 /// A task is the guest's that it is about; one that does not say whose it is may be anybody's.
 #[test]
 fn a_task_is_its_guests() {
     let world = world();
-    let desk = desk(&world, "PROXMOX_PROTECT=103");
+    let app = app(&world, "PROXMOX_PROTECT=103");
     let task = |kind: &str, id: &str| {
         format!(
             "DELETE /nodes/stg-pve2/tasks/UPID:stg-pve2:0000C530:001E8480:67E00000:{kind}:{id}:root@pam:"
@@ -466,7 +466,7 @@ fn a_task_is_its_guests() {
     ] {
         refused(
             &world,
-            &desk,
+            &app,
             &task(kind, id),
             &json!({}),
             "guest 103 is protected by `103`",
@@ -480,7 +480,7 @@ fn a_task_is_its_guests() {
     ] {
         refused(
             &world,
-            &desk,
+            &app,
             &task(kind, id),
             &json!({}),
             "the task does not say which guests",
@@ -492,6 +492,6 @@ fn a_task_is_its_guests() {
         ("imgdel", "local"),
         ("srvreload", "pveproxy"),
     ] {
-        passes(&world, &desk, &task(kind, id), &json!({}));
+        passes(&world, &app, &task(kind, id), &json!({}));
     }
 }

@@ -5,7 +5,7 @@ use proxmox_mcp::api::methods::weigh;
 use proxmox_mcp::error::Code;
 use serde_json::{Value, json};
 
-use crate::gate::protect::{desk, harms, passes, refused, request, send, world};
+use crate::gate::protect::{app, harms, passes, refused, request, send, world};
 use crate::session::Session;
 use crate::sim::Fault;
 
@@ -72,18 +72,18 @@ fn nothing_takes_a_guest_out_of_its_rule() {
         ),
     ];
     for (rule, refusals, others) in cases {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         for (line, params) in refusals {
             refused(
                 &world,
-                &desk,
+                &app,
                 line,
                 params,
                 &format!("protected by `{rule}` (PROXMOX_PROTECT)"),
             );
         }
         for (line, params) in others {
-            passes(&world, &desk, line, params);
+            passes(&world, &app, line, params);
         }
         // As it was, for the next rule.
         world.cluster("staging").edit(|state| {
@@ -109,11 +109,11 @@ fn what_is_pending_protects_and_stays() {
     });
     let config = "PUT /nodes/stg-pve2/qemu/103/config";
     for (rule, key, other) in [("name:stg-*", "name", "tags"), ("tag:stg", "tags", "name")] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         let said = format!("protected by `{rule}` (PROXMOX_PROTECT)");
-        refused(&world, &desk, config, &json!({"revert": key}), &said);
-        refused(&world, &desk, config, &json!({"revert": "memory"}), &said);
-        passes(&world, &desk, config, &json!({"revert": other}));
+        refused(&world, &app, config, &json!({"revert": key}), &said);
+        refused(&world, &app, config, &json!({"revert": "memory"}), &said);
+        passes(&world, &app, config, &json!({"revert": other}));
         world.cluster("staging").edit(|state| {
             let vm = state.guests.get_mut(&103).expect("103");
             vm.pending.insert("name".into(), "stg-web".into());
@@ -128,10 +128,10 @@ fn a_guest_is_protected_by_its_own_pool_alone() {
     let world = world();
     let stop = "POST /nodes/stg-pve2/qemu/103/status/shutdown";
     for pools in ["pool:other,pool:core", "pool:core,pool:other"] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={pools}"));
-        refused(&world, &desk, stop, &json!({}), "protected by `pool:core`");
+        let app = app(&world, &format!("PROXMOX_PROTECT={pools}"));
+        refused(&world, &app, stop, &json!({}), "protected by `pool:core`");
     }
-    let other = desk(&world, "PROXMOX_PROTECT=pool:other");
+    let other = app(&world, "PROXMOX_PROTECT=pool:other");
     passes(&world, &other, stop, &json!({}));
 }
 
@@ -144,7 +144,7 @@ fn what_cannot_be_checked_protects() {
     let unknown = "could not be found out, so it counts as protected";
     let none = json!({});
     // A token that may not read the pool does not know who is in it.
-    let pool = desk(&world, "PROXMOX_PROTECT=pool:core");
+    let pool = app(&world, "PROXMOX_PROTECT=pool:core");
     staging.fault(Fault::TokenLacks(vec!["Pool.Audit".into()]));
     refused(&world, &pool, stop, &none, unknown);
     refused(&world, &pool, other, &none, "`pool:core` (PROXMOX_PROTECT)");
@@ -155,33 +155,33 @@ fn what_cannot_be_checked_protects() {
     staging.fault(Fault::TokenLacks(vec!["VM.Audit".into()]));
     refused(&world, &pool, stop, &none, "VM.Audit");
     for rule in ["tag:prod", "name:x"] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         refused(
             &world,
-            &desk,
+            &app,
             stop,
             &none,
             &format!("`{rule}` (PROXMOX_PROTECT) {unknown}"),
         );
-        refused(&world, &desk, stop, &none, "VM.Audit");
+        refused(&world, &app, stop, &none, "VM.Audit");
         let all = "POST /nodes/stg-pve1/stopall";
-        refused(&world, &desk, all, &none, "cannot be told");
+        refused(&world, &app, all, &none, "cannot be told");
         refused(
             &world,
-            &desk,
+            &app,
             all,
             &none,
             &format!("`{rule}` (PROXMOX_PROTECT)"),
         );
         refused(
             &world,
-            &desk,
+            &app,
             "PUT /cluster/ha/resources/vm:103",
             &json!({"state": "stopped"}),
             unknown,
         );
     }
-    let bare = desk(&world, "");
+    let bare = app(&world, "");
     refused(
         &world,
         &bare,
@@ -191,7 +191,7 @@ fn what_cannot_be_checked_protects() {
     );
     staging.heal();
     // An answer that is none.
-    let tag = desk(&world, "PROXMOX_PROTECT=tag:prod");
+    let tag = app(&world, "PROXMOX_PROTECT=tag:prod");
     for fault in [Fault::Html, Fault::BadJson, Fault::Empty] {
         staging.fault(fault.on("GET", "/nodes/stg-pve2/qemu/103/pending"));
         refused(&world, &tag, stop, &none, unknown);
@@ -205,7 +205,7 @@ fn what_cannot_be_checked_protects() {
 fn a_pool_that_is_not_there_protects_nobody_and_is_named() {
     let world = world();
     let stop = request("POST /nodes/stg-pve2/qemu/103/status/shutdown", &json!({}));
-    let notes = send(&desk(&world, "PROXMOX_PROTECT=pool:gone"), &stop).expect("it is sent");
+    let notes = send(&app(&world, "PROXMOX_PROTECT=pool:gone"), &stop).expect("it is sent");
     assert_eq!(
         notes,
         [(
@@ -216,7 +216,7 @@ fn a_pool_that_is_not_there_protects_nobody_and_is_named() {
     world
         .cluster("staging")
         .fault(Fault::TokenLacks(vec!["Pool.Audit".into()]));
-    let gone = desk(&world, "PROXMOX_PROTECT=pool:gone");
+    let gone = app(&world, "PROXMOX_PROTECT=pool:gone");
     let error = send(&gone, &stop).expect_err("the pool cannot be read");
     assert!(error.code == Code::Protected, "{error}");
 }
@@ -228,9 +228,9 @@ fn a_pool_that_cannot_be_read_protects() {
     world
         .cluster("staging")
         .fault(Fault::Echo.on("GET", "/pools"));
-    let desk = desk(&world, "PROXMOX_PROTECT=pool:core");
+    let app = app(&world, "PROXMOX_PROTECT=pool:core");
     let stop = "POST /nodes/stg-pve2/qemu/103/status/shutdown";
-    refused(&world, &desk, stop, &json!({}), "`pool:core`");
+    refused(&world, &app, stop, &json!({}), "`pool:core`");
 }
 
 /// A guest that is named beside the path's own is looked for where it is: 120 on another node.
@@ -239,13 +239,13 @@ fn another_guest_is_where_it_is() {
     let world = world();
     let move_disk = "POST /nodes/stg-pve2/qemu/103/move_disk";
     let params = json!({"disk": "scsi0", "target-vmid": 120, "target-disk": "scsi5"});
-    let elsewhere = desk(&world, "PROXMOX_PROTECT=tag:nobody");
+    let elsewhere = app(&world, "PROXMOX_PROTECT=tag:nobody");
     passes(&world, &elsewhere, move_disk, &params);
     world.cluster("staging").edit(|state| {
         let other = state.guests.get_mut(&120).expect("120");
         other.set("tags", "kept");
     });
-    let kept = desk(&world, "PROXMOX_PROTECT=tag:kept");
+    let kept = app(&world, "PROXMOX_PROTECT=tag:kept");
     refused(&world, &kept, move_disk, &params, "guest 120");
 }
 
@@ -260,7 +260,7 @@ fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
             .expect("103")
             .set("protection", "1");
     });
-    let desk = desk(&world, "");
+    let app = app(&world, "");
     let flag = "Proxmox's own flag `protection`";
     for (line, params) in harms() {
         let weight = weigh(&request(line, &params));
@@ -269,33 +269,27 @@ fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
             .iter()
             .any(|touch| touch == "guest 103" || touch.contains("vm-103"));
         if weight.mark.destroys && ours {
-            refused(&world, &desk, line, &params, flag);
+            refused(&world, &app, line, &params, flag);
             let would = "would destroy or overwrite it";
-            refused(&world, &desk, line, &params, would);
+            refused(&world, &app, line, &params, would);
         }
     }
     let config = "PUT /nodes/stg-pve2/qemu/103/config";
-    refused(&world, &desk, config, &json!({"protection": 0}), flag);
-    refused(&world, &desk, config, &json!({"protection": "off"}), flag);
+    refused(&world, &app, config, &json!({"protection": 0}), flag);
+    refused(&world, &app, config, &json!({"protection": "off"}), flag);
     let would = "would switch that off";
-    refused(&world, &desk, config, &json!({"protection": 0}), would);
-    refused(
-        &world,
-        &desk,
-        config,
-        &json!({"delete": "protection"}),
-        flag,
-    );
-    passes(&world, &desk, config, &json!({"protection": 1}));
+    refused(&world, &app, config, &json!({"protection": 0}), would);
+    refused(&world, &app, config, &json!({"delete": "protection"}), flag);
+    passes(&world, &app, config, &json!({"protection": 1}));
     passes(
         &world,
-        &desk,
+        &app,
         "POST /nodes/stg-pve2/qemu/103/status/shutdown",
         &json!({}),
     );
     passes(
         &world,
-        &desk,
+        &app,
         "PUT /nodes/stg-pve1/qemu/130/config",
         &json!({"protection": 0}),
     );
@@ -305,31 +299,31 @@ fn the_flag_forbids_what_proxmox_lets_it_forbid_and_stays() {
 #[test]
 fn a_volume_is_its_guests() {
     let world = world();
-    let desk = desk(&world, "PROXMOX_PROTECT=tag:stg");
+    let app = app(&world, "PROXMOX_PROTECT=tag:stg");
     let content = "DELETE /nodes/stg-pve2/storage/local-lvm/content";
     refused(
         &world,
-        &desk,
+        &app,
         &format!("{content}/subvol-101-disk-0"),
         &json!({}),
         "guest 101",
     );
     refused(
         &world,
-        &desk,
+        &app,
         &format!("{content}/103/base-9-disk-0.raw"),
         &json!({}),
         "guest 103",
     );
     passes(
         &world,
-        &desk,
+        &app,
         &format!("{content}/vm-130-disk-9"),
         &json!({}),
     );
     passes(
         &world,
-        &desk,
+        &app,
         &format!("{content}/vm-777-disk-0"),
         &json!({}),
     );

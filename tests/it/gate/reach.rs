@@ -9,13 +9,13 @@ use proxmox_mcp::api::methods::{self, Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::Origin;
+use proxmox_mcp::gate::CallOrigin;
 use proxmox_mcp::gate::confirm::Plan;
 use proxmox_mcp::gate::reach::Reach;
 use proxmox_mcp::tool::args::Args;
-use proxmox_mcp::tool::call::Desk;
-use proxmox_mcp::tool::param::{Kind, Param};
-use proxmox_mcp::tool::{Actions, Run, Subject, Tool};
+use proxmox_mcp::tool::call::AppState;
+use proxmox_mcp::tool::param::{Param, ParamKind};
+use proxmox_mcp::tool::{Actions, RunFn, Subject, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ use crate::sim::{Seen, World};
 
 type Answer = Result<Map<String, Value>, Error>;
 
-const PARAMS: &[Param] = &[Param::new("guest", Kind::Guest, "")];
+const PARAMS: &[Param] = &[Param::new("guest", ParamKind::Guest, "")];
 
 /// All that is sent here, as if it weighed no more than that.
 const fn all(mark: Mark) -> [Sending; 14] {
@@ -57,7 +57,7 @@ const fn named(name: &'static str, sends: Sends, run: fn(&Reach, &Args) -> Answe
         answer: &[],
         task: false,
         plan: None,
-        run: Run::Steps(run),
+        run: RunFn::Steps(run),
     }
 }
 
@@ -158,10 +158,10 @@ fn a_handler_that_lies_sends_nothing() {
     for level in Effect::ALL {
         let more = format!("PROXMOX_ACCESS={}\n", level.name());
         let fleet = Fleet::new(configuration(&world, &more));
-        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
         LIARS
             .iter()
-            .for_each(|liar| sends_nothing(&world, &mut desk, liar));
+            .for_each(|liar| sends_nothing(&world, &mut app, liar));
     }
 }
 
@@ -177,16 +177,16 @@ fn under_read_an_honest_handler_sends_nothing_either() {
     // Where another cluster allows it, the tool is offered.
     for variable in ["PROXMOX_ACCESS", "PROXMOX_CLUSTER_staging_ACCESS"] {
         let fleet = Fleet::new(configuration(&world, &format!("{variable}=read\n")));
-        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
         HONEST
             .iter()
-            .for_each(|tool| sends_nothing(&world, &mut desk, tool));
+            .for_each(|tool| sends_nothing(&world, &mut app, tool));
     }
 }
 
-fn sends_nothing(world: &World, desk: &mut Desk, tool: &'static Tool) {
+fn sends_nothing(world: &World, app: &mut AppState, tool: &'static Tool) {
     let arguments = json!({"guest": "stg-web-01"});
-    let result = call(desk, tool, arguments.as_object().expect("an object"));
+    let result = call(app, tool, arguments.as_object().expect("an object"));
     let refused = result
         .as_ref()
         .is_err_and(|error| matches!(error.code, Code::NotAllowed | Code::BadArguments));
@@ -210,9 +210,13 @@ fn start_and_stumble(reach: &Reach, _: &Args) -> Answer {
 fn an_error_after_a_write_says_what_was_done() {
     static TOOL: Tool = named("stumbles", OPERATES, start_and_stumble);
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
-    let error = call(&mut desk, &TOOL, &arguments).expect_err("it stumbles");
+    let error = call(&mut app, &TOOL, &arguments).expect_err("it stumbles");
     assert_eq!(
         error.to_string(),
         "the handler stumbles; before that `POST /nodes/stg-pve1/qemu/100/status/start` was \
@@ -239,7 +243,11 @@ fn a_fault_of_the_program_is_no_complaint_about_the_call() {
         }),
     ];
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
     let said = [
         "`has_no_plan` has no plan; nothing was sent",
@@ -249,7 +257,7 @@ fn a_fault_of_the_program_is_no_complaint_about_the_call() {
          was accepted and takes effect",
     ];
     for (tool, said) in FAULTY.iter().zip(said) {
-        let error = call(&mut desk, tool, &arguments).expect_err("it cannot work");
+        let error = call(&mut app, tool, &arguments).expect_err("it cannot work");
         let expected = format!("proxmox-mcp itself is at fault: {said}");
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.code.as_str(), "InternalError", "{error}");
@@ -277,7 +285,11 @@ fn what_the_action_does_not_name_is_not_sent() {
         }),
     ];
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
     let arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
     let lines = [
         "GET /version",
@@ -286,7 +298,7 @@ fn what_the_action_does_not_name_is_not_sent() {
         "POST /nodes/stg-pve1/qemu/100/status/resume",
     ];
     for (tool, line) in STRAYING.iter().zip(lines) {
-        let error = call(&mut desk, tool, &arguments).expect_err("it is not named");
+        let error = call(&mut app, tool, &arguments).expect_err("it is not named");
         let expected = format!(
             "proxmox-mcp itself is at fault: `{line}` is nothing that this call sends; nothing was sent"
         );
@@ -342,12 +354,16 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
         }),
     ];
     let world = World::three();
-    let mut desk = Desk::new(Fleet::new(configuration(&world, "")), TOOLSETS, Origin::Mcp);
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
     for tool in &GREEDY {
         let mut arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
-        let planned = call(&mut desk, tool, &arguments).expect("a plan");
+        let planned = call(&mut app, tool, &arguments).expect("a plan");
         arguments.insert("confirm".into(), planned["confirm"].clone());
-        let result = call(&mut desk, tool, &arguments);
+        let result = call(&mut app, tool, &arguments);
         assert!(
             matches!(&result, Err(error) if error.code == Code::NotAllowed),
             "{}: {result:?}",

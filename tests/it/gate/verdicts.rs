@@ -9,11 +9,11 @@ use proxmox_mcp::api::effect::Effect;
 use proxmox_mcp::api::mark::Mark;
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
-use proxmox_mcp::gate::confirm::{Reply, Said};
-use proxmox_mcp::gate::{Caller, Origin};
+use proxmox_mcp::gate::confirm::{QuestionReply, UserAnswer};
+use proxmox_mcp::gate::{CallOrigin, Caller};
 use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::args;
-use proxmox_mcp::tool::call::{self, Desk, Outcome};
+use proxmox_mcp::tool::call::{self, AppState, CallOutcome};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
@@ -339,10 +339,10 @@ impl Scene {
             .into_iter()
             .filter(|one| one.name == "staging");
         let world = World::start(staging.collect());
-        let mut desk = Desk::new(
+        let mut app = AppState::new(
             Fleet::new(configuration(&world, "PROXMOX_BULK_LIMIT=100")),
             TOOLSETS,
-            Origin::Mcp,
+            CallOrigin::Mcp,
         );
         let mut task = String::new();
         for step in row.before {
@@ -352,14 +352,14 @@ impl Scene {
             }
             let call = step.strip_prefix("> ").expect("an order or a call");
             let (tool, arguments) = call.split_once(' ').expect("arguments");
-            let answer = plainly(&mut desk, tool, &read(arguments)).expect("it is prepared");
+            let answer = plainly(&mut app, tool, &read(arguments)).expect("it is prepared");
             if let Some(Value::String(started)) = answer.get("task") {
                 task.clone_from(started);
             }
         }
         let mut text = row.arguments.replace("$task", &task);
         if text.contains("$archive") {
-            let listed = plainly(&mut desk, "backup_list", &read(r#"{"guest":101}"#));
+            let listed = plainly(&mut app, "backup_list", &read(r#"{"guest":101}"#));
             let listed = listed.expect("backups");
             let row = &listed["items"][0];
             let volume = row.get("volume").or_else(|| row.get(0));
@@ -393,9 +393,9 @@ impl Scene {
             if asks_user { "auto" } else { "code" }
         );
         let fleet = Fleet::new(configuration(&self.world, &more));
-        let mut desk = Desk::new(fleet, TOOLSETS, Origin::Mcp);
+        let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
         self.world.seen();
-        let result = self.made(&mut desk, way, asks_user);
+        let result = self.made(&mut app, way, asks_user);
         let seen = self.world.seen();
         let writes: BTreeSet<&str> = seen
             .iter()
@@ -403,9 +403,9 @@ impl Scene {
             .map(|one| one.path.as_str())
             .collect();
         let verdict = match &result {
-            Ok(Outcome::Planned(_)) => Verdict::Plan,
-            Ok(Outcome::Answer(_)) => Verdict::Go,
-            Ok(Outcome::Question(_)) => return Err("asked once more".into()),
+            Ok(CallOutcome::Planned(_)) => Verdict::Plan,
+            Ok(CallOutcome::Answer(_)) => Verdict::Go,
+            Ok(CallOutcome::Question(_)) => return Err("asked once more".into()),
             Err(error) => match (error.code, error.sentence.as_str()) {
                 (Code::Protected, _) => Verdict::Protected,
                 (Code::NotAllowed, said) if said.contains("access level") => Verdict::Level,
@@ -422,23 +422,23 @@ impl Scene {
         Ok(verdict)
     }
 
-    fn made(&self, desk: &mut Desk, way: Way, asks_user: bool) -> Result<Outcome, Error> {
+    fn made(&self, app: &mut AppState, way: Way, asks_user: bool) -> Result<CallOutcome, Error> {
         let mut caller = Caller {
             client: ("it", "0"),
             can_be_asked: asks_user,
             reply: None,
         };
-        let first = call::call(desk, self.tool, &self.arguments, caller)?;
+        let first = call::call(app, self.tool, &self.arguments, caller)?;
         match (way, first) {
-            (Way::Declined | Way::Accepted, Outcome::Question(question)) => {
-                let mut reply: Reply = agreement(&question);
+            (Way::Declined | Way::Accepted, CallOutcome::Question(question)) => {
+                let mut reply: QuestionReply = agreement(&question);
                 if way == Way::Declined {
-                    reply.said = Said::No;
+                    reply.said = UserAnswer::No;
                 }
                 caller.reply = Some(&reply);
-                call::call(desk, self.tool, &self.arguments, caller)
+                call::call(app, self.tool, &self.arguments, caller)
             }
-            (Way::Wrong | Way::Stale | Way::Right, Outcome::Planned(answer)) => {
+            (Way::Wrong | Way::Stale | Way::Right, CallOutcome::Planned(answer)) => {
                 if way == Way::Stale {
                     self.change();
                 }
@@ -448,7 +448,7 @@ impl Scene {
                 };
                 let mut arguments = self.arguments.clone();
                 arguments.insert("confirm".into(), code);
-                call::call(desk, self.tool, &arguments, caller)
+                call::call(app, self.tool, &arguments, caller)
             }
             (_, first) => Ok(first),
         }
@@ -472,10 +472,10 @@ fn read(text: &str) -> Map<String, Value> {
 
 /// A call whose user cannot be asked, and who repeats it with the code.
 fn plainly(
-    desk: &mut Desk,
+    app: &mut AppState,
     tool: &str,
     arguments: &Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let tool = tools::find(tool).unwrap_or_else(|| panic!("no tool {tool}"));
-    crate::session::call(desk, tool, arguments)
+    crate::session::call(app, tool, arguments)
 }

@@ -1,11 +1,11 @@
 //! Whose a volume is that a write names or changes: by its storage and by who uses it, whatever its name
 //! says; and that what is a guest's own costs next to nothing.
 
-use proxmox_mcp::api::methods::{Held, weigh};
-use proxmox_mcp::tool::call::Desk;
+use proxmox_mcp::api::methods::{ChangedVolumes, weigh};
+use proxmox_mcp::tool::call::AppState;
 use serde_json::{Value, json};
 
-use crate::gate::protect::{desk, passes, refused, request, send, world};
+use crate::gate::protect::{app, passes, refused, request, send, world};
 use crate::session::Session;
 use crate::sim::guest::Status;
 use crate::sim::storage::Volume;
@@ -37,7 +37,7 @@ const VM: &str = "/nodes/stg-pve1/qemu/120";
 fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
     let world = shared_world();
     for rule in ["103", "name:STG-web-02", "tag:stg", "pool:core"] {
-        let desk = desk(&world, &format!("PROXMOX_PROTECT={rule}"));
+        let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         let said = "which is a volume of it";
         for (rest, params) in [
             ("PUT {}/config", json!({"scsi9": "local-lvm:vm-103-disk-0"})),
@@ -63,14 +63,14 @@ fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
             ("POST {}/remote_migrate", json!({"target-endpoint": "x", "delete": 1})),
             ("DELETE {}", json!({})),
         ] {
-            refused(&world, &desk, &rest.replace("{}", VM), &params, said);
+            refused(&world, &app, &rest.replace("{}", VM), &params, said);
         }
         let content = "DELETE /nodes/stg-pve1/storage/local-lvm/content";
         for volume in ["vm-103-disk-0", "vm-120-disk-9", "odd"] {
-            refused(&world, &desk, &format!("{content}/{volume}"), &json!({}), "guest 103");
+            refused(&world, &app, &format!("{content}/{volume}"), &json!({}), "guest 103");
         }
         let create = "POST /nodes/stg-pve1/qemu";
-        refused(&world, &desk, create, &json!({"vmid": 120, "force": 1, "archive": "nas:backup/x"}), said);
+        refused(&world, &app, create, &json!({"vmid": 120, "force": 1, "archive": "nas:backup/x"}), said);
     }
 }
 
@@ -81,7 +81,7 @@ fn what_is_a_guests_own_costs_no_search() {
         let guest = state.guests.get_mut(&120).expect("120");
         guest.set("unused0", "local-lvm:vm-120-disk-5");
     });
-    let bare = desk(&world, "");
+    let bare = app(&world, "");
     for (rest, params) in [
         ("PUT {}/config", json!({"scsi3": "local-lvm:1"})),
         (
@@ -108,7 +108,7 @@ fn what_is_a_guests_own_costs_no_search() {
         assert!(asked.len() <= 1, "{rest} {params}: {asked:?}");
     }
     // A rule has those looked at whom it protects, and nobody else.
-    let ruled = desk(&world, "PROXMOX_PROTECT=130");
+    let ruled = app(&world, "PROXMOX_PROTECT=130");
     let line = format!("PUT {VM}/config");
     let reads = passes(
         &world,
@@ -124,16 +124,16 @@ fn what_is_a_guests_own_costs_no_search() {
 }
 
 /// It is no more than confirmed first, and nothing is sent.
-fn asked_for(world: &World, desk: &Desk, line: &str, params: &Value) {
+fn asked_for(world: &World, app: &AppState, line: &str, params: &Value) {
     world.seen();
-    let error = send(desk, &request(line, params)).expect_err("it asks");
+    let error = send(app, &request(line, params)).expect_err("it asks");
     let said = "touches volumes of other guests, which is confirmed first";
     assert!(error.to_string().contains(said), "{line} {params}: {error}");
     let mut seen = world.seen().into_iter();
     assert!(seen.all(|seen| seen.method == "GET"), "{line} {params}");
 }
 
-/// What was read beside rights and what a cluster is asked anyway.
+/// What was read beside permissions and what a cluster is asked anyway.
 fn asked(reads: &[String]) -> Vec<&str> {
     let reads = reads.iter().map(String::as_str);
     let own = |path: &&str| path.ends_with("/config") || path.ends_with("/content");
@@ -144,18 +144,18 @@ fn asked(reads: &[String]) -> Vec<&str> {
 #[test]
 fn what_cannot_be_found_out_protects() {
     let world = world();
-    let desk = desk(&world, "PROXMOX_PROTECT=103");
+    let app = app(&world, "PROXMOX_PROTECT=103");
     let staging = world.cluster("staging");
     let line = format!("PUT {VM}/config");
     let untold = "cannot be told";
     refused(
         &world,
-        &desk,
+        &app,
         &line,
         &json!({"scsi9": "local-lvm:nobody"}),
         untold,
     );
-    refused(&world, &desk, &line, &json!({"scsi9": "/dev/sdb"}), untold);
+    refused(&world, &app, &line, &json!({"scsi9": "/dev/sdb"}), untold);
     // More guests than are looked at.
     staging.edit(|state| {
         let like = state.guests.get(&130).expect("130").clone();
@@ -168,7 +168,7 @@ fn what_cannot_be_found_out_protects() {
     });
     refused(
         &world,
-        &desk,
+        &app,
         &line,
         &json!({"scsi9": "local-lvm:vm-130-disk-0"}),
         "more than 64 guests",
@@ -176,14 +176,14 @@ fn what_cannot_be_found_out_protects() {
     staging.edit(|state| state.guests.retain(|vmid, _| !(3000..3070).contains(vmid)));
     asked_for(
         &world,
-        &desk,
+        &app,
         &line,
         &json!({"scsi9": "local-lvm:vm-130-disk-0"}),
     );
     staging.fault(Fault::TokenLacks(vec!["VM.Audit".into()]));
     refused(
         &world,
-        &desk,
+        &app,
         &line,
         &json!({"scsi9": "local-lvm:vm-130-disk-0"}),
         "VM.Audit",
@@ -195,7 +195,7 @@ fn what_cannot_be_found_out_protects() {
 #[rustfmt::skip] // One row a line.
 fn anothers_volume_asks() {
     let world = shared_world();
-    let desk = desk(&world, "");
+    let app = app(&world, "");
     for (rest, params) in [
         ("PUT {}/config", json!({"scsi9": "local-lvm:vm-103-disk-0"})),
         ("POST {}/move_disk", json!({"disk": "scsi5", "storage": "local", "delete": 1})),
@@ -203,11 +203,11 @@ fn anothers_volume_asks() {
         ("POST {}/template", json!({})),
         ("PUT {}/config", json!({"delete": "unused0"})),
     ] {
-        asked_for(&world, &desk, &rest.replace("{}", VM), &params);
+        asked_for(&world, &app, &rest.replace("{}", VM), &params);
     }
     // What leaves it whole is done.
     let resize = format!("PUT {VM}/resize");
-    passes(&world, &desk, &resize, &json!({"disk": "scsi5", "size": "+1G"}));
+    passes(&world, &app, &resize, &json!({"disk": "scsi5", "size": "+1G"}));
 }
 
 /// Nothing but the storage's own list says whose this one is: no name, no configuration.
@@ -229,9 +229,9 @@ fn the_storage_says_whose_a_volume_is() {
     });
     let params = json!({"scsi9": "local-lvm:left"});
     let line = format!("PUT {VM}/config");
-    let kept = desk(&world, "PROXMOX_PROTECT=103");
+    let kept = app(&world, "PROXMOX_PROTECT=103");
     refused(&world, &kept, &line, &params, "guest 103");
-    let bare = desk(&world, "");
+    let bare = app(&world, "");
     asked_for(&world, &bare, &line, &params);
 }
 
@@ -293,9 +293,9 @@ fn what_a_request_names_and_changes() {
         let weight = weigh(&request(line, &params));
         assert_eq!(weight.volumes.named, named, "{line} {params}");
         let of = match &weight.volumes.held {
-            Held::None => String::new(),
-            Held::Under(keys) => keys.join(" "),
-            Held::All => "all".into(),
+            ChangedVolumes::None => String::new(),
+            ChangedVolumes::Under(keys) => keys.join(" "),
+            ChangedVolumes::All => "all".into(),
         };
         let lost = if weight.volumes.lost { " lost" } else { "" };
         assert_eq!(format!("{of}{lost}").trim(), held, "{line} {params}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proxmox_mcp::mcp::question::MESSAGE_MAX_CHARS;
 use serde_json::{Value, json};
 
-use crate::session::{Manner, Session, desk};
+use crate::session::{Manner, Session, app};
 use crate::sim::World;
 
 /// Where every question ends that nobody said yes to.
@@ -19,7 +19,7 @@ const AUTO: &str = "PROXMOX_CONFIRM=auto";
 pub(crate) const ASKING: [&str; 3] = ["2025-06-18", "2025-11-25", Manner::MODERN];
 
 pub(crate) fn asking(world: &World, revision: &'static str) -> Session {
-    Session::held(desk(world, AUTO), Manner::asking(revision))
+    Session::held(app(world, AUTO), Manner::asking(revision))
 }
 
 pub(crate) fn delete() -> Value {
@@ -290,7 +290,7 @@ fn a_question_that_nobody_answers_is_withdrawn() {
         answered_within: Duration::from_secs(4),
         ..Manner::asking("2025-11-25")
     };
-    let mut session = Session::held(desk(&world, AUTO), manner);
+    let mut session = Session::held(app(&world, AUTO), manner);
     let (call, question) = thinking(&mut session);
     let withdrawn = session.receive().expect("a notification");
     assert_eq!(withdrawn["method"], json!("notifications/cancelled"));
@@ -363,7 +363,7 @@ fn who_cannot_be_asked_is_refused_or_takes_a_code() {
             capabilities: capabilities.clone(),
             ..Manner::asking(revision)
         };
-        let mut session = Session::held(desk(&world, AUTO), manner);
+        let mut session = Session::held(app(&world, AUTO), manner);
         let said = |result: &Value| result["content"][0]["text"].as_str().map(str::to_string);
         let call = json!({"name": "guest_delete", "arguments": delete()});
         let refused = session.request("tools/call", &call);
@@ -388,7 +388,7 @@ fn who_cannot_be_asked_is_refused_or_takes_a_code() {
             capabilities: json!({"elicitation": modes}),
             ..Manner::asking("2025-11-25")
         };
-        let mut session = Session::held(desk(&world, AUTO), manner);
+        let mut session = Session::held(app(&world, AUTO), manner);
         session
             .call_asked("guest_delete", &delete(), |_| yes())
             .ok();
@@ -398,7 +398,7 @@ fn who_cannot_be_asked_is_refused_or_takes_a_code() {
 #[test]
 fn the_setting_says_who_is_asked() {
     let world = World::three();
-    let held = |env: &str, manner: Manner| Session::held(desk(&world, env), manner);
+    let held = |env: &str, manner: Manner| Session::held(app(&world, env), manner);
     let nobody = |_: &Value| -> Value { panic!("nobody is to be asked") };
 
     let mut by_code = held("PROXMOX_CONFIRM=code", Manner::asking("2025-11-25"));

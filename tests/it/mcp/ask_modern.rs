@@ -7,7 +7,7 @@ use proxmox_mcp::mcp::revision::{META_SERVER, Revision};
 use serde_json::{Value, json};
 
 use crate::mcp::ask::{WAY_ON, accept, asking, delete, writes};
-use crate::session::{Manner, Session, desk};
+use crate::session::{Manner, Session, app};
 use crate::sim::World;
 
 /// Begins the call, and gives the state of its question.
@@ -170,9 +170,9 @@ fn a_state_whose_user_did_not_agree_is_spent() {
 #[test]
 fn a_state_expires() {
     let world = World::three();
-    let desk = desk(&world, "PROXMOX_CONFIRM=auto");
-    desk.gate.plans.borrow_mut().question_age = Duration::ZERO;
-    let mut session = Session::held(desk, Manner::asking(Manner::MODERN));
+    let app = app(&world, "PROXMOX_CONFIRM=auto");
+    app.gate.plans.borrow_mut().question_age = Duration::ZERO;
+    let mut session = Session::held(app, Manner::asking(Manner::MODERN));
     let real = json!(state(&mut session));
     is_refused(
         &again(&mut session, &delete(), &real, &yes()),

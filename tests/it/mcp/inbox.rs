@@ -258,21 +258,21 @@ fn a_full_queue_stops_the_reading_but_loses_nothing() {
 
 #[test]
 fn a_file_is_answered_line_by_line() {
-    use proxmox_mcp::mcp::inbox::{Came, Inbox, Line};
+    use proxmox_mcp::mcp::inbox::{Inbox, InboxEvent, InputLine};
     use std::io::{Seek, Write};
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"one\r\n\n\xef\xbb\xbftwo\nthree").unwrap();
     file.rewind().unwrap();
     let mut inbox = Inbox::new(file.into());
     // A wait does not listen to a file: what was not read yet stays for later.
-    assert_eq!(inbox.poll(Duration::from_millis(1)), Came::Nothing);
-    assert_eq!(inbox.next_line(), Some(Line::Text("one".to_owned())));
+    assert_eq!(inbox.poll(Duration::from_millis(1)), InboxEvent::Nothing);
+    assert_eq!(inbox.next_line(), Some(InputLine::Text("one".to_owned())));
     assert_eq!(
         inbox.poll(Duration::ZERO),
-        Came::Line(Line::Text("two".to_owned()))
+        InboxEvent::Line(InputLine::Text("two".to_owned()))
     );
-    assert_eq!(inbox.poll(Duration::ZERO), Came::Nothing);
-    assert_eq!(inbox.next_line(), Some(Line::Text("three".to_owned())));
+    assert_eq!(inbox.poll(Duration::ZERO), InboxEvent::Nothing);
+    assert_eq!(inbox.next_line(), Some(InputLine::Text("three".to_owned())));
     assert_eq!(inbox.next_line(), None);
-    assert_eq!(inbox.poll(Duration::ZERO), Came::Closed);
+    assert_eq!(inbox.poll(Duration::ZERO), InboxEvent::Closed);
 }

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::error::Error;
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::settings::Endpoint;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 use serde_json::json;
 
 use crate::proxmox::node::{self, Act, Node, get, mute, ok, post};
@@ -38,7 +38,7 @@ fn woken<T>(
             wake
         }
     };
-    let result = wait::during(Call::new(None, listen), work);
+    let result = wait::during(ListeningCall::new(None, listen), work);
     let since: Instant = since.get().expect("it was never woken");
     (result, since.elapsed())
 }
@@ -68,7 +68,7 @@ fn a_hanging_answer_is_given_up_when_the_call_is_cancelled() {
 #[test]
 fn connecting_is_given_up_when_the_call_is_cancelled() {
     let (_listener, endpoint) = mute();
-    let client = Client::new(node::settings(vec![endpoint.clone(), endpoint]));
+    let client = ClusterClient::new(node::settings(vec![endpoint.clone(), endpoint]));
     let begun = Instant::now();
     let (outcome, after) = woken(
         Wake::Cancelled,
@@ -158,7 +158,7 @@ fn no_write_begins_when_input_ends_while_connecting() {
             pipe(stream, TcpStream::connect(target).unwrap());
         }
     });
-    let client = Client::new(node::settings(vec![endpoint]));
+    let client = ClusterClient::new(node::settings(vec![endpoint]));
     let (outcome, _) = woken(
         Wake::Closed,
         move || ended.load(Ordering::SeqCst),

@@ -3,7 +3,7 @@
 use proxmox_mcp::mcp::progress::Progress;
 use proxmox_mcp::mcp::revision::Revision;
 use proxmox_mcp::proxmox::task;
-use proxmox_mcp::wait::Step;
+use proxmox_mcp::wait::ProgressUpdate;
 use serde_json::{Map, Value, json};
 
 use crate::cli::binary::{Server, until};
@@ -17,7 +17,7 @@ fn meta(token: &Value) -> Map<String, Value> {
 fn lines(revision: Revision, steps: &[(Option<f64>, &str)]) -> Vec<Value> {
     let mut progress = Progress::wanted(&meta(&json!("t")), revision).expect("a token");
     let told = steps.iter().map(|(percent, message)| {
-        let line = progress.line(&Step {
+        let line = progress.line(&ProgressUpdate {
             percent: *percent,
             message: (*message).to_string(),
         });

@@ -9,7 +9,7 @@ use std::{env, fs};
 use proxmox_mcp::mcp::revision;
 use serde_json::{Map, Value, json};
 
-use crate::session::{Manner, Session, desk};
+use crate::session::{Manner, Session, app};
 use crate::sim::World;
 
 /// Bytes of compact JSON that a model is shown with all sets on: name, description, input schema.
@@ -24,7 +24,7 @@ fn the_list_is_as_it_was_in_every_revision() {
     let mut written = String::new();
     let mut newest = Vec::new();
     for revision in revision::ALL.map(revision::Revision::date) {
-        let held = desk(&world, "PROXMOX_TOOLSETS=all");
+        let held = app(&world, "PROXMOX_TOOLSETS=all");
         let mut session = Session::held(held, Manner::asking(revision));
         let result = session.request("tools/list", &json!({}));
         let tools = result["tools"].as_array().expect("tools").clone();

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::aftermath;
-use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::proxmox::client::ClusterClient;
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 use serde_json::{Value, json};
 
 use crate::proxmox::node::{self, Act, Hit, Node, TOKEN, get, refuse};
@@ -56,10 +56,10 @@ fn node(read: impl Fn(&Hit) -> Act + Send + Sync + 'static) -> Node {
     })
 }
 
-fn sent(client: &Client, request: &Request) -> Error {
+fn sent(client: &ClusterClient, request: &Request) -> Error {
     let begun = Instant::now();
     let error = client.send(request).expect_err("it is cut off");
-    aftermath::told(error, client, request, begun)
+    aftermath::investigate(error, client, request, begun)
 }
 
 fn start() -> Request {
@@ -333,7 +333,7 @@ fn looking_has_its_limits() {
     let cut = silent
         .client()
         .send_within(&start(), Duration::from_secs(2));
-    let told = aftermath::told(cut.unwrap_err(), &Client::new(gone), &start(), begun);
+    let told = aftermath::investigate(cut.unwrap_err(), &ClusterClient::new(gone), &start(), begun);
     let told = told.to_string();
     assert!(
         told.contains("could not be looked at: 127.0.0.1:") && !told.contains("nothing was sent"),
@@ -345,7 +345,7 @@ fn looking_has_its_limits() {
     for (error, wake) in [
         (client.send(&get("/x")).unwrap_err(), Wake::Nothing),
         (
-            Client::new(node::settings(vec![node::closed_port()]))
+            ClusterClient::new(node::settings(vec![node::closed_port()]))
                 .send(&start())
                 .unwrap_err(),
             Wake::Nothing,
@@ -353,9 +353,9 @@ fn looking_has_its_limits() {
         (client.send(&start()).unwrap_err(), Wake::Closed),
     ] {
         let before = node.hits().len();
-        let call = Call::new(None, move |_| wake);
+        let call = ListeningCall::new(None, move |_| wake);
         let same = wait::during(call, || {
-            aftermath::told(error.clone(), &client, &start(), Instant::now())
+            aftermath::investigate(error.clone(), &client, &start(), Instant::now())
         });
         assert_eq!(same, error);
         assert_eq!(node.hits().len(), before);
@@ -380,7 +380,7 @@ fn a_call_that_is_withdrawn_while_it_looks_is_withdrawn() {
             false => Wake::Nothing,
         }
     };
-    let error = wait::during(Call::new(None, listen), || sent(&client, &start()));
+    let error = wait::during(ListeningCall::new(None, listen), || sent(&client, &start()));
     assert!(error.is_cancelled(), "{error}");
 }
 
@@ -396,7 +396,7 @@ fn a_write_leaves_time_to_look() {
         Wake::Nothing
     };
     let deadline = Instant::now() + Duration::from_secs(13);
-    let error = wait::during(Call::new(Some(deadline), listen), || {
+    let error = wait::during(ListeningCall::new(Some(deadline), listen), || {
         sent(&client, &start())
     });
     assert!(

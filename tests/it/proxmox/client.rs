@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::api::request::{Request, Verb};
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::secret::SecretSource;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 use serde_json::json;
 
 use crate::proxmox::authority;
@@ -161,7 +161,7 @@ fn a_401_makes_the_secret_be_read_again() {
     restrict(&path);
     let mut settings = node.settings();
     settings.secret = SecretSource::File(path.clone());
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     // Changed between the agent's making and the request would be a race; so it is made first.
     let unchanged = client.send(&post("/x")).unwrap_err();
     assert_eq!(unchanged.code.as_str(), "PermissionError");
@@ -178,7 +178,7 @@ fn a_401_makes_the_secret_be_read_again() {
     });
     let mut settings = node.settings();
     settings.secret = SecretSource::File(path);
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     assert_eq!(client.send(&post("/x")).unwrap().data.let_go(), json!(1));
     assert_eq!(client.send(&post("/y")).unwrap().data.let_go(), json!(1));
     assert_eq!(node.lines(), ["POST /x", "POST /x", "POST /y"]);
@@ -194,7 +194,7 @@ fn an_unreadable_secret_is_named_and_nothing_is_sent() {
     let node = Node::start(|_| ok(VERSION));
     let mut settings = node.settings();
     settings.secret = SecretSource::File("/nonexistent/secret".into());
-    let error = Client::new(settings).send(&get("/x")).unwrap_err();
+    let error = ClusterClient::new(settings).send(&get("/x")).unwrap_err();
     assert_eq!(error.code.as_str(), "ClusterConnectionError");
     assert!(error.to_string().contains("/nonexistent/secret"), "{error}");
     assert_eq!(node.connections(), 0);
@@ -208,10 +208,10 @@ fn validation_comes_once_and_before_what_changes_something() {
     });
     let mut settings = node.settings();
     settings.validate = true;
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     // A read is validated by its own answer.
     client.send(&get("/w")).unwrap();
-    assert!(client.standing().accepted);
+    assert!(client.status().accepted);
     client.send(&post("/x")).unwrap();
     client.send(&get("/y")).unwrap();
     client.send(&post("/z")).unwrap();
@@ -234,7 +234,7 @@ fn a_bad_verdict_is_not_kept() {
     });
     let mut settings = node.settings();
     settings.validate = true;
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     let error = client.send(&post("/x")).unwrap_err();
     assert_eq!(error.code.as_str(), "ReplyError");
     assert_eq!(error.hint.clone(), None, "nothing of the write was sent");
@@ -248,7 +248,7 @@ fn call(deadline: Option<Duration>, work: impl FnOnce()) {
         std::thread::sleep(time);
         Wake::Nothing
     };
-    wait::during(Call::new(deadline, listen), work);
+    wait::during(ListeningCall::new(deadline, listen), work);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_session_is_made_anew_by_its_age_once_a_call() {
     let mut settings = node.settings();
     settings.validate = true;
     settings.renew_after = Duration::ZERO;
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     for _ in 0..2 {
         call(None, || {
             client.send(&get("/x")).unwrap();
@@ -300,7 +300,7 @@ fn a_reverse_proxys_prefix_stands_before_every_request() {
     endpoint.prefix = "/gate/pve".into();
     let mut settings = node::settings(vec![endpoint]);
     settings.validate = true;
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     client.send(&get("/nodes")).unwrap();
     client.send(&post("/nodes/pve1/qemu")).unwrap();
     client
@@ -327,7 +327,7 @@ fn the_next_endpoint_is_asked_when_none_was_reached() {
     let unknown = proxmox_mcp::proxmox::settings::Endpoint::new("does-not-exist.invalid", 8006);
     let time = Duration::from_secs(6);
     for first in [closed_port(), unknown, untrusted.endpoint(), mute] {
-        let client = Client::new(node::settings(vec![first.clone(), node.endpoint()]));
+        let client = ClusterClient::new(node::settings(vec![first.clone(), node.endpoint()]));
         let before = node.hits().len();
         let started = Instant::now();
         client
@@ -349,7 +349,7 @@ fn the_next_endpoint_is_not_asked_after_a_refusal_or_a_cut() {
     for act in [|| refuse(500, "no", ""), || Act::SendClose(Vec::new())] {
         let first = Node::start(move |_| act());
         let settings = node::settings(vec![first.endpoint(), second.endpoint()]);
-        Client::new(settings).send(&post("/x")).unwrap_err();
+        ClusterClient::new(settings).send(&post("/x")).unwrap_err();
         assert_eq!(first.hits().len(), 1);
     }
     assert_eq!(second.hits().len(), 0);
@@ -358,7 +358,7 @@ fn the_next_endpoint_is_not_asked_after_a_refusal_or_a_cut() {
 #[test]
 fn all_endpoints_are_named_when_none_is_reached() {
     let (one, two) = (closed_port(), closed_port());
-    let client = Client::new(node::settings(vec![one.clone(), two.clone()]));
+    let client = ClusterClient::new(node::settings(vec![one.clone(), two.clone()]));
     let error = client.send(&post("/x")).unwrap_err();
     assert_eq!(error.code.as_str(), "ClusterConnectionError");
     let text = error.to_string();
@@ -377,7 +377,7 @@ fn no_secret_is_ever_told() {
     let client = node.client();
     for error in [
         client.send(&get("/x")).unwrap_err(),
-        Client::new(node::settings(vec![closed_port()]))
+        ClusterClient::new(node::settings(vec![closed_port()]))
             .send(&get("/x"))
             .unwrap_err(),
     ] {

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::Happened;
-use proxmox_mcp::proxmox::exchange::{Exchange, Stop};
-use proxmox_mcp::proxmox::failure::{self, Failure};
-use proxmox_mcp::proxmox::session::Timing;
+use proxmox_mcp::proxmox::exchange::{Exchange, ExchangeStop};
+use proxmox_mcp::proxmox::failure::{self, ExchangeFailure};
+use proxmox_mcp::proxmox::session::ExchangeLimits;
 
 use crate::proxmox::node;
 
 /// Where an exchange stood when it failed.
 #[derive(Clone, Copy, Debug)]
 struct State {
-    stop: Option<Stop>,
+    stop: Option<ExchangeStop>,
     connected: bool,
     reused: bool,
     sent: usize,
@@ -39,7 +39,7 @@ const REUSED: State = State {
 };
 
 impl State {
-    fn stopped(self, stop: Stop) -> State {
+    fn stopped(self, stop: ExchangeStop) -> State {
         State {
             stop: Some(stop),
             ..self
@@ -58,9 +58,9 @@ impl State {
         }
     }
 
-    fn failed(self, write: bool, error: &ureq::Error) -> Failure {
+    fn failed(self, write: bool, error: &ureq::Error) -> ExchangeFailure {
         let time = Duration::from_secs(3);
-        let timing = Timing::new(write, Instant::now() + time);
+        let timing = ExchangeLimits::new(write, Instant::now() + time);
         let mut after = Exchange::new(timing, time);
         after.stop = self.stop;
         after.connected = self.connected;
@@ -78,36 +78,48 @@ fn broke() -> ureq::Error {
 #[test]
 fn every_state_has_its_failure() {
     let cut = "Cut { begun: false, late: false }";
-    let left = Stop::Left(Duration::from_millis(1300));
+    let left = ExchangeStop::Left(Duration::from_millis(1300));
     for (state, read, write) in [
         (BEFORE, "NotConnected", "NotConnected"),
-        (BEFORE.stopped(Stop::Closed), "NotBegun", "NotBegun"),
+        (BEFORE.stopped(ExchangeStop::Closed), "NotBegun", "NotBegun"),
         (
-            BEFORE.stopped(Stop::OutOfTime),
+            BEFORE.stopped(ExchangeStop::OutOfTime),
             "NotConnected",
             "NotConnected",
         ),
         (BEFORE.stopped(left), "Left", "Left"),
         (FRESH, "NotBegun", "NotBegun"),
-        (FRESH.stopped(Stop::Closed), "NotBegun", "NotBegun"),
-        (FRESH.stopped(Stop::OutOfTime), "NotBegun", "NotBegun"),
-        (FRESH.stopped(Stop::TooLate), "NotBegun", "NotBegun"),
-        (FRESH.stopped(Stop::Cancelled), "Cancelled", "Cancelled"),
-        (FRESH.sent(), cut, cut),
-        (FRESH.sent().stopped(Stop::Closed), cut, cut),
+        (FRESH.stopped(ExchangeStop::Closed), "NotBegun", "NotBegun"),
         (
-            FRESH.sent().stopped(Stop::Cancelled),
+            FRESH.stopped(ExchangeStop::OutOfTime),
+            "NotBegun",
+            "NotBegun",
+        ),
+        (FRESH.stopped(ExchangeStop::TooLate), "NotBegun", "NotBegun"),
+        (
+            FRESH.stopped(ExchangeStop::Cancelled),
+            "Cancelled",
+            "Cancelled",
+        ),
+        (FRESH.sent(), cut, cut),
+        (FRESH.sent().stopped(ExchangeStop::Closed), cut, cut),
+        (
+            FRESH.sent().stopped(ExchangeStop::Cancelled),
             "Cancelled",
             "Cancelled",
         ),
         // Only of what was used before can it be said that it had died in the pool.
         (REUSED, "Stale", "Stale"),
-        (REUSED.stopped(Stop::Closed), "NotBegun", "NotBegun"),
-        (REUSED.stopped(Stop::OutOfTime), "NotBegun", "NotBegun"),
-        (REUSED.sent(), "Stale", cut),
-        (REUSED.sent().stopped(Stop::Closed), cut, cut),
+        (REUSED.stopped(ExchangeStop::Closed), "NotBegun", "NotBegun"),
         (
-            REUSED.sent().stopped(Stop::OutOfTime),
+            REUSED.stopped(ExchangeStop::OutOfTime),
+            "NotBegun",
+            "NotBegun",
+        ),
+        (REUSED.sent(), "Stale", cut),
+        (REUSED.sent().stopped(ExchangeStop::Closed), cut, cut),
+        (
+            REUSED.sent().stopped(ExchangeStop::OutOfTime),
             "Cut { begun: false, late: true }",
             "Cut { begun: false, late: true }",
         ),
@@ -117,7 +129,7 @@ fn every_state_has_its_failure() {
             "Cut { begun: true, late: false }",
         ),
         (
-            REUSED.received().stopped(Stop::OutOfTime),
+            REUSED.received().stopped(ExchangeStop::OutOfTime),
             "Cut { begun: true, late: false }",
             "Cut { begun: true, late: false }",
         ),
@@ -125,7 +137,7 @@ fn every_state_has_its_failure() {
         for (is_write, expected) in [(false, read), (true, write)] {
             let failure = state.failed(is_write, &broke());
             let name = match &failure {
-                Failure::Cut { begun, late, .. } => {
+                ExchangeFailure::Cut { begun, late, .. } => {
                     format!("Cut {{ begun: {begun}, late: {late} }}")
                 }
                 other => format!("{other:?}")
@@ -140,7 +152,10 @@ fn every_state_has_its_failure() {
     let large = FRESH
         .received()
         .failed(true, &ureq::Error::BodyExceedsLimit(3));
-    assert!(matches!(large, Failure::NotAnAnswer(_)), "{large:?}");
+    assert!(
+        matches!(large, ExchangeFailure::NotAnAnswer(_)),
+        "{large:?}"
+    );
 }
 
 fn why() -> String {
@@ -153,21 +168,26 @@ fn every_failure_says_what_happened() {
     let endpoint = &settings.endpoints[0];
     let nothing = (Happened::Nothing, "not reached, nothing was sent");
     let unknown = (Happened::Unknown, "`POST /x` was cut off");
-    let cut = |begun| Failure::Cut {
+    let cut = |begun| ExchangeFailure::Cut {
         cause: why(),
         begun,
         late: false,
     };
-    let not_connected = || Failure::NotConnected {
+    let not_connected = || ExchangeFailure::NotConnected {
         cause: why(),
         untrusted: None,
     };
-    let rows: [(&dyn Fn() -> Failure, _, _, _); 8] = [
+    let rows: [(&dyn Fn() -> ExchangeFailure, _, _, _); 8] = [
         (&not_connected, false, nothing, nothing),
-        (&|| Failure::Left(why()), false, nothing, nothing),
-        (&|| Failure::NotBegun(why()), false, nothing, nothing),
+        (&|| ExchangeFailure::Left(why()), false, nothing, nothing),
         (
-            &|| Failure::Stale,
+            &|| ExchangeFailure::NotBegun(why()),
+            false,
+            nothing,
+            nothing,
+        ),
+        (
+            &|| ExchangeFailure::Stale,
             true,
             (Happened::Done, "there was none ("),
             nothing,
@@ -185,13 +205,13 @@ fn every_failure_says_what_happened() {
             unknown,
         ),
         (
-            &|| Failure::Gateway(why()),
+            &|| ExchangeFailure::Gateway(why()),
             true,
             (Happened::Done, ": why"),
             unknown,
         ),
         (
-            &|| Failure::NotAnAnswer(why()),
+            &|| ExchangeFailure::NotAnAnswer(why()),
             false,
             (Happened::Done, ": why"),
             (Happened::Unknown, ": why"),
@@ -207,5 +227,5 @@ fn every_failure_says_what_happened() {
             assert!(error.to_string().contains(says), "{text}");
         }
     }
-    assert!(!Failure::Cancelled.is_cut());
+    assert!(!ExchangeFailure::Cancelled.is_cut());
 }

@@ -2,7 +2,7 @@
 //! never taken for the end of a write.
 
 use proxmox_mcp::api::request::Request;
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 
 use crate::proxmox::node::{self, Act, Node, get, ok, post};
 
@@ -149,7 +149,7 @@ fn a_read_goes_to_the_next_endpoint_and_a_write_does_not() {
     for (request, is_read) in [(get("/x"), true), (post("/x"), false)] {
         let front = Node::start(move |_| Act::SendClose(bad()));
         let behind = Node::start(|_| ok(r#"{"data":1}"#));
-        let client = Client::new(node::settings(vec![front.endpoint(), behind.endpoint()]));
+        let client = ClusterClient::new(node::settings(vec![front.endpoint(), behind.endpoint()]));
         let answer = client.send(&request);
         assert_eq!(answer.is_ok(), is_read, "{answer:?}");
         assert_eq!(

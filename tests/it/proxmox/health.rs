@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use proxmox_mcp::api::request::Reply;
 use proxmox_mcp::error::Error;
 use proxmox_mcp::fleet::fan_out;
-use proxmox_mcp::proxmox::client::Client;
-use proxmox_mcp::wait::{self, Call, Wake};
+use proxmox_mcp::proxmox::client::ClusterClient;
+use proxmox_mcp::wait::{self, ListeningCall, Wake};
 
 use crate::proxmox::node::{self, Act, Node, closed_port, full, get, ok, post, refuse};
 
@@ -19,7 +19,7 @@ const LOCKED: &str = "can't lock file '/var/lock/qemu-server/lock-100.conf' - go
 const NO_WORKER: &str = "got no worker upid - start worker failed";
 
 /// One request as a fleet-wide read makes it, with `time` for the cluster.
-fn shared(client: &Client, time: Duration) -> (Result<Reply, Error>, Duration) {
+fn shared(client: &ClusterClient, time: Duration) -> (Result<Reply, Error>, Duration) {
     let begun = Instant::now();
     let outcome = wait::sharing(time, || client.send(&get("/x")));
     (outcome, begun.elapsed())
@@ -38,7 +38,7 @@ fn says(outcome: Result<Reply, Error>, code: &str, parts: &[&str]) {
 fn a_cluster_that_drops_packets_costs_its_time_once() {
     let dead = [full(), full(), full()];
     let endpoints = dead.iter().map(|full| full.endpoint.clone()).collect();
-    let client = Client::new(node::settings(endpoints));
+    let client = ClusterClient::new(node::settings(endpoints));
     let limit = Duration::from_millis(1600);
     let (outcome, took) = shared(&client, limit);
     says(outcome, "ClusterConnectionError", &["no connection within"]);
@@ -69,14 +69,14 @@ fn a_cluster_that_drops_packets_costs_its_time_once() {
         took = tried.1;
     }
     assert!(took < TRY * 5 / 2, "{took:?}");
-    let standing = client.standing();
-    assert!(standing.outage.unwrap().contains("2 times in"));
-    assert_eq!(standing.down.len(), 3);
+    let status = client.status();
+    assert!(status.outage.unwrap().contains("2 times in"));
+    assert_eq!(status.down.len(), 3);
 }
 
 #[test]
 fn a_node_that_refuses_is_asked_every_time() {
-    let client = Client::new(node::settings(vec![closed_port(), closed_port()]));
+    let client = ClusterClient::new(node::settings(vec![closed_port(), closed_port()]));
     for _ in 0..3 {
         let (outcome, _) = shared(&client, Duration::from_secs(5));
         let error = outcome.unwrap_err().to_string();
@@ -113,8 +113,8 @@ fn the_first_answer_clears_what_was_held_against_a_cluster() {
     // A call that is about this cluster alone asks it: only its answer was late.
     client.send(&get("/x")).unwrap();
     assert!(!client.is_down());
-    assert_eq!(client.standing().outage, None);
-    assert_eq!(client.standing().down, Vec::<String>::new());
+    assert_eq!(client.status().outage, None);
+    assert_eq!(client.status().down, Vec::<String>::new());
     shared(&client, limit).0.unwrap();
 }
 
@@ -142,7 +142,7 @@ fn a_read_is_made_once_more_elsewhere() {
     ] {
         let (first, second) = (Node::start(move |_| act()), Node::start(|_| ok(ONE)));
         let endpoints = vec![first.endpoint(), second.endpoint()];
-        let client = Client::new(node::settings(endpoints));
+        let client = ClusterClient::new(node::settings(endpoints));
         client.send(&get("/x")).unwrap();
         assert_eq!(
             (first.lines(), second.lines().len()),
@@ -152,7 +152,7 @@ fn a_read_is_made_once_more_elsewhere() {
         let third = Node::start(|_| ok(ONE));
         let again = Node::start(move |_| act());
         let endpoints = vec![first.endpoint(), again.endpoint(), third.endpoint()];
-        let client = Client::new(node::settings(endpoints));
+        let client = ClusterClient::new(node::settings(endpoints));
         client.send(&get("/x")).unwrap_err();
         assert_eq!(third.connections(), 0);
     }
@@ -162,10 +162,10 @@ fn a_read_is_made_once_more_elsewhere() {
 fn a_cluster_of_which_a_node_answered_is_not_down() {
     let node = Node::start(|_| refuse(595, "No route to host", ""));
     let endpoints = vec![node.endpoint(), closed_port()];
-    let client = Client::new(node::settings(endpoints));
+    let client = ClusterClient::new(node::settings(endpoints));
     says(client.send(&get("/x")), "ProxmoxError", &["(595)"]);
     assert!(!client.is_down());
-    assert_eq!(client.standing().down.len(), 1);
+    assert_eq!(client.status().down.len(), 1);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_silent_node_leaves_time_for_another() {
         Node::start(|_| ok(ONE)),
     );
     let endpoints = vec![first.endpoint(), second.endpoint()];
-    let client = Client::new(node::settings(endpoints));
+    let client = ClusterClient::new(node::settings(endpoints));
     shared(&client, Duration::from_secs(5)).0.unwrap();
     // Now it comes last.
     client.send(&post("/y")).unwrap();
@@ -191,7 +191,7 @@ fn a_write_goes_elsewhere_only_where_it_was_not_executed() {
             Node::start(|_| ok(ONE)),
         );
         let endpoints = vec![first.endpoint(), second.endpoint()];
-        let client = Client::new(node::settings(endpoints));
+        let client = ClusterClient::new(node::settings(endpoints));
         let outcome = client.send(&post("/x"));
         assert_eq!(
             outcome.err().map(|error| error.code.as_str()),
@@ -239,7 +239,7 @@ fn no_write_is_repeated_late() {
         Wake::Nothing
     };
     let deadline = Instant::now() + Duration::from_millis(11_400);
-    wait::during(Call::new(Some(deadline), listen), || {
+    wait::during(ListeningCall::new(Some(deadline), listen), || {
         says(
             client.send(&post("/x")),
             "ProxmoxError",
@@ -259,7 +259,7 @@ fn a_read_of_several_clusters_has_an_end() {
     // The end of the call stands for the 25 s, which are counted from its beginning.
     for at_a_time in [1, 2] {
         let deadline = Instant::now() + Duration::from_millis(1500);
-        let results = wait::during(Call::new(Some(deadline), listen), || {
+        let results = wait::during(ListeningCall::new(Some(deadline), listen), || {
             let wait_out = |place: usize| {
                 if place > 0 {
                     let left = wait::remaining().expect("there is an end");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::proxmox::authority::{Identity, authority, mismatched_config, server_config};
 use proxmox_mcp::api::request::{Request, Verb};
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
 use proxmox_mcp::proxmox::settings::{Endpoint, Settings, Trust};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -161,8 +161,8 @@ impl Node {
         settings(vec![self.endpoint()])
     }
 
-    pub(crate) fn client(&self) -> Client {
-        Client::new(self.settings())
+    pub(crate) fn client(&self) -> ClusterClient {
+        ClusterClient::new(self.settings())
     }
 }
 

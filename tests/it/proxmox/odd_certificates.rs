@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use proxmox_mcp::error::Error;
 use proxmox_mcp::proxmox::cert;
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::digest::{fingerprint_text, sha256};
 use proxmox_mcp::proxmox::settings::{Endpoint, Trust};
-use proxmox_mcp::proxmox::tls::Trusted;
+use proxmox_mcp::proxmox::tls::ClusterTls;
 use rcgen::{CustomExtension, KeyPair, PublicKeyData};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -89,7 +89,7 @@ fn start(identity: &Identity) -> Node {
 fn ask(endpoint: Endpoint, trust: Trust) -> Result<(), Error> {
     let mut settings = node::settings(vec![endpoint]);
     settings.trust = trust;
-    Client::new(settings).send(&get("/x")).map(|_| ())
+    ClusterClient::new(settings).send(&get("/x")).map(|_| ())
 }
 
 fn pin(identity: &Identity) -> Trust {
@@ -131,7 +131,7 @@ fn what_is_pinned_needs_to_keep_to_no_rule_but_to_have_its_key() {
             der: identity.der.clone(),
             key: PrivateKeyDer::try_from(twin.serialize_der()).expect("a key"),
         });
-        let trusted = Trusted::new(&pin(&identity), Path::new("")).expect("a pin");
+        let trusted = ClusterTls::new(&pin(&identity), Path::new("")).expect("a pin");
         for version in rustls::ALL_VERSIONS {
             let shakes = |identity: &Identity| {
                 let server = mismatched_config(identity, &[version]);

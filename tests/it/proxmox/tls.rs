@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proxmox_mcp::error::Error;
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::digest::{fingerprint_text, random_bytes, sha256};
 use proxmox_mcp::proxmox::settings::Trust;
-use proxmox_mcp::proxmox::tls::Trusted;
+use proxmox_mcp::proxmox::tls::ClusterTls;
 
 use crate::proxmox::authority::{
     Authority, Identity, authority, handshake, mismatched_config, server_config,
@@ -23,7 +23,7 @@ fn start(identity: &Identity) -> Node {
 fn ask(node: &Node, trust: Trust) -> Result<(), Error> {
     let mut settings = node.settings();
     settings.trust = trust;
-    Client::new(settings).send(&get("/x")).map(|_| ())
+    ClusterClient::new(settings).send(&get("/x")).map(|_| ())
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_untrusted_certificate_is_shown() {
     settings.trust = Trust::System {
         cert_file: Some(stranger.ca_file()),
     };
-    let hint = Client::new(settings)
+    let hint = ClusterClient::new(settings)
         .send(&get("/x"))
         .unwrap_err()
         .hint
@@ -142,7 +142,7 @@ fn whoever_shows_a_pinned_certificate_must_have_its_key() {
     assert_eq!(error.code.as_str(), "ClusterConnectionError", "{error}");
     assert_eq!(node.hits().len(), 0);
     let pinned = Trust::Fingerprints(vec![sha256(&real.der)]);
-    let trusted = Trusted::new(&pinned, Path::new("")).unwrap();
+    let trusted = ClusterTls::new(&pinned, Path::new("")).unwrap();
     for version in rustls::ALL_VERSIONS {
         let thief = mismatched_config(&thief, &[version]);
         assert!(
@@ -197,7 +197,7 @@ fn only_this_very_machine_may_use_its_own_root() {
     let system = Trust::System {
         cert_file: Some(other.ca_file()),
     };
-    let trusted = Trusted::new(&system, &authority().ca_file()).unwrap();
+    let trusted = ClusterTls::new(&system, &authority().ca_file()).unwrap();
     assert!(!Arc::ptr_eq(trusted.config(true), trusted.config(false)));
     let identity = authority().issue(&["127.0.0.1"]);
     for (is_here, accepted) in [(true, true), (false, false)] {
@@ -209,7 +209,7 @@ fn only_this_very_machine_may_use_its_own_root() {
         );
     }
     // A CA file of the cluster's is the only one that counts.
-    let trusted = Trusted::new(&Trust::CaFile(other.ca_file()), &authority().ca_file());
+    let trusted = ClusterTls::new(&Trust::CaFile(other.ca_file()), &authority().ca_file());
     let config = Arc::clone(trusted.unwrap().config(true));
     assert!(!handshake(server_config(&identity), config));
 }

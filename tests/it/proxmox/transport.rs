@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use proxmox_mcp::proxmox::client::Client;
+use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::look;
 use proxmox_mcp::proxmox::settings::{Endpoint, Proxy, Trust};
-use proxmox_mcp::proxmox::tls::Trusted;
+use proxmox_mcp::proxmox::tls::ClusterTls;
 use serde_json::json;
 
 use crate::proxmox::authority;
@@ -56,7 +56,7 @@ fn a_handshake_that_fails_sent_nothing() {
         }
     });
     let endpoint = Endpoint::new("127.0.0.1", port);
-    let error = Client::new(node::settings(vec![endpoint]))
+    let error = ClusterClient::new(node::settings(vec![endpoint]))
         .send(&post("/x"))
         .unwrap_err();
     assert_eq!(error.code.as_str(), "ClusterConnectionError", "{error}");
@@ -66,7 +66,7 @@ fn a_handshake_that_fails_sent_nothing() {
 fn a_mute_node_is_left_in_time() {
     let (_listener, endpoint) = mute();
     let started = Instant::now();
-    let client = Client::new(node::settings(vec![endpoint]));
+    let client = ClusterClient::new(node::settings(vec![endpoint]));
     let error = client
         .send_within(&post("/x"), Duration::from_millis(300))
         .unwrap_err();
@@ -81,7 +81,7 @@ fn a_mute_node_is_left_in_time() {
 #[test]
 fn a_look_at_a_mute_node_says_how_long_it_waited() {
     let (_listener, endpoint) = mute();
-    let trusted = Trusted::new(&Trust::Nothing, std::path::Path::new(""));
+    let trusted = ClusterTls::new(&Trust::Nothing, std::path::Path::new(""));
     let seen = look::look(&endpoint, &trusted, None, Duration::from_secs(1));
     assert_eq!(seen.trusted, Some(Err("nothing came within 1 s".into())));
 }
@@ -306,7 +306,7 @@ fn a_proxy_is_asked_to_connect() {
     endpoint.prefix = "/pve".into();
     let mut settings = node::settings(vec![endpoint]);
     settings.proxy = Some(through);
-    let client = Client::new(settings);
+    let client = ClusterClient::new(settings);
     assert_eq!(client.send(&get("/x")).unwrap().data.let_go(), json!(1));
     let asked = told.recv().unwrap();
     assert_eq!(
@@ -322,7 +322,7 @@ fn a_proxy_is_asked_without_the_prefix() {
     let (through, told) = proxy("HTTP/1.0 200 ok\r\n\r\n", node.address);
     let mut endpoint = Endpoint::new("localhost", 8006);
     endpoint.prefix = "/pve".into();
-    let trusted = Trusted::new(&Trust::Nothing, std::path::Path::new(""));
+    let trusted = ClusterTls::new(&Trust::Nothing, std::path::Path::new(""));
     let time = Duration::from_secs(5);
     let seen = look::look(&endpoint, &trusted, Some(&through), time);
     assert_eq!(seen.trusted, Some(Ok(())));
@@ -340,7 +340,7 @@ fn a_proxy_that_refuses() {
     );
     let mut settings = node::settings(vec![closed_port()]);
     settings.proxy = Some(through);
-    let error = Client::new(settings).send(&post("/x")).unwrap_err();
+    let error = ClusterClient::new(settings).send(&post("/x")).unwrap_err();
     assert_eq!(error.code.as_str(), "ClusterConnectionError");
     assert!(
         error
@@ -398,7 +398,7 @@ fn whatever_is_cut_nothing_sent_is_never_said_of_what_arrived() {
     let mut codes = std::collections::BTreeMap::new();
     for bytes in (0..3000).step_by(53) {
         let endpoint = cut_after(bytes, node.address);
-        let client = Client::new(node::settings(vec![endpoint]));
+        let client = ClusterClient::new(node::settings(vec![endpoint]));
         let request = post(&format!("/cut/{bytes}")).with("description", "x".repeat(1000));
         let code = match client.send_within(&request, Duration::from_secs(60)) {
             Ok(_) => "Ok",

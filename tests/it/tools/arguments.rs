@@ -4,7 +4,7 @@
 use proxmox_mcp::error::Code;
 use proxmox_mcp::tool::Tool;
 use proxmox_mcp::tool::args;
-use proxmox_mcp::tool::param::{Kind, Param, Word};
+use proxmox_mcp::tool::param::{Param, ParamKind, Word};
 use proxmox_mcp::tools;
 use serde_json::{Map, Value, json};
 
@@ -401,17 +401,19 @@ fn what_could_mean_two_things_stays_an_error() {
 /// A value that the parameter takes.
 fn plain(param: &Param) -> Value {
     match param.kind {
-        Kind::Guest => json!("100"),
-        Kind::Text(_) => json!("1"),
-        Kind::Word(Word::Volume) => json!("local:iso/a.iso"),
-        Kind::Word(_) => json!("a"),
-        Kind::Int(least, most) | Kind::Size(_, least, most) => json!(100.clamp(least, most)),
-        Kind::Moment => json!("2026-02-03"),
-        Kind::Bool => json!(true),
-        Kind::OneOf(words) => json!(words[0]),
-        Kind::SomeOf(words) => json!(words),
-        Kind::Texts(_) => json!(["a", "b"]),
-        Kind::Settings => json!({"balloon": 512}),
+        ParamKind::Guest => json!("100"),
+        ParamKind::Text(_) => json!("1"),
+        ParamKind::Word(Word::Volume) => json!("local:iso/a.iso"),
+        ParamKind::Word(_) => json!("a"),
+        ParamKind::Int(least, most) | ParamKind::Size(_, least, most) => {
+            json!(100.clamp(least, most))
+        }
+        ParamKind::Moment => json!("2026-02-03"),
+        ParamKind::Bool => json!(true),
+        ParamKind::OneOf(words) => json!(words[0]),
+        ParamKind::SomeOf(words) => json!(words),
+        ParamKind::Texts(_) => json!(["a", "b"]),
+        ParamKind::Settings => json!({"balloon": 512}),
     }
 }
 
@@ -423,8 +425,8 @@ fn forms(param: &Param) -> Vec<Value> {
         other => other.to_string(),
     };
     match param.kind {
-        Kind::Guest => vec![json!(100), json!(100.0), json!(1e2)],
-        Kind::Int(..) | Kind::Size(..) => {
+        ParamKind::Guest => vec![json!(100), json!(100.0), json!(1e2)],
+        ParamKind::Int(..) | ParamKind::Size(..) => {
             let float = value.as_f64().expect("a number");
             vec![
                 json!(float),
@@ -432,12 +434,12 @@ fn forms(param: &Param) -> Vec<Value> {
                 json!(format!("{float:.1}")),
             ]
         }
-        Kind::Bool => vec![json!("true"), json!("True"), json!("yes"), json!(1)],
-        Kind::Text(_) => vec![json!(1), json!(1.0)],
-        Kind::Moment => vec![json!("2026-02-03T00:00Z"), json!(1_770_076_800)],
-        Kind::Word(_) | Kind::OneOf(_) => vec![json!(format!(" {} ", as_text(&value)))],
-        Kind::SomeOf(_) | Kind::Texts(_) => vec![json!(as_text(&value))],
-        Kind::Settings => vec![json!(as_text(&value)), json!({"balloon": 512.0})],
+        ParamKind::Bool => vec![json!("true"), json!("True"), json!("yes"), json!(1)],
+        ParamKind::Text(_) => vec![json!(1), json!(1.0)],
+        ParamKind::Moment => vec![json!("2026-02-03T00:00Z"), json!(1_770_076_800)],
+        ParamKind::Word(_) | ParamKind::OneOf(_) => vec![json!(format!(" {} ", as_text(&value)))],
+        ParamKind::SomeOf(_) | ParamKind::Texts(_) => vec![json!(as_text(&value))],
+        ParamKind::Settings => vec![json!(as_text(&value)), json!({"balloon": 512.0})],
     }
 }
 
@@ -474,10 +476,10 @@ fn every_tool_takes_every_form() {
             }
             let mut nothings = vec![json!(null), json!(""), json!([]), json!({})];
             match param.kind {
-                Kind::SomeOf(_) | Kind::Texts(_) => {
+                ParamKind::SomeOf(_) | ParamKind::Texts(_) => {
                     nothings.extend([json!("[]"), json!("[\"\"]"), json!(",")]);
                 }
-                Kind::Settings => nothings.push(json!("{}")),
+                ParamKind::Settings => nothings.push(json!("{}")),
                 _ => {}
             }
             for nothing in nothings {

@@ -1,14 +1,14 @@
 //! Disks in configurations, and what names and listings of backups tell.
 
 use proxmox_mcp::api::volume;
-use proxmox_mcp::fleet::index::Kind;
-use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::tools::backup::archives::{self, Name};
+use proxmox_mcp::fleet::index::GuestKind;
+use proxmox_mcp::fleet::permissions::TokenPermissions;
+use proxmox_mcp::tools::backup::archives::{self, ArchiveName};
 use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;
 use serde_json::{Value, json};
 
-fn check_disks(kind: Kind, config: &Value, expected: &[(&str, &str, Option<f64>)]) {
+fn check_disks(kind: GuestKind, config: &Value, expected: &[(&str, &str, Option<f64>)]) {
     let disks = disks::of(config, kind);
     let found: Vec<(&str, &str, Option<f64>)> = disks
         .iter()
@@ -23,7 +23,7 @@ fn check_disks(kind: Kind, config: &Value, expected: &[(&str, &str, Option<f64>)
 #[test]
 fn disks_are_read_out_of_a_configuration() {
     check_disks(
-        Kind::Qemu,
+        GuestKind::Qemu,
         &json!({
             "scsi10": "fast:101/vm-101-disk-1.qcow2,iothread=1,size=4G",
             "scsi2": "file=local-lvm:vm-101-disk-0,size=52429K",
@@ -48,7 +48,7 @@ fn disks_are_read_out_of_a_configuration() {
         ],
     );
     check_disks(
-        Kind::Lxc,
+        GuestKind::Lxc,
         &json!({
             "rootfs": "local:211/subvol-211-disk-0.subvol,size=0T",
             "mp0": "local-zfs:subvol-211-disk-1,mp=/data,size=8G",
@@ -62,8 +62,8 @@ fn disks_are_read_out_of_a_configuration() {
             ("mp0", "local-zfs:subvol-211-disk-1", Some(8.0)),
         ],
     );
-    check_disks(Kind::Lxc, &json!({}), &[]);
-    check_disks(Kind::Lxc, &json!([]), &[]);
+    check_disks(GuestKind::Lxc, &json!({}), &[]);
+    check_disks(GuestKind::Lxc, &json!([]), &[]);
 }
 
 #[test]
@@ -135,23 +135,23 @@ fn linked_clones_are_known_by_name_or_parent() {
 
 #[test]
 fn an_archive_s_name_tells_kind_and_guest() {
-    let name = |kind, vmid| Some(Name { kind, vmid });
+    let name = |kind, vmid| Some(ArchiveName { kind, vmid });
     for (volume, expected) in [
         (
             "nas:backup/vzdump-qemu-100-2026_10_04-15_52_42.vma.zst",
-            name(Kind::Qemu, 100),
+            name(GuestKind::Qemu, 100),
         ),
         (
             "nas:backup/vzdump-lxc-211-2026_10_04-15_52_42.tar.zst",
-            name(Kind::Lxc, 211),
+            name(GuestKind::Lxc, 211),
         ),
         (
             "pbs:backup/vm/100/2026-10-04T15:52:42Z",
-            name(Kind::Qemu, 100),
+            name(GuestKind::Qemu, 100),
         ),
         (
             "pbs:backup/ct/211/2026-10-04T15:52:42Z",
-            name(Kind::Lxc, 211),
+            name(GuestKind::Lxc, 211),
         ),
         ("pbs:backup/host/x/2026-10-04T15:52:42Z", None),
         ("nas:backup/vzdump-qemu-web.vma", None),
@@ -203,14 +203,14 @@ fn a_shared_storage_is_asked_once_where_it_can_be() {
 
 #[test]
 fn an_empty_listing_may_mean_a_missing_right() {
-    let place = |storage: &str| archives::Place {
+    let place = |storage: &str| archives::BackupStorage {
         storage: storage.into(),
         node: "b1".into(),
         shared: true,
         online: true,
     };
     let all = json!({"VM.Backup": 1, "Datastore.AllocateSpace": 1});
-    for (rights, vmid, expected) in [
+    for (permissions, vmid, expected) in [
         (json!({"/": all}), None, None),
         (
             json!({"/vms": {"VM.Backup": 1}, "/storage": {"Datastore.Allocate": 1}}),
@@ -246,11 +246,15 @@ fn an_empty_listing_may_mean_a_missing_right() {
         ),
         (json!({}), None, Some("VM.Backup` on `/vms`, `Datastore")),
     ] {
-        let found = archives::hidden_by(&Rights::of(&rights), &[place("nas"), place("nas")], vmid);
+        let found = archives::hidden_by(
+            &TokenPermissions::of(&permissions),
+            &[place("nas"), place("nas")],
+            vmid,
+        );
         match (found, expected) {
             (None, None) => {}
             (Some(found), Some(expected)) => assert!(found.contains(expected), "{found}"),
-            (found, expected) => panic!("{rights}: {found:?}, not {expected:?}"),
+            (found, expected) => panic!("{permissions}: {found:?}, not {expected:?}"),
         }
     }
 }
@@ -288,8 +292,8 @@ fn the_configuration_in_an_archive_is_read() {
                 [s1]\nscsi0: gone:100/vm-100-disk-0.raw,size=1G\n";
     let config = source::config_of(text);
     assert_eq!(config["name"], "web1");
-    assert_eq!(disks::storages(&config, Kind::Qemu), ["fast", "local"]);
+    assert_eq!(disks::storages(&config, GuestKind::Qemu), ["fast", "local"]);
     let config = source::config_of("rootfs: local-lvm:subvol-1,size=8G\nmp0: /srv,mp=/srv\n");
-    assert_eq!(disks::storages(&config, Kind::Lxc), ["local-lvm"]);
-    assert!(disks::storages(&source::config_of(""), Kind::Qemu).is_empty());
+    assert_eq!(disks::storages(&config, GuestKind::Lxc), ["local-lvm"]);
+    assert!(disks::storages(&source::config_of(""), GuestKind::Qemu).is_empty());
 }

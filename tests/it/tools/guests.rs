@@ -1,10 +1,10 @@
 //! What of the guest tools is pure: property strings, keys, sizes, tags, network cards, names.
 
-use proxmox_mcp::fleet::index::Kind;
+use proxmox_mcp::fleet::index::GuestKind;
 use proxmox_mcp::size;
 use proxmox_mcp::tools::guest::image::nearest;
-use proxmox_mcp::tools::guest::network::Wish;
-use proxmox_mcp::tools::guest::property::{self, Held, Properties};
+use proxmox_mcp::tools::guest::network::CardChange;
+use proxmox_mcp::tools::guest::property::{self, DiskContent, Properties};
 use serde_json::{Map, Value, json};
 
 use crate::session::Session;
@@ -31,10 +31,10 @@ fn property_strings_keep_what_they_do_not_understand() {
 
 #[test]
 fn what_a_disks_key_holds() {
-    let check = |text: &str, expected: Held| {
+    let check = |text: &str, expected: DiskContent| {
         assert_eq!(property::held(&Properties::parse(text)), expected, "{text}");
     };
-    let volume = |text: &str| Held::Volume(text.into());
+    let volume = |text: &str| DiskContent::Volume(text.into());
     check(
         "local-lvm:vm-100-disk-0,size=32G",
         volume("local-lvm:vm-100-disk-0"),
@@ -47,16 +47,19 @@ fn what_a_disks_key_holds() {
         "volume=fast:subvol-1-disk-0,mp=/data",
         volume("fast:subvol-1-disk-0"),
     );
-    check("local:iso/x.iso,media=cdrom,size=1M", Held::Cd);
-    check("none,media=cdrom", Held::Cd);
-    check("local:112/vm-112-cloudinit.qcow2,media=cdrom", Held::Cd);
-    check("/dev/disk/by-id/x:1,size=1T", Held::OfNode);
-    check("/srv/bind,mp=/data", Held::OfNode);
+    check("local:iso/x.iso,media=cdrom,size=1M", DiskContent::Cd);
+    check("none,media=cdrom", DiskContent::Cd);
+    check(
+        "local:112/vm-112-cloudinit.qcow2,media=cdrom",
+        DiskContent::Cd,
+    );
+    check("/dev/disk/by-id/x:1,size=1T", DiskContent::OfNode);
+    check("/srv/bind,mp=/data", DiskContent::OfNode);
 }
 
 #[test]
 fn keys_of_disks_and_cards() {
-    let check = |kind: Kind, key: &str, disk: bool| {
+    let check = |kind: GuestKind, key: &str, disk: bool| {
         assert_eq!(property::is_disk(kind, key), disk, "{key}");
     };
     for key in [
@@ -68,12 +71,12 @@ fn keys_of_disks_and_cards() {
         "efidisk0",
         "tpmstate0",
     ] {
-        check(Kind::Qemu, key, true);
-        check(Kind::Lxc, key, false);
+        check(GuestKind::Qemu, key, true);
+        check(GuestKind::Lxc, key, false);
     }
     for key in ["rootfs", "mp0", "mp255"] {
-        check(Kind::Lxc, key, true);
-        check(Kind::Qemu, key, false);
+        check(GuestKind::Lxc, key, true);
+        check(GuestKind::Qemu, key, false);
     }
     for key in [
         "scsi31",
@@ -86,8 +89,8 @@ fn keys_of_disks_and_cards() {
         "",
         "7",
     ] {
-        check(Kind::Qemu, key, false);
-        check(Kind::Lxc, key, false);
+        check(GuestKind::Qemu, key, false);
+        check(GuestKind::Lxc, key, false);
     }
     assert!(property::is_card("net31") && !property::is_card("net32") && !property::is_card("net"));
     assert!(property::is_unused("unused7") && !property::is_unused("unused"));
@@ -95,7 +98,7 @@ fn keys_of_disks_and_cards() {
 
 #[test]
 fn the_next_free_key() {
-    let check = |kind: Kind, there: Value, bus: &str, expected: Option<&str>| {
+    let check = |kind: GuestKind, there: Value, bus: &str, expected: Option<&str>| {
         assert_eq!(
             property::free_key(kind, &config(there), bus).as_deref(),
             expected,
@@ -103,21 +106,21 @@ fn the_next_free_key() {
         );
     };
     check(
-        Kind::Qemu,
+        GuestKind::Qemu,
         json!({"scsi0": "a", "scsi2": "b"}),
         "scsi",
         Some("scsi1"),
     );
-    check(Kind::Qemu, json!({}), "virtio", Some("virtio0"));
-    check(Kind::Lxc, json!({"mp0": "a"}), "mp", Some("mp1"));
-    check(Kind::Lxc, json!({}), "scsi", None);
+    check(GuestKind::Qemu, json!({}), "virtio", Some("virtio0"));
+    check(GuestKind::Lxc, json!({"mp0": "a"}), "mp", Some("mp1"));
+    check(GuestKind::Lxc, json!({}), "scsi", None);
     check(
-        Kind::Qemu,
+        GuestKind::Qemu,
         json!({"ide0": 1, "ide1": 1, "ide2": 1, "ide3": 1}),
         "ide",
         None,
     );
-    check(Kind::Qemu, json!({"net0": "a"}), "net", Some("net1"));
+    check(GuestKind::Qemu, json!({"net0": "a"}), "net", Some("net1"));
 }
 
 #[test]
@@ -172,13 +175,13 @@ fn tags_after_adding_and_removing() {
 
 #[test]
 fn a_card_is_changed_where_it_stands() {
-    let check = |wish: &Wish, before: Option<&str>, expected: &str| {
+    let check = |wish: &CardChange, before: Option<&str>, expected: &str| {
         let card = wish.on_vm(before.map(Properties::parse));
         assert_eq!(card.to_string(), expected, "{before:?}");
     };
-    let bridge = |bridge: &str| Wish {
+    let bridge = |bridge: &str| CardChange {
         bridge: Some(bridge.into()),
-        ..Wish::default()
+        ..CardChange::default()
     };
     check(&bridge("vmbr0"), None, "virtio,bridge=vmbr0");
     check(
@@ -186,9 +189,9 @@ fn a_card_is_changed_where_it_stands() {
         Some("virtio=AA:BB:CC:00:00:01,bridge=vmbr0,queues=2"),
         "virtio=AA:BB:CC:00:00:01,bridge=vmbr1,queues=2",
     );
-    let model = Wish {
+    let model = CardChange {
         model: Some("e1000".into()),
-        ..Wish::default()
+        ..CardChange::default()
     };
     check(
         &model,
@@ -200,20 +203,20 @@ fn a_card_is_changed_where_it_stands() {
         Some("model=virtio,macaddr=AA:BB:CC:00:00:01"),
         "model=e1000,macaddr=AA:BB:CC:00:00:01",
     );
-    let no_tag = Wish {
+    let no_tag = CardChange {
         tag: Some(0),
         firewall: Some(false),
-        ..Wish::default()
+        ..CardChange::default()
     };
     check(
         &no_tag,
         Some("virtio=AA:BB:CC:00:00:01,tag=5,firewall=1,mtu=1"),
         "virtio=AA:BB:CC:00:00:01,mtu=1",
     );
-    let mac = Wish {
+    let mac = CardChange {
         mac: Some("AA:BB:CC:00:00:09".into()),
         tag: Some(7),
-        ..Wish::default()
+        ..CardChange::default()
     };
     check(
         &mac,
@@ -225,11 +228,11 @@ fn a_card_is_changed_where_it_stands() {
 #[test]
 fn a_containers_card_has_a_name_of_its_own() {
     let there = config(json!({"net0": "name=eth0,bridge=vmbr0", "net3": "name=eth2,bridge=vmbr0"}));
-    let wish = Wish {
+    let wish = CardChange {
         bridge: Some("vmbr0".into()),
         ip: Some("10.0.0.9/24".into()),
         gw: Some("10.0.0.1".into()),
-        ..Wish::default()
+        ..CardChange::default()
     };
     let card = wish.on_container(None, &there);
     assert_eq!(
@@ -237,9 +240,9 @@ fn a_containers_card_has_a_name_of_its_own() {
         "name=eth1,bridge=vmbr0,ip=10.0.0.9/24,gw=10.0.0.1"
     );
     // An address by DHCP has no gateway of its own.
-    let dhcp = Wish {
+    let dhcp = CardChange {
         ip: Some("dhcp".into()),
-        ..Wish::default()
+        ..CardChange::default()
     };
     let card = dhcp.on_container(Some(card), &there);
     assert_eq!(card.to_string(), "name=eth1,bridge=vmbr0,ip=dhcp");

@@ -3,9 +3,9 @@
 pub(crate) mod arguments;
 pub(crate) mod backups;
 pub(crate) mod declared;
+pub(crate) mod first_rows;
 pub(crate) mod given_back;
 pub(crate) mod guests;
-pub(crate) mod leading;
 pub(crate) mod offers;
 pub(crate) mod paging;
 pub(crate) mod renamed;

@@ -10,7 +10,7 @@ use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::offer::Offered;
-use proxmox_mcp::tool::{Action, Run, Subject, Tool};
+use proxmox_mcp::tool::{Action, RunFn, Subject, Tool};
 use proxmox_mcp::tools;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -67,8 +67,8 @@ fn reads_of_the_fleet_and_lists_are_run_as_such() {
     let wrong = |tool: &'static Tool| {
         let is_of_several = matches!(tool.subject, Subject::List | Subject::Fleet);
         match tool.run {
-            Run::Steps(_) => is_of_several,
-            Run::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
+            RunFn::Steps(_) => is_of_several,
+            RunFn::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
         }
     };
     assert_eq!(offenders(wrong), [""; 0]);

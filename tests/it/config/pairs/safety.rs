@@ -1,8 +1,8 @@
 //! What keeps clusters safe: levels, confirmation, protected guests, limits, switches.
 
 use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::config::rule::Protected;
-use proxmox_mcp::config::safety::{Confirm, Way};
+use proxmox_mcp::config::rule::RuleTarget;
+use proxmox_mcp::config::safety::{ConfirmMode, ConfirmSettings};
 
 use super::{SINGLE, check, check_line, check_warnings, clusters, good};
 
@@ -61,15 +61,15 @@ fn ways_to_confirm() {
         let file = format!("{}PROXMOX_CONFIRM={text}\n", clusters("a,b"));
         good("", &file).safety.confirm
     };
-    let way = |way| Confirm {
+    let way = |way| ConfirmSettings {
         way,
         off: Vec::new(),
     };
-    assert_eq!(read("auto"), way(Way::Auto));
-    assert_eq!(read("ask"), way(Way::Ask));
-    assert_eq!(read("code"), way(Way::Code));
-    let off = |off: &[usize]| Confirm {
-        way: Way::Auto,
+    assert_eq!(read("auto"), way(ConfirmMode::Auto));
+    assert_eq!(read("ask"), way(ConfirmMode::Ask));
+    assert_eq!(read("code"), way(ConfirmMode::Code));
+    let off = |off: &[usize]| ConfirmSettings {
+        way: ConfirmMode::Auto,
         off: off.to_vec(),
     };
     assert_eq!(read("off:b"), off(&[1]));
@@ -108,9 +108,9 @@ fn protected_guests() {
         texts,
         ["100", "200-299", "name:db-*", "tag:prod", "pool:core"]
     );
-    assert_eq!(a.protect[1].what, Protected::Vmids(200, 299));
+    assert_eq!(a.protect[1].what, RuleTarget::Vmids(200, 299));
     assert_eq!(b.protect.len(), 6);
-    assert_eq!(b.protect[5].what, Protected::Vmids(7, 7));
+    assert_eq!(b.protect[5].what, RuleTarget::Vmids(7, 7));
     let single = good("", &format!("{SINGLE}PROXMOX_PROTECT=100\n"));
     assert_eq!(single.clusters[0].protect.len(), 1);
     for text in [

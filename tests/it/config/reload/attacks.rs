@@ -6,7 +6,7 @@ use std::fs;
 
 use proxmox_mcp::config::env_file;
 use proxmox_mcp::config::{self, Config};
-use proxmox_mcp::fleet::registry::{self, Ask, Named, Step};
+use proxmox_mcp::fleet::registry::{self, ClusterQuestion, FirstDecision, NamedSubject};
 use serde_json::json;
 
 use super::{Served, clusters, merge, read, reload};
@@ -283,7 +283,7 @@ fn a_cluster_that_came_in_is_reached_by_its_name_alone() {
     let ask = |cluster, named| {
         let decided = registry::by_words(
             &config,
-            &Ask {
+            &ClusterQuestion {
                 cluster,
                 named,
                 beside: None,
@@ -291,30 +291,30 @@ fn a_cluster_that_came_in_is_reached_by_its_name_alone() {
             },
         );
         match decided {
-            Ok(Step::Decided(decision)) => config.clusters[decision.cluster].name.clone(),
-            Ok(Step::Look) => "look".into(),
+            Ok(FirstDecision::Decided(decision)) => config.clusters[decision.cluster].name.clone(),
+            Ok(FirstDecision::Look) => "look".into(),
             Err(error) => error.code.as_str().into(),
         }
     };
-    assert_eq!(ask(Some("c"), Named::Guest("x-1")), "c");
-    assert_eq!(ask(None, Named::Guest("x-1")), "look");
-    assert_eq!(ask(None, Named::Guest("c-1")), "look");
-    assert_eq!(ask(None, Named::Nothing), "a");
-    assert_eq!(ask(None, Named::New(Some("c-1"))), "a");
+    assert_eq!(ask(Some("c"), NamedSubject::Guest("x-1")), "c");
+    assert_eq!(ask(None, NamedSubject::Guest("x-1")), "look");
+    assert_eq!(ask(None, NamedSubject::Guest("c-1")), "look");
+    assert_eq!(ask(None, NamedSubject::Nothing), "a");
+    assert_eq!(ask(None, NamedSubject::New(Some("c-1"))), "a");
     assert_eq!(config.settled().collect::<Vec<_>>(), [0, 1]);
     // Beside a single one it changes nothing about which is meant.
     let one = read(&clusters(&["a"], ""));
     let found = reload(&one, read(&clusters(&["a", "c"], "")));
     let decided = registry::by_words(
         &found.config,
-        &Ask {
+        &ClusterQuestion {
             cluster: None,
-            named: Named::Vmid(100),
+            named: NamedSubject::Vmid(100),
             beside: None,
             reading: false,
         },
     );
-    let Ok(Step::Decided(decision)) = decided else {
+    let Ok(FirstDecision::Decided(decision)) = decided else {
         panic!("not decided")
     };
     assert_eq!(

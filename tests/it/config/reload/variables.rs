@@ -1,7 +1,7 @@
 //! Every variable is changed in the file, and the reload does what its row says: a variable that no row
 //! here changes, or whose change is passed over in silence, is an error.
 
-use proxmox_mcp::config::reload::{self, Around, Reload, Switched};
+use proxmox_mcp::config::reload::{self, Reload, ReloadContext, SwitchedTools};
 use proxmox_mcp::config::safety::Switches;
 use proxmox_mcp::config::variables::{OnReload, Scope, Stage, VARIABLES, Variable};
 use proxmox_mcp::tool::offer;
@@ -90,11 +90,11 @@ fn change(row: &Variable, (before, after): (&str, &str), beside: &str) -> (Reloa
         let names = names.filter(|name| (is_on(&held, name), is_on(new, name)) == (before, now));
         names.collect()
     };
-    let around = Around {
+    let around = ReloadContext {
         addresses: &addresses,
         is_own: &|address| address.is_loopback(),
         has_secret: &|_, _| false,
-        switched: &|new| Switched {
+        switched: &|new| SwitchedTools {
             off: changed(new, (true, false)),
             on: changed(new, (false, true)),
         },

@@ -10,39 +10,39 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::sight::Sight;
+use super::visibility::TokenVisibility;
 use super::{Fleet, lock};
 use crate::api::loose::flag;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
-use crate::room::Kept;
+use crate::room::CacheCharge;
 
-const RIGHTS_PATH: &str = "/access/permissions";
+const PERMISSIONS_PATH: &str = "/access/permissions";
 
 /// What a name takes beside its bytes.
 const NAME_BYTES: usize = 32;
 
-/// What is known of a cluster's rights, and since when.
-pub(super) struct Known {
+/// What is known of a cluster's permissions, and since when.
+pub(super) struct CachedPermissions {
     pub(super) at: Instant,
-    rights: Arc<Rights>,
-    _kept: Kept,
+    permissions: Arc<TokenPermissions>,
+    _kept: CacheCharge,
 }
 
 /// The privileges on one path, each with whether it also holds below.
-pub type Privileges = BTreeMap<Box<str>, bool>;
+pub type PathPrivileges = BTreeMap<Box<str>, bool>;
 
 /// What a token holds. Equal privileges of many paths are kept once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rights {
-    paths: BTreeMap<Box<str>, Arc<Privileges>>,
+pub struct TokenPermissions {
+    paths: BTreeMap<Box<str>, Arc<PathPrivileges>>,
     /// What they show. There may be thousands of paths, and each list asks.
-    sight: Sight,
+    visibility: TokenVisibility,
 }
 
 /// Where a token holds a privilege.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reaches {
+pub enum PrivilegeScope {
     /// The path and all below.
     Everywhere,
     /// Some paths below only, or the path alone.
@@ -50,18 +50,18 @@ pub enum Reaches {
     Nowhere,
 }
 
-impl Rights {
+impl TokenPermissions {
     /// Reads the `data` of the answer: 1 is a privilege that also holds below its path, 0 one that
     /// does not. What has another shape says nothing.
-    pub fn of(data: &Value) -> Rights {
-        let mut known: BTreeSet<Arc<Privileges>> = BTreeSet::new();
+    pub fn of(data: &Value) -> TokenPermissions {
+        let mut known: BTreeSet<Arc<PathPrivileges>> = BTreeSet::new();
         let mut paths = BTreeMap::new();
         for (path, held) in data.as_object().into_iter().flatten() {
             let Some(held) = held.as_object() else {
                 continue;
             };
             let held = held.iter();
-            let held: Privileges = held
+            let held: PathPrivileges = held
                 .map(|(name, below)| (name.as_str().into(), flag(Some(below))))
                 .collect();
             let held = match known.get(&held) {
@@ -74,12 +74,12 @@ impl Rights {
             };
             paths.insert(path.as_str().into(), held);
         }
-        let mut rights = Rights {
+        let mut permissions = TokenPermissions {
             paths,
-            sight: Sight::default(),
+            visibility: TokenVisibility::default(),
         };
-        rights.sight = Sight::of(&rights);
-        rights
+        permissions.visibility = TokenVisibility::of(&permissions);
+        permissions
     }
 
     /// The memory that they take, about. Privileges are kept once for all paths that have the same, and
@@ -94,12 +94,12 @@ impl Rights {
     }
 
     /// What they show.
-    pub fn sight(&self) -> Sight {
-        self.sight
+    pub fn visibility(&self) -> TokenVisibility {
+        self.visibility
     }
 
     /// What is held on a path that the answer names.
-    pub fn on(&self, path: &str) -> Option<&Privileges> {
+    pub fn on(&self, path: &str) -> Option<&PathPrivileges> {
         self.paths.get(path).map(Arc::as_ref)
     }
 
@@ -149,92 +149,102 @@ impl Rights {
     }
 
     /// How far a privilege on `path` reaches.
-    pub fn reach(&self, path: &str, privilege: &str) -> Reaches {
+    pub fn reach(&self, path: &str, privilege: &str) -> PrivilegeScope {
         let here = self.on(path).and_then(|held| held.get(privilege));
         // What is asked on `/` itself need not reach further.
         if here == Some(&true) || (path == "/" && here.is_some()) {
-            return Reaches::Everywhere;
+            return PrivilegeScope::Everywhere;
         }
         let below = format!("{path}/");
         let is_part = |at: &str| path != "/" && (at == path || at.starts_with(&below));
         let mut paths = self.paths.iter();
         if paths.any(|(at, held)| is_part(at) && held.contains_key(privilege)) {
-            Reaches::Somewhere
+            PrivilegeScope::Somewhere
         } else {
-            Reaches::Nowhere
+            PrivilegeScope::Nowhere
         }
     }
 }
 
 impl Fleet {
-    /// What the token of a cluster may do, at most [`Fleet::rights_age`] old.
-    pub(crate) fn rights(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
+    /// What the token of a cluster may do, at most [`Fleet::permissions_age`] old.
+    pub(crate) fn permissions(&self, cluster: usize) -> Result<Arc<TokenPermissions>, Error> {
         let member = self.member(cluster)?;
-        let known = lock(&member.rights).clone();
+        let known = lock(&member.permissions).clone();
         if let Some(known) = known
-            && known.at.elapsed() < self.rights_age
+            && known.at.elapsed() < self.permissions_age
         {
-            return Ok(Arc::clone(&known.rights));
+            return Ok(Arc::clone(&known.permissions));
         }
-        self.rights_now(cluster)
+        self.permissions_now(cluster)
     }
 
     /// What the token of a cluster may do, asked for now: for what is said of things that it may not see.
-    pub(crate) fn rights_now(&self, cluster: usize) -> Result<Arc<Rights>, Error> {
-        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?;
-        let (rights, bytes) = self.read_rights(cluster, &request)?;
-        let rights = Arc::new(rights);
+    pub(crate) fn permissions_now(&self, cluster: usize) -> Result<Arc<TokenPermissions>, Error> {
+        let request = Request::new(Verb::Get, PERMISSIONS_PATH, &[])?;
+        let (permissions, bytes) = self.read_permissions(cluster, &request)?;
+        let permissions = Arc::new(permissions);
         let member = self.member(cluster)?;
-        *lock(&member.rights) = None;
+        *lock(&member.permissions) = None;
         let kept = self.keep(bytes);
-        let kept = kept.map_err(|why| self.no_rights(cluster, &request, why.to_string()))?;
-        let known = Known {
+        let kept =
+            kept.map_err(|why| self.unreadable_permissions(cluster, &request, why.to_string()))?;
+        let known = CachedPermissions {
             at: Instant::now(),
-            rights: Arc::clone(&rights),
+            permissions: Arc::clone(&permissions),
             _kept: kept,
         };
-        *lock(&member.rights) = Some(Arc::new(known));
-        Ok(rights)
+        *lock(&member.permissions) = Some(Arc::new(known));
+        Ok(permissions)
     }
 
     /// What the token may do on one path, as the cluster decides itself, asked for now.
-    pub(crate) fn rights_on(&self, cluster: usize, path: &str) -> Result<Rights, Error> {
-        let request = Request::new(Verb::Get, RIGHTS_PATH, &[])?.with("path", path);
-        self.read_rights(cluster, &request)
-            .map(|(rights, _)| rights)
+    pub(crate) fn permissions_on(
+        &self,
+        cluster: usize,
+        path: &str,
+    ) -> Result<TokenPermissions, Error> {
+        let request = Request::new(Verb::Get, PERMISSIONS_PATH, &[])?.with("path", path);
+        self.read_permissions(cluster, &request)
+            .map(|(permissions, _)| permissions)
     }
 
-    /// The rights, and the most that they take.
-    fn read_rights(&self, cluster: usize, request: &Request) -> Result<(Rights, usize), Error> {
+    /// The permissions, and the most that they take.
+    fn read_permissions(
+        &self,
+        cluster: usize,
+        request: &Request,
+    ) -> Result<(TokenPermissions, usize), Error> {
         let data = self.client(cluster)?.send(request)?.data;
-        if !are_rights(&data) {
-            return Err(self.no_rights(cluster, request, "it lists no rights".into()));
+        if !are_permissions(&data) {
+            return Err(self.unreadable_permissions(cluster, request, "it lists no rights".into()));
         }
-        let rights = Rights::of(&data);
-        let bytes = rights.bytes();
-        Ok((rights, bytes))
+        let permissions = TokenPermissions::of(&data);
+        let bytes = permissions.bytes();
+        Ok((permissions, bytes))
     }
 
-    fn no_rights(&self, cluster: usize, request: &Request, cause: String) -> Error {
+    fn unreadable_permissions(&self, cluster: usize, request: &Request, cause: String) -> Error {
         Error::no_answer(self.cluster_name(cluster), &request.line(), cause)
     }
 
     /// Forgets what the token may do, since the cluster said otherwise.
-    pub(crate) fn forget_rights(&self, cluster: usize) {
+    pub(crate) fn forget_permissions(&self, cluster: usize) {
         if let Ok(member) = self.member(cluster) {
-            *lock(&member.rights) = None;
+            *lock(&member.permissions) = None;
         }
     }
 
     /// What the token of a cluster sees: an empty place in a list proves nothing where rows are left
     /// out.
-    pub(crate) fn sight(&self, cluster: usize) -> Result<Sight, Error> {
-        self.rights(cluster).map(|rights| rights.sight())
+    pub(crate) fn visibility(&self, cluster: usize) -> Result<TokenVisibility, Error> {
+        self.permissions(cluster)
+            .map(|permissions| permissions.visibility())
     }
 }
 
 /// Whether this is what is asked for: by path, a number for each privilege.
-fn are_rights(data: &Value) -> bool {
+fn are_permissions(data: &Value) -> bool {
     let plain = |value: &Value| value.is_number() || value.is_string() || value.is_boolean();
     let of_path = |held: &Value| {
         let held = held.as_object();

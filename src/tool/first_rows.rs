@@ -7,7 +7,7 @@ use super::rows::{ROW_BYTES, Row};
 use crate::room;
 
 /// The rows that come first by their keys. Rows of equal keys stay as they came.
-pub struct Leading<K> {
+pub struct FirstRows<K> {
     keep: usize,
     /// By key and arrival.
     rows: BTreeMap<(K, usize), Row>,
@@ -16,10 +16,10 @@ pub struct Leading<K> {
     noted: usize,
 }
 
-impl<K: Ord> Leading<K> {
+impl<K: Ord> FirstRows<K> {
     /// For at most `keep` rows.
-    pub fn new(keep: usize) -> Leading<K> {
-        Leading {
+    pub fn new(keep: usize) -> FirstRows<K> {
+        FirstRows {
             keep,
             rows: BTreeMap::new(),
             arrived: 0,

@@ -8,7 +8,7 @@ const ENOUGH: (usize, usize) = (3, 4);
 
 /// How many were asked, and how many have answered.
 #[derive(Debug)]
-pub struct Heard {
+pub struct AnswerCount {
     asked: usize,
     answered: AtomicUsize,
     /// Those of the asked that answered when they were asked last.
@@ -16,10 +16,10 @@ pub struct Heard {
     usual_answered: AtomicUsize,
 }
 
-impl Heard {
+impl AnswerCount {
     /// Of `asked` clusters, of which `usual` answered when they were asked last.
-    pub fn new(asked: usize, usual: usize) -> Heard {
-        Heard {
+    pub fn new(asked: usize, usual: usize) -> AnswerCount {
+        AnswerCount {
             asked,
             answered: AtomicUsize::new(0),
             usual,

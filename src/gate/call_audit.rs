@@ -6,37 +6,37 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::audit::{Confirmed, Intent, Log, Record, Verdict};
+use super::audit::{AuditVerdict, Confirmed, Intent, Log, Record};
 use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::log;
 
 /// What a call came to, as far as its line says it.
-pub enum End<'e> {
+pub enum CallEnd<'e> {
     Answer(&'e Map<String, Value>),
     /// A plan or a question.
     Asked,
     Error(&'e Error),
 }
 
-/// One call's way.
-pub struct Trail<'a> {
+/// What the audit file will say of one call.
+pub struct CallAudit<'a> {
     log: Option<&'a Log>,
     begun: Instant,
     record: RefCell<Record>,
     intent: Cell<Option<Intent>>,
 }
 
-impl<'a> Trail<'a> {
+impl<'a> CallAudit<'a> {
     /// Begins with the arguments as they came.
-    pub fn new(log: Option<&'a Log>, tool: &str, arguments: &Map<String, Value>) -> Trail<'a> {
+    pub fn new(log: Option<&'a Log>, tool: &str, arguments: &Map<String, Value>) -> CallAudit<'a> {
         let record = Record {
             tool: tool.to_owned(),
             // Kept only for the line.
             arguments: log.map_or(Value::Null, |_| Value::Object(arguments.clone())),
             ..Record::default()
         };
-        Trail {
+        CallAudit {
             log,
             begun: Instant::now(),
             record: RefCell::new(record),
@@ -55,7 +55,7 @@ impl<'a> Trail<'a> {
     pub(super) fn passed(&self, mark: Mark, confirmed: Confirmed) {
         let mut record = self.record.borrow_mut();
         record.rule = format!("{mark} is within the access level");
-        record.verdict = Some(Verdict::Go);
+        record.verdict = Some(AuditVerdict::Go);
         record.confirmed = Some(confirmed);
     }
 
@@ -87,31 +87,31 @@ impl<'a> Trail<'a> {
 
     /// Writes what came of the call. A line that cannot be written is said on standard error: what was
     /// done is done.
-    pub fn end(&self, end: &End) {
+    pub fn end(&self, end: &CallEnd) {
         let Some(log) = self.log else {
             return;
         };
         let mut record = self.record.borrow_mut();
         record.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
         match end {
-            End::Asked => {
-                record.verdict = Some(Verdict::Asked);
+            CallEnd::Asked => {
+                record.verdict = Some(AuditVerdict::Asked);
                 record.rule = "what asks is confirmed first".into();
                 record.outcome = "asked".into();
             }
-            End::Answer(answer) => {
+            CallEnd::Answer(answer) => {
                 let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
-                record.verdict = Some(Verdict::Go);
+                record.verdict = Some(AuditVerdict::Go);
                 record.task = text("task").unwrap_or_default();
                 record.outcome = text("state")
                     .filter(|state| state == "running")
                     .unwrap_or_else(|| "ok".into());
             }
-            End::Error(error) => {
+            CallEnd::Error(error) => {
                 record.outcome = error.code.as_str().into();
                 let sentence = error.to_string();
                 if error.is_refusal() && self.intent.get().is_none() {
-                    record.verdict = Some(Verdict::Refused);
+                    record.verdict = Some(AuditVerdict::Refused);
                     record.rule = sentence;
                 } else {
                     record.error = sentence;

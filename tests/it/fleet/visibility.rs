@@ -1,18 +1,18 @@
-//! What a token sees, read off its rights.
+//! What a token sees, read off its permissions.
 
-use proxmox_mcp::fleet::resource::Sort;
-use proxmox_mcp::fleet::rights::Rights;
-use proxmox_mcp::fleet::sight::Sight;
+use proxmox_mcp::fleet::permissions::TokenPermissions;
+use proxmox_mcp::fleet::resource::ResourceKind;
+use proxmox_mcp::fleet::visibility::TokenVisibility;
 use serde_json::{Value, json};
 
-fn check(rights: &Value, expected: [bool; 4]) {
-    let Sight {
+fn check(permissions: &Value, expected: [bool; 4]) {
+    let TokenVisibility {
         guests,
         storages,
         nodes,
         pools,
-    } = Sight::of(&Rights::of(rights));
-    assert_eq!([guests, storages, nodes, pools], expected, "{rights}");
+    } = TokenVisibility::of(&TokenPermissions::of(permissions));
+    assert_eq!([guests, storages, nodes, pools], expected, "{permissions}");
 }
 
 #[test]
@@ -45,13 +45,13 @@ fn a_list_is_whole_where_the_privilege_reaches_everything() {
 
 #[test]
 fn only_what_was_asked_for_can_be_missing() {
-    let nothing = Sight::of(&Rights::default());
+    let nothing = TokenVisibility::of(&TokenPermissions::default());
     assert_eq!(nothing.gaps(|_| false), [""; 0]);
     assert_eq!(nothing.gaps(|_| true).len(), 4);
-    let several: [fn(Sort) -> bool; 3] = [
-        Sort::is_guest,
-        |sort| sort == Sort::Vm,
-        |sort| sort == Sort::Container,
+    let several: [fn(ResourceKind) -> bool; 3] = [
+        ResourceKind::is_guest,
+        |sort| sort == ResourceKind::Vm,
+        |sort| sort == ResourceKind::Container,
     ];
     for guests in several {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The brake: no more than so many guests or objects are destroyed or interrupted within a minute,
+//! The bulk limit: no more than so many guests or objects are destroyed or interrupted within a minute,
 //! whatever was confirmed one by one.
 
 use std::collections::VecDeque;
@@ -10,8 +10,8 @@ use crate::error::Error;
 /// The window in which is counted, in seconds.
 pub const WINDOW_S: u64 = 60;
 
-/// What was destroyed or interrupted of late.
-pub struct Brake {
+/// How many guests or objects may be destroyed or interrupted within the window, and which were.
+pub struct BulkLimit {
     /// The most within the window.
     limit: usize,
     pub window: Duration,
@@ -21,9 +21,9 @@ pub struct Brake {
     blind: Option<String>,
 }
 
-impl Brake {
-    pub fn new(limit: usize) -> Brake {
-        Brake {
+impl BulkLimit {
+    pub fn new(limit: usize) -> BulkLimit {
+        BulkLimit {
             limit,
             window: Duration::from_secs(WINDOW_S),
             counted: VecDeque::new(),

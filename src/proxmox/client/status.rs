@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::{Client, REFUSED_KEPT_S};
+use super::{ClusterClient, REFUSED_KEPT_S};
 use crate::api::upid::Upid;
 
 /// How things stand, as far as earlier requests told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ClientStatus {
     /// Whether the cluster answered, and accepted the token.
     pub accepted: bool,
     /// The version that the cluster named, where it was asked for it.
@@ -20,15 +20,15 @@ pub struct Standing {
     pub outage: Option<String>,
 }
 
-impl Client {
+impl ClusterClient {
     /// Asks nobody.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> ClientStatus {
         let state = self.state();
         let session = state.session.as_ref();
         let endpoints = self.settings.endpoints.iter().enumerate();
         let down = endpoints.filter(|(index, _)| state.health.is_last(*index));
         let outage = state.health.outage();
-        Standing {
+        ClientStatus {
             accepted: session.is_some_and(|session| session.is_accepted()),
             version: session.and_then(|session| session.version()),
             refused: state

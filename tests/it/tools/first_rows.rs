@@ -1,6 +1,6 @@
 //! The first rows of a list, whatever the order in which they come.
 
-use proxmox_mcp::tool::leading::Leading;
+use proxmox_mcp::tool::first_rows::FirstRows;
 use proxmox_mcp::tool::rows::Row;
 use serde_json::json;
 
@@ -37,17 +37,17 @@ fn they_are_those_of_the_sorted_list() {
         (9, 9, 0),
     ] {
         let keys = numbers(count, below);
-        let mut leading = Leading::new(keep);
+        let mut first_rows = FirstRows::new(keep);
         let mut sorted: Vec<(u64, u64)> = Vec::new();
         for (arrival, key) in keys.iter().enumerate() {
-            leading.push(*key, || row(arrival));
+            first_rows.push(*key, || row(arrival));
             sorted.push((*key, arrival as u64));
         }
         // Equal ones stay as they came.
         sorted.sort_by_key(|(key, _)| *key);
         let first = sorted.iter().take(keep).map(|(_, arrival)| *arrival);
         assert_eq!(
-            arrivals(leading.into_rows()),
+            arrivals(first_rows.into_rows()),
             first.collect::<Vec<_>>(),
             "{count} {below} {keep}"
         );
@@ -57,9 +57,9 @@ fn they_are_those_of_the_sorted_list() {
 #[test]
 fn no_more_are_made_than_can_be_shown() {
     let mut made = 0;
-    let mut leading = Leading::new(10);
+    let mut first_rows = FirstRows::new(10);
     for key in 0..10_000 {
-        leading.push(key, || {
+        first_rows.push(key, || {
             made += 1;
             Row::new()
         });
@@ -69,9 +69,9 @@ fn no_more_are_made_than_can_be_shown() {
 
 #[test]
 fn what_several_found_comes_together() {
-    let mut all = Leading::new(4);
+    let mut all = FirstRows::new(4);
     for start in [3, 0, 2] {
-        let mut one = Leading::new(4);
+        let mut one = FirstRows::new(4);
         for step in [6, 0, 3] {
             one.push(start + step, || {
                 row(usize::try_from(start + step).expect("small"))
