@@ -45,55 +45,56 @@ fn search(client: &mut Client) -> Result<Duration, String> {
 /// Over so many clusters with so much latency.
 pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
     for latency_ms in LATENCIES_MS {
-        ground.by_turns(table, |program, table| {
-            far(program, &ground.light, latency_ms, table)
-        })?;
+        for clusters in CLUSTERS {
+            ground.by_turns(table, |program, table| {
+                far(program, &ground.light, (clusters, latency_ms), table)
+            })?;
+        }
     }
     Ok(())
 }
 
-/// With one latency.
-fn far(program: &Path, light: &Light, latency_ms: u64, table: &mut Table) -> Result<(), String> {
+fn far(
+    program: &Path,
+    light: &Light,
+    (clusters, latency_ms): (usize, u64),
+    table: &mut Table,
+) -> Result<(), String> {
     light.latency(Duration::from_millis(latency_ms));
-    let mut warm_times: Vec<Duration> = Vec::new();
-    for clusters in CLUSTERS {
-        let plan = Plan {
-            clusters,
-            ..Plan::default()
-        };
-        let mut client = started(program, &light.env_file("fleet.env", plan)?)?;
-        let before = light.answered();
-        let first = search(&mut client)?;
-        let answers = light.answered() - before;
-        let peak = process::figures(client.id())?.peak;
-        let mut warm = Duration::MAX;
-        for _ in 0..WARM_CALLS {
-            warm = warm.min(search(&mut client)?);
-        }
-        ended(client)?;
-        let of = format!("`fleet_search`, {clusters} clusters, {latency_ms} ms latency");
-        table.add(Row::ms(format!("{of}, first call"), first));
-        let mut row = Row::ms(format!("{of}, warm"), warm);
-        if (clusters, latency_ms) == (100, 20) {
-            row = row.most(WARM_MOST_MS);
-        }
-        table.add(row);
-        if clusters == 100 {
-            #[allow(clippy::cast_precision_loss)]
-            let each = answers as f64 / clusters as f64;
-            let row = Row::new(format!("{of}, first call, of each"), each, "answers");
-            table.add(row.most(ANSWERS_MOST).counted());
-            table.add(
-                Row::mb(format!("peak memory of it, {latency_ms} ms latency"), peak)
-                    .most(FLEET_PEAK_MOST_MB),
-            );
-        }
-        warm_times.push(warm);
+    let plan = Plan {
+        clusters,
+        ..Plan::default()
+    };
+    let mut client = started(program, &light.env_file("fleet.env", plan)?)?;
+    let before = light.answered();
+    let first = search(&mut client)?;
+    let answers = light.answered() - before;
+    let peak = process::figures(client.id())?.peak;
+    let mut warm = Duration::MAX;
+    for _ in 0..WARM_CALLS {
+        warm = warm.min(search(&mut client)?);
     }
-    for (few, many) in [(0, 2), (1, 3), (2, 4)] {
-        let ratio = warm_times[many].as_secs_f64() / warm_times[few].as_secs_f64();
-        let (few, many) = (CLUSTERS[few], CLUSTERS[many]);
-        let what = format!("{many} clusters to {few}, {latency_ms} ms latency");
+    ended(client)?;
+    let of = |clusters| format!("`fleet_search`, {clusters} clusters, {latency_ms} ms latency");
+    table.add(Row::ms(format!("{}, first call", of(clusters)), first));
+    let row = Row::ms(format!("{}, warm", of(clusters)), warm);
+    table.add(match (clusters, latency_ms) {
+        (100, 20) => row.most(WARM_MOST_MS),
+        _ => row,
+    });
+    if clusters == 100 {
+        #[allow(clippy::cast_precision_loss)]
+        let each = answers as f64 / clusters as f64;
+        let what = format!("{}, first call, of each", of(clusters));
+        let row = Row::new(what, each, "answers");
+        table.add(row.most(ANSWERS_MOST).counted());
+        let what = format!("peak memory of it, {latency_ms} ms latency");
+        table.add(Row::mb(what, peak).most(FLEET_PEAK_MOST_MB));
+    }
+    let few = clusters / 10;
+    if let Some(few_ms) = table.found(&format!("{}, warm", of(few))) {
+        let what = format!("{clusters} clusters to {few}, {latency_ms} ms latency");
+        let ratio = warm.as_secs_f64() * 1e3 / few_ms;
         table.add(Row::new(what, ratio, "times").most(10.0));
     }
     Ok(())

@@ -142,6 +142,16 @@ impl Table {
         rows.push(row);
     }
 
+    /// What was found by now of the program whose turn it is.
+    pub fn found(&self, what: &str) -> Option<f64> {
+        let line = self.lines.iter().find(|line| line.what == what)?;
+        let rows = match self.side {
+            Side::New => &line.new,
+            Side::Old => &line.old,
+        };
+        Line::middle(rows).map(|row| row.found)
+    }
+
     /// The old program could not do what was measured now: its rows stay empty.
     pub fn refused(&mut self, problem: String) {
         eprintln!("  old: not measured: {problem}");
