@@ -26,7 +26,7 @@ mod mounts;
 mod order;
 pub mod peers;
 mod place;
-mod port;
+pub mod port;
 pub mod recording;
 pub mod replay;
 pub mod rights;

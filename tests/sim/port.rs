@@ -1,10 +1,12 @@
 //! A node's port: which connections it takes, and with which certificate.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType, sockopt};
 use rustls::ServerConfig;
 
 use super::authority::Authority;
@@ -76,14 +78,18 @@ impl Port {
     /// Takes connections until the cluster stops.
     pub fn accept(&self, cluster: &Arc<Cluster>, listener: TcpListener) {
         let mut open = Some(listener);
+        // While it is closed nobody else is given its number.
+        let mut reserved = None;
         while !cluster.stopped() {
             if self.closed.load(Ordering::SeqCst) {
                 open = None;
+                reserved = reserved.or_else(|| reserve(self.number).ok());
                 std::thread::sleep(Duration::from_millis(2));
                 continue;
             }
             let Some(listener) = &open else {
                 open = TcpListener::bind(("127.0.0.1", self.number)).ok();
+                reserved = None;
                 continue;
             };
             let Ok((stream, _)) = listener.accept() else {
@@ -125,6 +131,15 @@ impl Port {
         let other = || Authority::new("other").server(&self.node, None).0;
         self.other.get_or_init(other).clone()
     }
+}
+
+/// Holds a port that takes no connection; 0 is any that is free.
+pub fn reserve(number: u16) -> std::io::Result<OwnedFd> {
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    // Connections that it has had may linger.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))?;
+    Ok(socket)
 }
 
 pub fn thread(work: impl FnOnce() + Send + 'static) {

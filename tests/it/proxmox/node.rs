@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::proxmox::authority::{Identity, authority, mismatched_config, server_config};
+use crate::sim::port::reserve;
 use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::proxmox::client::ClusterClient;
 use proxmox_mcp::proxmox::secret::{Secret, SecretSource};
@@ -269,10 +270,12 @@ pub(crate) fn settings(endpoints: Vec<Endpoint>) -> Settings {
     }
 }
 
-/// A port on which nobody listens.
+/// A port on which nobody listens, now and while these tests run.
 pub(crate) fn closed_port() -> Endpoint {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    Endpoint::new("127.0.0.1", listener.local_addr().unwrap().port())
+    let held = TcpListener::from(reserve(0).unwrap());
+    let port = held.local_addr().unwrap().port();
+    std::mem::forget(held);
+    Endpoint::new("127.0.0.1", port)
 }
 
 /// A listener that takes connections and never says a word.
