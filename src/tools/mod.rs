@@ -9,6 +9,7 @@ pub mod levels;
 pub mod needs;
 pub mod node;
 pub mod plan;
+pub mod pool;
 pub mod renamed;
 pub mod snapshot;
 pub mod state;
@@ -62,6 +63,12 @@ pub static TOOLSETS: &[Toolset] = &[
         about: "storages and their volumes",
         tools: storage::TOOLS,
         is_default: true,
+    },
+    Toolset {
+        name: "pool",
+        about: "pools: which there are, and what is in them",
+        tools: pool::TOOLS,
+        is_default: false,
     },
 ];
 

@@ -75,7 +75,7 @@ pub static NEEDS: &[Need] = &[
         &["fleet", "storage", "backup"],
     ),
     need("/sdn", "SDN.Use", Effect::Change, &["guest"]),
-    need("/pool", "Pool.Audit", Effect::Read, &["fleet"]),
+    need("/pool", "Pool.Audit", Effect::Read, &["fleet", "pool"]),
 ];
 
 /// What single arguments or parts of answers take beyond the needs, so that few tokens are given it.

@@ -43,7 +43,8 @@ impl Seat {
     /// The configuration is refused, or the handshake fails.
     pub fn start(world: &World, timeout_s: u64) -> Result<Seat, String> {
         // What asks is confirmed by code, however many there are.
-        let mut text = world.env() + "PROXMOX_CONFIRM=code\nPROXMOX_BULK_LIMIT=1000\n";
+        let mut text =
+            world.env() + "PROXMOX_TOOLSETS=all\nPROXMOX_CONFIRM=code\nPROXMOX_BULK_LIMIT=1000\n";
         for cluster in &world.clusters {
             text += &format!(
                 "PROXMOX_CLUSTER_{}_TIMEOUT={timeout_s}\n",

@@ -73,7 +73,12 @@ fn grammar() -> String {
 fn toolsets() -> String {
     let row = |set: &Toolset| {
         let tools = set.tools.len().to_string();
-        [code(set.name), tools, set.about.to_owned()]
+        let off = if set.is_default {
+            ""
+        } else {
+            " (not on by itself)"
+        };
+        [code(set.name), tools, format!("{}{off}", set.about)]
     };
     table(["set", "tools", "what for"], TOOLSETS.iter().map(row))
 }

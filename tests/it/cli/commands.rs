@@ -103,7 +103,8 @@ pub(crate) fn bare(words: &[&str]) -> Said {
 #[test]
 fn the_tools_are_listed_as_clients_are_told() {
     let world = World::three();
-    let listed = Session::start(&world).request("tools/list", &json!({}));
+    let mut session = Session::with(&world, "PROXMOX_TOOLSETS=all\n");
+    let listed = session.request("tools/list", &json!({}));
     let said = bare(&["tools", "--json"]).well();
     assert_eq!(said, format!("{}\n", listed["tools"]));
 

@@ -92,6 +92,7 @@ static ROWS: &[Row] = &[
     row(R, "node_list", "{}"),
     row(R, "node_get", r#"{"node":"stg-pve1"}"#),
     row(R, "storage_list", "{}"),
+    row(R, "pool_list", "{}"),
     row(R, "storage_content", r#"{"storage":"local"}"#),
     row(O, "guest_power", r#"{"guest":100,"action":"start"}"#),
     row(O, "guest_power", r#"{"guest":100,"action":"resume"}"#).after(PAUSED),
@@ -340,7 +341,10 @@ impl Scene {
             .filter(|one| one.name == "staging");
         let world = World::start(staging.collect());
         let mut app = AppState::new(
-            Fleet::new(configuration(&world, "PROXMOX_BULK_LIMIT=100")),
+            Fleet::new(configuration(
+                &world,
+                "PROXMOX_BULK_LIMIT=100\nPROXMOX_TOOLSETS=all\n",
+            )),
             TOOLSETS,
             CallOrigin::Mcp,
         );
@@ -383,7 +387,7 @@ impl Scene {
         }
         let asks_user = matches!(way, Way::Declined | Way::Accepted);
         let more = format!(
-            "PROXMOX_ACCESS={}\n{}PROXMOX_CONFIRM={}\n",
+            "PROXMOX_TOOLSETS=all\nPROXMOX_ACCESS={}\n{}PROXMOX_CONFIRM={}\n",
             level.name(),
             if protected {
                 "PROXMOX_PROTECT=100-599\n"

@@ -32,7 +32,8 @@ fn each_level_lists_what_some_cluster_allows() {
     for level in Effect::ALL {
         // One cluster alone allows more than reading.
         let more = format!(
-            "PROXMOX_CLUSTER_production_ACCESS=read\nPROXMOX_CLUSTER_staging_ACCESS={}\n\
+            "PROXMOX_TOOLSETS=all\nPROXMOX_CLUSTER_production_ACCESS=read\n\
+             PROXMOX_CLUSTER_staging_ACCESS={}\n\
              PROXMOX_CLUSTER_disaster-recovery_ACCESS=read\n",
             level.name()
         );
@@ -155,8 +156,11 @@ fn switches() {
             .map(|tool| tool.name)
             .collect()
     };
-    check("", all.clone());
-    check("PROXMOX_TOOLSETS=all\n", all.clone());
+    let defaults = TOOLSETS.iter().filter(|set| set.is_default);
+    let defaults: Vec<&str> = defaults.map(|set| set.name).collect();
+    assert!(defaults.len() < TOOLSETS.len(), "every set is a default");
+    check("", of(&defaults));
+    check("PROXMOX_TOOLSETS=all\n", all);
     check("PROXMOX_TOOLSETS=fleet,node\n", of(&["fleet", "node"]));
     let mut with_one = of(&["fleet"]);
     with_one.push("guest_get");
@@ -164,7 +168,7 @@ fn switches() {
         "PROXMOX_TOOLSETS=fleet\nPROXMOX_TOOLS_ALLOW=guest_get\n",
         with_one,
     );
-    let mut without = all.clone();
+    let mut without = of(&defaults);
     without.retain(|name| *name != "guest_delete");
     // A denial wins.
     check(

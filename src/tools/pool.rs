@@ -1,0 +1,89 @@
+//! Pools: which there are, what they are for, and how many guests are in each.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::fleet::{VisibilityGaps, unseen};
+use crate::api::methods::sending;
+use crate::error::Error;
+use crate::fleet::resource::ResourceKind;
+use crate::gate::reach::{FleetReach, Reach};
+use crate::room;
+use crate::text::printable;
+use crate::tool::args::Args;
+use crate::tool::order::{SORT, SortOrder};
+use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
+use crate::tool::{Actions, RunFn, Subject, Tool};
+
+const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
+const COMMENT_MAX_CHARS: usize = 500;
+
+const COLUMNS: &[&str] = &["cluster", "pool", "guests", "running", "untrusted_text"];
+
+pub static TOOLS: &[Tool] = &[Tool {
+    name: "pool_list",
+    title: "List pools",
+    about: "Lists the pools of one cluster or `all`: how many guests each has, those of pools within it too, and its comment.",
+    actions: Actions::One(&[&[sending::get("/cluster/resources"), sending::get("/pools")]]),
+    subject: Subject::List,
+    params: &[SORT, FIELDS, LIMIT, CURSOR],
+    answer: &[("items", "array"), ("total", "integer")],
+    task: false,
+    plan: None,
+    run: RunFn::Fleet(list),
+}];
+
+fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
+    rows::check(args, COLUMNS)?;
+    let mut found = Vec::new();
+    let mut gaps = VisibilityGaps::default();
+    for (cluster, (pools, unseen)) in reach.ask(pools)? {
+        found.extend(pools);
+        gaps.add(cluster, unseen);
+    }
+    if let Some(order) = SortOrder::of(args) {
+        found.sort_by_cached_key(|row| order.rank(row));
+    }
+    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
+    gaps.name_in(&mut answer);
+    Ok(answer)
+}
+
+/// The pools of a cluster, and what its token does not see of them.
+fn pools(reach: &Reach) -> Result<(Vec<Row>, Vec<String>), Error> {
+    // Of each pool, how many guests it has, and how many of them run.
+    let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    reach.resources(&mut |resource| {
+        for pool in resource.pools().filter(|_| resource.kind().is_guest()) {
+            let known = guests.contains_key(pool);
+            room::note(if known { 0 } else { NAME_BYTES });
+            let (here, running) = guests.entry(pool.to_string()).or_default();
+            *here += 1;
+            *running += u64::from(resource.is_up());
+        }
+    })?;
+    let listed = reach.rows_at("/pools", &[], "poolid")?;
+    room::note(ROW_BYTES * listed.len());
+    let mut rows: Vec<Row> = listed
+        .iter()
+        .map(|pool| {
+            let text = |key: &str| pool.get(key).and_then(Value::as_str).unwrap_or_default();
+            let name = text("poolid");
+            let (here, running) = guests.get(name).copied().unwrap_or_default();
+            Row::from([
+                ("cluster", reach.cluster_name().into()),
+                ("pool", printable(name, NAME_MAX_CHARS).into()),
+                ("guests", here.into()),
+                ("running", running.into()),
+                (
+                    "untrusted_text",
+                    printable(text("comment"), COMMENT_MAX_CHARS).into(),
+                ),
+            ])
+        })
+        .collect();
+    rows.sort_by(|one, other| one.text("pool").cmp(other.text("pool")));
+    let wanted = |kind: ResourceKind| kind == ResourceKind::Pool || kind.is_guest();
+    Ok((rows, unseen(reach, wanted)?))
+}
