@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::api::methods::{Sending, weigh};
+use proxmox_mcp::api::methods::{self, Method, Sending, weigh};
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::offer::Offered;
+use proxmox_mcp::tool::param::ParamKind;
 use proxmox_mcp::tool::{Action, RunFn, Subject, Tool};
-use proxmox_mcp::tools;
+use proxmox_mcp::tools::needs::NEEDS;
+use proxmox_mcp::tools::{self, TOOLSETS};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -188,6 +190,80 @@ fn what_an_action_names_is_sent() {
         }
     }
     assert_eq!(Vec::from_iter(problems), [""; 0]);
+}
+
+/// What the rows of an action's writes ask of a token, a token of that level is given, for its set.
+#[test]
+fn what_is_sent_is_granted_by_the_level() {
+    let mut problems = Vec::new();
+    let mut checked = 0;
+    for set in TOOLSETS {
+        for (tool, action) in set.tools.iter().flat_map(|tool| {
+            let actions = tool.actions().into_iter();
+            actions.map(move |action| (tool, action))
+        }) {
+            for sending in action.sends.iter().copied().flatten() {
+                let of_it = |row: &&Method| row.verb == sending.verb && row.path == sending.path;
+                let row = methods::all().find(of_it);
+                let Some(text) = row.and_then(|row| row.permissions) else {
+                    continue;
+                };
+                checked += 1;
+                let asked: Value = serde_json::from_str(text).expect("JSON");
+                let granted = |path: &str, privilege: &str| {
+                    NEEDS.iter().any(|need| {
+                        path.starts_with(need.path)
+                            && need.privilege == privilege
+                            && need.effect <= action.mark().effect
+                            && need.sets.contains(&set.name)
+                    })
+                };
+                if !holds(&asked["check"], &granted) {
+                    problems.push(format!("{} {}: {text}", tool.name, action.word));
+                }
+            }
+        }
+    }
+    assert_eq!(problems, [""; 0]);
+    assert!(checked >= 20, "{checked} rows ask anything");
+}
+
+/// Whether a check of the API's description is met.
+fn holds(check: &Value, granted: &dyn Fn(&str, &str) -> bool) -> bool {
+    let parts = check.as_array().expect("a check");
+    match parts[0].as_str() {
+        Some("and") => parts[1..].iter().all(|part| holds(part, granted)),
+        Some("or") => parts[1..]
+            .iter()
+            .any(|part| part.is_array() && holds(part, granted)),
+        Some("perm") => {
+            let path = parts[1].as_str().expect("a path");
+            let mut named = parts[2].as_array().expect("privileges").iter();
+            let held = |one: &Value| granted(path, one.as_str().expect("a privilege"));
+            match parts.get(3).and_then(Value::as_str) {
+                Some("any") => named.any(held),
+                _ => named.all(held),
+            }
+        }
+        _ => panic!("{check} is not known here"),
+    }
+}
+
+/// The parameter `action` takes the words of the actions, in their order.
+#[test]
+fn the_words_of_an_action_are_those_of_its_parameter() {
+    let wrong = |tool: &'static Tool| {
+        let param = tool.params.iter().find(|param| param.name == "action");
+        let taken = param.map(|param| match param.kind {
+            ParamKind::OneOf(words) => words.to_vec(),
+            _ => Vec::new(),
+        });
+        let words = tool
+            .words()
+            .map(|actions| actions.iter().map(|one| one.word));
+        taken != words.map(Iterator::collect)
+    };
+    assert_eq!(offenders(wrong), [""; 0]);
 }
 
 #[test]
