@@ -32,7 +32,6 @@ use crate::fleet::names::GuestName;
 use crate::fleet::registry::{self, NamedSubject};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
-use crate::proxmox::buffers::HttpBody;
 
 pub use crate::proxmox::client::ClientStatus;
 pub use fleet::FleetReach;
@@ -170,22 +169,6 @@ impl<'a> Reach<'a> {
         }
     }
 
-    /// Reads the bytes of a reply, for lists that are too long to be held as values.
-    ///
-    /// # Errors
-    /// As [`Reach::send`].
-    pub fn read_bytes(&self, request: &Request) -> Result<HttpBody, Error> {
-        self.bytes_of(request, self.grant.sends)
-    }
-
-    fn bytes_of(&self, request: &Request, sends: Sends) -> Result<HttpBody, Error> {
-        self.allow(request, sends)?;
-        if request.verb != Verb::Get {
-            return Err(Error::internal(format!("`{}` is no read", request.line())));
-        }
-        self.fleet.client(self.cluster)?.send_raw(request)
-    }
-
     /// Goes through what is where, row by row, as the cluster says now.
     ///
     /// # Errors
@@ -196,7 +179,9 @@ impl<'a> Reach<'a> {
 
     fn resources_of(&self, found: &mut dyn FnMut(&Resource), sends: Sends) -> Result<(), Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
-        let body = self.bytes_of(&request, sends)?;
+        self.allow(&request, sends)?;
+        // It is too long to be held as a value.
+        let body = self.fleet.client(self.cluster)?.send_raw(&request)?;
         resource::each(&body, found)
             .map_err(|cause| Error::no_answer(self.cluster_name(), &request.line(), cause))
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::gate::protect::{app, passes, refused, request, send, world};
 use crate::session::Session;
-use crate::sim::guest::Status;
+use crate::sim::guest::{Config, Snapshot, Status};
 use crate::sim::storage::Volume;
 use crate::sim::{Fault, World};
 
@@ -23,6 +23,15 @@ fn shared_world() -> World {
         other.set("scsi5", "local-lvm:vm-103-disk-0,size=8G");
         other.set("scsi6", "local-lvm:vm-120-disk-9,size=8G");
         other.set("unused0", "local-lvm:vm-103-disk-0");
+        other.snapshots.push(Snapshot {
+            name: "held".into(),
+            parent: None,
+            time: 1_700_000_000,
+            description: String::new(),
+            vmstate: false,
+            state: None,
+            config: Config::from_iter([("scsi9".into(), "local-lvm:odd,size=8G".into())]),
+        });
         let protected = state.guests.get_mut(&103).expect("103");
         protected.set("scsi7", "local-lvm:vm-120-disk-9,size=8G");
         protected.set("scsi8", "local-lvm:odd,size=8G");
@@ -59,6 +68,8 @@ fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
             ("POST {}/move_disk", json!({"disk": "scsi6", "storage": "local", "delete": 1})),
             ("POST {}/move_disk", json!({"disk": "scsi5", "target-vmid": 130})),
             ("POST {}/snapshot", json!({"snapname": "a"})),
+            ("DELETE {}/snapshot/held", json!({})),
+            ("POST {}/snapshot/held/rollback", json!({})),
             ("POST {}/template", json!({})),
             ("POST {}/remote_migrate", json!({"target-endpoint": "x", "delete": 1})),
             ("DELETE {}", json!({})),
