@@ -6,7 +6,7 @@ use super::stores;
 use super::stores::NodeStorages;
 use crate::api::loose::flag;
 use crate::api::mark::Mark;
-use crate::api::methods::sending;
+use crate::api::methods::sending::{self, Sending};
 use crate::api::request::{Request, Verb};
 use crate::api::upid;
 use crate::error::Error;
@@ -32,6 +32,16 @@ const NOTES_DEFAULT: &str = "{{guestname}}";
 const LOG_LINES: u64 = 300;
 const MODES: &[&str] = &["snapshot", "suspend", "stop"];
 
+/// What a backup sends of its own, as heavy as its mode makes it.
+const fn backing_up(mark: Mark) -> [Sending; 4] {
+    [
+        sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
+        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+        sending::get("/nodes/{node}/tasks/{upid}/log"),
+        sending::post("/nodes/{node}/vzdump").weighing(mark),
+    ]
+}
+
 pub(super) const CREATE: Tool = Tool {
     name: "backup_create",
     title: "Back up a guest",
@@ -44,12 +54,7 @@ pub(super) const CREATE: Tool = Tool {
                     stores::READS,
                     current::READS,
                     quorum::READS,
-                    &[
-                        sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
-                        sending::get("/nodes/{node}/tasks/{upid}/log"),
-                        sending::post("/nodes/{node}/vzdump").weighing(Mark::OPERATE),
-                    ],
+                    &backing_up(Mark::OPERATE),
                 ],
             },
             Action {
@@ -58,12 +63,7 @@ pub(super) const CREATE: Tool = Tool {
                     stores::READS,
                     current::READS,
                     quorum::READS,
-                    &[
-                        sending::get("/nodes/{node}/{kind}/{vmid}/feature"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
-                        sending::get("/nodes/{node}/tasks/{upid}/log"),
-                        sending::post("/nodes/{node}/vzdump").weighing(Mark::OPERATE.interrupts()),
-                    ],
+                    &backing_up(Mark::OPERATE.interrupts()),
                 ],
             },
         ],

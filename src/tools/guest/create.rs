@@ -12,7 +12,7 @@ use super::settings::{self, SETTINGS};
 use super::vmid;
 use crate::api::loose;
 use crate::api::mark::Mark;
-use crate::api::methods::sending;
+use crate::api::methods::sending::{self, Sends};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::GuestKind;
@@ -61,6 +61,14 @@ const BRIDGE: Param = Param::new(
 .optional();
 const START: Param = Param::new("start", ParamKind::Bool, "start it when made").optional();
 
+const SENDS: Sends = &[
+    vmid::READS,
+    place::READS,
+    image::READS,
+    state::READS,
+    &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
+];
+
 const ANSWER: &[(&str, &str)] = &[
     ("vmid", "integer"),
     ("node", "string"),
@@ -72,13 +80,7 @@ pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
     about: "Creates a VM, on default node, storage and bridge. From a template: guest_clone.",
-    actions: Actions::One(&[
-        vmid::READS,
-        place::READS,
-        image::READS,
-        state::READS,
-        &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
-    ]),
+    actions: Actions::One(SENDS),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
@@ -118,13 +120,7 @@ pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
     about: "Creates a container, unprivileged at first, with DHCP unless `settings` has `net0`.",
-    actions: Actions::One(&[
-        vmid::READS,
-        place::READS,
-        image::READS,
-        state::READS,
-        &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
-    ]),
+    actions: Actions::One(SENDS),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,

@@ -11,7 +11,7 @@ use super::power::ha_managed;
 use super::{GUEST, answer_for};
 use crate::api::loose::{flag, number};
 use crate::api::mark::Mark;
-use crate::api::methods::sending;
+use crate::api::methods::sending::{self, Sending};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::{Guest, GuestKind};
@@ -30,6 +30,18 @@ use crate::wait::{self, Wake};
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
 const LOOK_MS: u64 = 1000;
 
+/// What a migration sends, a container's as heavy as it may be.
+const fn moving(container: Mark) -> [Sending; 6] {
+    [
+        sending::get("/cluster/resources"),
+        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
+        sending::get("/nodes/{node}/{kind}/{vmid}/migrate"),
+        sending::get("/nodes/{node}/storage"),
+        sending::post("/nodes/{node}/qemu/{vmid}/migrate"),
+        sending::post("/nodes/{node}/lxc/{vmid}/migrate").weighing(container),
+    ]
+}
+
 /// A container that runs is stopped, moved and started again: who asks for that says so with
 /// `restart`, and the call is marked for it.
 pub(super) const MIGRATE: Tool = Tool {
@@ -40,33 +52,14 @@ pub(super) const MIGRATE: Tool = Tool {
         &[
             Action {
                 word: "live",
-                sends: &[
-                    current::READS,
-                    state::READS,
-                    &[
-                        sending::get("/cluster/resources"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/migrate"),
-                        sending::get("/nodes/{node}/storage"),
-                        sending::post("/nodes/{node}/qemu/{vmid}/migrate"),
-                        sending::post("/nodes/{node}/lxc/{vmid}/migrate").weighing(Mark::OPERATE),
-                    ],
-                ],
+                sends: &[current::READS, state::READS, &moving(Mark::OPERATE)],
             },
             Action {
                 word: "restart",
                 sends: &[
                     current::READS,
                     state::READS,
-                    &[
-                        sending::get("/cluster/resources"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/config"),
-                        sending::get("/nodes/{node}/{kind}/{vmid}/migrate"),
-                        sending::get("/nodes/{node}/storage"),
-                        sending::post("/nodes/{node}/qemu/{vmid}/migrate"),
-                        sending::post("/nodes/{node}/lxc/{vmid}/migrate")
-                            .weighing(Mark::OPERATE.interrupts()),
-                    ],
+                    &moving(Mark::OPERATE.interrupts()),
                 ],
             },
         ],
