@@ -1,7 +1,7 @@
 //! proxmox-mcp: an MCP server for one to a hundred and more Proxmox VE clusters.
 //!
-//! One small program, one thread: a blocking JSON-RPC loop over standard input and output, and a
-//! client with one agent for each cluster.
+//! One small program, one thread: a blocking JSON-RPC loop over standard input and output, the calls that
+//! are open, and a client with one agent for each cluster.
 //!
 //! # One way through
 //!
@@ -18,9 +18,9 @@
 //! | floor | what lives there | its question |
 //! |---|---|---|
 //! | `cli` | arguments, serving or one of the commands, exit status, the help topics | how is it started |
-//! | `mcp` | lines, messages, methods of both eras, `tools/list` entries, questions to the user, progress | what did the client say |
+//! | `mcp` | lines, messages, methods of both eras, the calls that are open, `tools/list` entries, questions to the user, progress | what did the client say |
 //! | `tools` | the families of tools, one file or folder a noun | what can be done |
-//! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end | in which words is it declared |
+//! | `tool` | what a tool is; its parameters, arguments, rows; which are offered; one call from end to end, its steps | in which words is it declared |
 //! | `gate` | levels, protection, confirmation, privileges, the bulk limit, the audit file, `Reach` | may it be done |
 //! | `fleet` | which cluster a call means, what is where, what a token may, several at a time, the search language | where is it done |
 //! | `config` | finding, reading, checking, watching and taking over a configuration; what it says keeps clusters safe | how is it set up |
@@ -50,12 +50,18 @@
 //! switches. [`config::watch`] notices a changed file at the next call, and [`config::reload`] says what
 //! of it does not loosen and is taken over; [`tool::offer`] leaves out the tools that no cluster allows.
 //!
-//! # Waiting is listening
+//! # Waiting is a state of the loop
 //!
-//! [`wait`] holds, for each thread, what listening means while a call runs. The transport reads and
-//! writes in slices and asks it in between, and so does whoever waits for a task: `ping` is
-//! answered, a cancellation ends the wait, the end of input ends the program. A client that gave a
-//! token for it is told in between how far it has come.
+//! A handler does not wait: its step ends with the answer, or with the task or the pause behind which it
+//! goes on ([`tool::step`]). Meanwhile the call is open ([`tool::open`]): it owns what it goes on with, and
+//! the loop (`mcp::server`, `mcp::open_calls`) answers others, looks at its task now and then, and has
+//! the users of legacy clients asked. For each step a `Reach` is lent anew on what the gate let pass
+//! ([`gate::reach::Admitted`]): it goes by the level, the rules and the token of that moment.
+//!
+//! What is left that can hold up others is one request, whose time is bounded. [`wait`] holds, for each
+//! thread, what listening means while a step runs: the transport reads and writes in slices and asks it in
+//! between, so that `ping` is answered, a cancellation ends it, and so does the end of input. A client
+//! that gave a token for it is told how far it has come.
 //!
 //! # What may have happened
 //!
@@ -68,9 +74,9 @@
 //! # Invariants
 //!
 //! 1. Standard output carries one JSON value a line, and is written in one function.
-//! 2. One loop, one thread; a call is answered before the next is begun. The exceptions are a
-//!    fleet-wide read, whose threads are joined before the answer, and the look-up of a name, which is
-//!    left behind when the call's time is over.
+//! 2. One loop, one thread, but for a fleet-wide read, whose threads are joined before the answer, and
+//!    the look-up of a name, which is left behind when the call's time is over. No open call delays
+//!    another, but for the time of one request or one fleet-wide read.
 //! 3. Only `proxmox` touches the network; only `files` opens files and starts children; only `main`
 //!    reads the environment.
 //! 4. A tool is declared once. No other file names it, but the table of words in [`meant`]. A handler
@@ -79,7 +85,7 @@
 //! 5. A call is refused as a whole: all problems at once, before anything is sent.
 //! 6. Every error says whether something may have happened: that is a field of it
 //!    ([`error::Happened`]), and no phrase.
-//! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth.
+//! 7. Everything has a limit: line, reply, redirects (none), time, rows, depth, open calls, questions.
 //! 8. A secret is a type without `Debug` or `Display`; it becomes text in one place, the header. What
 //!    else could be one is masked where an answer, an error or a log line leaves, in [`shown`], and
 //!    where a line of the audit file is made, both by [`secrets`].

@@ -76,6 +76,12 @@ impl ListeningCall {
         }
     }
 
+    /// Has it be a further step of a call that began then.
+    #[must_use]
+    pub fn since(self, started: Instant) -> ListeningCall {
+        ListeningCall { started, ..self }
+    }
+
     /// Makes it a part of a call that must leave time for others: see [`is_shared`].
     #[must_use]
     pub fn shared(self) -> ListeningCall {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use super::audit::{AuditVerdict, Confirmed, Intent, Log, Record};
+use super::audit::{AuditClient, AuditVerdict, Confirmed, Intent, Log, Record};
 use crate::api::mark::Mark;
 use crate::error::Error;
 use crate::log;
@@ -20,24 +20,22 @@ pub enum CallEnd<'e> {
 }
 
 /// What the audit file will say of one call.
-pub struct CallAudit<'a> {
-    log: Option<&'a Log>,
+pub struct CallAudit {
     begun: Instant,
     record: RefCell<Record>,
     intent: Cell<Option<Intent>>,
 }
 
-impl<'a> CallAudit<'a> {
-    /// Begins with the arguments as they came.
-    pub fn new(log: Option<&'a Log>, tool: &str, arguments: &Map<String, Value>) -> CallAudit<'a> {
+impl CallAudit {
+    /// Begins with the arguments as they came, and with who calls.
+    pub fn new(tool: &str, arguments: &Map<String, Value>, client: AuditClient) -> CallAudit {
         let record = Record {
             tool: tool.to_owned(),
-            // Kept only for the line.
-            arguments: log.map_or(Value::Null, |_| Value::Object(arguments.clone())),
+            client: Some(client),
+            arguments: Value::Object(arguments.clone()),
             ..Record::default()
         };
         CallAudit {
-            log,
             begun: Instant::now(),
             record: RefCell::new(record),
             intent: Cell::new(None),
@@ -59,16 +57,21 @@ impl<'a> CallAudit<'a> {
         record.confirmed = Some(confirmed);
     }
 
-    /// Before a write leaves. `objects` are those that it destroys or interrupts.
+    /// Before a write leaves, into `log` where there is one. `objects` are those that it destroys or interrupts.
     ///
     /// # Errors
     /// The line cannot be written: the write must not leave.
-    pub(super) fn before(&self, request: String, objects: &[String]) -> Result<(), Error> {
+    pub(super) fn before(
+        &self,
+        log: Option<&Log>,
+        request: String,
+        objects: &[String],
+    ) -> Result<(), Error> {
         let mut record = self.record.borrow_mut();
         let cluster = record.cluster.clone();
         let objects = objects.iter().map(|object| format!("{cluster}/{object}"));
         record.objects.extend(objects);
-        if let (Some(log), None) = (self.log, self.intent.get()) {
+        if let (Some(log), None) = (log, self.intent.get()) {
             let line = Record {
                 request: request.clone(),
                 ..record.clone()
@@ -87,10 +90,7 @@ impl<'a> CallAudit<'a> {
 
     /// Writes what came of the call. A line that cannot be written is said on standard error: what was
     /// done is done.
-    pub fn end(&self, end: &CallEnd) {
-        let Some(log) = self.log else {
-            return;
-        };
+    pub(super) fn end(&self, log: &Log, end: &CallEnd) {
         let mut record = self.record.borrow_mut();
         record.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
         match end {

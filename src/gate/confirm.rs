@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::proxmox::digest::sha256;
 use crate::shown;
 
-pub use plans::{CODE_AGE_S, Plans};
+pub use plans::{CODE_AGE_S, Plans, QUESTIONS_MAX};
 
 /// What is shown before a call that asks.
 #[derive(Default)]

@@ -26,11 +26,11 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::log;
-use audit::{Confirmed, Log};
+use audit::{AuditClient, Confirmed, Log};
 use bulk_limit::BulkLimit;
-use call_audit::CallAudit;
+use call_audit::{CallAudit, CallEnd};
 use confirm::{Plan, Plans, Question, QuestionReply, RequiredAnswer};
-use reach::{CallGrant, FleetReach, Reach, WriteGrant, reading};
+use reach::{Admitted, FleetReach, Reach, Writing};
 
 /// What the gate remembers between calls.
 pub struct Gate {
@@ -50,6 +50,8 @@ pub struct Caller<'c> {
     pub can_be_asked: bool,
     /// The reply to the question that this very call led to.
     pub reply: Option<&'c QuestionReply>,
+    /// The states of the questions that are before the user meanwhile.
+    pub asking: &'c [&'c str],
 }
 
 /// Where a call comes from.
@@ -67,7 +69,7 @@ pub struct Entry<'e> {
     /// The arguments as text, the same for equal calls.
     pub arguments: String,
     pub caller: Caller<'e>,
-    pub call_audit: &'e CallAudit<'e>,
+    pub call_audit: &'e CallAudit,
     /// The code that came with the call.
     pub code: Option<&'e str>,
     pub cluster: usize,
@@ -84,9 +86,9 @@ pub struct Entry<'e> {
 }
 
 /// What the gate says to a call.
-pub enum Admission<'f> {
+pub enum Admission {
     /// It passes; how it was confirmed.
-    Go(Box<Reach<'f>>, Confirmed),
+    Go(Box<Admitted>, Confirmed),
     /// The plan and its code: the answer of this call.
     Planned(Map<String, Value>),
     /// What the user is to be asked; the same call comes back with the reply.
@@ -143,15 +145,23 @@ impl Gate {
         tool: &str,
         arguments: &Map<String, Value>,
         caller: &Caller,
-    ) -> CallAudit<'_> {
+    ) -> CallAudit {
+        let (name, version) = caller.client;
+        let client = AuditClient {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
         if let Some(log) = &self.audit {
-            let (name, version) = caller.client;
-            log.set_client(audit::AuditClient {
-                name: name.to_owned(),
-                version: version.to_owned(),
-            });
+            log.set_client(client.clone());
         }
-        CallAudit::new(self.audit.as_ref(), tool, arguments)
+        CallAudit::new(tool, arguments, client)
+    }
+
+    /// Writes down what came of a call.
+    pub fn write_down(&self, call_audit: &CallAudit, end: &CallEnd) {
+        if let Some(log) = &self.audit {
+            call_audit.end(log, end);
+        }
     }
 
     /// Goes by other settings from now on. Plans made before are forgotten.
@@ -169,17 +179,18 @@ impl Gate {
     /// # Errors
     /// The cluster does not allow it; a wrong code; a user who does not agree or cannot be asked; or
     /// whatever reading the plan met.
-    pub fn enter<'f>(
-        &'f self,
-        fleet: &'f Fleet,
-        entry: Entry<'f>,
+    pub fn enter(
+        &self,
+        fleet: &Fleet,
+        entry: Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
-    ) -> Result<Admission<'f>, Error> {
+    ) -> Result<Admission, Error> {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
         if let Some(guest) = &entry.guest {
-            let reader = Reach::new(fleet, entry.cluster, reading(&[]), Some(guest.clone()), 0);
+            let reader = Admitted::reading(entry.cluster, &[], Some(guest.clone()));
+            let reader = Reach::new(fleet, &reader, None);
             protect::call(&reader, entry.tool, entry.mark, guest)?;
         }
         let mut planned = None;
@@ -197,29 +208,31 @@ impl Gate {
         entry.call_audit.passed(entry.mark, confirmed);
         let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
         let objects = planned.as_ref().map_or(0, |plan| plan.objects);
-        let shared = planned
-            .as_mut()
-            .map(|plan| std::mem::take(&mut plan.shared));
+        let beyond_limit = was_asked && objects > self.bulk_limit.borrow().limit();
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
         let task = entry
             .task
             .iter()
             .map(|upid| Touch::Task((*upid).to_string()));
-        let grant = CallGrant {
-            mark: entry.mark,
-            sends: entry.sends,
-            touches: guest.chain(task).chain(entry.touches).collect(),
-            shared: shared.unwrap_or_default(),
-            writing: Some(WriteGrant {
-                gate: self,
-                call_audit: entry.call_audit,
-                beyond_limit: was_asked && objects > self.bulk_limit.borrow().limit(),
-            }),
+        let touches = guest.chain(task).chain(entry.touches).collect();
+        let admitted = Admitted::reading(entry.cluster, entry.sends, entry.guest)
+            .writing(entry.mark, touches, entry.wait_s, beyond_limit)
+            .planned_as(planned);
+        Ok(Admission::Go(Box::new(admitted), confirmed))
+    }
+
+    /// A reach for one step of a call that was let pass.
+    pub fn lend<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+        admitted: &'a Admitted,
+        call_audit: &'a CallAudit,
+    ) -> Reach<'a> {
+        let writing = Writing {
+            gate: self,
+            call_audit,
         };
-        let reach = Reach::new(fleet, entry.cluster, grant, entry.guest, entry.wait_s);
-        let subject = planned.map(|plan| plan.subject);
-        let reach = Box::new(reach.planned_as(subject));
-        Ok(Admission::Go(reach, confirmed))
+        Reach::new(fleet, admitted, Some(writing))
     }
 
     /// Has a call that asks confirmed, in its own way. What acts is always what was shown: the plan is
@@ -233,8 +246,8 @@ impl Gate {
         let cluster = fleet.cluster_name(entry.cluster);
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
-        let reads = reading(entry.sends);
-        let reader = Reach::new(fleet, entry.cluster, reads, entry.guest.clone(), 0);
+        let reader = Admitted::reading(entry.cluster, entry.sends, entry.guest.clone());
+        let reader = Reach::new(fleet, &reader, None);
         let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {
             ConfirmMethod::Unasked => Ok(Confirmation::As(plan(&reader)?, Confirmed::Off)),
@@ -255,6 +268,7 @@ impl Gate {
             }
             ConfirmMethod::ByQuestion => match entry.caller.reply {
                 None => {
+                    self.plans.borrow().may_ask(&call, entry.caller.asking)?;
                     let plan = plan(&reader)?;
                     self.has_room(cluster, entry.mark, &plan)?;
                     let wants = self.wants(entry, &plan)?;

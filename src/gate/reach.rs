@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::confirm::Plan;
 use super::{access, protect, volumes};
 use crate::api::mark::Mark;
 use crate::api::methods::sending::Sends;
@@ -36,29 +37,24 @@ use crate::proxmox::aftermath;
 pub use crate::proxmox::client::ClientStatus;
 pub use fleet::FleetReach;
 pub(crate) use shared::HeavierWrite;
-pub(super) use write::WriteGrant;
+pub(super) use write::Writing;
 
 /// Said where free settings could not be held against anything.
 const UNCHECKED: &str = "the cluster does not serve its API description, so that the settings were \
                          sent unchecked";
 
-/// What the gate allowed for one call.
-pub(super) struct CallGrant<'a> {
-    pub(super) mark: Mark,
-    /// The methods that its action names.
-    pub(super) sends: Sends,
-    pub(super) touches: Vec<Touch>,
-    /// The volumes of other guests that were shown in its plan, and confirmed.
-    pub(super) shared: Vec<SharedVolume>,
-    /// Nothing where the call only reads.
-    pub(super) writing: Option<WriteGrant<'a>>,
-}
-
-/// One cluster with what this call may do there. It cannot be cloned or kept.
-pub struct Reach<'a> {
-    fleet: &'a Fleet,
+/// A call that the gate let pass, for as long as it is open: what it may do, and what it has done. For each
+/// of its steps a [`Reach`] is lent on it, which goes by the settings of that moment.
+pub struct Admitted {
     cluster: usize,
-    grant: CallGrant<'a>,
+    mark: Mark,
+    /// The methods that its action names.
+    sends: Sends,
+    touches: Vec<Touch>,
+    /// The volumes of other guests that were shown in its plan, and confirmed.
+    shared: Vec<SharedVolume>,
+    /// The user has typed the number of objects of a plan beyond the limit.
+    beyond_limit: bool,
     guest: Option<Guest>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
@@ -74,47 +70,97 @@ pub struct Reach<'a> {
     heavier: RefCell<Option<HeavierWrite>>,
 }
 
-impl<'a> Reach<'a> {
-    pub(super) fn new(
-        fleet: &'a Fleet,
-        cluster: usize,
-        grant: CallGrant<'a>,
-        guest: Option<Guest>,
-        wait_s: u64,
-    ) -> Reach<'a> {
-        Reach {
-            fleet,
+impl Admitted {
+    /// What a read is allowed.
+    pub(super) fn reading(cluster: usize, sends: Sends, guest: Option<Guest>) -> Admitted {
+        Admitted {
             cluster,
-            grant,
+            mark: Mark::READ,
+            sends,
+            touches: Vec::new(),
+            shared: Vec::new(),
+            beyond_limit: false,
             guest,
-            wait_s,
-            made: RefCell::new(Vec::new()),
-            accepted: RefCell::new(Vec::new()),
+            wait_s: 0,
+            made: RefCell::default(),
+            accepted: RefCell::default(),
             counted: RefCell::default(),
             planned: None,
-            notes: RefCell::new(Vec::new()),
+            notes: RefCell::default(),
             config: RefCell::default(),
             heavier: RefCell::default(),
         }
     }
 
-    pub(super) fn planned_as(self, planned: Option<Value>) -> Reach<'a> {
-        Reach { planned, ..self }
+    /// This call with what it may write.
+    pub(super) fn writing(
+        self,
+        mark: Mark,
+        touches: Vec<Touch>,
+        wait_s: u64,
+        beyond_limit: bool,
+    ) -> Admitted {
+        Admitted {
+            mark,
+            touches,
+            wait_s,
+            beyond_limit,
+            ..self
+        }
+    }
+
+    /// This call by the plan that was confirmed.
+    pub(super) fn planned_as(self, plan: Option<Plan>) -> Admitted {
+        let Some(plan) = plan else {
+            return self;
+        };
+        Admitted {
+            planned: Some(plan.subject),
+            shared: plan.shared,
+            ..self
+        }
+    }
+
+    /// Which cluster it is on.
+    pub fn cluster(&self) -> usize {
+        self.cluster
+    }
+}
+
+/// One cluster with what a call may do there, lent for one step of it.
+pub struct Reach<'a> {
+    fleet: &'a Fleet,
+    /// Nothing where the call only reads.
+    writing: Option<Writing<'a>>,
+    admitted: &'a Admitted,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn new(
+        fleet: &'a Fleet,
+        admitted: &'a Admitted,
+        writing: Option<Writing<'a>>,
+    ) -> Reach<'a> {
+        Reach {
+            fleet,
+            writing,
+            admitted,
+        }
     }
 
     /// The subject of the plan that was confirmed, as it was when the call passed.
     pub fn planned(&self) -> Option<&Value> {
-        self.planned.as_ref()
+        self.admitted.planned.as_ref()
     }
 
     /// Something that the answer says beside what the handler returns.
     pub fn note(&self, key: &'static str, value: impl Into<Value>) {
-        self.notes.borrow_mut().push((key, value.into()));
+        self.admitted.notes.borrow_mut().push((key, value.into()));
     }
 
     /// What was noted.
     pub fn notes(&self) -> Vec<(&'static str, Value)> {
-        self.notes.borrow().clone()
+        self.admitted.notes.borrow().clone()
     }
 
     /// Sends one request.
@@ -124,7 +170,7 @@ impl<'a> Reach<'a> {
     /// else, or is a write that the token may not do: nothing is sent. Otherwise whatever the cluster
     /// makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        self.send_of(request, self.grant.sends)
+        self.send_of(request, self.admitted.sends)
     }
 
     fn send_of(&self, request: &Request, sends: Sends) -> Result<Reply, Error> {
@@ -132,12 +178,12 @@ impl<'a> Reach<'a> {
         if request.verb != Verb::Get {
             self.before_write(request, &weight)?;
         }
-        let client = self.fleet.client(self.cluster)?;
+        let client = self.fleet.client(self.admitted.cluster)?;
         let begun = Instant::now();
         let mut result = client.send(request);
         if result.as_ref().is_err_and(Error::is_of_no_guest) {
             // It has moved, or is gone: whoever looks next asks the cluster.
-            self.fleet.forget(self.cluster);
+            self.fleet.forget(self.admitted.cluster);
             if let Err(error) = &mut result {
                 let again = "call it again: the guest is looked for anew";
                 error.hint.get_or_insert_with(|| again.into());
@@ -145,11 +191,12 @@ impl<'a> Reach<'a> {
         }
         if request.verb != Verb::Get {
             result = result.map_err(|error| aftermath::investigate(error, client, request, begun));
-            self.fleet.wrote(self.cluster, request, result.is_ok());
+            self.fleet
+                .wrote(self.admitted.cluster, request, result.is_ok());
             match &result {
-                Ok(_) => self.accepted.borrow_mut().push(request.line()),
+                Ok(_) => self.admitted.accepted.borrow_mut().push(request.line()),
                 Err(error) if error.code == Code::Permission => {
-                    self.fleet.forget_permissions(self.cluster);
+                    self.fleet.forget_permissions(self.admitted.cluster);
                 }
                 Err(_) => {}
             }
@@ -161,7 +208,7 @@ impl<'a> Reach<'a> {
 
     /// An error of the handler, with what had been done before it.
     pub(crate) fn in_full(&self, error: Error) -> Error {
-        let accepted = self.accepted.borrow().clone();
+        let accepted = self.admitted.accepted.borrow().clone();
         match (error.code, accepted.as_slice()) {
             // A task that failed is what its own request came to.
             (_, []) | (Code::Cancelled, _) | (Code::Task, [_]) => error,
@@ -174,14 +221,17 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// As [`Reach::send`].
     pub fn resources(&self, found: &mut dyn FnMut(&Resource)) -> Result<(), Error> {
-        self.resources_of(found, self.grant.sends)
+        self.resources_of(found, self.admitted.sends)
     }
 
     fn resources_of(&self, found: &mut dyn FnMut(&Resource), sends: Sends) -> Result<(), Error> {
         let request = Request::new(Verb::Get, "/cluster/resources", &[])?;
         self.allow(&request, sends)?;
         // It is too long to be held as a value.
-        let body = self.fleet.client(self.cluster)?.send_raw(&request)?;
+        let body = self
+            .fleet
+            .client(self.admitted.cluster)?
+            .send_raw(&request)?;
         resource::each(&body, found)
             .map_err(|cause| Error::no_answer(self.cluster_name(), &request.line(), cause))
     }
@@ -201,7 +251,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// Everything that Proxmox would not take.
     pub fn check(&self, request: &Request) -> Result<(), Error> {
-        match self.fleet.problems(self.cluster, request)? {
+        match self.fleet.problems(self.admitted.cluster, request)? {
             Some(problems) if problems.is_empty() => Ok(()),
             Some(problems) => Err(Error::bad_arguments(problems)),
             None => {
@@ -216,7 +266,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// There is no such cluster.
     pub fn try_again(&self) -> Result<(), Error> {
-        self.fleet.client(self.cluster)?.try_again();
+        self.fleet.client(self.admitted.cluster)?.try_again();
         Ok(())
     }
 
@@ -232,18 +282,18 @@ impl<'a> Reach<'a> {
         let what = format!("`{}`", request.line());
         self.may_share(request, &weight)?;
         access::check(self.cluster()?, &what, weight.mark.effect)?;
-        if !self.grant.mark.covers(weight.mark) {
+        if !self.admitted.mark.covers(weight.mark) {
             let problem = format!(
                 "weighs {}, but the call was allowed {}",
-                weight.mark, self.grant.mark
+                weight.mark, self.admitted.mark
             );
             return Err(self.refused(request, &problem));
         }
         for touch in &weight.touches {
             let allowed = match touch {
-                Touch::NewGuest(vmid) => self.made.borrow().contains(vmid),
+                Touch::NewGuest(vmid) => self.admitted.made.borrow().contains(vmid),
                 Touch::SomeGuests => true,
-                touch => self.grant.touches.iter().any(|mine| mine.covers(touch)),
+                touch => self.admitted.touches.iter().any(|mine| mine.covers(touch)),
             };
             if !allowed {
                 let problem = format!("touches {touch}, which is not what the call addresses");
@@ -265,7 +315,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The cluster has a guest of this VMID.
     pub fn claim(&self, vmid: u32) -> Result<(), Error> {
-        if let Some(guest) = self.fleet.guest_now(self.cluster, vmid)? {
+        if let Some(guest) = self.fleet.guest_now(self.admitted.cluster, vmid)? {
             let mut error = Error::bad(format!(
                 "{}: VMID {vmid} is taken by {} `{}`",
                 self.cluster_name(),
@@ -275,17 +325,17 @@ impl<'a> Reach<'a> {
             error.taken = Some(vmid);
             return Err(error);
         }
-        self.made.borrow_mut().push(vmid);
+        self.admitted.made.borrow_mut().push(vmid);
         Ok(())
     }
 
     /// The cluster's configuration.
     pub fn cluster(&self) -> Result<&Cluster, Error> {
-        self.fleet.cluster(self.cluster)
+        self.fleet.cluster(self.admitted.cluster)
     }
 
     pub fn cluster_name(&self) -> &str {
-        self.fleet.cluster_name(self.cluster)
+        self.fleet.cluster_name(self.admitted.cluster)
     }
 
     /// The guest that the call addresses.
@@ -293,15 +343,16 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The tool addresses none.
     pub fn guest(&self) -> Result<&Guest, Error> {
-        self.guest
+        self.admitted
+            .guest
             .as_ref()
             .ok_or_else(|| Error::internal("the call addresses no guest"))
     }
 
     /// What the guest that the call addresses is called, as far as is known by now.
     pub fn guest_name(&self) -> Option<String> {
-        let guest = self.guest.as_ref()?;
-        match self.fleet.names(self.cluster).of(guest.vmid) {
+        let guest = self.admitted.guest.as_ref()?;
+        match self.fleet.names(self.admitted.cluster).of(guest.vmid) {
             Some(GuestName::Is(name)) => Some(name.clone()).filter(|name| !name.is_empty()),
             _ => guest.name.clone(),
         }
@@ -343,7 +394,7 @@ impl<'a> Reach<'a> {
         }
         let found = self
             .fleet
-            .guest_on(self.cluster, NamedSubject::Guest(guest))?;
+            .guest_on(self.admitted.cluster, NamedSubject::Guest(guest))?;
         Ok(found.map(|guest| guest.vmid))
     }
 
@@ -352,7 +403,10 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The cluster does not say what it has.
     pub fn named(&self, name: &str) -> Result<Vec<u32>, Error> {
-        match self.fleet.guest_on(self.cluster, NamedSubject::Guest(name)) {
+        match self
+            .fleet
+            .guest_on(self.admitted.cluster, NamedSubject::Guest(name))
+        {
             // A number may have been found by its VMID.
             Ok(found) => {
                 let bears = |guest: &Guest| guest.name.as_deref() == Some(name);
@@ -377,7 +431,7 @@ impl<'a> Reach<'a> {
     pub fn has(&self, vmid: u32) -> Result<bool, Error> {
         let found = self
             .fleet
-            .guest_on(self.cluster, NamedSubject::Vmid(vmid))?;
+            .guest_on(self.admitted.cluster, NamedSubject::Vmid(vmid))?;
         Ok(found.is_some())
     }
 
@@ -387,7 +441,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The call was withdrawn.
     pub fn elsewhere(&self, named: NamedSubject) -> Result<String, Error> {
-        self.fleet.elsewhere_than(self.cluster, named)
+        self.fleet.elsewhere_than(self.admitted.cluster, named)
     }
 
     /// Who has a VMID, as far as the token sees. `is_fresh` where it may have become another's a moment
@@ -396,7 +450,7 @@ impl<'a> Reach<'a> {
     /// # Errors
     /// The cluster does not say what it has.
     pub fn bearer(&self, vmid: u32, is_fresh: bool) -> Result<Option<Guest>, Error> {
-        self.fleet.bearer(self.cluster, vmid, is_fresh)
+        self.fleet.bearer(self.admitted.cluster, vmid, is_fresh)
     }
 
     /// For a name beside the subject's, as that of a clone: it does not route, but a pattern must not
@@ -407,7 +461,7 @@ impl<'a> Reach<'a> {
     pub fn check_second_name(&self, name: &str) -> Result<(), Error> {
         let here = self.cluster_name();
         match registry::by_name(&self.fleet.config, name)? {
-            Some((cluster, chosen_by)) if cluster != self.cluster => {
+            Some((cluster, chosen_by)) if cluster != self.admitted.cluster => {
                 let there = self.fleet.cluster_name(cluster);
                 // Naming a cluster would not help: it is the two names that do not fit.
                 Err(Error::bad(format!(
@@ -420,17 +474,6 @@ impl<'a> Reach<'a> {
 
     /// Seconds that the caller waits for the end of a task.
     pub fn wait_s(&self) -> u64 {
-        self.wait_s
-    }
-}
-
-/// What a read is allowed.
-pub(super) fn reading(sends: Sends) -> CallGrant<'static> {
-    CallGrant {
-        mark: Mark::READ,
-        sends,
-        touches: Vec::new(),
-        shared: Vec::new(),
-        writing: None,
+        self.admitted.wait_s
     }
 }

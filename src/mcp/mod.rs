@@ -6,6 +6,7 @@ pub mod client;
 mod fields;
 pub mod inbox;
 pub mod listing;
+pub mod open_calls;
 pub mod progress;
 pub mod question;
 pub mod revision;

@@ -1,4 +1,5 @@
-//! The loop: one request, one answer, one thread. Which method means what, in both eras.
+//! The loop: one thread, which begins requests, goes on with calls that wait, and answers. Which method means
+//! what, in both eras.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -15,20 +16,24 @@ use super::about;
 use super::client::McpClient;
 use super::inbox::Inbox;
 use super::listing;
+use super::open_calls::{AskedCall, OpenCalls, OpenState, ToolCall};
 use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
-use super::rpc::{self, RpcFailure, RpcReply, RpcRequest};
-use super::wire::{QuestionOutcome, Wire};
+use super::rpc::{self, Id, RpcFailure, RpcReply, RpcRequest};
+use super::wire::{Next, QuestionResponse, Ticket, Wire};
 use crate::api::mark::Effect;
 use crate::error::Error;
 use crate::files;
 use crate::gate::Caller;
-use crate::gate::confirm::{self, Question, UserAnswer};
+use crate::gate::confirm::{self, Question, QuestionReply, UserAnswer};
 use crate::log;
+use crate::proxmox::task::LOOK_MAX_S;
 use crate::tool::Tool;
-use crate::tool::call::{self, AppState, CallOutcome};
+use crate::tool::call::{self, AppState, CallOutcome, CallStep};
 use crate::tool::offer::Offered;
+use crate::tool::open::OpenCall;
+use crate::tool::step::Woken;
 use crate::tools;
 use crate::wait::{self, ListeningCall, Wake};
 
@@ -37,6 +42,9 @@ pub const CALL_MAX_S: u64 = 30;
 /// How long, in milliseconds, a modern client may keep what it was told: the configuration is read
 /// once, so that lists change with a restart only.
 const KEEP_MS: u64 = 300_000;
+
+/// How long a look at a task may take where others wait for this thread.
+const LOOK_BESIDE_OTHERS: Duration = Duration::from_secs(1);
 
 type Object = Map<String, Value>;
 
@@ -54,16 +62,21 @@ pub trait Served {
 
     fn offered(&self) -> &[Offered];
 
-    /// Calls a tool.
-    ///
-    /// # Errors
-    /// Why it failed, by what the caller can do next.
-    fn call(
-        &mut self,
-        tool: &'static Tool,
-        arguments: &Object,
-        caller: Caller,
-    ) -> Result<CallOutcome, Error>;
+    /// Begins the call of a tool.
+    fn begin(&mut self, tool: &'static Tool, arguments: &Object, caller: Caller) -> CallStep;
+
+    /// Goes on with a call that waits: [`OpenCall::go_on`].
+    fn go_on(&mut self, _: Box<OpenCall>, _: Woken, _look_limit: Duration) -> CallStep {
+        CallStep::Ended(Err(Error::internal("nothing waits here")))
+    }
+
+    /// Ends a call that waits and was withdrawn.
+    fn withdraw(&mut self, _: Box<OpenCall>) {}
+
+    /// Whether the plan that a question shows can still be confirmed.
+    fn still_asks(&self, _: &Question) -> bool {
+        true
+    }
 }
 
 impl Served for AppState {
@@ -71,13 +84,20 @@ impl Served for AppState {
         AppState::offered(self)
     }
 
-    fn call(
-        &mut self,
-        tool: &'static Tool,
-        arguments: &Object,
-        caller: Caller,
-    ) -> Result<CallOutcome, Error> {
-        call::call(self, tool, arguments, caller)
+    fn begin(&mut self, tool: &'static Tool, arguments: &Object, caller: Caller) -> CallStep {
+        call::begin(self, tool, arguments, caller)
+    }
+
+    fn go_on(&mut self, open: Box<OpenCall>, woken: Woken, look_limit: Duration) -> CallStep {
+        open.go_on(self, woken, look_limit)
+    }
+
+    fn withdraw(&mut self, open: Box<OpenCall>) {
+        open.withdraw(self);
+    }
+
+    fn still_asks(&self, question: &Question) -> bool {
+        self.gate.plans.borrow().waits_for(&question.state)
     }
 }
 
@@ -111,7 +131,7 @@ pub fn serve(
     output: impl Write + 'static,
     answered_within: Duration,
 ) {
-    // Shared with whoever waits inside a call, which reaches it through `wait` only.
+    // Shared with whoever waits inside a step, which reaches it through `wait` only.
     let wire = Rc::new(RefCell::new(Wire::new(inbox, output)));
     let listed = app.offered().iter().map(Offered::key).collect();
     let mut server = Server {
@@ -121,14 +141,23 @@ pub fn serve(
         client: McpClient::default(),
         listed,
         has_initialized: false,
+        open: OpenCalls::default(),
     };
     loop {
-        let next = server.wire.borrow_mut().next_request();
-        let Some(request) = next else {
-            return;
-        };
-        let reply = server.reply(&request);
-        server.wire.borrow_mut().finish(reply);
+        let due = server.open.due();
+        let next = server.wire.borrow_mut().next(due);
+        match next {
+            Next::Request(ticket, request) => server.begin(ticket, request),
+            Next::Withdrawn(ticket) => server.drop_withdrawn(ticket),
+            Next::Response(ticket, response) => server.answered(ticket, &response),
+            Next::Due => server.go_on(),
+            Next::Closing => server.close(),
+            Next::End => {
+                server.close();
+                return;
+            }
+        }
+        server.end_stale_questions();
         server.announce();
     }
 }
@@ -143,15 +172,17 @@ struct Server<'d> {
     listed: Vec<(&'static str, Effect)>,
     /// Whether the client is a legacy one, which can be told that they are others.
     has_initialized: bool,
+    /// The calls that wait.
+    open: OpenCalls,
 }
 
-/// A call of a tool, as often as it has to be made.
-struct ToolCall<'e> {
-    tool: &'static Tool,
-    arguments: &'e Object,
-    client: &'e McpClient,
-    /// Where the client wants to know how far it comes.
-    progress: Option<Rc<RefCell<Progress>>>,
+/// What becomes of a request.
+enum Handled {
+    Reply(RpcReply),
+    /// It is a call that waits, and is answered later.
+    Later,
+    /// It was withdrawn.
+    Never,
 }
 
 impl Server<'_> {
@@ -167,28 +198,38 @@ impl Server<'_> {
         }
     }
 
-    /// The line that answers; `None` where none is to be sent.
-    fn reply(&mut self, request: &RpcRequest) -> Option<String> {
-        match self.answer(request) {
-            Ok(Some(reply)) => Some(rpc::result_line(&request.id, &reply)),
-            Ok(None) => None,
-            Err(failure) => Some(rpc::error_line(&failure.of(Some(request.id.clone())))),
+    fn begin(&mut self, ticket: Ticket, request: RpcRequest) {
+        let id = request.id.clone();
+        match self.answer(ticket, request) {
+            Ok(Handled::Reply(reply)) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
+            Ok(Handled::Never) => self.finish(ticket, None),
+            Ok(Handled::Later) => {}
+            Err(failure) => {
+                let line = rpc::error_line(&failure.of(Some(id)));
+                self.finish(ticket, Some(line));
+            }
         }
     }
 
-    fn answer(&mut self, request: &RpcRequest) -> Result<Option<RpcReply>, RpcFailure> {
-        let RpcRequest { method, params, .. } = request;
+    fn finish(&mut self, ticket: Ticket, reply: Option<String>) {
+        self.wire.borrow_mut().finish(ticket, reply);
+    }
+
+    fn answer(&mut self, ticket: Ticket, request: RpcRequest) -> Result<Handled, RpcFailure> {
+        let RpcRequest {
+            method, params, id, ..
+        } = request;
         let negotiated = self.wire.borrow().negotiated;
-        let revision = Revision::of_request(method, params, negotiated)?;
-        let reply = match (revision.is_modern(), method.as_str()) {
-            (false, "initialize") => Some(self.initialize(params).into()),
-            (false, "ping") => Some(RpcReply::default()),
-            (true, "server/discover") => Some(discover().into()),
-            (_, "tools/list") => Some(self.list_tools(params, revision)?.into()),
-            (_, "tools/call") => self.call_tool(params, revision)?,
-            _ => return Err(RpcFailure::unknown_method(method)),
+        let revision = Revision::of_request(&method, &params, negotiated)?;
+        let reply: RpcReply = match (revision.is_modern(), method.as_str()) {
+            (false, "initialize") => self.initialize(&params).into(),
+            (false, "ping") => RpcReply::default(),
+            (true, "server/discover") => discover().into(),
+            (_, "tools/list") => self.list_tools(&params, revision)?.into(),
+            (_, "tools/call") => return self.call_tool((ticket, id), params, revision),
+            _ => return Err(RpcFailure::unknown_method(&method)),
         };
-        Ok(reply.map(|reply| in_era(reply, revision)))
+        Ok(Handled::Reply(in_era(reply, revision)))
     }
 
     fn initialize(&mut self, params: &Object) -> Object {
@@ -226,125 +267,259 @@ impl Server<'_> {
         Ok(result)
     }
 
-    /// `None` where the call was cancelled.
     fn call_tool(
         &mut self,
-        params: &Object,
+        (ticket, id): (Ticket, Id),
+        mut params: Object,
         revision: Revision,
-    ) -> Result<Option<RpcReply>, RpcFailure> {
-        let Some(Value::String(name)) = params.get("name") else {
+    ) -> Result<Handled, RpcFailure> {
+        let Some(Value::String(name)) = params.remove("name") else {
             return Err(RpcFailure::bad_params("`name` must be a string"));
         };
-        let none = Object::new();
-        let arguments = match params.get("arguments") {
+        let arguments = match params.remove("arguments") {
             Some(Value::Object(arguments)) => arguments,
-            None | Some(Value::Null) => &none,
+            None | Some(Value::Null) => Object::new(),
             Some(_) => return Err(RpcFailure::bad_params("`arguments` must be an object")),
         };
-        let Some(tool) = self.app.find(name) else {
-            let Some(sentence) = self.app.renamed(name, arguments) else {
-                let message = format!("there is no tool {}", rpc::quoted(name));
+        let Some(tool) = self.app.find(&name) else {
+            let Some(sentence) = self.app.renamed(&name, &arguments) else {
+                let message = format!("there is no tool {}", rpc::quoted(&name));
                 return Err(RpcFailure::bad_params(message));
             };
-            return Ok(Some(failed(&Error::bad(sentence)).into()));
+            let failed = failed(&Error::bad(sentence));
+            return Ok(Handled::Reply(in_era(failed.into(), revision)));
         };
         let (client, reply) = if revision.is_modern() {
-            (McpClient::of_request(params), question::reply_in(params)?)
+            (McpClient::of_request(&params), question::reply_in(&params)?)
         } else {
             (self.client.clone(), None)
         };
-        let tool_call = ToolCall {
+        let call = ToolCall {
+            ticket,
+            id,
             tool,
             arguments,
-            client: &client,
-            progress: Progress::wanted(params, revision).map(|one| Rc::new(RefCell::new(one))),
+            client,
+            revision,
+            progress: Progress::wanted(&params, revision).map(|one| Rc::new(RefCell::new(one))),
         };
-        let outcome = match self.run(&tool_call, reply.as_ref()) {
-            Ok(CallOutcome::Question(question)) if !revision.is_modern() => {
-                self.ask(&tool_call, *question, revision)
-            }
-            outcome => outcome,
-        };
-        Ok(match outcome {
-            Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) => {
-                Some(success(&answer, revision))
-            }
-            Ok(CallOutcome::Question(question)) => {
-                let asked = question::input_required(tool, arguments, &question, revision);
-                Some(asked.into())
-            }
-            Err(error) if error.is_cancelled() => None,
-            Err(error) => Some(failed(&error).into()),
-        })
+        let step = self.run(&call, reply.as_ref());
+        Ok(self.settle(call, step))
     }
 
-    /// Has a legacy client ask its user, and makes the call again with what they said.
-    fn ask(
-        &mut self,
-        tool_call: &ToolCall,
-        question: Question,
-        revision: Revision,
-    ) -> Result<CallOutcome, Error> {
-        let within = self.answered_within;
-        let params = question::params(tool_call.tool, tool_call.arguments, &question, revision);
-        let outcome = self.wire.borrow_mut().ask(
-            question::METHOD,
-            &params,
-            within,
-            tool_call.progress.as_deref(),
-        );
-        let said = match outcome {
-            QuestionOutcome::Result(result) => question::said(&question.wants, &result),
-            QuestionOutcome::Error(failure) => question::unasked(&failure),
-            QuestionOutcome::Nothing => UserAnswer::Nothing(within.as_secs()),
-            QuestionOutcome::Cancelled => return Err(Error::cancelled()),
-            QuestionOutcome::Closed => {
-                let problem = "the client went away before its user answered";
-                return Err(confirm::unconfirmed(problem));
-            }
-        };
-        let state = question.state;
-        match self.run(tool_call, Some(&confirm::QuestionReply { state, said }))? {
-            CallOutcome::Question(_) => Err(confirm::unconfirmed("the answer was not enough")),
-            outcome => Ok(outcome),
-        }
-    }
-
-    /// Runs the tool, listening to the client while it waits. Each time has the whole of its limit,
-    /// so that a user who thinks takes nothing from the work.
-    fn run(
-        &mut self,
-        tool_call: &ToolCall,
-        reply: Option<&confirm::QuestionReply>,
-    ) -> Result<CallOutcome, Error> {
+    /// Runs the first step of a call, listening to the client meanwhile. Each time has the whole of its
+    /// limit, so that a user who thinks takes nothing from the work.
+    fn run(&mut self, call: &ToolCall, reply: Option<&QuestionReply>) -> CallStep {
+        let asking = self.open.asking();
         let caller = Caller {
-            client: (&tool_call.client.name, &tool_call.client.version),
-            can_be_asked: tool_call.client.can_be_asked,
+            client: (&call.client.name, &call.client.version),
+            can_be_asked: call.client.can_be_asked,
             reply,
+            asking: &asking,
         };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
+        let listening = self.listening(call, Some(limit));
+        let (tool, arguments) = (call.tool, &call.arguments);
+        let step = wait::during(listening, || self.app.begin(tool, arguments, caller));
+        self.wire.borrow_mut().work_on(None);
+        step
+    }
+
+    /// A further step of a call that waits.
+    fn resume(&mut self, call: &ToolCall, open: Box<OpenCall>, woken: Woken) -> CallStep {
+        let is_alone = self.open.is_empty() && !self.wire.borrow().has_waiting();
+        let look_limit = match is_alone {
+            true => Duration::from_secs(LOOK_MAX_S),
+            false => LOOK_BESIDE_OTHERS,
+        };
+        let listening = self.listening(call, open.deadline).since(open.begun);
+        let step = wait::during(listening, || self.app.go_on(open, woken, look_limit));
+        self.wire.borrow_mut().work_on(None);
+        step
+    }
+
+    /// What a step of this call listens to, and whom it tells how far it comes.
+    fn listening(&self, call: &ToolCall, deadline: Option<Instant>) -> ListeningCall {
+        self.wire.borrow_mut().work_on(Some(call.ticket));
         let closing = self.wire.borrow().end();
-        let deadline = closing.map_or(limit, |end| end.min(limit));
+        let deadline = match (deadline, closing) {
+            (Some(deadline), Some(closing)) => Some(deadline.min(closing)),
+            (deadline, closing) => deadline.or(closing),
+        };
         let wire = Rc::clone(&self.wire);
-        let listen = move |at_most| {
+        let listening = ListeningCall::new(deadline, move |at_most| {
             // Never borrowed while a tool runs; a mistake here must not end the program.
             let wire = wire.try_borrow_mut();
             wire.map_or(Wake::Nothing, |mut wire| wire.listen(at_most))
+        });
+        let Some(progress) = &call.progress else {
+            return listening;
         };
-        let mut call = ListeningCall::new(Some(deadline), listen);
-        if let Some(progress) = &tool_call.progress {
-            let (wire, progress) = (Rc::clone(&self.wire), Rc::clone(progress));
-            call = call.telling(move |step| {
-                if let Ok(mut wire) = wire.try_borrow_mut()
-                    && let Ok(mut progress) = progress.try_borrow_mut()
-                {
-                    wire.tell(progress.line(step));
-                }
-            });
-        }
-        wait::during(call, || {
-            self.app.call(tool_call.tool, tool_call.arguments, caller)
+        let (wire, progress) = (Rc::clone(&self.wire), Rc::clone(progress));
+        let about = call.ticket;
+        listening.telling(move |step| {
+            if let Ok(mut wire) = wire.try_borrow_mut()
+                && let Ok(mut progress) = progress.try_borrow_mut()
+            {
+                wire.tell(about, progress.line(step));
+            }
         })
+    }
+
+    /// What becomes of a call after a step: it is answered, waits, or has its user asked.
+    fn settle(&mut self, call: ToolCall, mut step: CallStep) -> Handled {
+        let is_over = self.wire.borrow().end().is_some();
+        let outcome = loop {
+            match step {
+                CallStep::Ended(outcome) => break outcome,
+                // Too many wait: it is answered as if it had been told not to.
+                CallStep::Open(open)
+                    if is_over || self.open.are_many() || self.wire.borrow().is_laden() =>
+                {
+                    step = self.resume(&call, open, Woken::TimeUp);
+                }
+                CallStep::Open(open) => {
+                    self.open.wait(call, open);
+                    return Handled::Later;
+                }
+            }
+        };
+        let revision = call.revision;
+        let reply = match outcome {
+            Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) => {
+                success(&answer, revision)
+            }
+            Ok(CallOutcome::Question(question)) if revision.is_modern() => {
+                question::input_required(call.tool, &call.arguments, &question, revision).into()
+            }
+            Ok(CallOutcome::Question(question)) => {
+                self.ask(call, question);
+                return Handled::Later;
+            }
+            Err(error) if error.is_cancelled() => return Handled::Never,
+            Err(error) => failed(&error).into(),
+        };
+        Handled::Reply(in_era(reply, revision))
+    }
+
+    /// A call that was open has come further.
+    fn settle_later(&mut self, call: ToolCall, step: CallStep) {
+        let (ticket, id) = (call.ticket, call.id.clone());
+        match self.settle(call, step) {
+            Handled::Reply(reply) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
+            Handled::Never => self.finish(ticket, None),
+            Handled::Later => {}
+        }
+    }
+
+    /// Does what is due: a look at a task, the end of a pause or of a question's time.
+    fn go_on(&mut self) {
+        match self.open.take_due() {
+            None => {}
+            Some((call, OpenState::Waits(open))) => {
+                let begun = Instant::now();
+                let cluster = open.cluster();
+                let step = self.resume(&call, open, Woken::Due);
+                let until = match &step {
+                    CallStep::Open(open) if open.is_unseen() => Some(open.due()),
+                    _ => None,
+                };
+                self.open.looked(cluster, begun.elapsed(), until);
+                self.settle_later(call, step);
+            }
+            Some((call, OpenState::Asks(asked))) if asked.end <= Instant::now() => {
+                self.take_back(&call, "it was not answered in time");
+                let said = UserAnswer::Nothing(self.answered_within.as_secs());
+                self.replied(call, *asked.question, said);
+            }
+            Some((call, OpenState::Asks(asked))) => {
+                self.tell_asked(&call, &asked);
+                self.open.ask(call, asked.told_now());
+            }
+        }
+    }
+
+    /// Has a legacy client ask its user.
+    fn ask(&mut self, call: ToolCall, question: Box<Question>) {
+        let params = question::params(call.tool, &call.arguments, &question, call.revision);
+        let mut wire = self.wire.borrow_mut();
+        wire.ask(call.ticket, question::METHOD, &params);
+        drop(wire);
+        let asked = AskedCall::new(question, self.answered_within);
+        self.tell_asked(&call, &asked);
+        self.open.ask(call, asked);
+    }
+
+    /// Some clients give a call up that is silent for a minute.
+    fn tell_asked(&self, call: &ToolCall, asked: &AskedCall) {
+        if let Some(progress) = &call.progress {
+            let line = progress.borrow_mut().line(&asked.progress());
+            self.wire.borrow_mut().tell(call.ticket, line);
+        }
+    }
+
+    fn take_back(&self, call: &ToolCall, why: &str) {
+        self.wire.borrow_mut().withdraw(call.ticket, why);
+    }
+
+    /// The client has answered a question.
+    fn answered(&mut self, ticket: Ticket, response: &QuestionResponse) {
+        let Some((call, OpenState::Asks(asked))) = self.open.take(ticket) else {
+            return;
+        };
+        let said = match response {
+            Ok(result) => question::said(&asked.question.wants, result),
+            Err(failure) => question::unasked(failure),
+        };
+        self.replied(call, *asked.question, said);
+    }
+
+    /// Makes the call again with what its user said.
+    fn replied(&mut self, call: ToolCall, question: Question, said: UserAnswer) {
+        let state = question.state;
+        let step = match self.run(&call, Some(&QuestionReply { state, said })) {
+            CallStep::Ended(Ok(CallOutcome::Question(_))) => {
+                CallStep::Ended(Err(confirm::unconfirmed("the answer was not enough")))
+            }
+            step => step,
+        };
+        self.settle_later(call, step);
+    }
+
+    /// The client has withdrawn a call that waits.
+    fn drop_withdrawn(&mut self, ticket: Ticket) {
+        match self.open.take(ticket) {
+            Some((call, OpenState::Asks(_))) => self.take_back(&call, "the call was cancelled"),
+            Some((_, OpenState::Waits(open))) => self.app.withdraw(open),
+            None => {}
+        }
+        self.finish(ticket, None);
+    }
+
+    /// Ends the questions whose plans a changed configuration has made void.
+    fn end_stale_questions(&mut self) {
+        let app = &*self.app;
+        let stale = self.open.take_stale(&|question| app.still_asks(question));
+        for call in stale {
+            self.take_back(&call, "the configuration has changed");
+            let error =
+                confirm::unconfirmed("the configuration has changed while the user was asked");
+            self.settle_later(call, CallStep::Ended(Err(error)));
+        }
+    }
+
+    /// Answers all that waits by what is known: the input has ended.
+    fn close(&mut self) {
+        while let Some((call, state)) = self.open.take_any() {
+            let step = match state {
+                OpenState::Waits(open) => self.resume(&call, open, Woken::TimeUp),
+                OpenState::Asks(_) => {
+                    let problem = "the client went away before its user answered";
+                    CallStep::Ended(Err(confirm::unconfirmed(problem)))
+                }
+            };
+            self.settle_later(call, step);
+        }
     }
 }
 

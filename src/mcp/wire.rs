@@ -1,9 +1,8 @@
-//! The line to the client: what waits for its turn, what runs, and the one place that writes.
+//! The line to the client: what waits for its turn, what is under way, and the one place that writes.
 //!
-//! The loop takes requests from here one by one. During a call it is asked to listen, and then
+//! The loop takes from here what it does next. During a step of a call it is asked to listen, and then
 //! deals at once with what must not wait: pings, cancellations, malformed lines, the end of input.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::thread;
@@ -12,11 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::inbox::{Inbox, InboxEvent, InputLine, LINE_MAX_BYTES};
-use super::progress::Progress;
 use super::revision::{self, Revision};
 use super::rpc::{self, ID_MAX_BYTES, Id, Incoming, Message, Refusal, RpcFailure, RpcRequest};
 use crate::log;
-use crate::wait::{ProgressUpdate, SLICE_MS, Wake};
+use crate::wait::{SLICE_MS, Wake};
 
 /// The longest line that is written.
 pub const REPLY_MAX_BYTES: usize = 1024 * 1024;
@@ -30,56 +28,60 @@ pub const CLOSING_MS: u64 = 1400;
 const REFUSAL_MAX_BYTES: usize = 1024;
 /// How long a full output is left alone before it is tried again.
 const NAP_MS: u64 = 5;
-/// How often a client with a progress token is told that its user is still being asked.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// How long requests may keep what is due from its turn.
+const LATE: Duration = Duration::from_secs(1);
 
 /// One line's requests, and the replies that it has got so far.
 struct PendingLine {
+    number: u64,
     /// Whether it came as an array, and is answered by one.
     batch: bool,
     bytes: usize,
     requests: VecDeque<RpcRequest>,
+    /// Its requests that are under way.
+    under_way: usize,
     replies: Vec<String>,
 }
 
-struct Running {
+/// A request that is under way, whatever its client calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+struct UnderWay {
+    ticket: Ticket,
     id: Id,
+    bytes: usize,
+    /// The number of the line that it came in.
+    line: u64,
     cancelled: bool,
 }
 
-impl Running {
-    /// Whether it bears this id. What was cancelled no longer does: the client may use it anew.
-    fn is(&self, id: &Id) -> bool {
-        !self.cancelled && self.id == *id
-    }
-}
-
-/// A question to the client that is open, and the response to it.
+/// A question to the client that is open, the request that it is about, and the response to it.
 struct Asked {
     id: Id,
-    response: Option<Result<Value, RpcFailure>>,
+    about: Ticket,
+    response: Option<QuestionResponse>,
 }
 
-/// What is told while a question is open: some clients give a call up that is silent for a minute.
-fn waiting(left: Duration) -> ProgressUpdate {
-    ProgressUpdate {
-        percent: None,
-        message: format!("the user is asked; {} s are left to answer", left.as_secs()),
-    }
-}
+/// What a client says to a question: its user's answer, or that it does not answer such questions, or could
+/// not.
+pub type QuestionResponse = Result<Value, RpcFailure>;
 
-/// What came of a question to the client.
-#[derive(Debug, PartialEq)]
-pub enum QuestionOutcome {
-    Result(Value),
-    /// The client does not answer such questions, or could not.
-    Error(RpcFailure),
-    /// No response came in time.
-    Nothing,
-    /// The call that led to the question was withdrawn.
-    Cancelled,
-    /// The input has ended, or nobody reads any more.
-    Closed,
+/// What the loop has to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// A request to be begun.
+    Request(Ticket, RpcRequest),
+    /// One that is under way was withdrawn: it is to be finished without a reply.
+    Withdrawn(Ticket),
+    /// The client has answered a question.
+    Response(Ticket, QuestionResponse),
+    /// The time has come.
+    Due,
+    /// The input has ended: what is under way is to be answered by what is known.
+    Closing,
+    /// All is done, or nobody reads any more.
+    End,
 }
 
 /// Both directions, and what is between them.
@@ -89,8 +91,14 @@ pub struct Wire {
     /// What the client settled on by `initialize`: the revision of requests without one.
     pub negotiated: Revision,
     queue: VecDeque<PendingLine>,
-    running: Option<Running>,
-    asked: Option<Asked>,
+    under_way: Vec<UnderWay>,
+    /// Which of them this thread works on.
+    current: Option<Ticket>,
+    asked: Vec<Asked>,
+    /// How many lines have come: each has a number of its own.
+    lines: u64,
+    /// How many requests were begun.
+    begun: u64,
     /// How many questions were asked: each has an id of its own.
     questions: u64,
     closed: Option<Instant>,
@@ -105,52 +113,118 @@ impl Wire {
             output: Box::new(output),
             negotiated: revision::OFFERED,
             queue: VecDeque::new(),
-            running: None,
-            asked: None,
+            under_way: Vec::new(),
+            current: None,
+            asked: Vec::new(),
+            lines: 0,
+            begun: 0,
             questions: 0,
             closed: None,
             gone: false,
         }
     }
 
-    /// The next request, which then runs until [`Wire::finish`]; `None` when all is done.
-    pub fn next_request(&mut self) -> Option<RpcRequest> {
+    /// What is to be done next. Requests go before what is `due`, unless that is late; without `due` the
+    /// next line is waited for.
+    pub fn next(&mut self, due: Option<Instant>) -> Next {
         loop {
-            if self.gone || self.end().is_some_and(|end| end <= Instant::now()) {
-                return None;
+            let now = Instant::now();
+            if self.gone || self.end().is_some_and(|end| end <= now) {
+                return Next::End;
             }
-            if let Some(pending) = self.queue.front_mut() {
-                if let Some(request) = pending.requests.pop_front() {
-                    self.running = Some(Running {
-                        id: request.id.clone(),
-                        cancelled: false,
-                    });
-                    return Some(request);
+            if let Some(withdrawn) = self.under_way.iter().find(|one| one.cancelled) {
+                return Next::Withdrawn(withdrawn.ticket);
+            }
+            if let Some(at) = self.asked.iter().position(|one| one.response.is_some()) {
+                let asked = self.asked.remove(at);
+                if let Some(response) = asked.response {
+                    return Next::Response(asked.about, response);
                 }
-                self.hand_over();
-                continue;
             }
-            let Some(line) = self.inbox.next_line() else {
-                self.closed.get_or_insert_with(Instant::now);
-                return None;
-            };
-            self.arrive(line);
+            if self.closed.is_some() && !self.under_way.is_empty() {
+                return Next::Closing;
+            }
+            if due.is_some_and(|due| due + LATE <= now) {
+                return Next::Due;
+            }
+            if let Some((ticket, request)) = self.begin() {
+                return Next::Request(ticket, request);
+            }
+            if self.closed.is_some() {
+                return Next::End;
+            }
+            match due {
+                None => match self.inbox.next_line() {
+                    Some(line) => self.arrive(line),
+                    None => self.closed = Some(Instant::now()),
+                },
+                Some(due) => match self.inbox.poll(due.saturating_duration_since(now)) {
+                    InboxEvent::Line(line) => self.arrive(line),
+                    InboxEvent::Nothing => return Next::Due,
+                    InboxEvent::Closed => self.closed = Some(Instant::now()),
+                },
+            }
         }
     }
 
-    /// Ends the running request. Without a reply, or when it was cancelled, nothing is sent for it.
-    pub fn finish(&mut self, reply: Option<String>) {
-        let Some(running) = self.running.take() else {
+    /// Takes the next request out of the queue.
+    fn begin(&mut self) -> Option<(Ticket, RpcRequest)> {
+        let mut lines = self.queue.iter_mut();
+        let (pending, request) =
+            lines.find_map(|line| line.requests.pop_front().map(|request| (line, request)))?;
+        pending.under_way += 1;
+        pending.bytes -= request.bytes.min(pending.bytes);
+        self.begun += 1;
+        let ticket = Ticket(self.begun);
+        self.under_way.push(UnderWay {
+            ticket,
+            id: request.id.clone(),
+            bytes: request.bytes,
+            line: pending.number,
+            cancelled: false,
+        });
+        Some((ticket, request))
+    }
+
+    /// Whether requests wait for their turn.
+    pub fn has_waiting(&self) -> bool {
+        self.queue.iter().any(|line| !line.requests.is_empty())
+    }
+
+    /// Whether what is under way takes as much memory as requests may.
+    pub fn is_laden(&self) -> bool {
+        let bytes: usize = self.under_way.iter().map(|one| one.bytes).sum();
+        bytes >= QUEUE_MAX_BYTES
+    }
+
+    /// This thread works on this request from now on, or on none: it is whom [`Wire::listen`] is about.
+    pub fn work_on(&mut self, ticket: Option<Ticket>) {
+        self.current = ticket;
+    }
+
+    fn of(&self, ticket: Ticket) -> Option<&UnderWay> {
+        self.under_way.iter().find(|one| one.ticket == ticket)
+    }
+
+    /// Ends a request. Without a reply, or when it was cancelled, nothing is sent for it.
+    pub fn finish(&mut self, ticket: Ticket, reply: Option<String>) {
+        let Some(at) = self.under_way.iter().position(|one| one.ticket == ticket) else {
             return;
         };
-        let Some(pending) = self.queue.front_mut() else {
+        let ended = self.under_way.remove(at);
+        let Some(at) = self.queue.iter().position(|line| line.number == ended.line) else {
             return;
         };
+        let Some(pending) = self.queue.get_mut(at) else {
+            return;
+        };
+        pending.under_way -= 1;
         if let Some(reply) = reply
-            && !running.cancelled
+            && !ended.cancelled
         {
             let taken: usize = pending.replies.iter().map(|reply| reply.len() + 1).sum();
-            let reserved = pending.requests.len() * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
+            let unanswered = pending.requests.len() + pending.under_way;
+            let reserved = unanswered * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
             if taken + reserved + reply.len() + 2 <= REPLY_MAX_BYTES {
                 pending.replies.push(reply);
             } else {
@@ -159,12 +233,10 @@ impl Wire {
                 ));
                 pending
                     .replies
-                    .push(rpc::error_line(&failure.of(Some(running.id))));
+                    .push(rpc::error_line(&failure.of(Some(ended.id))));
             }
         }
-        if pending.requests.is_empty() {
-            self.hand_over();
-        }
+        self.hand_over_done();
     }
 
     /// Says something that is no answer.
@@ -178,15 +250,9 @@ impl Wire {
         // A client that never pauses must not keep the call from its work.
         let patience = end + Duration::from_millis(SLICE_MS);
         loop {
-            if self.running.as_ref().is_some_and(|run| run.cancelled) {
+            let current = self.current.and_then(|ticket| self.of(ticket));
+            if current.is_some_and(|one| one.cancelled) {
                 return Wake::Cancelled;
-            }
-            if self
-                .asked
-                .as_ref()
-                .is_some_and(|ask| ask.response.is_some())
-            {
-                return Wake::Nothing;
             }
             if self.gone || self.closed.is_some() {
                 return Wake::Closed;
@@ -207,9 +273,9 @@ impl Wire {
         }
     }
 
-    /// Sends a line about the request that runs; nothing where it was cancelled or has been answered.
-    pub fn tell(&mut self, line: String) {
-        if self.running.as_ref().is_some_and(|run| !run.cancelled) {
+    /// Sends a line about a request that is under way; nothing where it was cancelled or has been answered.
+    pub fn tell(&mut self, about: Ticket, line: String) {
+        if self.of(about).is_some_and(|one| !one.cancelled) {
             self.write(line);
         }
     }
@@ -219,57 +285,24 @@ impl Wire {
         self.inbox.listens()
     }
 
-    /// Asks the client something in the middle of a call, and reads on until it responds. Meanwhile
-    /// everything else goes as in [`Wire::listen`]. A question without a response is withdrawn.
-    pub fn ask(
-        &mut self,
-        method: &str,
-        params: &Map<String, Value>,
-        within: Duration,
-        progress: Option<&RefCell<Progress>>,
-    ) -> QuestionOutcome {
+    /// Asks the client something about a request that is under way; [`Wire::next`] gives the response.
+    pub fn ask(&mut self, about: Ticket, method: &str, params: &Map<String, Value>) {
         self.questions += 1;
         let id = Id::Text(format!("question-{}", self.questions));
-        let end = Instant::now() + within;
-        self.asked = Some(Asked {
-            id: id.clone(),
+        self.write(rpc::request_line(&id, method, params));
+        self.asked.push(Asked {
+            id,
+            about,
             response: None,
         });
-        self.write(rpc::request_line(&id, method, params));
-        let mut told = Instant::now();
-        if let Some(progress) = progress {
-            self.tell(progress.borrow_mut().line(&waiting(within)));
+    }
+
+    /// Takes back the question about a request, where one is open.
+    pub fn withdraw(&mut self, about: Ticket, why: &str) {
+        if let Some(at) = self.asked.iter().position(|one| one.about == about) {
+            let asked = self.asked.remove(at);
+            self.write(rpc::withdrawal_line(&asked.id, why));
         }
-        let outcome = loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if let Some(progress) = progress
-                && told.elapsed() >= TOLD_EVERY
-            {
-                told = Instant::now();
-                self.tell(progress.borrow_mut().line(&waiting(left)));
-            }
-            let woken = self.listen(left.min(Duration::from_millis(SLICE_MS)));
-            let response = self.asked.as_mut().and_then(|asked| asked.response.take());
-            match (woken, response) {
-                (Wake::Cancelled, _) => break QuestionOutcome::Cancelled,
-                (_, Some(Ok(result))) => break QuestionOutcome::Result(result),
-                (_, Some(Err(failure))) => break QuestionOutcome::Error(failure),
-                (Wake::Closed, None) => break QuestionOutcome::Closed,
-                (Wake::Nothing, None) if left.is_zero() => break QuestionOutcome::Nothing,
-                (Wake::Nothing, None) => {}
-            }
-        };
-        self.asked = None;
-        match outcome {
-            QuestionOutcome::Nothing => {
-                self.write(rpc::withdrawal_line(&id, "it was not answered in time"))
-            }
-            QuestionOutcome::Cancelled => {
-                self.write(rpc::withdrawal_line(&id, "the call was cancelled"))
-            }
-            _ => {}
-        }
-        outcome
     }
 
     /// When everything must be over; `None` as long as there is input.
@@ -304,10 +337,13 @@ impl Wire {
                 return self.refuse(RpcFailure::invalid(message).of(None));
             }
         };
+        self.lines += 1;
         let mut pending = PendingLine {
+            number: self.lines,
             batch,
             bytes: 0,
             requests: VecDeque::new(),
+            under_way: 0,
             replies: Vec::new(),
         };
         for message in messages {
@@ -347,19 +383,17 @@ impl Wire {
             }
             Message::Response { id, outcome } => {
                 // One that comes late, or to nothing that was asked, is let go.
-                let asked = self
-                    .asked
-                    .as_mut()
-                    .filter(|one| id.as_ref() == Some(&one.id));
-                if let Some(asked) = asked {
+                let mut asked = self.asked.iter_mut();
+                if let Some(asked) = asked.find(|one| id.as_ref() == Some(&one.id)) {
                     asked.response.get_or_insert(outcome);
                 }
                 return Ok(None);
             }
         };
         let known = |pending: &PendingLine| pending.requests.iter().any(|one| one.id == request.id);
-        let running = self.running.as_ref();
-        if running.is_some_and(|running| running.is(&request.id))
+        // What was cancelled no longer bears its id: the client may use it anew.
+        let mut under_way = self.under_way.iter().filter(|one| !one.cancelled);
+        if under_way.any(|one| one.id == request.id)
             || known(pending)
             || self.queue.iter().any(known)
         {
@@ -371,7 +405,7 @@ impl Wire {
             let failure = RpcFailure::invalid("this cannot be part of a batch");
             return Err(failure.of(Some(request.id)));
         }
-        if request.method == "ping" && !modern && !pending.batch && running.is_some() {
+        if request.method == "ping" && !modern && !pending.batch && self.current.is_some() {
             self.write(rpc::result_line(&request.id, &rpc::RpcReply::default()));
             return Ok(None);
         }
@@ -380,23 +414,28 @@ impl Wire {
 
     /// Stops what runs, or forgets what waits. An id that is not known is left alone.
     fn cancel(&mut self, id: &Id) {
-        if let Some(running) = self.running.as_mut().filter(|running| running.is(id)) {
-            running.cancelled = true;
+        let mut under_way = self.under_way.iter_mut();
+        if let Some(one) = under_way.find(|one| !one.cancelled && one.id == *id) {
+            one.cancelled = true;
             return;
         }
         for pending in &mut self.queue {
             pending.requests.retain(|request| request.id != *id);
         }
+        self.hand_over_done();
     }
 
     fn refuse(&mut self, refusal: Refusal) {
         self.write(rpc::error_line(&refusal));
     }
 
-    /// Takes the first line out of the queue and sends the replies that it got.
-    fn hand_over(&mut self) {
-        if let Some(pending) = self.queue.pop_front() {
-            self.deliver(pending);
+    /// Takes the lines out of the queue whose requests are all done, and sends the replies that they got.
+    fn hand_over_done(&mut self) {
+        let is_done = |line: &PendingLine| line.requests.is_empty() && line.under_way == 0;
+        while let Some(at) = self.queue.iter().position(is_done) {
+            if let Some(pending) = self.queue.remove(at) {
+                self.deliver(pending);
+            }
         }
     }
 

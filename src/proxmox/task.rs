@@ -1,4 +1,4 @@
-//! Following a task to its end. A UPID is never success: most of what can go wrong shows only here.
+//! Watching a task to its end. A UPID is never success: most of what can go wrong shows only here.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::api::request::{Reply, Request, Verb};
 use crate::api::upid::{self, Upid};
 use crate::error::{Code, Error};
 use crate::text::printable;
-use crate::wait::{self, ProgressUpdate, Wake};
+use crate::wait::{self, ProgressUpdate};
 
 /// Between two looks at a task: at first, and at most. In milliseconds.
 const POLL_FIRST_MS: u64 = 300;
@@ -18,7 +18,7 @@ const POLL_MAX_MS: u64 = 3000;
 /// No wait inside a call is longer, in seconds.
 pub const WAIT_MAX_S: u64 = 25;
 /// A look at a task takes no longer, in seconds, even where the wait is over sooner.
-const LOOK_MAX_S: u64 = 5;
+pub const LOOK_MAX_S: u64 = 5;
 /// How much of the log is read to say how far it has come.
 const PROGRESS_LINES: u64 = 5;
 /// How much of a log a failed task brings along.
@@ -64,54 +64,115 @@ pub enum TaskSource {
     Caller,
 }
 
-/// Looks at `upid` through `send` until it has ended or `time` is up, which is at most
-/// [`WAIT_MAX_S`] and what is left of the call. A look that fails is no failed task: it is repeated
-/// until the time is up. Then a task that the cluster began, or that was seen before, runs as far as
-/// known.
-///
-/// # Errors
-/// [`Code::Cancelled`]; that the token may not see the task, or that its node does not know it; of a
-/// task that only the caller says to be, what the last look failed with.
-pub fn follow(
-    send: &dyn Fn(&Request) -> Result<Reply, Error>,
-    cluster: &str,
-    upid: &Upid,
-    source: TaskSource,
-    time: Duration,
-) -> Result<TaskState, Error> {
-    let time = time.min(Duration::from_secs(WAIT_MAX_S));
-    let time = wait::remaining().map_or(time, |left| left.min(time));
-    let end = Instant::now() + time;
-    let mut pause = Duration::from_millis(POLL_FIRST_MS);
-    let mut is_known = source == TaskSource::Cluster;
-    loop {
-        let looked = wait::within(Duration::from_secs(LOOK_MAX_S), || {
-            look(send, cluster, upid)
-        });
+/// A task that is watched: looked at now and then, until it has ended or the time for it is up.
+pub struct TaskWatch {
+    upid: Upid,
+    /// When it is waited for no longer.
+    end: Instant,
+    /// When it is to be looked at next.
+    due: Instant,
+    pause: Duration,
+    /// Whether the cluster has begun or shown it.
+    is_known: bool,
+    /// What the last look brought.
+    seen: Option<Result<TaskState, Error>>,
+}
+
+impl TaskWatch {
+    /// Watches `upid` for `time`, which is at most [`WAIT_MAX_S`] and what is left of the call. The first
+    /// look is due at once.
+    pub fn new(upid: Upid, source: TaskSource, time: Duration) -> TaskWatch {
+        let time = time.min(Duration::from_secs(WAIT_MAX_S));
+        let time = wait::remaining().map_or(time, |left| left.min(time));
+        let now = Instant::now();
+        TaskWatch {
+            upid,
+            end: now + time,
+            due: now,
+            pause: Duration::from_millis(POLL_FIRST_MS),
+            is_known: source == TaskSource::Cluster,
+            seen: None,
+        }
+    }
+
+    /// When the next look is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Puts the next look off, but not beyond the end of the watch.
+    pub fn put_off(&mut self, until: Instant) {
+        self.due = self.due.max(until.min(self.end));
+    }
+
+    /// Whether the last look failed.
+    pub fn is_unseen(&self) -> bool {
+        match &self.seen {
+            Some(Ok(state)) => state.unseen.is_some(),
+            Some(Err(_)) => true,
+            None => false,
+        }
+    }
+
+    /// One look through `send`, which takes no longer than `limit`; nothing where the task is to be looked
+    /// at again. A look that fails is no failed task: it is repeated until the time is up. Then a task that
+    /// the cluster began, or that was seen before, runs as far as known.
+    ///
+    /// # Errors
+    /// [`Code::Cancelled`]; that the token may not see the task, or that its node does not know it; of a
+    /// task that only the caller says to be, what the last look failed with.
+    pub fn look(
+        &mut self,
+        send: &dyn Fn(&Request) -> Result<Reply, Error>,
+        cluster: &str,
+        limit: Duration,
+    ) -> Option<Result<TaskState, Error>> {
+        let limit = limit.min(Duration::from_secs(LOOK_MAX_S));
+        let looked = wait::within(limit, || look(send, cluster, &self.upid));
         let state = match looked {
-            Ok(state) if state.state != TaskStage::Running => return Ok(state),
+            Ok(state) if state.state != TaskStage::Running => return Some(Ok(state)),
             Ok(state) => {
-                is_known = true;
+                self.is_known = true;
                 Ok(state)
             }
-            Err(error) if error.is_cancelled() => return Err(error),
-            Err(error) if is_final(&error) => return Err(error),
-            Err(error) if is_known => Ok(running(cluster, upid, Some(error.to_string()))),
+            Err(error) if error.is_cancelled() || is_final(&error) => return Some(Err(error)),
+            Err(error) if self.is_known => {
+                Ok(running(cluster, &self.upid, Some(error.to_string())))
+            }
             Err(error) => Err(error),
         };
-        let left = end.saturating_duration_since(Instant::now());
+        let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return state;
+            return Some(state);
         }
         if wait::is_told() {
-            wait::within(left, || tell(send, cluster, upid))?;
+            let told = wait::within(left.min(limit), || tell(send, cluster, &self.upid));
+            if let Err(error) = told {
+                return Some(Err(error));
+            }
         }
-        match wait::sleep(pause.min(left)) {
-            Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::cancelled()),
-            Wake::Closed => return state,
+        self.seen = Some(state);
+        self.due = Instant::now() + self.pause.min(left);
+        self.pause = (self.pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
+        None
+    }
+
+    /// What is known of the task, where it is waited for no longer: what the last look brought, or a
+    /// look that nobody waits behind.
+    ///
+    /// # Errors
+    /// As [`TaskWatch::look`].
+    pub fn give_up(
+        mut self,
+        send: &dyn Fn(&Request) -> Result<Reply, Error>,
+        cluster: &str,
+    ) -> Result<TaskState, Error> {
+        if let Some(seen) = self.seen.take() {
+            return seen;
         }
-        pause = (pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
+        self.end = Instant::now();
+        let looked = self.look(send, cluster, Duration::from_secs(LOOK_MAX_S));
+        looked.unwrap_or_else(|| Ok(running(cluster, &self.upid, None)))
     }
 }
 

@@ -1,11 +1,16 @@
 //! One call of a tool, from its arguments to its answer: checked, placed, let pass, run.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::args::{self, Args, InjectedArgs};
 use super::offer::{self, Offered};
+use super::open::{OpenCall, PassedCall, Reached};
 use super::placed::{Placed, clusters, place};
-use super::{HandlerResult, RunFn, Steps, Subject, Tool, Toolset};
+use super::step::{Step, StepResult, Woken};
+use super::{HandlerResult, RunFn, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::sending::Sends;
 use crate::api::upid::Upid;
@@ -17,6 +22,7 @@ use crate::gate::call_audit::{CallAudit, CallEnd};
 use crate::gate::confirm::{Plan, Question};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::{Admission, CallOrigin, Caller, Entry, Gate};
+use crate::proxmox::task::LOOK_MAX_S;
 use crate::room;
 use crate::shown;
 
@@ -73,7 +79,15 @@ pub enum CallOutcome {
     Question(Box<Question>),
 }
 
-/// Calls a tool.
+/// How far a call has come.
+pub enum CallStep {
+    /// What it came to, or why it failed, by what the caller can do next.
+    Ended(Result<CallOutcome, Error>),
+    /// It waits: [`OpenCall::go_on`] when it is due.
+    Open(Box<OpenCall>),
+}
+
+/// Calls a tool, and waits until the call has ended.
 ///
 /// # Errors
 /// Why it failed, by what the caller can do next.
@@ -83,9 +97,37 @@ pub fn call(
     arguments: &Map<String, Value>,
     caller: Caller,
 ) -> Result<CallOutcome, Error> {
+    match begin(app, tool, arguments, caller) {
+        CallStep::Ended(outcome) => outcome,
+        CallStep::Open(open) => open.to_end(app),
+    }
+}
+
+/// Begins the call of a tool.
+pub fn begin(
+    app: &mut AppState,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+    caller: Caller,
+) -> CallStep {
     app.look_at_file();
-    let call_audit = app.gate.call_audit(tool.name, arguments, &caller);
-    let (mut outcome, _) = room::work(|| run(app, tool, arguments, caller, &call_audit));
+    let call_audit = Rc::new(app.gate.call_audit(tool.name, arguments, &caller));
+    let (reached, _) = room::work(|| run(app, tool, arguments, caller, &call_audit));
+    end(app, arguments, &call_audit, reached)
+}
+
+/// What leaves of a call, and is written down of it, where it has ended.
+pub(super) fn end(
+    app: &mut AppState,
+    arguments: &Map<String, Value>,
+    call_audit: &CallAudit,
+    reached: Result<Reached, Error>,
+) -> CallStep {
+    let mut outcome = match reached {
+        Ok(Reached::Open(open)) => return CallStep::Open(open),
+        Ok(Reached::Outcome(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
+    };
     // What leaves from here, to the client or into the audit file, is fit to be shown.
     if let Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) = &mut outcome {
         if let Some(notice) = app.notice.take() {
@@ -94,24 +136,30 @@ pub fn call(
         shown::answer(arguments, answer);
     }
     let outcome = outcome.map_err(|error| shown::error(arguments, error));
-    call_audit.end(&match &outcome {
+    let end = match &outcome {
         Ok(CallOutcome::Answer(answer)) => CallEnd::Answer(answer),
         Ok(CallOutcome::Planned(_) | CallOutcome::Question(_)) => CallEnd::Asked,
         Err(error) => CallEnd::Error(error),
-    });
-    outcome
+    };
+    app.gate.write_down(call_audit, &end);
+    CallStep::Ended(outcome)
 }
+
+/// What a handler does first.
+type FirstStep<'r> = &'r dyn Fn(&Reach, &Args) -> StepResult;
 
 /// A call as it was made: what is asked, checked, and what it may do.
 pub(super) struct Call<'c> {
     pub(super) tool: &'static Tool,
-    pub(super) args: Args,
+    /// As they came.
+    arguments: &'c Map<String, Value>,
+    pub(super) args: Rc<Args>,
     pub(super) injected: InjectedArgs,
     /// What its action sends, and what that weighs.
     sends: Sends,
     pub(super) mark: Mark,
     caller: Caller<'c>,
-    call_audit: &'c CallAudit<'c>,
+    call_audit: &'c Rc<CallAudit>,
 }
 
 fn run(
@@ -119,8 +167,8 @@ fn run(
     tool: &'static Tool,
     arguments: &Map<String, Value>,
     caller: Caller,
-    call_audit: &CallAudit,
-) -> Result<CallOutcome, Error> {
+    call_audit: &Rc<CallAudit>,
+) -> Result<Reached, Error> {
     let config = &app.fleet.config;
     offer::check(config, app.toolsets, &app.withheld, tool, arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
@@ -130,7 +178,8 @@ fn run(
     })?;
     let call = Call {
         tool,
-        args,
+        arguments,
+        args: Rc::new(args),
         injected,
         sends: action.sends,
         mark: action.mark(),
@@ -139,8 +188,12 @@ fn run(
     };
     offer::allowed(config, tool, call.mark.effect)?;
     match tool.run {
-        RunFn::Fleet(run) => on_fleet(app, &call, run).map(CallOutcome::Answer),
-        RunFn::Steps(run) => on_one(app, &call, run),
+        RunFn::Fleet(run) => {
+            let answer = on_fleet(app, &call, run)?;
+            Ok(Reached::Outcome(CallOutcome::Answer(answer)))
+        }
+        RunFn::AtOnce(run) => on_one(app, &call, &|reach, args| run(reach, args).map(Step::Done)),
+        RunFn::Steps(run) => on_one(app, &call, &run),
     }
 }
 
@@ -174,7 +227,7 @@ fn on_fleet(
 
 /// A call on one cluster. A guest may move between two requests, or turn out to be called otherwise:
 /// then a read is placed once more, and made of the one that is meant now.
-fn on_one(app: &AppState, call: &Call, run: Steps) -> Result<CallOutcome, Error> {
+fn on_one(app: &AppState, call: &Call, run: FirstStep) -> Result<Reached, Error> {
     let placed = place(&app.fleet, call)?;
     let error = match at(app, call, &placed, run) {
         Err(error) => error,
@@ -210,7 +263,7 @@ fn on_one(app: &AppState, call: &Call, run: Steps) -> Result<CallOutcome, Error>
 }
 
 /// A call where it was placed: entered through the gate, planned, asked about, or run.
-fn at(app: &AppState, call: &Call, placed: &Placed, run: Steps) -> Result<CallOutcome, Error> {
+fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Reached, Error> {
     let (tool, args, mark) = (call.tool, &call.args, call.mark);
     note(call.call_audit, &app.fleet, &placed.decision);
     let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
@@ -243,15 +296,16 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: Steps) -> Result<CallOu
         match admission {
             Admission::Planned(planned) => {
                 answer.extend(planned);
-                return Ok(CallOutcome::Planned(answer));
+                return Ok(Reached::Outcome(CallOutcome::Planned(answer)));
             }
             Admission::Ask(mut question) => {
                 answer.append(&mut question.shown);
                 question.shown = answer;
-                return Ok(CallOutcome::Question(question));
+                return Ok(Reached::Outcome(CallOutcome::Question(question)));
             }
-            Admission::Go(reach, confirmed) => {
-                let body = run(&reach, args);
+            Admission::Go(admitted, confirmed) => {
+                let reach = app.gate.lend(&app.fleet, &admitted, call.call_audit);
+                let step = run(&reach, args);
                 // Its first write touches another guest's volume: the call enters once more, as heavy
                 // as it is.
                 if let Some(heavier) = reach.heavier().filter(|_| again) {
@@ -264,10 +318,15 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: Steps) -> Result<CallOu
                 if let Some(by) = confirmed.by() {
                     answer.insert("confirmed_by".into(), by.into());
                 }
-                answer.extend(body.map_err(|error| reach.in_full(error))?);
-                let notes = reach.notes().into_iter();
-                answer.extend(notes.map(|(key, value)| (key.to_string(), value)));
-                return Ok(CallOutcome::Answer(answer));
+                let passed = PassedCall {
+                    arguments: call.arguments.clone(),
+                    args: Rc::clone(&call.args),
+                    admitted,
+                    call_audit: Rc::clone(call.call_audit),
+                    answer,
+                };
+                let limit = Duration::from_secs(LOOK_MAX_S);
+                return passed.advance(app, step, Woken::Due, limit);
             }
         }
     }

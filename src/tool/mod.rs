@@ -6,11 +6,13 @@ pub mod call;
 pub mod first_rows;
 mod given;
 pub mod offer;
+pub mod open;
 pub mod order;
 pub mod param;
 mod placed;
 mod reloaded;
 pub mod rows;
+pub mod step;
 mod taken;
 
 use serde_json::{Map, Value};
@@ -22,6 +24,7 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
 use args::Args;
 use param::{Param, ParamKind};
+use step::StepResult;
 
 /// A tool as its family declares it.
 pub struct Tool {
@@ -116,12 +119,12 @@ pub enum Subject {
 /// What a handler gives: the answer's keys behind the decision.
 pub type HandlerResult = Result<Map<String, Value>, Error>;
 
-/// Several requests on one cluster, or a reshaped answer.
-pub type Steps = fn(&Reach, &Args) -> HandlerResult;
-
 /// The calling convention.
 pub enum RunFn {
-    Steps(Steps),
+    /// On one cluster, without waiting for anything but replies.
+    AtOnce(fn(&Reach, &Args) -> HandlerResult),
+    /// On one cluster, waiting for what it starts.
+    Steps(fn(&Reach, &Args) -> StepResult),
     /// Reads of several clusters.
     Fleet(fn(&FleetReach, &Args) -> HandlerResult),
 }

@@ -80,7 +80,7 @@ const GET: Tool = Tool {
     answer: &[("node", "string"), ("status", "string")],
     task: false,
     plan: None,
-    run: RunFn::Steps(get),
+    run: RunFn::AtOnce(get),
 };
 
 /// The nodes of a cluster, and what its token does not see of them.

@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::fleet::index::{Guest, GuestKind};
 use crate::gate::reach::Reach;
 use crate::text::printable;
-use crate::wait::{self, Wake};
+use crate::tool::args::Args;
+use crate::tool::step::{self, StepResult, Until};
 
 /// What [`now`] and [`started`] send.
 pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/status/current")];
@@ -25,17 +26,18 @@ const UNKNOWN: &str = "unknown";
 
 /// Where a guest is after the call: one that was made has not been found, one that was moved is
 /// elsewhere now.
-pub struct GuestLocation<'a> {
-    pub node: &'a str,
+#[derive(Clone)]
+pub struct GuestLocation {
+    pub node: String,
     pub kind: GuestKind,
     pub vmid: u32,
 }
 
-impl<'a> GuestLocation<'a> {
+impl GuestLocation {
     /// Of one that is where it was found.
-    pub fn of(guest: &'a Guest) -> GuestLocation<'a> {
+    pub fn of(guest: &Guest) -> GuestLocation {
         GuestLocation {
-            node: &guest.node,
+            node: guest.node.clone(),
             kind: guest.kind,
             vmid: guest.vmid,
         }
@@ -62,7 +64,7 @@ pub fn of(current: &Value) -> String {
 /// The call was withdrawn.
 pub fn now(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
     let path = "/nodes/{node}/{kind}/{vmid}/status/current";
-    let values = [at.node, at.kind.name(), &at.vmid.to_string()];
+    let values = [at.node.as_str(), at.kind.name(), &at.vmid.to_string()];
     match reach.get(path, &values) {
         Ok(current) => Ok(of(&current)),
         Err(error) if error.is_cancelled() => Err(error),
@@ -70,22 +72,23 @@ pub fn now(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
     }
 }
 
-/// The state of a guest that was told to start behind another order, after a moment: that may fail
-/// while the order has not.
+/// Goes on with the state of a guest that was told to start behind another order, after a moment: that
+/// may fail while the order has not.
 ///
 /// # Errors
 /// The call was withdrawn.
-pub fn started(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
-    let end = Instant::now() + Duration::from_secs(START_S.min(reach.wait_s()));
-    loop {
-        let state = now(reach, at)?;
-        if state == "running" || Instant::now() >= end {
-            return Ok(state);
-        }
-        match wait::sleep(Duration::from_millis(LOOK_MS)) {
-            Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::cancelled()),
-            Wake::Closed => return Ok(state),
-        }
-    }
+pub fn started(
+    reach: &Reach,
+    args: &Args,
+    at: GuestLocation,
+    then: impl FnOnce(&Reach, &Args, String) -> StepResult + 'static,
+) -> StepResult {
+    let time = Duration::from_secs(START_S.min(reach.wait_s()));
+    let until = Until {
+        end: Instant::now() + time,
+        pause: Duration::from_millis(LOOK_MS),
+        look: Box::new(move |reach| now(reach, &at)),
+        is_enough: Box::new(|state: &String| state == "running"),
+    };
+    step::until(reach, args, until, then)
 }

@@ -15,7 +15,7 @@ use proxmox_mcp::gate::Caller;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::server::{self, Served};
 use proxmox_mcp::mcp::wire::REPLY_MAX_BYTES;
-use proxmox_mcp::tool::call::CallOutcome;
+use proxmox_mcp::tool::call::{CallOutcome, CallStep};
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::{Param, ParamKind, Word};
 use proxmox_mcp::tool::{Action, Actions, RunFn, Subject, Tool};
@@ -47,7 +47,7 @@ const fn tool(name: &'static str, subject: Subject, actions: Actions) -> Tool {
         answer: &[("items", "array")],
         task: false,
         plan: None,
-        run: RunFn::Steps(|_, _| Err(Error::bad("never run"))),
+        run: RunFn::AtOnce(|_, _| Err(Error::bad("never run"))),
     }
 }
 
@@ -129,13 +129,13 @@ impl Served for TestState {
         &self.offered
     }
 
-    fn call(
+    fn begin(
         &mut self,
         tool: &'static Tool,
         arguments: &Map<String, Value>,
         _: Caller,
-    ) -> Result<CallOutcome, Error> {
-        act(self, tool, arguments).map(CallOutcome::Answer)
+    ) -> CallStep {
+        CallStep::Ended(act(self, tool, arguments).map(CallOutcome::Answer))
     }
 }
 

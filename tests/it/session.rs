@@ -132,6 +132,7 @@ pub(crate) fn call(
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
+        asking: &[],
     };
     match call::call(app, tool, arguments, caller)? {
         CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => Ok(answer),
@@ -149,6 +150,7 @@ pub(crate) fn agreed(
         client: ("it", "0"),
         can_be_asked: true,
         reply: None,
+        asking: &[],
     };
     let question = match call::call(app, tool, arguments, caller)? {
         CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => return Ok(answer),

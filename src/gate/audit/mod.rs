@@ -146,7 +146,7 @@ impl LogWriter {
         let written = AuditEntry {
             kind,
             intent,
-            client: self.client.as_ref(),
+            client: record.client.as_ref().or(self.client.as_ref()),
             how: self.how,
             record,
         };

@@ -87,6 +87,8 @@ pub struct AuditClient {
 /// arguments are masked when it is written.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
+    /// Nothing of a line about the process itself.
+    pub client: Option<AuditClient>,
     pub tool: String,
     pub cluster: String,
     pub chosen_by: String,

@@ -12,6 +12,8 @@ use crate::proxmox::digest::{hex, hmac_sha256, random_bytes};
 pub const CODE_AGE_S: u64 = 600;
 /// How long a question can be replied to, in seconds: what a user may take, and the way back.
 const QUESTION_AGE_S: u64 = 150;
+/// So many questions are before the user at once.
+pub const QUESTIONS_MAX: usize = 8;
 /// A plan ends with so many wrong codes.
 const WRONG_MAX: u8 = 3;
 /// So many plans wait at once; the oldest gives way.
@@ -188,6 +190,36 @@ impl Plans {
             wants,
             state,
         })
+    }
+
+    /// Whether the question of this state can still be replied to.
+    pub fn waits_for(&self, state: &str) -> bool {
+        self.asked(state).is_some()
+    }
+
+    fn asked(&self, state: &str) -> Option<&WaitingPlan> {
+        let number = state.get(..NUMBER_DIGITS).unwrap_or_default();
+        let is_asked = |one: &&WaitingPlan| one.wants.is_some() && one.code == number;
+        self.waiting.iter().find(is_asked)
+    }
+
+    /// Whether the user may be asked about a call while these questions are before them.
+    ///
+    /// # Errors
+    /// One of them is about this very call, or they are as many as may be.
+    pub fn may_ask(&self, call: &[u8; 32], asking: &[&str]) -> Result<(), Error> {
+        let mut asked = asking.iter().filter_map(|state| self.asked(state));
+        if asked.any(|one| one.call == *call) {
+            let sentence = "the user is being asked about this very call already";
+            return Err(Error::not_allowed("", sentence).hint("wait for the answer to that call"));
+        }
+        if asking.len() < QUESTIONS_MAX {
+            return Ok(());
+        }
+        let sentence = format!(
+            "{QUESTIONS_MAX} questions are before the user already, and no more are asked at once"
+        );
+        Err(Error::not_allowed("", sentence).hint("call it again when one of them is answered"))
     }
 
     /// Takes a reply, which ends its question whatever it says.

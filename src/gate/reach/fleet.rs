@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Reach, reading};
+use super::{Admitted, Reach};
 use crate::api::methods::sending::Sends;
 use crate::config::Cluster;
 use crate::error::Error;
@@ -93,8 +93,8 @@ impl<'a> FleetReach<'a> {
         let (fleet, sends) = (self.fleet, self.sends);
         self.asked.borrow_mut().extend(&clusters);
         let ask = |cluster| {
-            let (found, bytes) =
-                room::work(|| work(&Reach::new(fleet, cluster, reading(sends), None, 0)));
+            let admitted = Admitted::reading(cluster, sends, None);
+            let (found, bytes) = room::work(|| work(&Reach::new(fleet, &admitted, None)));
             let kept = CacheCharge::new(bytes).map_err(|why| too_much(fleet, cluster, bytes, why));
             found.and_then(|found| Ok((found, kept?)))
         };

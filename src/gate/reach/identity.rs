@@ -15,7 +15,7 @@ impl Reach<'_> {
     /// # Errors
     /// It is another guest, or was renamed.
     pub(super) fn same_guest(&self, request: &Request, reply: Reply) -> Result<Reply, Error> {
-        let Some(guest) = &self.guest else {
+        let Some(guest) = &self.admitted.guest else {
             return Ok(reply);
         };
         let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
@@ -40,13 +40,13 @@ impl Reach<'_> {
         let Some(now) = now.filter(|_| is_own) else {
             return Ok(reply);
         };
-        if guest.name.as_deref() == Some(now) || !self.accepted.borrow().is_empty() {
+        if guest.name.as_deref() == Some(now) || !self.admitted.accepted.borrow().is_empty() {
             return Ok(reply);
         }
         let (true, Some(name)) = (guest.by_name, guest.name.as_deref()) else {
             // The list is late; a number is held against the kind alone, which the path says.
             if key == "name" {
-                self.fleet.learn(self.cluster, guest.vmid, now);
+                self.fleet.learn(self.admitted.cluster, guest.vmid, now);
             }
             return Ok(reply);
         };
@@ -55,8 +55,8 @@ impl Reach<'_> {
             let request = self.on_guest(Verb::Get, "/status/current", &[])?;
             return self.look(&request).map(|_| reply);
         }
-        self.fleet.learn(self.cluster, guest.vmid, now);
-        self.fleet.forget(self.cluster);
+        self.fleet.learn(self.admitted.cluster, guest.vmid, now);
+        self.fleet.forget(self.admitted.cluster);
         let sentence = format!(
             "guest {vmid} is `{}`, not `{}`: since it was found it was renamed, or its VMID was given \
              to another",

@@ -21,7 +21,7 @@ impl Reach<'_> {
     /// # Errors
     /// As [`Reach::send`].
     pub fn permissions(&self) -> Result<Arc<TokenPermissions>, Error> {
-        self.fleet.permissions_now(self.cluster)
+        self.fleet.permissions_now(self.admitted.cluster)
     }
 
     /// What the token sees here; asked once a minute at most.
@@ -29,7 +29,7 @@ impl Reach<'_> {
     /// # Errors
     /// As [`Reach::send`].
     pub fn visibility(&self) -> Result<TokenVisibility, Error> {
-        self.fleet.visibility(self.cluster)
+        self.fleet.visibility(self.admitted.cluster)
     }
 
     /// Refuses a write for which the token has not what the cluster will ask for.
@@ -56,12 +56,12 @@ impl Reach<'_> {
 
     /// Why a request must fail, where that is certain.
     fn lacking(&self, request: &Request) -> Result<Option<Error>, Error> {
-        let schema = self.fleet.schema_at_hand(self.cluster)?;
+        let schema = self.fleet.schema_at_hand(self.admitted.cluster)?;
         let schema = schema.as_deref();
         if !is_judged(request, schema) {
             return Ok(None);
         }
-        let permissions = self.fleet.permissions(self.cluster)?;
+        let permissions = self.fleet.permissions(self.admitted.cluster)?;
         let first = permission_check(request, schema, &mut |path, privilege| {
             Ok(permissions.holds(path, privilege))
         })?;
@@ -70,7 +70,7 @@ impl Reach<'_> {
         }
         // The cluster may have been upgraded, or the token given more.
         let now = match schema {
-            Some(_) => self.fleet.schema_now(self.cluster)?,
+            Some(_) => self.fleet.schema_now(self.admitted.cluster)?,
             None => None,
         };
         let mut known: BTreeMap<String, TokenPermissions> = BTreeMap::new();
@@ -78,13 +78,13 @@ impl Reach<'_> {
             if let Some(permissions) = known.get(path) {
                 return Ok(permissions.holds(path, privilege));
             }
-            let permissions = self.fleet.permissions_on(self.cluster, path)?;
+            let permissions = self.fleet.permissions_on(self.admitted.cluster, path)?;
             let holds = permissions.holds(path, privilege);
             known.insert(path.to_string(), permissions);
             Ok(holds)
         })?;
         if !must_fail(&second) {
-            self.fleet.forget_permissions(self.cluster);
+            self.fleet.forget_permissions(self.admitted.cluster);
             return Ok(None);
         }
         self.denied(request, second).map(Some)

@@ -29,7 +29,7 @@ impl Reach<'_> {
         let mut weight = weigh(request);
         let volumes = &weight.volumes;
         let is_about_some = !volumes.named.is_empty() || volumes.held != ChangedVolumes::None;
-        if request.verb == Verb::Get || self.grant.writing.is_none() || !is_about_some {
+        if request.verb == Verb::Get || self.writing.is_none() || !is_about_some {
             return Ok(weight);
         }
         let shared = volumes::of(self, request, volumes)?;
@@ -59,11 +59,11 @@ impl Reach<'_> {
         let what = request.line();
         protect::shared(self, &what, weight.mark, &weight.shared)?;
         let mut shared = weight.shared.iter();
-        if !weight.mark.asks || shared.all(|one| self.grant.shared.contains(one)) {
+        if !weight.mark.asks || shared.all(|one| self.admitted.shared.contains(one)) {
             return Ok(());
         }
-        if self.accepted.borrow().is_empty() {
-            *self.heavier.borrow_mut() = Some(HeavierWrite {
+        if self.admitted.accepted.borrow().is_empty() {
+            *self.admitted.heavier.borrow_mut() = Some(HeavierWrite {
                 mark: weight.mark,
                 shared: weight.shared.clone(),
                 request: what,
@@ -83,21 +83,21 @@ impl Reach<'_> {
 
     /// What the call turned out to be, where it was stopped for that before its first write.
     pub(crate) fn heavier(&self) -> Option<HeavierWrite> {
-        self.heavier.borrow_mut().take()
+        self.admitted.heavier.borrow_mut().take()
     }
 
     /// Keeps the configuration of the call's own guest: what it changes is weighed by it.
     pub(super) fn remember(&self, request: &Request, reply: &Reply) {
         let is_own = self.own_config().is_some_and(|path| path == request.path);
         if request.verb == Verb::Get && is_own && request.params.is_empty() {
-            *self.config.borrow_mut() = Some(reply.data.clone());
+            *self.admitted.config.borrow_mut() = Some(reply.data.clone());
         } else if request.verb != Verb::Get {
-            *self.config.borrow_mut() = None;
+            *self.admitted.config.borrow_mut() = None;
         }
     }
 
     fn own_config(&self) -> Option<Vec<String>> {
-        let guest = self.guest.as_ref()?;
+        let guest = self.admitted.guest.as_ref()?;
         let vmid = guest.vmid.to_string();
         let parts = ["nodes", &guest.node, guest.kind.name(), &vmid, "config"];
         Some(parts.iter().map(ToString::to_string).collect())
@@ -105,7 +105,9 @@ impl Reach<'_> {
 
     /// What a guest of this cluster is called, where that is known.
     pub(in crate::gate) fn name_of(&self, vmid: u32) -> Option<String> {
-        let found = self.fleet.guest_on(self.cluster, NamedSubject::Vmid(vmid));
+        let found = self
+            .fleet
+            .guest_on(self.admitted.cluster, NamedSubject::Vmid(vmid));
         found.ok().flatten().and_then(|guest| guest.name)
     }
 
@@ -117,7 +119,7 @@ impl Reach<'_> {
         let path = "/nodes/{node}/{kind}/{vmid}/config";
         let request = Request::new(Verb::Get, path, &at)?;
         let is_own = self.own_config().is_some_and(|path| path == request.path);
-        if let Some(config) = self.config.borrow().as_ref().filter(|_| is_own) {
+        if let Some(config) = self.admitted.config.borrow().as_ref().filter(|_| is_own) {
             return Ok(config.clone());
         }
         // It is small, and kept for the length of a check only.

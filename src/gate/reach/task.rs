@@ -1,4 +1,4 @@
-//! The tasks that requests start, followed as long as the call waits.
+//! The tasks that requests start: which one it is, one look at it, and what its end means.
 
 use std::time::Duration;
 
@@ -9,56 +9,83 @@ use crate::api::request::{Reply, Request};
 use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::proxmox::holder;
-use crate::proxmox::task::{self, TaskSource, TaskState};
+use crate::proxmox::task::{self, TaskSource, TaskState, TaskWatch};
 
 impl Reach<'_> {
-    /// Follows the task whose UPID a request gave, as long as the call waits, and gives `task`,
-    /// `state`, `exit` and `log_tail`. A reply without data is an end already.
+    /// The task whose UPID a request gave. A reply without data is an end already.
     ///
     /// # Errors
-    /// The task failed; the call was withdrawn.
-    pub fn follow(&self, reply: &Reply) -> Result<Map<String, Value>, Error> {
-        self.follow_for(reply, Duration::from_secs(self.wait_s))
-    }
-
-    /// Follows the task of a reply for at most `time`, whatever the caller waits.
-    ///
-    /// # Errors
-    /// As [`Reach::follow`].
-    pub fn follow_for(&self, reply: &Reply, time: Duration) -> Result<Map<String, Value>, Error> {
-        let mut answer = Map::new();
+    /// The reply is something else.
+    pub fn task_of(&self, reply: &Reply) -> Result<Option<Upid>, Error> {
         if reply.data.is_null() {
-            answer.insert("state".into(), "ok".into());
-            return Ok(answer);
+            return Ok(None);
         }
         let text = reply.data.as_str().unwrap_or_default();
         let upid = Upid::parse(text)
             .map_err(|cause| Error::no_answer(self.cluster_name(), "a task", cause).unknown())?;
-        let ended = self.watch(&upid, TaskSource::Cluster, time)?.succeeded();
-        let state = ended.map_err(|error| {
+        Ok(Some(upid))
+    }
+
+    /// One look at a task that is watched; nothing where it is to be looked at again.
+    ///
+    /// # Errors
+    /// As [`TaskWatch::look`].
+    pub fn look_at_task(
+        &self,
+        watch: &mut TaskWatch,
+        limit: Duration,
+    ) -> Option<Result<TaskState, Error>> {
+        let send = |request: &Request| self.look(request);
+        let looked = watch.look(&send, self.cluster_name(), limit);
+        self.moved(looked.as_ref());
+        looked
+    }
+
+    /// What is known of a task that is watched no longer.
+    ///
+    /// # Errors
+    /// As [`TaskWatch::give_up`].
+    pub fn give_task_up(&self, watch: TaskWatch) -> Result<TaskState, Error> {
+        let send = |request: &Request| self.look(request);
+        let known = watch.give_up(&send, self.cluster_name());
+        self.moved(Some(&known));
+        known
+    }
+
+    /// How far a task is now. Its failure is an answer like another.
+    ///
+    /// # Errors
+    /// The call was withdrawn; the task cannot be looked at.
+    pub fn task_now(&self, upid: &Upid) -> Result<TaskState, Error> {
+        self.give_task_up(TaskWatch::new(
+            upid.clone(),
+            TaskSource::Caller,
+            Duration::ZERO,
+        ))
+    }
+
+    /// The end of a task is when things have moved.
+    fn moved(&self, looked: Option<&Result<TaskState, Error>>) {
+        if looked.is_some_and(Result::is_ok) {
+            self.fleet.forget(self.admitted.cluster);
+        }
+    }
+
+    /// What an answer says of a task: `task`, `state`, `exit` and `log_tail`.
+    ///
+    /// # Errors
+    /// The task failed; it could not be looked at.
+    pub fn told_of_task(
+        &self,
+        state: Result<TaskState, Error>,
+    ) -> Result<Map<String, Value>, Error> {
+        let state = state?.succeeded().map_err(|error| {
             holder::with_holder_of_task(error, &|request: &Request| self.look(request))
         })?;
         match serde_json::to_value(state) {
             Ok(Value::Object(state)) => Ok(state),
-            _ => Ok(answer),
+            _ => Ok(Map::new()),
         }
-    }
-
-    /// Watches a task for at most `time`. Its failure is an answer like another.
-    ///
-    /// # Errors
-    /// The call was withdrawn; the task cannot be looked at; nobody but the caller knows of it.
-    pub fn watch(
-        &self,
-        upid: &Upid,
-        source: TaskSource,
-        time: Duration,
-    ) -> Result<TaskState, Error> {
-        let send = |request: &Request| self.look(request);
-        let state = task::follow(&send, self.cluster_name(), upid, source, time)?;
-        // The end of a task is when things have moved.
-        self.fleet.forget(self.cluster);
-        Ok(state)
     }
 
     /// The last `lines` lines of a task's log, made fit to be shown.

@@ -10,13 +10,11 @@ use crate::gate::Gate;
 use crate::gate::call_audit::CallAudit;
 use crate::gate::protect;
 
-/// What a call that may write was given.
+/// By what a call writes: the limit that counts it, and the lines that tell of it.
 #[derive(Clone, Copy)]
-pub(in crate::gate) struct WriteGrant<'a> {
+pub(in crate::gate) struct Writing<'a> {
     pub(in crate::gate) gate: &'a Gate,
-    pub(in crate::gate) call_audit: &'a CallAudit<'a>,
-    /// The user has typed the number of objects of a plan beyond the limit.
-    pub(in crate::gate) beyond_limit: bool,
+    pub(in crate::gate) call_audit: &'a CallAudit,
 }
 
 impl Reach<'_> {
@@ -26,18 +24,19 @@ impl Reach<'_> {
     /// # Errors
     /// It must not leave.
     pub(super) fn before_write(&self, request: &Request, weight: &Weight) -> Result<(), Error> {
-        let Some(writing) = self.grant.writing else {
+        let Some(writing) = self.writing else {
             return Err(self.refused(request, "is a write, which this call may not send"));
         };
         protect::request(self, request, weight)?;
         self.permit(request)?;
         let objects = self.counted_in_bulk(&writing, weight)?;
-        writing.call_audit.before(request.line(), &objects)
+        let log = writing.gate.audit.as_ref();
+        writing.call_audit.before(log, request.line(), &objects)
     }
 
     /// The objects that a write destroys or interrupts, and that were not counted for this call
     /// before: each counts once.
-    fn counted_in_bulk(&self, writing: &WriteGrant, weight: &Weight) -> Result<Vec<String>, Error> {
+    fn counted_in_bulk(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {
         let harms = weight.mark.interrupts || weight.mark.destroys;
         if !weight.mark.is_bulk_limited() {
             return Ok(Vec::new());
@@ -57,10 +56,10 @@ impl Reach<'_> {
                 touched.extend(vmids.map(|vmid| Touch::Guest(vmid).to_string()));
             }
         }
-        let mut counted = self.counted.borrow_mut();
+        let mut counted = self.admitted.counted.borrow_mut();
         let new: Vec<String> = touched.difference(&counted).cloned().collect();
         let mut bulk_limit = writing.gate.bulk_limit.borrow_mut();
-        if !writing.beyond_limit {
+        if !self.admitted.beyond_limit {
             bulk_limit.has_room(self.cluster_name(), new.len())?;
         }
         bulk_limit.count(new.len());

@@ -15,6 +15,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
@@ -116,7 +117,7 @@ fn way(args: &Args) -> &'static str {
     }
 }
 
-fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn create(reach: &Reach, args: &Args) -> StepResult {
     let guest = reach.guest()?;
     let mode = args.text("mode").unwrap_or("snapshot");
     possible(reach, mode)?;
@@ -143,16 +144,19 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("storage_chosen_by".into(), chosen_by.into());
     answer.insert("mode".into(), mode.into());
     let reply = reach.send(&request)?;
-    answer.extend(reach.follow(&reply)?);
-    if let Some(volume) = volume(reach, &answer, &storage)? {
-        answer.insert("volume".into(), volume.into());
-    }
-    if ended(&answer) && mode != "snapshot" {
-        // It was interrupted for it, and runs on.
-        let status = state::now(reach, &GuestLocation::of(guest))?;
-        answer.insert("status".into(), status.into());
-    }
-    Ok(answer)
+    let is_interrupted = mode != "snapshot";
+    step::follow(reach, args, &reply, move |reach, _, task| {
+        answer.extend(task?);
+        if let Some(volume) = volume(reach, &answer, &storage)? {
+            answer.insert("volume".into(), volume.into());
+        }
+        if ended(&answer) && is_interrupted {
+            // It was interrupted for it, and runs on.
+            let status = state::now(reach, &GuestLocation::of(reach.guest()?))?;
+            answer.insert("status".into(), status.into());
+        }
+        Ok(answer.into())
+    })
 }
 
 /// Refuses what the task would refuse, or do otherwise than it was told.

@@ -1,6 +1,6 @@
 //! A backup over an existing guest, which is planned first.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::restore::{KeptFromOriginal, named, request, restored, with_hint};
 use super::source::{BackupSource, RestoreTarget};
@@ -9,6 +9,7 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::step::{self, StepResult};
 use crate::tools::current::GuestStatus;
 use crate::tools::guest::{NAME_MAX_CHARS, answer_for, place};
 use crate::tools::state::GuestLocation;
@@ -77,7 +78,7 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
 }
 
 /// Restores what was planned.
-pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+pub(super) fn restore(reach: &Reach, args: &Args) -> StepResult {
     let guest = reach.guest()?;
     let bound = reach.planned().and_then(|planned| planned.get("restore"));
     let said = |key: &str| bound.and_then(|bound| bound.get(key)?.as_str());
@@ -107,18 +108,18 @@ pub(super) fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, 
         None => None,
     };
     let reply = reach.send(&request)?;
-    let followed = reach.follow(&reply).map_err(|error| {
-        let vmid = guest.vmid;
-        with_hint(
-            error,
-            format!("guest {vmid} may be left without its disks: look at it first"),
-        )
-    })?;
-    answer.extend(followed);
     let keeps = is_copy.then(|| KeptFromOriginal {
         cards: !unique,
         archived: Value::Null,
         notes: namesakes.into_iter().collect(),
     });
-    restored(reach, args, &GuestLocation::of(guest), keeps, answer)
+    let made = GuestLocation::of(guest);
+    step::follow(reach, args, &reply, |reach, args, task| {
+        let vmid = made.vmid;
+        answer.extend(task.map_err(|error| {
+            let more = format!("guest {vmid} may be left without its disks: look at it first");
+            with_hint(error, more)
+        })?);
+        restored(reach, args, made, keeps, answer)
+    })
 }

@@ -17,6 +17,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::guest::change::ended;
@@ -118,7 +119,7 @@ fn way(args: &Args) -> &'static str {
     }
 }
 
-fn restore(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn restore(reach: &Reach, args: &Args) -> StepResult {
     if args.has("guest") {
         over::restore(reach, args)
     } else {
@@ -166,7 +167,7 @@ pub(super) fn request(
     Ok(request)
 }
 
-fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn fresh(reach: &Reach, args: &Args) -> StepResult {
     let named = named(args)?;
     let near = args
         .text("node")
@@ -206,18 +207,8 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             "it is named `{name}` as the original is: say the VMID from now on"
         ));
     }
-    let followed = reach.follow(&reply).map_err(|error| {
-        with_hint(
-            error,
-            format!(
-                "an empty guest {vmid} may be left behind, which is in the way of the next try: \
-                 look at it with guest_get, and remove it with guest_delete"
-            ),
-        )
-    })?;
-    answer.extend(followed);
     let made = GuestLocation {
-        node,
+        node: node.to_string(),
         kind: named.kind,
         vmid,
     };
@@ -226,7 +217,16 @@ fn fresh(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         archived: source.config.unwrap_or_default(),
         notes,
     };
-    restored(reach, args, &made, Some(keeps), answer)
+    step::follow(reach, args, &reply, move |reach, args, task| {
+        answer.extend(task.map_err(|error| {
+            let more = format!(
+                "an empty guest {vmid} may be left behind, which is in the way of the next try: \
+                 look at it with guest_get, and remove it with guest_delete"
+            );
+            with_hint(error, more)
+        })?);
+        restored(reach, args, made, Some(keeps), answer)
+    })
 }
 
 /// What chose the node of a new guest.
@@ -256,18 +256,30 @@ pub(super) struct KeptFromOriginal {
 pub(super) fn restored(
     reach: &Reach,
     args: &Args,
+    made: GuestLocation,
+    keeps: Option<KeptFromOriginal>,
+    mut answer: Map<String, Value>,
+) -> StepResult {
+    if !ended(&answer) || !args.yes("start") {
+        return Ok(with_kept(reach, &made, keeps, answer)?.into());
+    }
+    state::started(reach, args, made.clone(), move |reach, _, state| {
+        answer.insert("status".into(), state.into());
+        Ok(with_kept(reach, &made, keeps, answer)?.into())
+    })
+}
+
+/// Says what it has of its original.
+fn with_kept(
+    reach: &Reach,
     made: &GuestLocation,
     keeps: Option<KeptFromOriginal>,
     mut answer: Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
-    let has_ended = ended(&answer);
-    if has_ended && args.yes("start") {
-        answer.insert("status".into(), state::started(reach, made)?.into());
-    }
     let Some(mut keeps) = keeps else {
         return Ok(answer);
     };
-    if has_ended {
+    if ended(&answer) {
         keeps.archived = kept::config(reach, made, keeps.archived)?;
     }
     let mut notes = keeps.notes;

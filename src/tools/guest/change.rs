@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::fleet::index::GuestKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
+use crate::tool::HandlerResult;
+use crate::tool::args::Args;
+use crate::tool::step::{self, StepResult};
 use crate::tools::current::GuestStatus;
 
 /// What is read around a change of a configuration.
@@ -113,24 +116,38 @@ pub(super) fn with_digest(request: Request, config: &Map<String, Value>) -> Requ
     }
 }
 
-/// Sends a change of `config` and says how it went; what waits for a restart stands under `pending`.
+/// Sends a change of `config` and goes on with how it went; what waits for a restart stands under
+/// `pending`.
 ///
 /// # Errors
 /// What Proxmox has against it; where the guest did not take it, with what is left of it.
 pub(super) fn send(
     reach: &Reach,
-    request: &Request,
-    config: &Map<String, Value>,
-) -> Result<Map<String, Value>, Error> {
-    let sent = reach.send(request).and_then(|reply| reach.follow(&reply));
-    let mut answer = sent.map_err(|error| match half::is_plug(&error) {
-        true => half::told(reach, error, request, config),
-        false => error,
-    })?;
-    if !ended(&answer) {
-        return Ok(answer);
+    args: &Args,
+    request: Request,
+    config: Map<String, Value>,
+    then: impl FnOnce(&Reach, &Args, Map<String, Value>) -> StepResult + 'static,
+) -> StepResult {
+    let sent = reach.send(&request);
+    let after = move |reach: &Reach, args: &Args, changed: HandlerResult| {
+        let mut answer = changed.map_err(|error| match half::is_plug(&error) {
+            true => half::told(reach, error, &request, &config),
+            false => error,
+        })?;
+        if ended(&answer) {
+            tell_pending(reach, &mut answer)?;
+        }
+        then(reach, args, answer)
+    };
+    match sent {
+        Ok(reply) => step::follow(reach, args, &reply, after),
+        Err(error) => after(reach, args, Err(error)),
     }
-    // The change is made: that this cannot be read must not look as if it were not.
+}
+
+/// Says what a restart would still bring. The change is made: that this cannot be read must not look as if
+/// it were not.
+fn tell_pending(reach: &Reach, answer: &mut Map<String, Value>) -> Result<(), Error> {
     match pending(reach) {
         Ok(pending) if pending.is_empty() => {}
         Ok(pending) => {
@@ -141,7 +158,7 @@ pub(super) fn send(
             answer.insert("pending_unknown".into(), error.to_string().into());
         }
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// What a restart would still bring.

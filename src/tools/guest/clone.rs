@@ -17,6 +17,7 @@ use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, printable};
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
@@ -74,7 +75,7 @@ pub(super) const CLONE: Tool = Tool {
     run: RunFn::Steps(clone),
 };
 
-fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn clone(reach: &Reach, args: &Args) -> StepResult {
     let source = reach.guest()?;
     let name = args.need("name")?;
     // That it is still the one that was found, and that nothing holds it.
@@ -130,22 +131,24 @@ fn clone(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.extend(storages(source, &config, args));
     answer.insert("full".into(), full.into());
     answer.insert("source_vmid".into(), source.vmid.into());
-    answer.extend(reach.follow(&reply)?);
     let copy = GuestLocation {
-        node,
+        node: node.to_string(),
         kind: source.kind,
         vmid,
     };
-    let kept = match change::ended(&answer) {
-        true => kept::config(reach, &copy, config)?,
-        false => config,
-    };
-    let mut notes: Vec<String> = namesakes.into_iter().collect();
-    notes.extend(kept::notes(reach, source.kind, &kept, false)?);
-    if !notes.is_empty() {
-        answer.insert("notes".into(), notes.into());
-    }
-    Ok(answer)
+    step::follow(reach, args, &reply, move |reach, _, task| {
+        answer.extend(task?);
+        let kept = match change::ended(&answer) {
+            true => kept::config(reach, &copy, config)?,
+            false => config,
+        };
+        let mut notes: Vec<String> = namesakes.into_iter().collect();
+        notes.extend(kept::notes(reach, copy.kind, &kept, false)?);
+        if !notes.is_empty() {
+            answer.insert("notes".into(), notes.into());
+        }
+        Ok(answer.into())
+    })
 }
 
 /// A refusal that says where the pool is, if another cluster has it.

@@ -17,6 +17,7 @@ use crate::gate::reach::Reach;
 use crate::text::repeated;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, SizeUnit, Word};
+use crate::tool::step::StepResult;
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 
@@ -122,7 +123,7 @@ impl WantedSettings {
     }
 }
 
-fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn configure(reach: &Reach, args: &Args) -> StepResult {
     let kind = reach.guest()?.kind;
     let WantedSettings {
         settings,
@@ -154,16 +155,24 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if !deleted.is_empty() {
         params.insert("delete".into(), deleted.join(",").into());
     }
-    let mut sent = Map::new();
-    if params.is_empty() {
-        sent.insert("state".into(), "ok".into());
-    } else {
-        let request = change::request(reach, Verb::Put, &config, params)?;
-        if args.has("settings") {
-            reach.check(&request)?;
+    let told_of = move |changed: Vec<String>, sent: Map<String, Value>| {
+        answer.insert("changed".into(), changed.into());
+        if let Some(tags) = tags {
+            answer.insert("tags".into(), tags.into());
         }
-        let reverted = RevertedChanges::read(reach, &request.params)?;
-        sent = change::send(reach, &request, &config)?;
+        answer.extend(sent);
+        answer
+    };
+    if params.is_empty() {
+        let sent = Map::from_iter([("state".to_string(), "ok".into())]);
+        return Ok(told_of(changed, sent).into());
+    }
+    let request = change::request(reach, Verb::Put, &config, params)?;
+    if args.has("settings") {
+        reach.check(&request)?;
+    }
+    let reverted = RevertedChanges::read(reach, &request.params)?;
+    change::send(reach, args, request, config, move |_, _, mut sent| {
         let notes = namesakes.into_iter().chain(told);
         let notes = notes.chain(reverted.as_ref().and_then(RevertedChanges::told));
         let notes: Vec<String> = notes.collect();
@@ -171,13 +180,8 @@ fn configure(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             sent.insert("notes".into(), notes.into());
         }
         changed.extend(reverted.into_iter().flat_map(|reverted| reverted.pending));
-    }
-    answer.insert("changed".into(), changed.into());
-    if let Some(tags) = tags {
-        answer.insert("tags".into(), tags.into());
-    }
-    answer.extend(sent);
-    Ok(answer)
+        Ok(told_of(changed, sent).into())
+    })
 }
 
 /// The options that have another value after it.

@@ -20,6 +20,7 @@ use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, repeated};
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, SizeUnit, Word};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::state::{self, GuestLocation};
 
@@ -203,7 +204,7 @@ struct Draft {
     params: Map<String, Value>,
 }
 
-fn vm(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn vm(reach: &Reach, args: &Args) -> StepResult {
     vm_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
@@ -262,7 +263,7 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     })
 }
 
-fn container(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn container(reach: &Reach, args: &Args) -> StepResult {
     container_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
@@ -338,7 +339,7 @@ fn has_disk(settings: &Map<String, Value>) -> bool {
 }
 
 /// Makes the guest and waits for the end of that.
-fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, Error> {
+fn make(reach: &Reach, args: &Args, draft: Draft) -> StepResult {
     let Draft {
         kind,
         node,
@@ -377,14 +378,19 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> Result<Map<String, Value>, 
     if !notes.is_empty() {
         answer.insert("notes".into(), notes.into());
     }
-    answer.extend(reach.follow(&reply)?);
-    if change::ended(&answer) && args.yes("start") {
-        let made = GuestLocation {
-            node: &node.name,
-            kind,
-            vmid,
-        };
-        answer.insert("status".into(), state::started(reach, &made)?.into());
-    }
-    Ok(answer)
+    let made = GuestLocation {
+        node: node.name,
+        kind,
+        vmid,
+    };
+    step::follow(reach, args, &reply, |reach, args, task| {
+        answer.extend(task?);
+        if !change::ended(&answer) || !args.yes("start") {
+            return Ok(answer.into());
+        }
+        state::started(reach, args, made, |_, _, state| {
+            answer.insert("status".into(), state.into());
+            Ok(answer.into())
+        })
+    })
 }

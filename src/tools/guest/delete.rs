@@ -1,6 +1,6 @@
 //! `guest_delete`: a guest with its disks, for good.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{GUEST, answer_for};
 use crate::api::methods::sending;
@@ -10,6 +10,7 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::backup::archives;
 use crate::tools::current;
@@ -63,7 +64,7 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     plan::of_guest(reach, &consequences)
 }
 
-fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn delete(reach: &Reach, args: &Args) -> StepResult {
     deletable(reach)?;
     let mut request = reach.on_guest(Verb::Delete, "", &[])?;
     for (name, option) in [
@@ -74,10 +75,9 @@ fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             request = request.with(option, yes);
         }
     }
-    let mut answer = answer_for(reach)?;
+    let answer = answer_for(reach)?;
     let reply = reach.send(&request)?;
-    answer.extend(reach.follow(&reply)?);
-    Ok(answer)
+    step::follow_to_end(reach, args, &reply, answer)
 }
 
 /// A guest that runs is not deleted, and a task that is bound to fail is not begun: without quorum the

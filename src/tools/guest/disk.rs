@@ -16,6 +16,7 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::gib;
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::disks;
@@ -120,7 +121,7 @@ pub(super) const DISK: Tool = Tool {
     run: RunFn::Steps(disk),
 };
 
-fn disk(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn disk(reach: &Reach, args: &Args) -> StepResult {
     let action = args.need("action")?;
     let fits: &[&str] = match action {
         "add" => match args.text("disk") {
@@ -214,7 +215,7 @@ pub(super) fn find(
     }
 }
 
-fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn add(reach: &Reach, args: &Args) -> StepResult {
     if args.text("disk").is_some_and(property::is_unused) {
         return unused::attach(reach, args);
     }
@@ -252,16 +253,18 @@ fn add(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.clone().into());
     answer.insert("storage".into(), store.map(|store| store.name).into());
-    answer.extend(change::send(reach, &request, &config)?);
-    if change::ended(&answer)
-        && let Ok(config) = change::config(reach)
-    {
-        let made = property::at(&config, &key).map(|made| property::held(&made));
-        if let Some(DiskContent::Volume(volume)) = made {
-            answer.insert("volume".into(), printable(&volume, VOLUME_MAX_CHARS).into());
+    change::send(reach, args, request, config, move |reach, _, changed| {
+        answer.extend(changed);
+        if change::ended(&answer)
+            && let Ok(config) = change::config(reach)
+        {
+            let made = property::at(&config, &key).map(|made| property::held(&made));
+            if let Some(DiskContent::Volume(volume)) = made {
+                answer.insert("volume".into(), printable(&volume, VOLUME_MAX_CHARS).into());
+            }
         }
-    }
-    Ok(answer)
+        Ok(answer.into())
+    })
 }
 
 /// A new disk's size as Proxmox takes it: GiB, perhaps with three digits behind the point.
@@ -314,7 +317,7 @@ pub(super) fn mount_point(kind: GuestKind, args: &Args) -> Result<Option<String>
     }
 }
 
-fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn resize(reach: &Reach, args: &Args) -> StepResult {
     let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let cluster = reach.cluster_name();
@@ -363,12 +366,11 @@ fn resize(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     if let Some(then) = then {
         answer.insert("new_gib".into(), json!(gib(then)));
     }
-    answer.extend(reach.follow(&reply)?);
-    Ok(answer)
+    step::follow_to_end(reach, args, &reply, answer)
 }
 
 /// Moves a disk to another storage. The old volume stays as `unusedN` unless `delete` is set.
-fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn relocate(reach: &Reach, args: &Args) -> StepResult {
     let guest = reach.guest()?;
     let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
@@ -382,7 +384,7 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let Some(storage) = args.text("storage") else {
         problems.add("`storage` to move it to is missing".into());
-        return problems.end().map(|()| Map::new());
+        return problems.end().map(|()| Map::new().into());
     };
     if disks::storage_of(&found.volume) == Some(storage) {
         problems.add(format!("{cluster}: `{key}` is on `{storage}` already"));
@@ -409,9 +411,11 @@ fn relocate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.as_str().into());
     answer.insert("storage".into(), storage.into());
-    answer.extend(reach.follow(&reply)?);
-    if change::ended(&answer) && !args.yes("delete") {
-        unused::name_kept(reach, &found.volume, &mut answer)?;
-    }
-    Ok(answer)
+    step::follow(reach, args, &reply, move |reach, args, task| {
+        answer.extend(task?);
+        if change::ended(&answer) && !args.yes("delete") {
+            unused::name_kept(reach, &found.volume, &mut answer)?;
+        }
+        Ok(answer.into())
+    })
 }

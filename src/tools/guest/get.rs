@@ -73,7 +73,7 @@ pub(super) const GET: Tool = Tool {
     answer: &[("vmid", "integer"), ("type", "string"), ("node", "string")],
     task: false,
     plan: None,
-    run: RunFn::Steps(get),
+    run: RunFn::AtOnce(get),
 };
 
 fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {

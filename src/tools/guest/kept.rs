@@ -22,7 +22,7 @@ pub const READS: &[Sending] = &[sending::get("/nodes/{node}/{kind}/{vmid}/config
 /// The call was withdrawn.
 pub fn config(reach: &Reach, made: &GuestLocation, of: Value) -> Result<Value, Error> {
     let path = "/nodes/{node}/{kind}/{vmid}/config";
-    let values = [made.node, made.kind.name(), &made.vmid.to_string()];
+    let values = [made.node.as_str(), made.kind.name(), &made.vmid.to_string()];
     match reach.get(path, &values) {
         Ok(config) => Ok(config.let_go()),
         Err(error) if error.is_cancelled() => Err(error),

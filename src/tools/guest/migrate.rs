@@ -20,12 +20,12 @@ use crate::size;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::gib;
+use crate::tool::step::{self, StepResult, Until};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
 use crate::tools::disks;
 use crate::tools::state::{self, GuestLocation};
-use crate::wait::{self, Wake};
 
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
 const LOOK_MS: u64 = 1000;
@@ -101,7 +101,7 @@ fn way(args: &Args) -> &'static str {
     }
 }
 
-fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn migrate(reach: &Reach, args: &Args) -> StepResult {
     let guest = reach.guest()?;
     let target = args.need("target")?;
     let cluster = reach.cluster_name();
@@ -142,23 +142,54 @@ fn migrate(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         };
         answer.insert("mode".into(), how.into());
     }
-    answer.extend(reach.follow(&reply)?);
-    if managed {
+    let there = GuestLocation {
+        node: target.to_string(),
+        ..GuestLocation::of(guest)
+    };
+    step::follow(reach, args, &reply, move |reach, args, task| {
+        answer.extend(task?);
+        if !managed {
+            return arrived(reach, args, there, running, answer);
+        }
         answer.insert("ha".into(), true.into());
-        moved(reach, guest, target, begun, &mut answer)?;
+        moved(
+            reach,
+            args,
+            there,
+            begun,
+            move |reach, args, there, node| {
+                if node.as_deref() == Some(there.node.as_str()) {
+                    return arrived(reach, args, there, running, answer);
+                }
+                answer.insert("state".into(), "running".into());
+                answer.insert("node".into(), node.into());
+                let next = "the HA manager has the order and moves it: look at guest_get";
+                answer.insert("next".into(), next.into());
+                Ok(answer.into())
+            },
+        )
+    })
+}
+
+/// Says in which state the guest is where it was moved to.
+fn arrived(
+    reach: &Reach,
+    args: &Args,
+    there: GuestLocation,
+    running: bool,
+    mut answer: Map<String, Value>,
+) -> StepResult {
+    if !change::ended(&answer) {
+        return Ok(answer.into());
     }
-    if change::ended(&answer) {
-        let there = GuestLocation {
-            node: target,
-            ..GuestLocation::of(guest)
-        };
-        let state = match running {
-            true => state::started(reach, &there)?,
-            false => state::now(reach, &there)?,
-        };
+    if !running {
+        answer.insert("status".into(), state::now(reach, &there)?.into());
+        return Ok(answer.into());
+    }
+    state::started(reach, args, there, |_, _, state| {
         answer.insert("status".into(), state.into());
-    }
-    Ok(answer)
+        Ok(answer.into())
+    })
 }
 
 fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<Request, Error> {
@@ -307,37 +338,25 @@ fn entry(entry: &Value) -> String {
     }
 }
 
-/// Waits for the high-availability manager, whose task ends when it has taken the order.
+/// Waits for the high-availability manager, whose task ends when it has taken the order, and goes on with
+/// the node on which the guest is then.
 fn moved(
     reach: &Reach,
-    guest: &Guest,
-    target: &str,
+    args: &Args,
+    there: GuestLocation,
     begun: Instant,
-    answer: &mut Map<String, Value>,
-) -> Result<(), Error> {
-    let limit = Duration::from_secs(reach.wait_s());
-    loop {
-        let node = node_now(reach, guest.vmid)?;
-        if node.as_deref() == Some(target) {
-            return Ok(());
-        }
-        let woken = if begun.elapsed() >= limit {
-            Wake::Closed
-        } else {
-            wait::sleep(Duration::from_millis(LOOK_MS))
-        };
-        match woken {
-            Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::cancelled()),
-            Wake::Closed => {
-                answer.insert("state".into(), "running".into());
-                answer.insert("node".into(), node.into());
-                let next = "the HA manager has the order and moves it: look at guest_get";
-                answer.insert("next".into(), next.into());
-                return Ok(());
-            }
-        }
-    }
+    then: impl FnOnce(&Reach, &Args, GuestLocation, Option<String>) -> StepResult + 'static,
+) -> StepResult {
+    let (vmid, target) = (there.vmid, there.node.clone());
+    let until = Until {
+        end: begun + Duration::from_secs(reach.wait_s()),
+        pause: Duration::from_millis(LOOK_MS),
+        look: Box::new(move |reach| node_now(reach, vmid)),
+        is_enough: Box::new(move |node: &Option<String>| node.as_ref() == Some(&target)),
+    };
+    step::until(reach, args, until, |reach, args, node| {
+        then(reach, args, there, node)
+    })
 }
 
 fn node_now(reach: &Reach, vmid: u32) -> Result<Option<String>, Error> {

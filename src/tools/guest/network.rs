@@ -13,6 +13,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
+use crate::tool::step::StepResult;
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 
@@ -81,14 +82,14 @@ pub(super) const NETWORK: Tool = Tool {
     run: RunFn::Steps(network),
 };
 
-fn network(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn network(reach: &Reach, args: &Args) -> StepResult {
     match args.need("action")? {
         "remove" => remove(reach, args),
         _ => set(reach, args),
     }
 }
 
-fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn remove(reach: &Reach, args: &Args) -> StepResult {
     let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
     let mut more = args.iter().map(|(name, _)| name.as_str());
@@ -104,8 +105,10 @@ fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     answer.insert("net".into(), key.into());
     let was = card.unwrap_or_default().to_string();
     answer.insert("removed".into(), printable(&was, CARD_MAX_CHARS).into());
-    answer.extend(change::send(reach, &request, &config)?);
-    Ok(answer)
+    change::send(reach, args, request, config, |_, _, changed| {
+        answer.extend(changed);
+        Ok(answer.into())
+    })
 }
 
 /// The card under a key.
@@ -132,7 +135,7 @@ fn card(reach: &Reach, config: &Map<String, Value>, key: &str) -> Result<Propert
     })
 }
 
-fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn set(reach: &Reach, args: &Args) -> StepResult {
     let guest = reach.guest()?;
     let config = change::unlocked(reach)?;
     let mut problems = Problems::default();
@@ -163,20 +166,19 @@ fn set(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         );
         answer.insert("state".into(), "ok".into());
         answer.insert("unchanged".into(), "it was so already".into());
-        return Ok(answer);
+        return Ok(answer.into());
     }
     let params = Map::from_iter([(key.clone(), Value::from(after.to_string()))]);
     let request = change::request(reach, Verb::Put, &config, params)?;
-    let changed = change::send(reach, &request, &config)?;
-    // Proxmox adds the MAC of a new card.
-    let config = change::config(reach).unwrap_or_default();
-    let now = property::at(&config, &key).unwrap_or(after);
-    answer.insert(
-        "card".into(),
-        printable(&now.to_string(), CARD_MAX_CHARS).into(),
-    );
-    answer.extend(changed);
-    Ok(answer)
+    change::send(reach, args, request, config, move |reach, _, changed| {
+        // Proxmox adds the MAC of a new card.
+        let config = change::config(reach).unwrap_or_default();
+        let now = property::at(&config, &key).unwrap_or(after);
+        let now = printable(&now.to_string(), CARD_MAX_CHARS);
+        answer.insert("card".into(), now.into());
+        answer.extend(changed);
+        Ok(answer.into())
+    })
 }
 
 /// The key in the argument, or the next free one.

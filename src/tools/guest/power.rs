@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::change;
 use super::{GUEST, answer_for};
 use crate::api::loose::flag;
 use crate::api::methods::sending;
@@ -15,12 +16,12 @@ use crate::gate::reach::Reach;
 use crate::proxmox::holder::LockedGuest;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
+use crate::tool::step::{self, StepResult, Until};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
 use crate::tools::fleet::quorum;
 use crate::tools::{plan, state};
-use crate::wait::{self, Wake};
 
 /// The longest that a guest is given to shut down, in seconds.
 const TIMEOUT_MAX_S: i64 = 3600;
@@ -148,7 +149,7 @@ fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn power(reach: &Reach, args: &Args) -> StepResult {
     let action = args.need("action")?;
     fits(reach, action)?;
     let before = reach.get_of_guest("/status/current")?;
@@ -159,7 +160,7 @@ fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
         answer.insert("state".into(), "ok".into());
         answer.insert("status".into(), state.into());
         answer.insert("unchanged".into(), format!("it was {state} already").into());
-        return Ok(answer);
+        return Ok(answer.into());
     }
     if !managed {
         unlocked(reach, action, &before)?;
@@ -189,19 +190,23 @@ fn power(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     }
     let begun = Instant::now();
     let reply = reach.send(&request)?;
-    answer.extend(reach.follow(&reply)?);
-    if managed {
-        answer.insert("ha".into(), true.into());
-    }
-    if answer.get("state").and_then(Value::as_str) != Some("running") {
-        let state = after(reach, action, managed, begun)?;
-        if managed && !reached(action, &state) {
-            // The manager has taken the order; the guest has not got there yet.
-            answer.insert("state".into(), "running".into());
+    step::follow(reach, args, &reply, move |reach, args, task| {
+        answer.extend(task?);
+        if managed {
+            answer.insert("ha".into(), true.into());
         }
-        answer.insert("status".into(), state.into());
-    }
-    Ok(answer)
+        if !change::ended(&answer) {
+            return Ok(answer.into());
+        }
+        after(reach, args, managed, begun, move |_, args, state| {
+            if managed && !reached(args.need("action")?, &state) {
+                // The manager has taken the order; the guest has not got there yet.
+                answer.insert("state".into(), "running".into());
+            }
+            answer.insert("status".into(), state.into());
+            Ok(answer.into())
+        })
+    })
 }
 
 /// Refuses what cannot be, before anything is sent.
@@ -317,19 +322,21 @@ fn reached(action: &str, state: &str) -> bool {
     }
 }
 
-/// The guest's state after the task. The task of a managed guest ends when the manager has the
+/// Goes on with the guest's state after the task. The task of a managed guest ends when the manager has the
 /// order: there the guest itself is waited for.
-fn after(reach: &Reach, action: &str, managed: bool, begun: Instant) -> Result<String, Error> {
-    let limit = Duration::from_secs(reach.wait_s());
-    loop {
-        let state = state::of(&*reach.get_of_guest("/status/current")?);
-        if !managed || reached(action, &state) || begun.elapsed() >= limit {
-            return Ok(state);
-        }
-        match wait::sleep(Duration::from_millis(LOOK_MS)) {
-            Wake::Nothing => {}
-            Wake::Cancelled => return Err(Error::cancelled()),
-            Wake::Closed => return Ok(state),
-        }
-    }
+fn after(
+    reach: &Reach,
+    args: &Args,
+    managed: bool,
+    begun: Instant,
+    then: impl FnOnce(&Reach, &Args, String) -> StepResult + 'static,
+) -> StepResult {
+    let action = args.need("action")?.to_string();
+    let until = Until {
+        end: begun + Duration::from_secs(reach.wait_s()),
+        pause: Duration::from_millis(LOOK_MS),
+        look: Box::new(|reach| Ok(state::of(&*reach.get_of_guest("/status/current")?))),
+        is_enough: Box::new(move |state: &String| !managed || reached(&action, state)),
+    };
+    step::until(reach, args, until, then)
 }

@@ -17,6 +17,7 @@ use crate::gate::reach::Reach;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tool::step::StepResult;
 use crate::tools::fleet::quorum;
 use crate::tools::{disks, plan};
 
@@ -35,7 +36,7 @@ const SNAPSHOTS_READ_MAX: usize = 20;
 ///
 /// # Errors
 /// There is no such volume; or what Proxmox has against it.
-pub(super) fn attach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+pub(super) fn attach(reach: &Reach, args: &Args) -> StepResult {
     let kind = reach.guest()?.kind;
     let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
@@ -54,15 +55,17 @@ pub(super) fn attach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
     answer.insert("disk".into(), key.into());
     let volume = printable(&found.volume, VOLUME_MAX_CHARS);
     answer.insert("volume".into(), volume.into());
-    answer.extend(change::send(reach, &request, &config)?);
-    Ok(answer)
+    change::send(reach, args, request, config, |_, _, changed| {
+        answer.extend(changed);
+        Ok(answer.into())
+    })
 }
 
 /// Detaches a disk. Its volume stays, under the first free `unusedN`.
 ///
 /// # Errors
 /// There is nothing to detach; or what Proxmox has against it.
-pub(super) fn detach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+pub(super) fn detach(reach: &Reach, args: &Args) -> StepResult {
     let config = change::unlocked(reach)?;
     let found = find(reach, args, &config)?;
     let key = &found.key;
@@ -85,9 +88,11 @@ pub(super) fn detach(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
         "volume".into(),
         printable(&found.volume, VOLUME_MAX_CHARS).into(),
     );
-    answer.extend(change::send(reach, &request, &config)?);
-    name_kept(reach, &found.volume, &mut answer)?;
-    Ok(answer)
+    change::send(reach, args, request, config, move |reach, _, changed| {
+        answer.extend(changed);
+        name_kept(reach, &found.volume, &mut answer)?;
+        Ok(answer.into())
+    })
 }
 
 /// Says under which key a volume is kept that no disk uses.
@@ -210,7 +215,7 @@ fn owner_of(row: &Value) -> u64 {
 ///
 /// # Errors
 /// As [`plan()`]; or what Proxmox has against it.
-pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+pub(super) fn remove(reach: &Reach, args: &Args) -> StepResult {
     let config = change::unlocked(reach)?;
     let found = removable(reach, args, &config)?;
     let mut params = Map::from_iter([("delete".to_string(), Value::from(found.key.as_str()))]);
@@ -227,8 +232,11 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
     let was_there = on_storage(reach, &found.volume)?.flatten().is_some();
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), found.key.as_str().into());
-    answer.extend(change::send(reach, &request, &config)?);
-    if change::ended(&answer) {
+    change::send(reach, args, request, config, move |reach, _, changed| {
+        answer.extend(changed);
+        if !change::ended(&answer) {
+            return Ok(answer.into());
+        }
         // Proxmox lets go of what it does not take for the guest's own, and says nothing of it.
         let became = match on_storage(reach, &found.volume)? {
             Some(None) if was_there => "destroyed",
@@ -240,8 +248,8 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> Result<Map<String, Value>, E
         if became == "unlinked" {
             answer.insert("note".into(), KEPT.into());
         }
-    }
-    Ok(answer)
+        Ok(answer.into())
+    })
 }
 
 /// The disk in the argument, where its volume can be removed in one step.

@@ -16,6 +16,7 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, SINCE};
+use crate::tool::step::{self, StepResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
@@ -64,7 +65,7 @@ pub static TOOLS: &[Tool] = &[
         ],
         task: false,
         plan: None,
-        run: RunFn::Steps(list),
+        run: RunFn::AtOnce(list),
     },
     Tool {
         name: "snapshot_create",
@@ -161,7 +162,7 @@ fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn create(reach: &Reach, args: &Args) -> StepResult {
     let name = args.need("snapname")?;
     creatable(reach, args, name)?;
     let mut request = reach.on_guest(Verb::Post, "/snapshot", &[])?;
@@ -170,7 +171,7 @@ fn create(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
             request = request.with(key, value.clone());
         }
     }
-    send(reach, &request, name)
+    send(reach, args, &request, |_, _, answer| Ok(answer.into()))
 }
 
 /// Refuses what would fail in the task.
@@ -237,22 +238,26 @@ fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn rollback(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn rollback(reach: &Reach, args: &Args) -> StepResult {
     let name = args.need("snapname")?;
     let mut request = reach.on_guest(Verb::Post, "/snapshot/{snapname}/rollback", &[name])?;
     if let Some(start) = args.bool("start") {
         request = request.with("start", start);
     }
-    let mut answer = send(reach, &request, name)?;
-    if ended(&answer) {
+    send(reach, args, &request, |reach, args, mut answer| {
+        if !ended(&answer) {
+            return Ok(answer.into());
+        }
         let at = GuestLocation::of(reach.guest()?);
-        let state = match args.yes("start") {
-            true => state::started(reach, &at)?,
-            false => state::now(reach, &at)?,
-        };
-        answer.insert("status".into(), state.into());
-    }
-    Ok(answer)
+        if !args.yes("start") {
+            answer.insert("status".into(), state::now(reach, &at)?.into());
+            return Ok(answer.into());
+        }
+        state::started(reach, args, at, |_, _, state| {
+            answer.insert("status".into(), state.into());
+            Ok(answer.into())
+        })
+    })
 }
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -277,16 +282,24 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn delete(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn delete(reach: &Reach, args: &Args) -> StepResult {
     let name = args.need("snapname")?;
     let request = reach.on_guest(Verb::Delete, "/snapshot/{snapname}", &[name])?;
-    send(reach, &request, name)
+    send(reach, args, &request, |_, _, answer| Ok(answer.into()))
 }
 
-fn send(reach: &Reach, request: &Request, name: &str) -> Result<Map<String, Value>, Error> {
+/// Sends a write about the snapshot that the call names, and waits for its task.
+fn send(
+    reach: &Reach,
+    args: &Args,
+    request: &Request,
+    then: impl FnOnce(&Reach, &Args, Map<String, Value>) -> StepResult + 'static,
+) -> StepResult {
     let mut answer = answer_for(reach)?;
-    answer.insert("snapname".into(), name.into());
+    answer.insert("snapname".into(), args.need("snapname")?.into());
     let reply = reach.send(request)?;
-    answer.extend(reach.follow(&reply)?);
-    Ok(answer)
+    step::follow(reach, args, &reply, |reach, args, task| {
+        answer.extend(task?);
+        then(reach, args, answer)
+    })
 }

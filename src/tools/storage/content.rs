@@ -97,7 +97,7 @@ pub(super) const CONTENT: Tool = Tool {
     answer: &[("items", "array"), ("total", "integer")],
     task: false,
     plan: None,
-    run: RunFn::Steps(content),
+    run: RunFn::AtOnce(content),
 };
 
 /// Where a storage is, as the resource list says.

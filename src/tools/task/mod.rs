@@ -17,7 +17,8 @@ use crate::text::{printable, repeated};
 use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
-use crate::tool::{Actions, RunFn, Subject, Tool};
+use crate::tool::step::{self, Step, StepResult};
+use crate::tool::{Actions, HandlerResult, RunFn, Subject, Tool};
 
 mod bearer;
 mod entry;
@@ -81,20 +82,20 @@ fn upid_of(args: &Args) -> Result<Upid, Error> {
     Ok(upid)
 }
 
-/// Watches a task for at most `time`.
+/// What is known of a task. An error says more: what it means that a node does not know the task, or that
+/// there is no such node.
 ///
 /// # Errors
-/// As [`Reach::watch`]; a node that does not know the task, with what that means; that there is no
-/// such node.
-fn watch(
+/// As [`Reach::look_at_task`].
+fn known(
     reach: &Reach,
     upid: &Upid,
     source: TaskSource,
-    time: Duration,
+    state: Result<TaskState, Error>,
 ) -> Result<TaskState, Error> {
-    let mut error = match reach.watch(upid, source, time) {
+    let mut error = match state {
         Err(error) if error.code == Code::Proxmox => error,
-        watched => return watched,
+        known => return known,
     };
     match error.status {
         Some(400) => error.hint = Some(FORGOTTEN.into()),
@@ -158,14 +159,25 @@ fn word(state: TaskStage) -> &'static str {
     }
 }
 
-fn get(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn get(reach: &Reach, args: &Args) -> StepResult {
     let upid = upid_of(args)?;
     let wait = Duration::from_secs(reach.wait_s());
-    let state = watch(reach, &upid, TaskSource::Caller, wait)?;
-    let mut answer = about(&upid, &state);
+    step::watch(
+        upid.clone(),
+        TaskSource::Caller,
+        wait,
+        move |reach, args, state| {
+            let state = known(reach, &upid, TaskSource::Caller, state)?;
+            shown(reach, args, &upid, &state).map(Step::Done)
+        },
+    )
+}
+
+fn shown(reach: &Reach, args: &Args, upid: &Upid, state: &TaskState) -> HandlerResult {
+    let mut answer = about(upid, state);
     let lines = u64::try_from(args.int("lines").unwrap_or(LINES_DEFAULT)).unwrap_or_default();
     if lines > 0 {
-        let log = match reach.log_tail(&upid, lines) {
+        let log = match reach.log_tail(upid, lines) {
             Ok(log) => log,
             Err(error) if error.is_cancelled() => return Err(error),
             // How it ended is known, and must not be lost for its log.
@@ -193,16 +205,16 @@ fn untold(mut error: Error) -> Error {
 
 /// The order is taken for a task that has ended as well, and answered in the same way: so it is
 /// looked at before and after, and one that was not seen is not told to stop.
-fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
+fn stop(reach: &Reach, args: &Args) -> StepResult {
     let upid = upid_of(args)?;
-    let before = watch(reach, &upid, TaskSource::Caller, Duration::ZERO).map_err(untold)?;
+    let before = known(reach, &upid, TaskSource::Caller, reach.task_now(&upid)).map_err(untold)?;
     if before.state != TaskStage::Running {
         let mut answer = about(&upid, &before);
         answer.insert(
             "unchanged".into(),
             "it had ended already; nothing was sent".into(),
         );
-        return Ok(answer);
+        return Ok(answer.into());
     }
     // Without quorum the lock that it has set on its guest would stay.
     if upid.kind == "vzdump" {
@@ -212,13 +224,25 @@ fn stop(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
     reach.send(&request)?;
     let wait = Duration::from_secs(reach.wait_s());
-    let after = watch(reach, &upid, TaskSource::Cluster, wait)?;
-    let mut answer = about(&upid, &after);
+    step::watch(
+        upid.clone(),
+        TaskSource::Cluster,
+        wait,
+        move |reach, _, state| {
+            let after = known(reach, &upid, TaskSource::Cluster, state)?;
+            Ok(stopped(&upid, &after).into())
+        },
+    )
+}
+
+/// How a task ended that was told to.
+fn stopped(upid: &Upid, after: &TaskState) -> Map<String, Value> {
+    let mut answer = about(upid, after);
     let outcome = match after.state {
         TaskStage::Running => "it was told to stop, and still runs: look again with task_get",
         TaskStage::Ok | TaskStage::Warnings => "it came to its own end before it could be stopped",
         TaskStage::Failed => "it was stopped: a lock or half of its work may be left behind",
     };
     answer.insert("outcome".into(), outcome.into());
-    Ok(answer)
+    answer
 }

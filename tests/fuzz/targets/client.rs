@@ -14,7 +14,7 @@ use proxmox_mcp::gate::Caller;
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::rpc::{DEPTH_MAX, ID_MAX_BYTES};
 use proxmox_mcp::mcp::server::{self, Served};
-use proxmox_mcp::tool::call::CallOutcome;
+use proxmox_mcp::tool::call::{CallOutcome, CallStep};
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::{Tool, args};
 use proxmox_mcp::tools;
@@ -34,13 +34,8 @@ impl Served for Checked {
         &OFFERED
     }
 
-    fn call(
-        &mut self,
-        tool: &'static Tool,
-        given: &Map<String, Value>,
-        _: Caller,
-    ) -> Result<CallOutcome, Error> {
-        checked(tool, given).map(CallOutcome::Answer)
+    fn begin(&mut self, tool: &'static Tool, given: &Map<String, Value>, _: Caller) -> CallStep {
+        CallStep::Ended(checked(tool, given).map(CallOutcome::Answer))
     }
 }
 

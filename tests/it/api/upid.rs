@@ -1,15 +1,15 @@
 //! Task ids, and following a task to its end.
 
 use std::cell::RefCell;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::api::request::{Reply, Request};
 use proxmox_mcp::api::upid::{Upid, parse_qualified};
 use proxmox_mcp::charged::Charged;
 use proxmox_mcp::error::Error;
-use proxmox_mcp::proxmox::task::{self, TaskSource, TaskStage};
+use proxmox_mcp::proxmox::task::{self, TaskSource, TaskStage, TaskWatch};
 use proxmox_mcp::room::Charge;
-use proxmox_mcp::wait::{self, ListeningCall, Wake};
 use serde_json::{Value, json};
 
 const START: &str = "UPID:pve1:000005AF:0006180C:6AC2728D:qmstart:100:mcp@pve!full:";
@@ -110,6 +110,24 @@ fn script(
     (send, asked)
 }
 
+/// Watches a task as whoever has nothing else to do.
+fn followed(
+    send: &dyn Fn(&Request) -> Result<Reply, Error>,
+    cluster: &str,
+    upid: &Upid,
+    source: TaskSource,
+    time: Duration,
+) -> Result<task::TaskState, Error> {
+    let mut watch = TaskWatch::new(upid.clone(), source, time);
+    loop {
+        thread::sleep(watch.due().saturating_duration_since(Instant::now()));
+        let limit = Duration::from_secs(task::LOOK_MAX_S);
+        if let Some(state) = watch.look(send, cluster, limit) {
+            return state;
+        }
+    }
+}
+
 fn running() -> Result<Value, Error> {
     Ok(json!({"data": {"status": "running"}}))
 }
@@ -125,7 +143,7 @@ fn lost() -> Result<Value, Error> {
 fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState, Error> {
     let (send, _) = script(answers);
     let upid = Upid::parse(START).unwrap();
-    task::follow(
+    followed(
         &send,
         "prod",
         &upid,
@@ -138,7 +156,7 @@ fn follow(answers: Vec<Result<Value, Error>>, ms: u64) -> Result<task::TaskState
 fn follows_a_task_to_its_end() {
     let (send, asked) = script(vec![running(), lost(), stopped("OK")]);
     let upid = Upid::parse(START).unwrap();
-    let state = task::follow(
+    let state = followed(
         &send,
         "prod",
         &upid,
@@ -183,7 +201,7 @@ fn a_task_that_was_never_seen_does_not_run() {
         let (send, asked) = script(answers);
         let upid = Upid::parse(START).unwrap();
         let time = Duration::from_millis(400);
-        let state = task::follow(&send, "prod", &upid, TaskSource::Caller, time);
+        let state = followed(&send, "prod", &upid, TaskSource::Caller, time);
         let asked = asked.borrow().len();
         (state, asked)
     };
@@ -229,7 +247,7 @@ fn a_task_that_ends_badly_brings_its_log() {
         Ok(log),
     ]);
     let upid = Upid::parse(START).unwrap();
-    let state = task::follow(
+    let state = followed(
         &send,
         "prod",
         &upid,
@@ -274,26 +292,4 @@ fn what_repeating_will_not_change_ends_the_wait() {
         follow(vec![Err(Error::cancelled())], 5000).unwrap_err(),
         Error::cancelled()
     );
-}
-
-#[test]
-fn the_wait_listens() {
-    for (wake, expected) in [
-        (Wake::Cancelled, None),
-        (Wake::Closed, Some(TaskStage::Running)),
-    ] {
-        let listen = move |time| {
-            std::thread::sleep(time);
-            wake
-        };
-        let started = Instant::now();
-        let outcome = wait::during(ListeningCall::new(None, listen), || {
-            follow(vec![running()], 20_000)
-        });
-        assert!(started.elapsed() < Duration::from_secs(10));
-        match expected {
-            None => assert_eq!(outcome.unwrap_err(), Error::cancelled()),
-            Some(state) => assert_eq!(outcome.unwrap().state, state),
-        }
-    }
 }

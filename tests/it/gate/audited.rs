@@ -124,7 +124,7 @@ fn an_answer_that_holds_a_plan_was_carried_out() {
         answer: &[],
         task: false,
         plan: None,
-        run: RunFn::Steps(|reach, _| {
+        run: RunFn::AtOnce(|reach, _| {
             reach.send(&reach.on_guest(Verb::Post, "/status/start", &[])?)?;
             Ok(Map::from_iter([("plan".to_string(), json!("start it"))]))
         }),

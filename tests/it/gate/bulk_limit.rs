@@ -40,7 +40,7 @@ static BULK: Tool = Tool {
             ..Plan::default()
         })
     }),
-    run: RunFn::Steps(|reach, _| {
+    run: RunFn::AtOnce(|reach, _| {
         for command in ["suspend", "resume", "suspend"] {
             let path = "/status/{command}";
             reach.send(&reach.on_guest(Verb::Post, path, &[command])?)?;
@@ -55,6 +55,7 @@ fn asked(reply: Option<&QuestionReply>) -> Caller<'_> {
         client: ("it", "0"),
         can_be_asked: true,
         reply,
+        asking: &[],
     }
 }
 

@@ -162,6 +162,7 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
+        asking: &[],
     };
     let call_audit = app.gate.call_audit("anything", &Map::new(), &caller);
     let path: &'static str = "/{part}".repeat(request.path.len()).leak();
@@ -196,9 +197,10 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
         }
         admission => admission,
     };
-    let Admission::Go(reach, _) = admission else {
+    let Admission::Go(admitted, _) = admission else {
         panic!("{}: it does not pass", request.line());
     };
+    let reach = app.gate.lend(&app.fleet, &admitted, &call_audit);
     reach.send(request)?;
     Ok(reach.notes())
 }

@@ -57,7 +57,7 @@ const fn named(name: &'static str, sends: Sends, run: fn(&Reach, &Args) -> Answe
         answer: &[],
         task: false,
         plan: None,
-        run: RunFn::Steps(run),
+        run: RunFn::AtOnce(run),
     }
 }
 

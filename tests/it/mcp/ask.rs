@@ -217,12 +217,13 @@ fn an_error_of_the_client_is_no_agreement() {
 }
 
 #[test]
-fn pings_are_answered_and_requests_queue_while_the_user_thinks() {
+fn others_are_answered_while_the_user_thinks() {
     let world = World::three();
     let mut session = asking(&world, "2025-11-25");
     let (call, question) = thinking(&mut session);
     let list = session.ask("tools/list", &json!({}));
     let ping = session.ask("ping", &json!({}));
+    assert_eq!(session.receive().expect("a list")["id"], json!(list));
     assert_eq!(session.receive().expect("a pong")["id"], json!(ping));
     // Responses to something else are let go; so is one without a version.
     responds(&mut session, &json!("question-99"), &yes());
@@ -236,7 +237,6 @@ fn pings_are_answered_and_requests_queue_while_the_user_thinks() {
     let answer = session.receive().expect("an answer");
     assert_eq!(answer["id"], json!(call));
     assert_eq!(answer["result"]["structuredContent"]["state"], json!("ok"));
-    assert_eq!(session.receive().expect("a list")["id"], json!(list));
     assert_eq!(writes(&world).len(), 1);
 }
 

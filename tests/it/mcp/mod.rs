@@ -5,6 +5,7 @@ pub(crate) mod ask_modern;
 pub(crate) mod inbox;
 pub(crate) mod listen;
 pub(crate) mod listing;
+pub(crate) mod open;
 pub(crate) mod progress;
 pub(crate) mod rpc_bytes;
 pub(crate) mod rpc_errors;

@@ -69,7 +69,7 @@ fn reads_of_the_fleet_and_lists_are_run_as_such() {
     let wrong = |tool: &'static Tool| {
         let is_of_several = matches!(tool.subject, Subject::List | Subject::Fleet);
         match tool.run {
-            RunFn::Steps(_) => is_of_several,
+            RunFn::AtOnce(_) | RunFn::Steps(_) => is_of_several,
             RunFn::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
         }
     };

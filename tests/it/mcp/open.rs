@@ -1,0 +1,466 @@
+//! Several calls at once: each ends as what it waits for ends, and none delays another. What is compared is
+//! the order of answers, and no time.
+
+use std::fs;
+use std::path::Path;
+
+use proxmox_mcp::gate::confirm::QUESTIONS_MAX;
+use proxmox_mcp::mcp::open_calls::OPEN_MAX;
+use serde_json::{Value, json};
+
+use crate::cli::binary::{Server, until};
+use crate::demo::client::{Client, Way};
+use crate::demo::write_private;
+use crate::mcp::ask::{accept, writes};
+use crate::session::{Manner, Session, app};
+use crate::sim::{Fault, SimCluster, World};
+
+const WAYS: [Way; 2] = [Way::Pipe, Way::Socket];
+
+fn start(wait: u64) -> Value {
+    json!({"name": "guest_power",
+        "arguments": {"guest": "stg-web-01", "action": "start", "wait": wait}})
+}
+
+/// The making of a guest, as a call that waits for its task.
+fn make(cluster: &str, vmid: u32) -> Value {
+    json!({"name": "guest_create_vm", "arguments":
+        {"cluster": cluster, "name": format!("new-{vmid}"), "vmid": vmid, "wait": 25}})
+}
+
+/// No task of the cluster ends by itself from now on.
+fn hold(cluster: &SimCluster) {
+    cluster.edit(|state| state.hold = true);
+}
+
+fn release(cluster: &SimCluster) {
+    cluster.edit(|state| state.hold = false);
+}
+
+/// Waits until so many tasks of the cluster have been begun that have not ended.
+fn running(cluster: &SimCluster, count: usize) {
+    until("the tasks are begun", || {
+        let mut now = 0;
+        cluster.edit(|state| {
+            now = state.tasks.iter().filter(|task| task.end.is_none()).count();
+        });
+        now == count
+    });
+}
+
+/// Ends the task of the cluster that makes this guest.
+fn end(cluster: &SimCluster, vmid: u32) {
+    cluster.edit(|state| {
+        let made = state
+            .tasks
+            .iter()
+            .find(|task| task.id == vmid.to_string() && task.end.is_none());
+        let upid = made.expect("its task").upid.clone();
+        state.end(&upid);
+    });
+}
+
+#[test]
+fn others_are_answered_while_a_call_waits() {
+    for way in WAYS {
+        let world = World::three();
+        let staging = world.cluster("staging");
+        hold(staging);
+        let mut server = Server::ready(&world.env(), way);
+        let client = &mut server.client;
+        let waits = client.ask("tools/call", &start(25)).expect("it is sent");
+        running(staging, 1);
+        // One thread: each is answered before the next is begun.
+        let ping = client.ask("ping", &json!({})).expect("it is sent");
+        let list = json!({"name": "guest_list", "arguments": {"cluster": "staging"}});
+        let list = client.ask("tools/call", &list).expect("it is sent");
+        let made = client
+            .ask("tools/call", &make("disaster-recovery", 901))
+            .expect("it is sent");
+        for id in [ping, list, made] {
+            let reply = client.receive().expect("an answer");
+            assert_eq!(reply["id"], json!(id), "{reply}");
+            assert!(reply["result"].get("isError").is_none(), "{reply}");
+        }
+        release(staging);
+        let reply = client.receive().expect("an answer");
+        assert_eq!(reply["id"], json!(waits));
+        let state = &reply["result"]["structuredContent"]["status"];
+        assert_eq!(state, &json!("running"), "{reply}");
+        server.ends();
+    }
+}
+
+/// Each with progress of its own.
+#[test]
+fn eight_calls_wait_and_each_ends_as_its_task_ends() {
+    for way in WAYS {
+        let world = World::three();
+        let staging = world.cluster("staging");
+        hold(staging);
+        let mut server = Server::ready(&world.env(), way);
+        let vmids: Vec<u32> = (901..909).collect();
+        let mut ids = Vec::new();
+        for vmid in &vmids {
+            let mut call = make("staging", *vmid);
+            call["_meta"] = json!({"progressToken": vmid});
+            ids.push(server.client.ask("tools/call", &call).expect("it is sent"));
+        }
+        running(staging, vmids.len());
+        let mut told = std::collections::BTreeSet::new();
+        let mut receive = |server: &mut Server| loop {
+            let message = server.client.receive().expect("a message");
+            if message["method"] == json!("notifications/progress") {
+                let token = message["params"]["progressToken"].clone();
+                let said = message["params"]["message"].to_string();
+                assert_eq!(said, format!("\"qmcreate {token} runs\""), "{message}");
+                told.insert(token.as_u64());
+                continue;
+            }
+            break message;
+        };
+        for at in [3, 0, 7, 5, 1, 2, 6, 4] {
+            end(staging, vmids[at]);
+            let reply = receive(&mut server);
+            assert_eq!(reply["id"], json!(ids[at]), "{reply}");
+            let answer = &reply["result"]["structuredContent"];
+            assert_eq!(answer["vmid"], json!(vmids[at]), "{reply}");
+            assert_eq!(answer["state"], json!("ok"), "{reply}");
+        }
+        assert_eq!(told.len(), vmids.len());
+        server.ends();
+    }
+}
+
+#[test]
+fn one_of_several_is_withdrawn() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let calls: Vec<u64> = (901..904)
+        .map(|vmid| session.ask("tools/call", &make("staging", vmid)))
+        .collect();
+    running(staging, 3);
+    session.send(
+        &json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+                         "params": {"requestId": calls[1]}}),
+    );
+    // Its id is free again.
+    session.send(&json!({"jsonrpc": "2.0", "id": calls[1], "method": "ping"}));
+    let pong = session.receive().expect("a pong");
+    assert_eq!(
+        pong,
+        json!({"jsonrpc": "2.0", "id": calls[1], "result": {}})
+    );
+    // Others are not: they are in flight.
+    session.send(&json!({"jsonrpc": "2.0", "id": calls[0], "method": "ping"}));
+    let refused = session.receive().expect("a refusal");
+    assert_eq!(refused["error"]["code"], json!(-32600), "{refused}");
+    for vmid in [902, 903, 901] {
+        end(staging, vmid);
+    }
+    let mut answered: Vec<u64> = (0..2)
+        .map(|_| {
+            session.receive().expect("an answer")["id"]
+                .as_u64()
+                .expect("an id")
+        })
+        .collect();
+    answered.sort_unstable();
+    assert_eq!(answered, [calls[0], calls[2]]);
+    session.call("guest_list", &json!({})).ok();
+}
+
+#[test]
+fn at_the_end_of_input_all_are_answered() {
+    for way in WAYS {
+        let world = World::three();
+        let staging = world.cluster("staging");
+        hold(staging);
+        let mut server = Server::ready(&world.env(), way);
+        for vmid in 901..905 {
+            let call = make("staging", vmid);
+            server.client.ask("tools/call", &call).expect("it is sent");
+        }
+        running(staging, 4);
+        let (status, rest, stderr) = server.client.end().expect("it ends");
+        assert!(status.success(), "{status}: {stderr}");
+        assert_eq!(rest.len(), 4, "{rest:?}");
+        for line in rest {
+            let reply: Value = serde_json::from_str(&line).expect("JSON");
+            let answer = &reply["result"]["structuredContent"];
+            assert_eq!(answer["state"], json!("running"), "{line}");
+            assert!(answer["task"].is_string(), "{line}");
+        }
+    }
+}
+
+/// Eight wait for a cluster that is no more: each is answered when its own time is up, by what is known,
+/// and another cluster answers meanwhile.
+#[test]
+fn a_cluster_dies_while_eight_calls_wait_for_it() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let mut calls = Vec::new();
+    for vmid in 901..909 {
+        let mut call = make("staging", vmid);
+        call["arguments"]["wait"] = json!(4);
+        calls.push(session.ask("tools/call", &call));
+    }
+    running(staging, 8);
+    staging.fault(Fault::Refuse);
+    let list = json!({"name": "guest_list", "arguments": {"cluster": "production"}});
+    let list = session.ask("tools/call", &list);
+    let mut ended = Vec::new();
+    let mut listed_behind = None;
+    while ended.len() < 8 || listed_behind.is_none() {
+        let reply = session.receive().expect("an answer");
+        if reply["id"] == json!(list) {
+            listed_behind = Some(ended.len());
+            continue;
+        }
+        let answer = &reply["result"]["structuredContent"];
+        assert_eq!(answer["state"], json!("running"), "{reply}");
+        let unseen = answer["unseen"].as_str().unwrap_or_default();
+        assert!(unseen.starts_with("staging: "), "{reply}");
+        ended.push(reply["id"].as_u64().expect("an id"));
+    }
+    assert!(listed_behind.is_some_and(|before| before < 8));
+    ended.sort_unstable();
+    assert_eq!(ended, calls);
+}
+
+#[test]
+fn over_the_limit_a_call_does_not_wait() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let first = 1000;
+    let vmids = first..first + u32::try_from(OPEN_MAX).expect("a number");
+    for vmid in vmids.clone() {
+        session.ask("tools/call", &make("staging", vmid));
+    }
+    running(staging, OPEN_MAX);
+    let last = session.ask("tools/call", &make("staging", vmids.end));
+    let reply = session.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(last), "{reply}");
+    let answer = &reply["result"]["structuredContent"];
+    assert_eq!(answer["state"], json!("running"), "{reply}");
+    // The others are open as before.
+    end(staging, first);
+    let reply = session.receive().expect("an answer");
+    let answer = &reply["result"]["structuredContent"];
+    assert_eq!(
+        (&answer["vmid"], &answer["state"]),
+        (&json!(first), &json!("ok"))
+    );
+    release(staging);
+}
+
+fn delete(guest: &str, cluster: &str) -> Value {
+    json!({"name": "guest_delete", "arguments": {"guest": guest, "cluster": cluster}})
+}
+
+/// Asks about deleting a guest; the id of the call, and of the question.
+fn asked(session: &mut Session, params: &Value) -> (u64, Value) {
+    let id = session.ask("tools/call", params);
+    let question = session.receive().expect("a question");
+    assert_eq!(
+        question["method"],
+        json!("elicitation/create"),
+        "{question}"
+    );
+    (id, question["id"].clone())
+}
+
+fn refused(session: &mut Session, id: u64) -> String {
+    let reply = session.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(id), "{reply}");
+    assert_eq!(reply["result"]["isError"], json!(true), "{reply}");
+    let text = reply["result"]["content"][0]["text"].as_str();
+    text.expect("a text").to_string()
+}
+
+#[test]
+fn the_same_question_is_not_asked_twice() {
+    let world = World::three();
+    let mut session = Session::held(
+        app(&world, "PROXMOX_CONFIRM=auto"),
+        Manner::asking("2025-11-25"),
+    );
+    let params = delete("billing", "production");
+    let (first, question) = asked(&mut session, &params);
+    let again = session.ask("tools/call", &params);
+    assert_eq!(
+        refused(&mut session, again),
+        "NotAllowedError: the user is being asked about this very call already; nothing was sent\n\
+         hint: wait for the answer to that call"
+    );
+    assert_eq!(writes(&world), [""; 0]);
+    // The first one is not touched by that.
+    session.send(&json!({"jsonrpc": "2.0", "id": question,
+                         "result": accept(json!({"name": "billing"}))}));
+    let reply = session.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(first), "{reply}");
+    assert_eq!(writes(&world).len(), 1);
+}
+
+#[test]
+fn the_ninth_question_is_refused() {
+    let world = World::three();
+    let mut session = Session::held(
+        app(&world, "PROXMOX_CONFIRM=auto"),
+        Manner::asking("2025-11-25"),
+    );
+    let mut questions = Vec::new();
+    // Each is a call of its own.
+    let options = |count: usize| {
+        let mut params = delete("billing", "production");
+        for (at, name) in ["purge", "destroy_unreferenced_disks"].iter().enumerate() {
+            match count / 3usize.pow(u32::try_from(at).expect("a number")) % 3 {
+                0 => {}
+                given => params["arguments"][name] = json!(given == 1),
+            }
+        }
+        params
+    };
+    for count in 0..QUESTIONS_MAX {
+        questions.push(asked(&mut session, &options(count)));
+    }
+    let params = options(QUESTIONS_MAX);
+    let ninth = session.ask("tools/call", &params);
+    let text = refused(&mut session, ninth);
+    assert!(
+        text.starts_with("NotAllowedError: 8 questions are before the user already")
+            && text.contains("nothing was sent"),
+        "{text}"
+    );
+    // The user's answers come in any order.
+    let (id, question) = questions.remove(2);
+    session.send(&json!({"jsonrpc": "2.0", "id": question, "result": {"action": "decline"}}));
+    let text = refused(&mut session, id);
+    assert!(text.contains("the user declined"), "{text}");
+    // There is room for another now.
+    asked(&mut session, &params);
+    assert_eq!(writes(&world), [""; 0]);
+}
+
+/// What was shown has changed when the user agrees: another call of the same client was faster.
+#[test]
+fn a_plan_that_went_stale_while_the_user_thought_is_not_carried_out() {
+    let world = World::three();
+    let mut session = Session::held(
+        app(&world, "PROXMOX_CONFIRM=auto"),
+        Manner::asking("2025-11-25"),
+    );
+    let (call, question) = asked(&mut session, &delete("billing", "production"));
+    let change = json!({"guest": "billing", "cluster": "production", "name": "billing-old"});
+    session.call("guest_configure", &change).ok();
+    session.send(&json!({"jsonrpc": "2.0", "id": question,
+                         "result": accept(json!({"name": "billing"}))}));
+    let text = refused(&mut session, call);
+    assert!(text.contains("nothing was sent"), "{text}");
+    let deletes = writes(&world)
+        .into_iter()
+        .filter(|write| write.contains(" DELETE "));
+    assert_eq!(deletes.count(), 0);
+}
+
+/// Writes on one guest leave in the order in which they came, also while the first one's task runs.
+#[test]
+fn writes_on_one_guest_keep_their_order() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let power = session.ask("tools/call", &start(25));
+    for count in 1..6 {
+        let arguments =
+            json!({"guest": 100, "cluster": "staging", "description": format!("{count}")});
+        let call = json!({"name": "guest_configure", "arguments": arguments});
+        session.ask("tools/call", &call);
+    }
+    let mut answers = 0;
+    while answers < 5 {
+        let reply = session.receive().expect("an answer");
+        assert_ne!(reply["id"], json!(power), "{reply}");
+        answers += 1;
+    }
+    let seen = staging.seen();
+    let writes = seen.iter().filter(|one| one.method != "GET");
+    let writes: Vec<&str> = writes.map(|one| one.path.as_str()).collect();
+    assert_eq!(
+        writes.first(),
+        Some(&"/nodes/stg-pve1/qemu/100/status/start")
+    );
+    release(staging);
+    assert_eq!(session.receive().expect("an answer")["id"], json!(power));
+}
+
+/// A running program, whose file is changed while several calls are open.
+#[test]
+fn a_changed_file_ends_open_questions_and_leaves_what_waits() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("open.env");
+    let text = |more: &str| format!("{}\nPROXMOX_CONFIRM=auto\n{more}\n", world.env());
+    write_private(&file, &text("")).expect("the file");
+    let program = Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
+    let mut client = Client::start(program, &file, Way::Pipe).expect("a server");
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
+                       "clientInfo": {"name": "it", "version": "0"}});
+    client.request("initialize", &hello).expect("a handshake");
+    let waits = client.ask("tools/call", &start(25)).expect("it is sent");
+    running(staging, 1);
+    let asks = client
+        .ask("tools/call", &delete("billing", "production"))
+        .expect("it is sent");
+    let question = client.receive().expect("a question");
+    assert_eq!(
+        question["method"],
+        json!("elicitation/create"),
+        "{question}"
+    );
+    fs::write(&file, text("PROXMOX_ACCESS=read")).expect("it can be written");
+    let list = json!({"name": "guest_list", "arguments": {"cluster": "production"}});
+    let list = client.ask("tools/call", &list).expect("it is sent");
+    let reply = client.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(list), "{reply}");
+    let withdrawn = client.receive().expect("a notification");
+    assert_eq!(
+        withdrawn["method"],
+        json!("notifications/cancelled"),
+        "{withdrawn}"
+    );
+    assert_eq!(withdrawn["params"]["requestId"], question["id"]);
+    let reply = client.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(asks), "{reply}");
+    let text = reply["result"]["content"][0]["text"]
+        .as_str()
+        .expect("a text");
+    assert!(
+        text.starts_with("NotAllowedError: the configuration has changed while the user was asked"),
+        "{text}"
+    );
+    let changed = client.receive().expect("a notification");
+    assert_eq!(changed["method"], json!("notifications/tools/list_changed"));
+    // What waits had been done before: it is followed to its end.
+    release(staging);
+    let reply = client.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(waits), "{reply}");
+    let answer = &reply["result"]["structuredContent"];
+    assert_eq!(answer["status"], json!("running"), "{reply}");
+    let (status, rest, _) = client.end().expect("it ends");
+    assert!(status.success() && rest.is_empty(), "{status}: {rest:?}");
+    let writes = writes(&world);
+    assert_eq!(
+        writes,
+        ["staging POST /nodes/stg-pve1/qemu/100/status/start"]
+    );
+}
