@@ -44,6 +44,11 @@ impl<T> Charged<T> {
         Ok((self.value, kept))
     }
 
+    /// The memory that is counted for it.
+    pub fn bytes(&self) -> usize {
+        self.charge.bytes()
+    }
+
     /// The value alone, which is not counted any longer: for what is small, or kept by another measure.
     pub fn let_go(self) -> T {
         self.value

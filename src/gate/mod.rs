@@ -195,8 +195,9 @@ impl Gate {
         }
         let mut planned = None;
         let mut confirmed = Confirmed::NoNeed;
+        let reader = Admitted::reading(entry.cluster, entry.sends, entry.guest.clone()).planning();
         if entry.mark.asks {
-            match self.confirmed(fleet, &entry, plan)? {
+            match self.confirmed(fleet, &entry, &reader, plan)? {
                 Confirmation::As(plan, way) => {
                     planned = Some(plan);
                     confirmed = way;
@@ -217,7 +218,7 @@ impl Gate {
         let touches = guest.chain(task).chain(entry.touches).collect();
         let admitted = Admitted::reading(entry.cluster, entry.sends, entry.guest)
             .writing(entry.mark, touches, entry.wait_s, beyond_limit)
-            .planned_as(planned);
+            .planned_as(planned, &reader);
         Ok(Admission::Go(Box::new(admitted), confirmed))
     }
 
@@ -241,13 +242,13 @@ impl Gate {
         &self,
         fleet: &Fleet,
         entry: &Entry,
+        reader: &Admitted,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Confirmation, Error> {
         let cluster = fleet.cluster_name(entry.cluster);
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
-        let reader = Admitted::reading(entry.cluster, entry.sends, entry.guest.clone());
-        let reader = Reach::new(fleet, &reader, None);
+        let reader = Reach::new(fleet, reader, None);
         let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {
             ConfirmMethod::Unasked => Ok(Confirmation::As(plan(&reader)?, Confirmed::Off)),

@@ -7,6 +7,7 @@ mod fleet;
 mod identity;
 mod own;
 mod permit;
+mod plan_reads;
 mod rows;
 mod shared;
 mod task;
@@ -36,6 +37,7 @@ use crate::proxmox::aftermath;
 
 pub use crate::proxmox::client::ClientStatus;
 pub use fleet::FleetReach;
+use plan_reads::PlanReads;
 pub(crate) use shared::HeavierWrite;
 pub(super) use write::Writing;
 
@@ -63,6 +65,7 @@ pub struct Admitted {
     /// What the bulk limit has counted for this call.
     counted: RefCell<BTreeSet<String>>,
     planned: Option<Value>,
+    reads: PlanReads,
     notes: RefCell<Vec<(&'static str, Value)>>,
     /// The configuration of its guest, as it was last read.
     config: RefCell<Option<Value>>,
@@ -86,6 +89,7 @@ impl Admitted {
             accepted: RefCell::default(),
             counted: RefCell::default(),
             planned: None,
+            reads: PlanReads::default(),
             notes: RefCell::default(),
             config: RefCell::default(),
             heavier: RefCell::default(),
@@ -109,14 +113,23 @@ impl Admitted {
         }
     }
 
-    /// This call by the plan that was confirmed.
-    pub(super) fn planned_as(self, plan: Option<Plan>) -> Admitted {
+    /// A read for a plan.
+    pub(super) fn planning(self) -> Admitted {
+        Admitted {
+            reads: PlanReads::of_plan(),
+            ..self
+        }
+    }
+
+    /// This call by the plan that was confirmed, with what was read for it.
+    pub(super) fn planned_as(self, plan: Option<Plan>, read: &Admitted) -> Admitted {
         let Some(plan) = plan else {
             return self;
         };
         Admitted {
             planned: Some(plan.subject),
             shared: plan.shared,
+            reads: read.reads.for_step(),
             ..self
         }
     }
@@ -170,7 +183,18 @@ impl<'a> Reach<'a> {
     /// else, or is a write that the token may not do: nothing is sent. Otherwise whatever the cluster
     /// makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        self.send_of(request, self.admitted.sends)
+        let reads = &self.admitted.reads;
+        if request.verb != Verb::Get {
+            reads.forget();
+            return self.send_of(request, self.admitted.sends);
+        }
+        if let Some(reply) = reads.reply(request) {
+            self.remember(request, &reply);
+            return Ok(reply);
+        }
+        let reply = self.send_of(request, self.admitted.sends)?;
+        reads.note(request, &reply);
+        Ok(reply)
     }
 
     fn send_of(&self, request: &Request, sends: Sends) -> Result<Reply, Error> {
