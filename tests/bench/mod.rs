@@ -94,12 +94,13 @@ fn measured(words: Vec<String>) -> Result<bool, String> {
 
 type Part = fn(&Ground, &mut Table) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 12] = [
+const PARTS: [(&str, Part); 13] = [
     ("program", one::program),
     ("warm", one::warm),
     ("listed", one::listed),
     ("silent", waiting::silent),
     ("task", waiting::task),
+    ("open", waiting::open),
     ("clusters", fleet::clusters),
     ("guests", fleet::guests),
     ("dead", fleet::dead),

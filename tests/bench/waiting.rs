@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use proxmox_mcp::mcp::open_calls::OPEN_MAX;
+
 use super::light::{Light, Plan};
 use super::one::called;
 use super::table::{Row, Table};
 use super::{Ground, REVISION, ended, started};
 use crate::demo::client::{Client, Way};
+use crate::process;
 use crate::sim::World;
 
 /// What a request to the silent cluster may take, in seconds.
@@ -86,7 +89,6 @@ pub fn task(ground: &Ground, table: &mut Table) -> Result<(), String> {
             );
             let cancelled = Instant::now();
             client.notify("notifications/cancelled", &json!({"requestId": ping - 1}))?;
-            // It waits for its turn, behind the call.
             client.request("tools/list", &json!({}))?;
             let took = cancelled.elapsed();
             table.add(
@@ -116,6 +118,48 @@ pub fn task(ground: &Ground, table: &mut Table) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// Calls that wait, one and as many as may, and another beside them.
+pub fn open(ground: &Ground, table: &mut Table) -> Result<(), String> {
+    ground.by_turns(table, |program, table| {
+        let world = World::three();
+        world.direct("hold staging")?;
+        let env_file = ground.light.file("open.env", &world.env())?;
+        let mut client = Client::start(program, &env_file, Way::Pipe)?;
+        client.initialize(REVISION)?;
+        let list = json!({"name": "guest_list", "arguments": {"cluster": "production"}});
+        client.request("tools/call", &list)?;
+        wait_for_task(&world, &mut client, "snapshot-1")?;
+        for (others, row) in [
+            (0, "one call waits"),
+            (OPEN_MAX - 1, "as many calls wait as may"),
+        ] {
+            for vmid in 1000..1000 + others {
+                let make = json!({"name": "guest_create_vm", "arguments":
+                    {"cluster": "staging", "name": "new", "vmid": vmid, "wait": 20}});
+                client.ask("tools/call", &make)?;
+            }
+            let begun = Instant::now();
+            let mut made = 0;
+            while made < others && begun.elapsed() < Duration::from_secs(10) {
+                let seen = world.seen();
+                made += seen.iter().filter(|one| one.method == "POST").count();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let begun = Instant::now();
+            let listed = client.ask("tools/call", &list)?;
+            let answered = client.receive()?;
+            if answered["id"] != json!(listed) {
+                return Err(format!("a list was kept waiting: {answered}"));
+            }
+            table.add(Row::ms(format!("`guest_list` while {row}"), begun.elapsed()).most(50.0));
+        }
+        let used = process::figures(client.id())?;
+        let memory = Row::mb("peak memory of it", used.peak);
+        table.add(memory.most(6.0));
+        ended(client)
+    })
 }
 
 /// Begins a call and comes back when its task has been looked at.

@@ -52,15 +52,12 @@ impl Sending {
     /// What it weighs. Where its row judges by the parameters, and the entry does not say how they are,
     /// it is the heaviest.
     pub fn mark(&self) -> Mark {
-        self.known().unwrap_or(Mark::FULL.interrupts().destroys())
+        let known = self.known_mark();
+        known.unwrap_or(Mark::FULL.interrupts().destroys())
     }
 
-    /// Whether it is known what it weighs.
-    pub fn is_weighed(&self) -> bool {
-        self.known().is_some()
-    }
-
-    fn known(&self) -> Option<Mark> {
+    /// What it weighs, where its row or the entry says that.
+    pub fn known_mark(&self) -> Option<Mark> {
         if self.verb == Verb::Get {
             return Some(Mark::READ);
         }

@@ -339,6 +339,10 @@ fn the_ninth_question_is_refused() {
             && text.contains("nothing was sent"),
         "{text}"
     );
+    // Which of them is asked already is told first.
+    let again = session.ask("tools/call", &options(2));
+    let text = refused(&mut session, again);
+    assert!(text.contains("about this very call already"), "{text}");
     // The user's answers come in any order.
     let (id, question) = questions.remove(2);
     session.send(&json!({"jsonrpc": "2.0", "id": question, "result": {"action": "decline"}}));

@@ -128,7 +128,7 @@ fn what_an_action_names_is_of_the_api() {
                 if !kinds.iter().all(|line| known.contains(&slots(line))) {
                     problems.push(format!("{} {}: no `{line}`", tool.name, action.word));
                 }
-                if sending.verb != Verb::Get && !sending.is_weighed() {
+                if sending.verb != Verb::Get && sending.known_mark().is_none() {
                     problems.push(format!(
                         "{} {}: `{line}` weighs anything",
                         tool.name, action.word
