@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::fleet::{VisibilityGaps, cut, percent, unseen};
+use super::fleet::{Gathered, ListedRows, cut, percent, unseen};
 use crate::api::loose;
 use crate::api::loose::number;
 use crate::api::methods::sending;
@@ -16,11 +16,9 @@ use crate::room;
 use crate::text::{LONG_NAME_MAX_CHARS, printable, visible};
 use crate::time;
 use crate::tool::args::Args;
-use crate::tool::order::{SORT, SortOrder};
+use crate::tool::order::SORT;
 use crate::tool::param::{Param, ParamKind, Word};
-use crate::tool::rows::{
-    self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, says_something,
-};
+use crate::tool::rows::{CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib, says_something};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 
 pub static TOOLS: &[Tool] = &[LIST, GET];
@@ -83,26 +81,11 @@ const GET: Tool = Tool {
     run: RunFn::AtOnce(get),
 };
 
-/// The nodes of a cluster, and what its token does not see of them.
-type Nodes = (Vec<Row>, Vec<String>);
-
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    rows::check(args, COLUMNS)?;
-    let mut found = Vec::new();
-    let mut gaps = VisibilityGaps::default();
-    for (cluster, (nodes, unseen)) in reach.ask(nodes)? {
-        found.extend(nodes);
-        gaps.add(cluster, unseen);
-    }
-    if let Some(order) = SortOrder::of(args) {
-        found.sort_by_cached_key(|row| order.rank(row));
-    }
-    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
-    gaps.name_in(&mut answer);
-    Ok(answer)
+    Gathered::of(reach, args, COLUMNS, nodes)?.page(COLUMNS, args)
 }
 
-fn nodes(reach: &Reach) -> Result<Nodes, Error> {
+fn nodes(reach: &Reach) -> Result<ListedRows, Error> {
     let mut nodes: Vec<Row> = Vec::new();
     // Of each node, how many it has, and how many of them run.
     let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -132,7 +115,11 @@ fn nodes(reach: &Reach) -> Result<Nodes, Error> {
     }
     nodes.sort_by(|one, other| one.text("node").cmp(other.text("node")));
     let guests_too = |kind: ResourceKind| kind == ResourceKind::Node || kind.is_guest();
-    Ok((nodes, unseen(reach, guests_too)?))
+    Ok(ListedRows {
+        rows: nodes,
+        unseen: unseen(reach, guests_too)?,
+        ..ListedRows::default()
+    })
 }
 
 fn node(cluster: &str, node: &Resource) -> Row {

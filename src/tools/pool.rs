@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fleet::{VisibilityGaps, unseen};
+use super::fleet::{Gathered, ListedRows, unseen};
 use crate::api::methods::sending;
 use crate::error::Error;
 use crate::fleet::resource::ResourceKind;
@@ -12,9 +12,9 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::order::{SORT, SortOrder};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
-use crate::tool::{Actions, RunFn, Subject, Tool};
+use crate::tool::order::SORT;
+use crate::tool::rows::{CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
+use crate::tool::{Actions, HandlerResult, RunFn, Subject, Tool};
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const COMMENT_MAX_CHARS: usize = 500;
@@ -34,24 +34,11 @@ pub static TOOLS: &[Tool] = &[Tool {
     run: RunFn::Fleet(list),
 }];
 
-fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    rows::check(args, COLUMNS)?;
-    let mut found = Vec::new();
-    let mut gaps = VisibilityGaps::default();
-    for (cluster, (pools, unseen)) in reach.ask(pools)? {
-        found.extend(pools);
-        gaps.add(cluster, unseen);
-    }
-    if let Some(order) = SortOrder::of(args) {
-        found.sort_by_cached_key(|row| order.rank(row));
-    }
-    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
-    gaps.name_in(&mut answer);
-    Ok(answer)
+fn list(reach: &FleetReach, args: &Args) -> HandlerResult {
+    Gathered::of(reach, args, COLUMNS, pools)?.page(COLUMNS, args)
 }
 
-/// The pools of a cluster, and what its token does not see of them.
-fn pools(reach: &Reach) -> Result<(Vec<Row>, Vec<String>), Error> {
+fn pools(reach: &Reach) -> Result<ListedRows, Error> {
     // Of each pool, how many guests it has, and how many of them run.
     let mut guests: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     reach.resources(&mut |resource| {
@@ -85,5 +72,9 @@ fn pools(reach: &Reach) -> Result<(Vec<Row>, Vec<String>), Error> {
         .collect();
     rows.sort_by(|one, other| one.text("pool").cmp(other.text("pool")));
     let wanted = |kind: ResourceKind| kind == ResourceKind::Pool || kind.is_guest();
-    Ok((rows, unseen(reach, wanted)?))
+    Ok(ListedRows {
+        rows,
+        unseen: unseen(reach, wanted)?,
+        ..ListedRows::default()
+    })
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod gaps;
+mod gathered;
 mod group;
 mod list;
 pub mod quorum;
@@ -13,6 +14,7 @@ mod tally;
 use crate::tool::Tool;
 
 pub use gaps::{VisibilityGaps, none_named, unseen};
+pub use gathered::{Gathered, ListedRows};
 pub use quorum::Quorum;
 pub use row::{count, in_order, percent};
 

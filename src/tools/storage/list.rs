@@ -16,10 +16,10 @@ use crate::gate::reach::{FleetReach, Reach};
 use crate::room;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::order::{SORT, SortOrder};
-use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib};
+use crate::tool::order::SORT;
+use crate::tool::rows::{CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row, gib};
 use crate::tool::{Actions, RunFn, Subject, Tool};
-use crate::tools::fleet::{VisibilityGaps, cut, in_order, percent, unseen};
+use crate::tools::fleet::{Gathered, ListedRows, in_order, percent, unseen};
 
 const CONTENT_MAX_CHARS: usize = 200;
 const NODES: &str = "nodes";
@@ -60,46 +60,20 @@ pub(super) const LIST: Tool = Tool {
 /// What a further node of a storage takes: its name, and what is told of it.
 const NODE_BYTES: usize = 2 * NAME_BYTES;
 
-struct Storages {
-    rows: Vec<Row>,
-    /// Nodes that are not online, whose storages are as they were last heard of.
-    offline: Vec<String>,
-    unseen: Vec<String>,
-}
-
 fn list(reach: &FleetReach, args: &Args) -> Result<Map<String, Value>, Error> {
-    rows::check(args, COLUMNS)?;
-    let mut found = Vec::new();
-    let mut offline = Vec::new();
-    let mut gaps = VisibilityGaps::default();
-    for (cluster, storages) in reach.ask(storages)? {
-        found.extend(storages.rows);
-        let nodes = storages.offline.iter();
-        offline.extend(nodes.map(|node| format!("{cluster}/{node}")));
-        gaps.add(cluster, storages.unseen);
-    }
-    if let Some(order) = SortOrder::of(args) {
-        found.sort_by_cached_key(|row| order.rank(row));
-    }
+    let mut gathered = Gathered::of(reach, args, COLUMNS, storages)?;
     if !args.has("fields") {
         // The keys there are the nodes.
         let has_both = |row: &&mut Row| row.get(BY_NODE).is_some_and(Value::is_object);
-        found
-            .iter_mut()
-            .filter(has_both)
-            .for_each(|row| row.remove(NODES));
+        let rows = gathered.rows.iter_mut().filter(has_both);
+        rows.for_each(|row| row.remove(NODES));
     }
-    let mut answer = rows::page(found, COLUMNS, COLUMNS, args)?;
-    if !offline.is_empty() {
-        answer.insert("nodes_offline".into(), cut(offline).into());
-    }
-    gaps.name_in(&mut answer);
-    Ok(answer)
+    gathered.page(COLUMNS, args)
 }
 
 /// Two requests: the use from the resource list, where disabled storages do not stand, and the
 /// definitions.
-fn storages(reach: &Reach) -> Result<Storages, Error> {
+fn storages(reach: &Reach) -> Result<ListedRows, Error> {
     let mut uses: BTreeMap<String, Use> = BTreeMap::new();
     let mut offline: Vec<String> = Vec::new();
     reach.resources(&mut |resource| {
@@ -147,7 +121,7 @@ fn storages(reach: &Reach) -> Result<Storages, Error> {
         }
     }
     offline.sort();
-    Ok(Storages {
+    Ok(ListedRows {
         rows,
         offline,
         unseen,
