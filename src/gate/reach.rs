@@ -13,7 +13,7 @@ mod shared;
 mod task;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -64,6 +64,8 @@ pub struct Admitted {
     accepted: RefCell<Vec<String>>,
     /// What the bulk limit has counted for this call.
     counted: RefCell<BTreeSet<String>>,
+    /// Others may have written since its plan was read.
+    has_waited: Cell<bool>,
     planned: Option<Value>,
     reads: PlanReads,
     notes: RefCell<Vec<(&'static str, Value)>>,
@@ -88,6 +90,7 @@ impl Admitted {
             made: RefCell::default(),
             accepted: RefCell::default(),
             counted: RefCell::default(),
+            has_waited: Cell::new(false),
             planned: None,
             reads: PlanReads::default(),
             notes: RefCell::default(),
@@ -132,6 +135,12 @@ impl Admitted {
             reads: read.reads.for_step(),
             ..self
         }
+    }
+
+    /// It waits, and others are served: it writes no more. What was seen before, and confirmed, need not be so
+    /// behind a wait, and another's write may be due first.
+    pub fn waits(&self) {
+        self.has_waited.set(true);
     }
 
     /// Which cluster it is on.

@@ -86,6 +86,7 @@ impl PassedCall {
                 Step::Pause(until, then) => break WaitsFor::Pause(until, then),
             };
         };
+        self.admitted.waits();
         Ok(Reached::Open(Box::new(OpenCall {
             passed: self,
             waits,

@@ -24,6 +24,12 @@ impl Reach<'_> {
     /// # Errors
     /// It must not leave.
     pub(super) fn before_write(&self, request: &Request, weight: &Weight) -> Result<(), Error> {
+        if self.admitted.has_waited.get() {
+            let line = request.line();
+            return Err(Error::internal(format!(
+                "`{line}` is a write behind a wait, when what was looked at before may have changed"
+            )));
+        }
         let Some(writing) = self.writing else {
             return Err(self.refused(request, "is a write, which this call may not send"));
         };

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
 use proxmox_mcp::api::methods::sending::{self, Sending, Sends};
@@ -15,6 +16,7 @@ use proxmox_mcp::gate::reach::Reach;
 use proxmox_mcp::tool::args::Args;
 use proxmox_mcp::tool::call::AppState;
 use proxmox_mcp::tool::param::{Param, ParamKind};
+use proxmox_mcp::tool::step::{Step, StepResult};
 use proxmox_mcp::tool::{Actions, RunFn, Subject, Tool};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
@@ -263,6 +265,36 @@ fn a_fault_of_the_program_is_no_complaint_about_the_call() {
         assert_eq!(error.code.as_str(), "InternalError", "{error}");
         assert!(!error.is_refusal(), "{error}");
     }
+}
+
+/// What was looked at, counted and confirmed holds for the writes that follow at once.
+#[test]
+fn nothing_is_written_behind_a_wait() {
+    fn waits(_: &Reach, _: &Args) -> StepResult {
+        let end = Instant::now() + Duration::from_millis(1);
+        Ok(Step::Pause(
+            end,
+            Box::new(|reach, args, _| post_start(reach, args).map(Step::Done)),
+        ))
+    }
+    static WAITS: Tool = Tool {
+        run: RunFn::Steps(waits),
+        ..named("waiter", OPERATES, post_start)
+    };
+    let world = World::three();
+    let mut app = AppState::new(
+        Fleet::new(configuration(&world, "")),
+        TOOLSETS,
+        CallOrigin::Mcp,
+    );
+    let given = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+    let error = call(&mut app, &WAITS, &given).expect_err("it is refused");
+    assert_eq!(error.code, Code::Internal, "{error}");
+    assert!(
+        error.to_string().contains("is a write behind a wait"),
+        "{error}"
+    );
+    assert!(world.seen().iter().all(|seen| seen.method == "GET"));
 }
 
 /// What its action does not name is not sent, however light it is.
