@@ -374,35 +374,70 @@ fn a_plan_that_went_stale_while_the_user_thought_is_not_carried_out() {
     assert_eq!(deletes.count(), 0);
 }
 
-/// Writes on one guest leave in the order in which they came, also while the first one's task runs.
+/// Writes leave in the order in which they came, also while the task of the first one runs.
 #[test]
-fn writes_on_one_guest_keep_their_order() {
+fn writes_keep_their_order() {
     let world = World::three();
-    let staging = world.cluster("staging");
-    hold(staging);
+    let production = world.cluster("production");
+    hold(&production);
     let mut session = Session::start(&world);
-    let power = session.ask("tools/call", &start(25));
-    for count in 1..6 {
-        let arguments =
-            json!({"guest": 100, "cluster": "staging", "description": format!("{count}")});
-        let call = json!({"name": "guest_configure", "arguments": arguments});
-        session.ask("tools/call", &call);
-    }
-    let mut answers = 0;
-    while answers < 5 {
+    let backup = json!({"name": "backup_create",
+        "arguments": {"guest": "prod-db-01", "storage": "nas", "wait": 25}});
+    let backup = session.ask("tools/call", &backup);
+    running(&production, 1);
+    let tags = ["one", "two", "three", "four", "five"];
+    let calls: Vec<u64> = tags
+        .iter()
+        .map(|tag| {
+            let arguments = json!({"guest": "billing", "cluster": "production", "tags_add": [tag]});
+            let call = json!({"name": "guest_configure", "arguments": arguments});
+            session.ask("tools/call", &call)
+        })
+        .collect();
+    for call in calls {
         let reply = session.receive().expect("an answer");
-        assert_ne!(reply["id"], json!(power), "{reply}");
-        answers += 1;
+        assert_eq!(reply["id"], json!(call), "{reply}");
+        assert_eq!(
+            reply["result"]["structuredContent"]["state"],
+            json!("ok"),
+            "{reply}"
+        );
     }
-    let seen = staging.seen();
-    let writes = seen.iter().filter(|one| one.method != "GET");
-    let writes: Vec<&str> = writes.map(|one| one.path.as_str()).collect();
-    assert_eq!(
-        writes.first(),
-        Some(&"/nodes/stg-pve1/qemu/100/status/start")
-    );
-    release(staging);
-    assert_eq!(session.receive().expect("an answer")["id"], json!(power));
+    let seen = production.seen();
+    let writes: Vec<_> = seen.iter().filter(|one| one.method != "GET").collect();
+    assert_eq!(writes[0].path, "/nodes/prod-pve2/vzdump");
+    for (write, tag) in writes[1..].iter().zip(tags) {
+        assert_eq!(write.path, "/nodes/prod-pve3/qemu/110/config");
+        let sent = write.params["tags"].as_str().expect("the tags");
+        assert!(sent.contains(tag), "{sent}");
+    }
+    assert_eq!(writes.len(), 1 + tags.len());
+    release(&production);
+    assert_eq!(session.receive().expect("an answer")["id"], json!(backup));
+}
+
+/// What is where is asked anew when a task has ended, also where others have asked meanwhile.
+#[test]
+fn a_guest_is_where_its_task_has_brought_it() {
+    let world = World::three();
+    let production = world.cluster("production");
+    hold(&production);
+    let mut session = Session::start(&world);
+    let migrate = json!({"name": "guest_migrate", "arguments":
+        {"guest": "prod-web-01", "target": "prod-pve2", "wait": 25}});
+    let moves = session.ask("tools/call", &migrate);
+    running(&production, 1);
+    let other = json!({"guest": 101, "cluster": "production"});
+    session.call("guest_get", &other).ok();
+    end(&production, 100);
+    let reply = session.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(moves), "{reply}");
+    let change = json!({"guest": 100, "cluster": "production", "tags_add": ["moved"]});
+    session.call("guest_configure", &change).ok();
+    let seen = production.seen();
+    let last = seen.iter().rfind(|one| one.method != "GET");
+    let path = last.map(|one| one.path.as_str());
+    assert_eq!(path, Some("/nodes/prod-pve2/qemu/100/config"));
 }
 
 /// A running program, whose file is changed while several calls are open.
