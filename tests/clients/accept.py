@@ -143,6 +143,8 @@ def main() -> int:
         for what, client in [
             ("every tool with arguments in odd forms", [python, HERE / "odd_forms.py"]),
             ("odd forms over a socket pair", [python, HERE / "odd_forms.py", *pair]),
+            ("creations, a backup and lists at once", [python, HERE / "side_by_side.py"]),
+            ("the same over a socket pair", [python, HERE / "side_by_side.py", *pair]),
             ("a plan and its code through mcpo", [mcpo_python, HERE / "through_mcpo.py"]),
         ]:
             env_file = folder / "others.env"
