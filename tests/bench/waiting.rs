@@ -156,7 +156,7 @@ pub fn open(ground: &Ground, table: &mut Table) -> Result<(), String> {
             table.add(Row::ms(format!("`guest_list` while {row}"), begun.elapsed()).most(50.0));
         }
         let used = process::figures(client.id())?;
-        let memory = Row::mb("peak memory of it", used.peak);
+        let memory = Row::mb("peak memory while as many calls wait as may", used.peak);
         table.add(memory.most(6.0));
         ended(client)
     })
