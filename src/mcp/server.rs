@@ -43,8 +43,10 @@ pub const CALL_MAX_S: u64 = 30;
 /// once, so that lists change with a restart only.
 const KEEP_MS: u64 = 300_000;
 
-/// How long a look at a task may take where others wait for this thread.
+/// How long a look at a task may take where others wait for this thread; and the next one where that did
+/// not do, as with a cluster that is slow.
 const LOOK_BESIDE_OTHERS: Duration = Duration::from_secs(1);
+const SLOW_LOOK_BESIDE_OTHERS: Duration = Duration::from_secs(3);
 
 type Object = Map<String, Value>;
 
@@ -328,9 +330,10 @@ impl Server<'_> {
     /// A further step of a call that waits.
     fn resume(&mut self, call: &ToolCall, open: Box<OpenCall>, woken: Woken) -> CallStep {
         let is_alone = self.open.is_empty() && !self.wire.borrow().has_waiting();
-        let look_limit = match is_alone {
-            true => Duration::from_secs(LOOK_MAX_S),
-            false => LOOK_BESIDE_OTHERS,
+        let look_limit = match (is_alone, open.is_unseen()) {
+            (true, _) => Duration::from_secs(LOOK_MAX_S),
+            (false, true) => SLOW_LOOK_BESIDE_OTHERS,
+            (false, false) => LOOK_BESIDE_OTHERS,
         };
         let listening = self.listening(call, open.deadline).since(open.begun);
         let step = wait::during(listening, || self.app.go_on(open, woken, look_limit));

@@ -233,6 +233,27 @@ fn a_cluster_dies_while_eight_calls_wait_for_it() {
     assert_eq!(ended, calls);
 }
 
+/// A cluster that takes longer than a look may beside others is given more time the next time.
+#[test]
+fn a_slow_cluster_is_seen_beside_others() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    let mut session = Session::start(&world);
+    hold(&staging);
+    let calls: Vec<u64> = (901..903)
+        .map(|vmid| session.ask("tools/call", &make("staging", vmid)))
+        .collect();
+    running(&staging, 2);
+    let slow = Fault::Latency(1500).on("GET", "/nodes/stg-pve1/tasks/");
+    staging.fault(slow);
+    release(&staging);
+    for _ in calls {
+        let reply = session.receive().expect("an answer");
+        let answer = &reply["result"]["structuredContent"];
+        assert_eq!(answer["state"], json!("ok"), "{reply}");
+    }
+}
+
 #[test]
 fn over_the_limit_a_call_does_not_wait() {
     let world = World::three();
