@@ -239,14 +239,14 @@ fn a_slow_cluster_is_seen_beside_others() {
     let world = World::three();
     let staging = world.cluster("staging");
     let mut session = Session::start(&world);
-    hold(&staging);
+    hold(staging);
     let calls: Vec<u64> = (901..903)
         .map(|vmid| session.ask("tools/call", &make("staging", vmid)))
         .collect();
-    running(&staging, 2);
+    running(staging, 2);
     let slow = Fault::Latency(1500).on("GET", "/nodes/stg-pve1/tasks/");
     staging.fault(slow);
-    release(&staging);
+    release(staging);
     for _ in calls {
         let reply = session.receive().expect("an answer");
         let answer = &reply["result"]["structuredContent"];
@@ -400,12 +400,12 @@ fn a_plan_that_went_stale_while_the_user_thought_is_not_carried_out() {
 fn writes_keep_their_order() {
     let world = World::three();
     let production = world.cluster("production");
-    hold(&production);
+    hold(production);
     let mut session = Session::start(&world);
     let backup = json!({"name": "backup_create",
         "arguments": {"guest": "prod-db-01", "storage": "nas", "wait": 25}});
     let backup = session.ask("tools/call", &backup);
-    running(&production, 1);
+    running(production, 1);
     let tags = ["one", "two", "three", "four", "five"];
     let calls: Vec<u64> = tags
         .iter()
@@ -433,7 +433,7 @@ fn writes_keep_their_order() {
         assert!(sent.contains(tag), "{sent}");
     }
     assert_eq!(writes.len(), 1 + tags.len());
-    release(&production);
+    release(production);
     assert_eq!(session.receive().expect("an answer")["id"], json!(backup));
 }
 
@@ -442,15 +442,15 @@ fn writes_keep_their_order() {
 fn a_guest_is_where_its_task_has_brought_it() {
     let world = World::three();
     let production = world.cluster("production");
-    hold(&production);
+    hold(production);
     let mut session = Session::start(&world);
     let migrate = json!({"name": "guest_migrate", "arguments":
         {"guest": "prod-web-01", "target": "prod-pve2", "wait": 25}});
     let moves = session.ask("tools/call", &migrate);
-    running(&production, 1);
+    running(production, 1);
     let other = json!({"guest": 101, "cluster": "production"});
     session.call("guest_get", &other).ok();
-    end(&production, 100);
+    end(production, 100);
     let reply = session.receive().expect("an answer");
     assert_eq!(reply["id"], json!(moves), "{reply}");
     let change = json!({"guest": 100, "cluster": "production", "tags_add": ["moved"]});
