@@ -448,9 +448,10 @@ fn no_quorum() {
 
 #[test]
 fn a_clock_an_hour_off() {
+    // It is asked twice, and told in whole minutes: not at the edge of one.
     for (clock_s, what) in [
-        (3600, "its clock is 60min ahead of the one here"),
-        (-3600, "behind the one here"),
+        (3630, "its clock is 60min ahead of the one here"),
+        (-3630, "its clock is 60min behind the one here"),
     ] {
         let world = lab();
         world.cluster("lab").edit(|state| state.clock_s = clock_s);
