@@ -11,9 +11,6 @@ use crate::tool::args::WAIT_MAX_S;
 use crate::tool::offer::Offered;
 use crate::tool::param::{Param, ParamKind};
 
-/// The parameter whose words are marked one by one.
-const ACTION: &str = "action";
-
 /// The entry of a tool as far as it is offered, as a client of this revision knows it.
 pub fn entry(offered: &Offered, revision: Revision) -> Value {
     let tool = offered.tool;
@@ -41,14 +38,7 @@ pub fn input_schema(offered: &Offered) -> Value {
     let mut properties = Map::new();
     properties.insert("cluster".to_owned(), cluster(tool.subject));
     for param in tool.params {
-        let mut property = property(param);
-        if param.name == ACTION
-            && let Some(actions) = offered.actions()
-            && let Some(property) = property.as_object_mut()
-        {
-            property.insert("enum".to_owned(), json!(actions));
-        }
-        properties.insert(param.name.to_owned(), property);
+        properties.insert(param.name.to_owned(), property(offered, param));
     }
     if offered.asks() {
         let confirm = json!({"type": "string", "description": "the code of a plan's `confirm`"});
@@ -100,8 +90,8 @@ fn cluster(subject: Subject) -> Value {
     json!({"type": "string", "description": about})
 }
 
-fn property(param: &Param) -> Value {
-    let mut schema = kind(param.kind);
+fn property(offered: &Offered, param: &Param) -> Value {
+    let mut schema = kind(offered, param.kind);
     if !param.about.is_empty()
         && let Some(schema) = schema.as_object_mut()
     {
@@ -112,13 +102,14 @@ fn property(param: &Param) -> Value {
 
 /// Only what a model needs to get it right, since each word of it is paid for in every conversation:
 /// ranges, lengths and patterns are checked when the call comes.
-fn kind(kind: ParamKind) -> Value {
+fn kind(offered: &Offered, kind: ParamKind) -> Value {
     match kind {
         ParamKind::Guest | ParamKind::Text(_) | ParamKind::Word(_) | ParamKind::Moment => {
             json!({"type": "string"})
         }
         ParamKind::Int(..) | ParamKind::Size(..) => json!({"type": "integer"}),
         ParamKind::Bool => json!({"type": "boolean"}),
+        ParamKind::ActionWord => json!({"type": "string", "enum": offered.words()}),
         // Some hosts take `enum` only beside a type.
         ParamKind::OneOf(words) => json!({"type": "string", "enum": words}),
         ParamKind::SomeOf(words) => {

@@ -47,7 +47,10 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
     let given = GivenArgs::new(tool, arguments, &mut problems);
     let injected = injected(tool, &given, &mut problems);
     for param in tool.params {
-        match given.get(param.name).map(|value| checked(param, value)) {
+        match given
+            .get(param.name)
+            .map(|value| checked(tool, param, value))
+        {
             None | Some(Ok(None)) if param.required => {
                 problems.push(format!("`{}` is missing", param.name));
             }
@@ -92,7 +95,7 @@ fn injected(tool: &Tool, given: &GivenArgs, problems: &mut Vec<String>) -> Injec
 }
 
 /// What an argument is taken for; `None` where it says nothing.
-fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
+fn checked(tool: &Tool, param: &Param, value: &Value) -> Result<Option<Value>, String> {
     let nothing = || match param.cleared_by {
         Some(way) if value.is_string() => Err(format!("is empty: {way}")),
         _ => Ok(None),
@@ -115,6 +118,7 @@ fn checked(param: &Param, value: &Value) -> Result<Option<Value>, String> {
         ParamKind::Size(unit, least, most) => size(value, unit, least, most),
         ParamKind::Moment => moment(value),
         ParamKind::Bool => yes_or_no(value),
+        ParamKind::ActionWord => one_of(&tool.words(), value),
         ParamKind::OneOf(words) => one_of(words, value),
         ParamKind::SomeOf(words) => list(value, ENTRIES_MAX, |one| one_of(words, one)),
         ParamKind::Texts(max) => list(value, max, |one| text(one, VALUE_MAX_CHARS)),

@@ -145,8 +145,14 @@ impl Tool {
         }
     }
 
-    /// The words of `action`; nothing where it takes none.
-    pub fn words(&self) -> Option<&'static [Action]> {
+    /// The words of `action`, which its parameter of that kind takes.
+    pub fn words(&self) -> Vec<&'static str> {
+        let actions = self.by_word().unwrap_or_default().iter();
+        actions.map(|action| action.word).collect()
+    }
+
+    /// What it does by the word in `action`; nothing where it takes none.
+    pub fn by_word(&self) -> Option<&'static [Action]> {
         match self.actions {
             Actions::ByWord(actions) => Some(actions),
             Actions::One(_) | Actions::ByArguments(..) => None,

@@ -37,11 +37,11 @@ impl Offered {
         (self.tool.name, self.level)
     }
 
-    /// The words of `action` that some cluster allows; nothing where marks go by something else.
-    pub fn actions(&self) -> Option<Vec<&'static str>> {
-        let actions = self.tool.words()?.iter();
+    /// The words of `action` that some cluster allows.
+    pub fn words(&self) -> Vec<&'static str> {
+        let actions = self.tool.by_word().unwrap_or_default().iter();
         let allowed = actions.filter(|action| action.mark().effect <= self.level);
-        Some(allowed.map(|action| action.word).collect())
+        allowed.map(|action| action.word).collect()
     }
 
     /// The marks that a call can have.
@@ -103,7 +103,7 @@ pub fn check(
     }
     let word = arguments.get("action").and_then(Value::as_str);
     let of_word = |action: &&Action| Some(action.word) == word;
-    let action = tool.words().and_then(|all| all.iter().find(of_word));
+    let action = tool.by_word().and_then(|all| all.iter().find(of_word));
     let least = action.map(|action| action.mark().effect);
     let marks = tool.possible().into_iter().map(|mark| mark.effect);
     let least = least.or_else(|| marks.min()).unwrap_or(Effect::Read);

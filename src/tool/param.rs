@@ -30,6 +30,8 @@ pub enum ParamKind {
     /// A moment, as [`crate::time::parse`] reads it: `2d`, `2026-02-03`. It becomes Unix seconds.
     Moment,
     Bool,
+    /// A word of the tool's actions.
+    ActionWord,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A list of words out of these.
@@ -90,6 +92,9 @@ pub enum Word {
 }
 
 impl Param {
+    /// Which of the things that a tool does a call means.
+    pub const ACTION: Param = Param::new("action", ParamKind::ActionWord, "");
+
     pub const fn new(name: &'static str, kind: ParamKind, about: &'static str) -> Param {
         Param {
             name,

@@ -70,7 +70,7 @@ fn aims(tool: &Tool) -> Vec<Aim> {
         mark,
     };
     let given = |name: &str, value: Value| Object::from_iter([(name.to_string(), value)]);
-    if let Some(actions) = tool.words() {
+    if let Some(actions) = tool.by_word() {
         let each = actions.iter();
         return each
             .map(|one| aim(one.word, given("action", json!(one.word)), one.mark()))

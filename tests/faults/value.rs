@@ -46,6 +46,8 @@ pub fn candidates(param: &Param) -> Vec<Value> {
         },
         (ParamKind::Moment, _) => texts(&["7d"]),
         (ParamKind::Bool, _) => vec![json!(true)],
+        // An aim says which.
+        (ParamKind::ActionWord, _) => Vec::new(),
         (ParamKind::OneOf(words), _) => texts(words),
         (ParamKind::SomeOf(words), _) => vec![json!(words)],
         (ParamKind::Texts(_), _) => vec![json!(["web"])],

@@ -69,7 +69,7 @@ static TOOLS: [Tool; 7] = [
         params: &[
             Param::new("guest", ParamKind::Guest, ""),
             Param::new("node", ParamKind::Word(Word::Node), "where it goes"),
-            Param::new("action", ParamKind::OneOf(&["look", "take"]), ""),
+            Param::ACTION,
             Param::new("include", ParamKind::SomeOf(&["a", "b"]), "").optional(),
             Param::new("tags", ParamKind::Texts(5), "").optional(),
             Param::new("limit", ParamKind::Int(1, 500), "").optional(),

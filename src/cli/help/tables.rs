@@ -97,7 +97,7 @@ fn tools() -> String {
 /// Each mark, with the actions that have it where it depends on them.
 fn marks(tool: &Tool) -> String {
     let marks: BTreeSet<String> = tool.possible().iter().map(Mark::to_string).collect();
-    let Some(actions) = tool.words() else {
+    let Some(actions) = tool.by_word() else {
         return Vec::from_iter(marks).join(" or ");
     };
     let with = |mark: &String| {

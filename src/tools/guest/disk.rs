@@ -89,11 +89,7 @@ pub(super) const DISK: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new(
-            "action",
-            ParamKind::OneOf(&["add", "resize", "move", "detach", "remove"]),
-            "",
-        ),
+        Param::ACTION,
         Param::new(
             "disk",
             ParamKind::Word(Word::Id),

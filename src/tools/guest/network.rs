@@ -46,7 +46,7 @@ pub(super) const NETWORK: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new("action", ParamKind::OneOf(&["set", "remove"]), ""),
+        Param::ACTION,
         Param::new("net", ParamKind::Word(Word::Id), "as net0; else a new one").optional(),
         Param::new(
             "bridge",

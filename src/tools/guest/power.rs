@@ -99,20 +99,7 @@ pub(super) const POWER: Tool = Tool {
     subject: Subject::Guest,
     params: &[
         GUEST,
-        Param::new(
-            "action",
-            ParamKind::OneOf(&[
-                "start",
-                "resume",
-                "shutdown",
-                "reboot",
-                "suspend",
-                "hibernate",
-                "stop",
-                "reset",
-            ]),
-            "",
-        ),
+        Param::ACTION,
         Param::new(
             "timeout",
             ParamKind::Int(1, TIMEOUT_MAX_S),

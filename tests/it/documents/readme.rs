@@ -194,7 +194,7 @@ fn the_tools_are_those_of_the_program() {
         let marks = marks.and_then(|rest| rest.strip_suffix(&about));
         let marks = marks.unwrap_or_else(|| panic!("{row} is not of {}", tool.name));
         let marks: Vec<&str> = marks.split("; ").collect();
-        match tool.words() {
+        match tool.by_word() {
             Some(actions) => {
                 let told = marks.iter().flat_map(|part| {
                     let (mark, words) = part.split_once(": ").expect("a mark and its actions");

@@ -252,7 +252,7 @@ fn every_tool_and_action_has_a_row() {
     let mut missing = Vec::new();
     for tool in tools::all() {
         let rows = || ROWS.iter().filter(|row| row.tool == tool.name);
-        match tool.words() {
+        match tool.by_word() {
             Some(actions) => {
                 for (action, mark) in actions.iter().map(|one| (one.word, one.mark())) {
                     let said = format!(r#""action":"{action}""#);

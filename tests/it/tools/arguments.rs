@@ -399,7 +399,7 @@ fn what_could_mean_two_things_stays_an_error() {
 }
 
 /// A value that the parameter takes.
-fn plain(param: &Param) -> Value {
+fn plain(tool: &Tool, param: &Param) -> Value {
     match param.kind {
         ParamKind::Guest => json!("100"),
         ParamKind::Text(_) => json!("1"),
@@ -410,6 +410,7 @@ fn plain(param: &Param) -> Value {
         }
         ParamKind::Moment => json!("2026-02-03"),
         ParamKind::Bool => json!(true),
+        ParamKind::ActionWord => json!(tool.words()[0]),
         ParamKind::OneOf(words) => json!(words[0]),
         ParamKind::SomeOf(words) => json!(words),
         ParamKind::Texts(_) => json!(["a", "b"]),
@@ -418,8 +419,8 @@ fn plain(param: &Param) -> Value {
 }
 
 /// The forms in which the same is sent.
-fn forms(param: &Param) -> Vec<Value> {
-    let value = plain(param);
+fn forms(tool: &Tool, param: &Param) -> Vec<Value> {
+    let value = plain(tool, param);
     let as_text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -437,7 +438,9 @@ fn forms(param: &Param) -> Vec<Value> {
         ParamKind::Bool => vec![json!("true"), json!("True"), json!("yes"), json!(1)],
         ParamKind::Text(_) => vec![json!(1), json!(1.0)],
         ParamKind::Moment => vec![json!("2026-02-03T00:00Z"), json!(1_770_076_800)],
-        ParamKind::Word(_) | ParamKind::OneOf(_) => vec![json!(format!(" {} ", as_text(&value)))],
+        ParamKind::Word(_) | ParamKind::ActionWord | ParamKind::OneOf(_) => {
+            vec![json!(format!(" {} ", as_text(&value)))]
+        }
         ParamKind::SomeOf(_) | ParamKind::Texts(_) => vec![json!(as_text(&value))],
         ParamKind::Settings => vec![json!(as_text(&value)), json!({"balloon": 512.0})],
     }
@@ -451,7 +454,7 @@ fn every_tool_takes_every_form() {
             .params
             .iter()
             .filter(|param| param.required)
-            .map(|param| (param.name.to_string(), plain(param)))
+            .map(|param| (param.name.to_string(), plain(tool, param)))
             .collect();
         let of = |name: &str, value: Value| {
             let mut given = needed.clone();
@@ -459,20 +462,25 @@ fn every_tool_takes_every_form() {
             taken(tool, &given.into())
         };
         for param in tool.params {
-            let expected = of(param.name, plain(param));
+            let expected = of(param.name, plain(tool, param));
             assert!(
                 expected.is_ok(),
                 "{}.{}: {expected:?}",
                 tool.name,
                 param.name
             );
-            for form in forms(param) {
+            for form in forms(tool, param) {
                 let what = format!("{}.{} {form}", tool.name, param.name);
                 assert_eq!(of(param.name, form), expected, "{what}");
             }
             let other = param.name.replace('_', "-");
             if !param.required && other != param.name {
-                assert_eq!(of(&other, plain(param)), expected, "{}.{other}", tool.name);
+                assert_eq!(
+                    of(&other, plain(tool, param)),
+                    expected,
+                    "{}.{other}",
+                    tool.name
+                );
             }
             let mut nothings = vec![json!(null), json!(""), json!([]), json!({})];
             match param.kind {

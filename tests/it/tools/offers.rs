@@ -42,7 +42,7 @@ fn each_level_lists_what_some_cluster_allows() {
             let is_listed = listed.contains_key(tool.name);
             let possible = tool.possible().iter().any(|mark| mark.effect <= level);
             assert_eq!(is_listed, possible, "{} at {level:?}", tool.name);
-            if let (Some(actions), true) = (tool.words(), is_listed) {
+            if let (Some(actions), true) = (tool.by_word(), is_listed) {
                 let allowed = actions.iter().filter(|one| one.mark().effect <= level);
                 let allowed: Vec<&str> = allowed.map(|one| one.word).collect();
                 assert_eq!(listed[tool.name], allowed, "{} at {level:?}", tool.name);
@@ -70,7 +70,7 @@ fn what_no_cluster_allows_is_refused_first() {
     let mut session = Session::with(&world, "PROXMOX_ACCESS=read\n");
     let mut refused = 0;
     for tool in tools::all() {
-        let actions: Vec<(Option<&str>, Effect)> = match tool.words() {
+        let actions: Vec<(Option<&str>, Effect)> = match tool.by_word() {
             Some(actions) => {
                 let actions = actions.iter();
                 actions

@@ -249,19 +249,13 @@ fn holds(check: &Value, granted: &dyn Fn(&str, &str) -> bool) -> bool {
     }
 }
 
-/// The parameter `action` takes the words of the actions, in their order.
+/// What is done by word has a parameter for the word, and no other has.
 #[test]
-fn the_words_of_an_action_are_those_of_its_parameter() {
+fn by_word_is_what_takes_an_action() {
     let wrong = |tool: &'static Tool| {
-        let param = tool.params.iter().find(|param| param.name == "action");
-        let taken = param.map(|param| match param.kind {
-            ParamKind::OneOf(words) => words.to_vec(),
-            _ => Vec::new(),
-        });
-        let words = tool
-            .words()
-            .map(|actions| actions.iter().map(|one| one.word));
-        taken != words.map(Iterator::collect)
+        let mut params = tool.params.iter();
+        let takes = params.any(|param| matches!(param.kind, ParamKind::ActionWord));
+        takes != tool.by_word().is_some()
     };
     assert_eq!(offenders(wrong), [""; 0]);
 }
