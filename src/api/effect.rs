@@ -17,6 +17,15 @@ impl Effect {
     /// From light to heavy.
     pub const ALL: [Effect; 4] = [Effect::Read, Effect::Operate, Effect::Change, Effect::Full];
 
+    /// The heavier of the two.
+    pub const fn or(self, other: Effect) -> Effect {
+        if self as u8 >= other as u8 {
+            self
+        } else {
+            other
+        }
+    }
+
     /// The access level's name, as configurations write it.
     pub fn name(self) -> &'static str {
         match self {

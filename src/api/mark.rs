@@ -63,9 +63,9 @@ impl Mark {
     }
 
     /// The heavier of the two in each respect.
-    pub fn or(self, other: Mark) -> Mark {
+    pub const fn or(self, other: Mark) -> Mark {
         Mark {
-            effect: self.effect.max(other.effect),
+            effect: self.effect.or(other.effect),
             interrupts: self.interrupts || other.interrupts,
             asks: self.asks || other.asks,
             destroys: self.destroys || other.destroys,

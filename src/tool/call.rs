@@ -182,7 +182,7 @@ fn run(
         args: Rc::new(args),
         injected,
         sends: action.sends,
-        mark: action.mark(),
+        mark: action.mark,
         caller,
         call_audit,
     };

@@ -18,7 +18,7 @@ mod taken;
 use serde_json::{Map, Value};
 
 use crate::api::mark::Mark;
-use crate::api::methods::sending::Sends;
+use crate::api::methods::sending::{self, Sends};
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
@@ -69,11 +69,13 @@ pub struct Action {
     /// The word in `action`; empty where there is but one.
     pub word: &'static str,
     pub sends: Sends,
+    /// All that it sends in one mark.
+    pub mark: Mark,
 }
 
 /// What a tool does.
 pub enum Actions {
-    One(Sends),
+    One(Action),
     /// By the word in `action`.
     ByWord(&'static [Action]),
     /// By a function of the arguments, which gives the word of one of them.
@@ -81,10 +83,19 @@ pub enum Actions {
 }
 
 impl Action {
-    /// All that it sends in one mark.
-    pub fn mark(&self) -> Mark {
-        let sends = self.sends.iter().copied().flatten();
-        sends.fold(Mark::READ, |mark, sending| mark.or(sending.mark()))
+    /// What it weighs is read off the rows of what it sends, when the program is built.
+    pub const fn new(word: &'static str, sends: Sends) -> Action {
+        Action {
+            word,
+            sends,
+            mark: sending::mark(sends),
+        }
+    }
+}
+
+impl Actions {
+    pub const fn one(sends: Sends) -> Actions {
+        Actions::One(Action::new("", sends))
     }
 }
 
@@ -138,10 +149,10 @@ impl Tool {
     }
 
     /// What it does, each thing once.
-    pub fn actions(&self) -> Vec<Action> {
-        match self.actions {
-            Actions::One(sends) => vec![Action { word: "", sends }],
-            Actions::ByWord(actions) | Actions::ByArguments(actions, _) => actions.to_vec(),
+    pub fn actions(&self) -> &[Action] {
+        match &self.actions {
+            Actions::One(action) => std::slice::from_ref(action),
+            Actions::ByWord(actions) | Actions::ByArguments(actions, _) => actions,
         }
     }
 
@@ -162,29 +173,27 @@ impl Tool {
     /// What a call with these arguments does; nothing where none of its words is meant.
     pub fn action(&self, args: &Args) -> Option<Action> {
         let word = match self.actions {
-            Actions::One(_) => "",
+            Actions::One(action) => return Some(action),
             Actions::ByWord(_) => args.text("action")?,
             Actions::ByArguments(_, of) => of(args),
         };
-        self.actions().into_iter().find(|one| one.word == word)
+        self.actions().iter().find(|one| one.word == word).copied()
     }
 
     /// The mark of a call with these arguments.
     pub fn mark(&self, args: &Args) -> Mark {
         let action = self.action(args);
-        action.map_or_else(|| self.heaviest(), |action| action.mark())
+        action.map_or_else(|| self.heaviest(), |action| action.mark)
     }
 
     /// Every mark that a call of it can have.
-    pub fn possible(&self) -> Vec<Mark> {
-        self.actions().iter().map(Action::mark).collect()
+    pub fn possible(&self) -> impl Iterator<Item = Mark> {
+        self.actions().iter().map(|action| action.mark)
     }
 
     /// All its marks in one: what annotations show.
     pub fn heaviest(&self) -> Mark {
-        self.possible()
-            .into_iter()
-            .fold(Mark::READ, |all, mark| all.or(mark))
+        self.possible().fold(Mark::READ, Mark::or)
     }
 
     /// How long, in seconds, a call waits for its task where `wait` does not say: what starts nothing
@@ -199,7 +208,7 @@ impl Tool {
 
     /// Whether some call of it asks first, so that it takes `confirm`.
     pub fn asks(&self) -> bool {
-        self.possible().iter().any(|mark| mark.asks)
+        self.possible().any(|mark| mark.asks)
     }
 
     /// Whether it takes `confirm`: some call asks, or may turn out to, by another guest's volume that its

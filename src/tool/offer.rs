@@ -40,13 +40,13 @@ impl Offered {
     /// The words of `action` that some cluster allows.
     pub fn words(&self) -> Vec<&'static str> {
         let actions = self.tool.by_word().unwrap_or_default().iter();
-        let allowed = actions.filter(|action| action.mark().effect <= self.level);
+        let allowed = actions.filter(|action| action.mark.effect <= self.level);
         allowed.map(|action| action.word).collect()
     }
 
     /// The marks that a call can have.
     fn marks(&self) -> impl Iterator<Item = Mark> {
-        let possible = self.tool.possible().into_iter();
+        let possible = self.tool.possible();
         let level = self.level;
         possible.filter(move |mark| mark.effect <= level)
     }
@@ -104,8 +104,8 @@ pub fn check(
     let word = arguments.get("action").and_then(Value::as_str);
     let of_word = |action: &&Action| Some(action.word) == word;
     let action = tool.by_word().and_then(|all| all.iter().find(of_word));
-    let least = action.map(|action| action.mark().effect);
-    let marks = tool.possible().into_iter().map(|mark| mark.effect);
+    let least = action.map(|action| action.mark.effect);
+    let marks = tool.possible().map(|mark| mark.effect);
     let least = least.or_else(|| marks.min()).unwrap_or(Effect::Read);
     allowed(config, tool, least)
 }

@@ -46,7 +46,7 @@ const LIST: Tool = Tool {
     name: "node_list",
     title: "List nodes",
     about: "Lists the nodes of one cluster or `all`: status, CPU, memory, uptime, guests.",
-    actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],
@@ -59,7 +59,7 @@ const GET: Tool = Tool {
     name: "node_get",
     title: "Show a node",
     about: "Shows a node: status, version, CPU, load, memory; by `include` what is on it.",
-    actions: Actions::One(&[&[
+    actions: Actions::one(&[&[
         sending::get("/cluster/resources"),
         sending::get("/nodes/{node}/status"),
         sending::get("/nodes/{node}/network"),

@@ -25,7 +25,7 @@ pub static TOOLS: &[Tool] = &[Tool {
     name: "pool_list",
     title: "List pools",
     about: "Lists the pools of one cluster or `all`: how many guests each has, those of pools within it too, and its comment.",
-    actions: Actions::One(&[&[sending::get("/cluster/resources"), sending::get("/pools")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources"), sending::get("/pools")]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],

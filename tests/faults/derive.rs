@@ -73,10 +73,10 @@ fn aims(tool: &Tool) -> Vec<Aim> {
     if let Some(actions) = tool.by_word() {
         let each = actions.iter();
         return each
-            .map(|one| aim(one.word, given("action", json!(one.word)), one.mark()))
+            .map(|one| aim(one.word, given("action", json!(one.word)), one.mark))
             .collect();
     }
-    let marks = tool.possible();
+    let marks: Vec<Mark> = tool.possible().collect();
     let mut aims: Vec<Aim> = marks
         .iter()
         .map(|mark| {

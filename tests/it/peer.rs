@@ -53,10 +53,10 @@ const fn tool(name: &'static str, subject: Subject, actions: Actions) -> Tool {
 
 /// Nothing is sent here: it stands for what a tool weighs.
 const WRITE: Sending = sending::post("/nodes/{node}/{kind}");
-const READS: Actions = Actions::One(&[]);
-const OPERATES: Actions = Actions::One(&[&[WRITE.weighing(Mark::OPERATE)]]);
-const CUTS_OFF: Actions = Actions::One(&[&[WRITE.weighing(Mark::OPERATE.interrupts())]]);
-const DOES_ALL: Actions = Actions::One(&[&[WRITE.weighing(Mark::FULL)]]);
+const READS: Actions = Actions::one(&[]);
+const OPERATES: Actions = Actions::one(&[&[WRITE.weighing(Mark::OPERATE)]]);
+const CUTS_OFF: Actions = Actions::one(&[&[WRITE.weighing(Mark::OPERATE.interrupts())]]);
+const DOES_ALL: Actions = Actions::one(&[&[WRITE.weighing(Mark::FULL)]]);
 
 static TOOLS: [Tool; 7] = [
     tool("echo", Subject::List, READS),
@@ -84,14 +84,8 @@ static TOOLS: [Tool; 7] = [
             "everything",
             Subject::Guest,
             Actions::ByWord(&[
-                Action {
-                    word: "look",
-                    sends: &[],
-                },
-                Action {
-                    word: "take",
-                    sends: &[&[WRITE.weighing(Mark::CHANGE.asks())]],
-                },
+                Action::new("look", &[]),
+                Action::new("take", &[&[WRITE.weighing(Mark::CHANGE.asks())]]),
             ]),
         )
     },

@@ -10,7 +10,7 @@ const REALM: &[Named] = &[Named::Access("realm")];
 const LOGIN: &[Named] = &[Named::Access("username")];
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/access/users", FULL, USER).making("userid"),
     put("/access/users/{userid}", Marked::By(change_user), USER),
     delete("/access/users/{userid}", FULL_STOPS, USER),

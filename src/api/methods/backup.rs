@@ -5,7 +5,7 @@ use super::{Touch, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup).running("vzdump"),
 
     post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]).making("id"),

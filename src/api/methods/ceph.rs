@@ -8,7 +8,7 @@ use super::method::{
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     put("/cluster/ceph/flags", Marked::By(flags), &[Named::Cluster, Named::By(paused)]),
     put("/cluster/ceph/flags/{flag}", Marked::By(flags), &[Named::Cluster, Named::By(paused)]),
     put("/cluster/ceph/health-mute/{code}", OPERATE, CLUSTER),

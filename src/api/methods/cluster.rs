@@ -15,7 +15,7 @@ const WHOLE_POOL: &[Named] = &[Named::Pool, Named::By(members)];
 const CHOSEN: &[Named] = &[Named::By(chosen)];
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     put("/cluster/options", Marked::By(options), CLUSTER),
 
     post("/pools", CHANGE, POOL).making("poolid"),

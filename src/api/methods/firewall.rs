@@ -8,7 +8,7 @@ use super::method::{
 const NETWORK: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Network"]]}"#;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     put("/nodes/{node}/{kind}/{vmid}/firewall/options", CHANGE_STOPS, PATH).permitted(NETWORK),
     post("/nodes/{node}/{kind}/{vmid}/firewall/rules", CHANGE, PATH).permitted(NETWORK),
     put("/nodes/{node}/{kind}/{vmid}/firewall/rules/{pos}", CHANGE_CUTS, PATH).permitted(NETWORK),

@@ -8,7 +8,7 @@ use super::{ChangedVolumes, Changes, Volumes, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten).making("vmid"),
     delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH).about(loses_all).permitted(ALLOCATE),
     post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]).letting(lets::all).permitted(CLONE).running("clone"),

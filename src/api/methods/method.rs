@@ -159,7 +159,7 @@ impl Method {
     }
 
     /// What it weighs, where that is the same for all parameters.
-    pub(super) fn fixed(&self) -> Option<Mark> {
+    pub(super) const fn fixed(&self) -> Option<Mark> {
         match self.mark {
             Marked::As(mark) => Some(mark),
             Marked::By(_) => None,

@@ -79,7 +79,7 @@ pub enum Changes {
 }
 
 /// The table, a noun a part.
-static TABLE: [&[Method]; 9] = [
+const TABLE: [&[Method]; 9] = [
     guest::ROWS,
     backup::ROWS,
     storage::ROWS,
@@ -141,6 +141,36 @@ fn named(request: &Request) -> Vec<String> {
 /// All rows.
 pub fn all() -> impl Iterator<Item = &'static Method> {
     TABLE.iter().flat_map(|part| part.iter())
+}
+
+/// The row of a method, whose path is written as the row has it.
+const fn row(verb: Verb, path: &str) -> Option<&'static Method> {
+    let mut parts: &[&'static [Method]] = &TABLE;
+    while let [part, others @ ..] = parts {
+        let mut rows = *part;
+        while let [row, rest @ ..] = rows {
+            if row.verb as u8 == verb as u8 && same(row.path.as_bytes(), path.as_bytes()) {
+                return Some(row);
+            }
+            rows = rest;
+        }
+        parts = others;
+    }
+    None
+}
+
+/// Whether two texts are equal: `==` cannot be used when the program is built.
+const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    while let ([first, rest @ ..], [second, others @ ..]) = (one, other) {
+        if *first != *second {
+            return false;
+        }
+        (one, other) = (rest, others);
+    }
+    true
 }
 
 /// The row of a request.

@@ -5,7 +5,7 @@
 use super::method::{CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, Method, NODE, delete, post, put};
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/network", CHANGE, NODE),
     put("/nodes/{node}/network/{iface}", CHANGE, NODE),
     delete("/nodes/{node}/network/{iface}", CHANGE, NODE),

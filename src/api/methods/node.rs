@@ -7,7 +7,7 @@ use super::method::{
 };
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/status", FULL_STOPS, &[Named::Node, Named::By(guests_on)]),
     post("/nodes/{node}/startall", OPERATE, NODE),
     post("/nodes/{node}/stopall", STOPS, &[Named::Node, Named::By(chosen)]),

@@ -1,6 +1,5 @@
 //! A method that an action of a tool sends. What an action may do and what it weighs is read off these.
 
-use super::all;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 
@@ -33,12 +32,16 @@ pub const fn delete(path: &'static str) -> Sending {
 }
 
 impl Sending {
+    /// Its row is looked for when the program is built.
     const fn new(verb: Verb, path: &'static str) -> Sending {
-        Sending {
-            verb,
-            path,
-            mark: None,
-        }
+        let mark = match verb {
+            Verb::Get => Some(Mark::READ),
+            _ => match super::row(verb, path) {
+                Some(row) => row.fixed(),
+                None => None,
+            },
+        };
+        Sending { verb, path, mark }
     }
 
     /// How heavy its request is at most, where that depends on the parameters.
@@ -51,22 +54,34 @@ impl Sending {
 
     /// What it weighs. Where its row judges by the parameters, and the entry does not say how they are,
     /// it is the heaviest.
-    pub fn mark(&self) -> Mark {
-        let known = self.known_mark();
-        known.unwrap_or(Mark::FULL.interrupts().destroys())
+    pub const fn mark(&self) -> Mark {
+        match self.mark {
+            Some(mark) => mark,
+            None => Mark::FULL.interrupts().destroys(),
+        }
     }
 
     /// What it weighs, where its row or the entry says that.
     pub fn known_mark(&self) -> Option<Mark> {
-        if self.verb == Verb::Get {
-            return Some(Mark::READ);
-        }
-        let row = || all().find(|row| row.verb == self.verb && row.path == self.path);
-        self.mark.or_else(|| row()?.fixed())
+        self.mark
     }
 
     /// Whether the request is one of it.
     pub fn takes(&self, request: &Request) -> bool {
         self.verb == request.verb && request.is_at(self.path)
     }
+}
+
+/// All of it in one mark.
+pub const fn mark(mut sends: Sends) -> Mark {
+    let mut all = Mark::READ;
+    while let [first, rest @ ..] = sends {
+        let mut these = *first;
+        while let [sending, others @ ..] = these {
+            all = all.or(sending.mark());
+            these = others;
+        }
+        sends = rest;
+    }
+    all
 }

@@ -6,7 +6,7 @@ use super::method::{
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
-pub(super) static ROWS: &[Method] = &[
+pub(super) const ROWS: &[Method] = &[
     post("/storage", Marked::By(retention), STORAGE).making("storage"),
     put("/storage/{storage}", Marked::By(define), STORAGE),
     delete("/storage/{storage}", FULL, STORAGE),

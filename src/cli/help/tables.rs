@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::built;
-use crate::api::mark::Mark;
 use crate::cli::client;
 use crate::config::variables::{Scope, Variable};
 use crate::fleet::query::grammar::GRAMMAR;
@@ -96,12 +95,12 @@ fn tools() -> String {
 
 /// Each mark, with the actions that have it where it depends on them.
 fn marks(tool: &Tool) -> String {
-    let marks: BTreeSet<String> = tool.possible().iter().map(Mark::to_string).collect();
+    let marks: BTreeSet<String> = tool.possible().map(|mark| mark.to_string()).collect();
     let Some(actions) = tool.by_word() else {
         return Vec::from_iter(marks).join(" or ");
     };
     let with = |mark: &String| {
-        let those = actions.iter().filter(|one| one.mark().to_string() == *mark);
+        let those = actions.iter().filter(|one| one.mark.to_string() == *mark);
         let those: Vec<&str> = those.map(|action| action.word).collect();
         format!("{mark}: {}", those.join(", "))
     };

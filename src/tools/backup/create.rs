@@ -49,24 +49,24 @@ pub(super) const CREATE: Tool = Tool {
     about: "Backs up a guest now, pruning nothing. Modes `suspend` and `stop` interrupt it.",
     actions: Actions::ByArguments(
         &[
-            Action {
-                word: "snapshot",
-                sends: &[
+            Action::new(
+                "snapshot",
+                &[
                     stores::READS,
                     current::READS,
                     quorum::READS,
                     &backing_up(Mark::OPERATE),
                 ],
-            },
-            Action {
-                word: "suspend",
-                sends: &[
+            ),
+            Action::new(
+                "suspend",
+                &[
                     stores::READS,
                     current::READS,
                     quorum::READS,
                     &backing_up(Mark::OPERATE.interrupts()),
                 ],
-            },
+            ),
         ],
         way,
     ),

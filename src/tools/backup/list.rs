@@ -38,7 +38,7 @@ pub(super) const LIST: Tool = Tool {
     name: "backup_list",
     title: "List backups",
     about: "Lists backups, newest first. `vmid` is the guest's on the cluster that made it.",
-    actions: Actions::One(&[archives::READS]),
+    actions: Actions::one(&[archives::READS]),
     subject: Subject::List,
     params: &[
         Param::new("guest", ParamKind::Guest, "VMID or name; its backups only").optional(),

@@ -39,9 +39,9 @@ pub(super) const RESTORE: Tool = Tool {
     about: "Restores a backup as a new guest; with `guest` over that stopped guest, whose disks are lost: this asks first.",
     actions: Actions::ByArguments(
         &[
-            Action {
-                word: NEW,
-                sends: &[
+            Action::new(
+                NEW,
+                &[
                     stores::READS,
                     archives::READS,
                     source::READS,
@@ -50,10 +50,10 @@ pub(super) const RESTORE: Tool = Tool {
                     state::READS,
                     &[sending::post("/nodes/{node}/{kind}").weighing(Mark::CHANGE)],
                 ],
-            },
-            Action {
-                word: OVER,
-                sends: &[
+            ),
+            Action::new(
+                OVER,
+                &[
                     stores::READS,
                     archives::READS,
                     source::READS,
@@ -64,7 +64,7 @@ pub(super) const RESTORE: Tool = Tool {
                     &[sending::post("/nodes/{node}/{kind}")
                         .weighing(Mark::FULL.interrupts().destroys())],
                 ],
-            },
+            ),
         ],
         way,
     ),

@@ -38,7 +38,7 @@ pub(super) const LIST: Tool = Tool {
     name: "cluster_list",
     title: "List clusters",
     about: "Lists the configured clusters: endpoints, region, tier, patterns. `check` asks each: trust, token, version, quorum, latency, missing privileges.",
-    actions: Actions::One(&[quorum::READS, &[sending::get("/version")]]),
+    actions: Actions::one(&[quorum::READS, &[sending::get("/version")]]),
     subject: Subject::Fleet,
     params: &[
         Param::new("check", ParamKind::Bool, "ask each; else nothing is asked").optional(),

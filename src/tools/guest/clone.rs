@@ -30,7 +30,7 @@ pub(super) const CLONE: Tool = Tool {
     name: "guest_clone",
     title: "Clone a guest",
     about: "Copies a guest or template. A template is cloned linked unless `full` or `storage` is given.",
-    actions: Actions::One(&[
+    actions: Actions::one(&[
         vmid::READS,
         place::READS,
         current::READS,

@@ -28,7 +28,7 @@ pub(super) const CONFIGURE: Tool = Tool {
     name: "guest_configure",
     title: "Configure a guest",
     about: "Changes settings of a guest; returns what changed and what is `pending` until a reboot. Not disks (guest_disk) and cards (guest_network).",
-    actions: Actions::One(&[
+    actions: Actions::one(&[
         change::READS,
         current::READS,
         &change::at_once(Mark::CHANGE),

@@ -81,7 +81,7 @@ pub(super) const VM: Tool = Tool {
     name: "guest_create_vm",
     title: "Create a virtual machine",
     about: "Creates a VM, on default node, storage and bridge. From a template: guest_clone.",
-    actions: Actions::One(SENDS),
+    actions: Actions::one(SENDS),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,
@@ -121,7 +121,7 @@ pub(super) const CONTAINER: Tool = Tool {
     name: "guest_create_container",
     title: "Create a container",
     about: "Creates a container, unprivileged at first, with DHCP unless `settings` has `net0`.",
-    actions: Actions::One(SENDS),
+    actions: Actions::one(SENDS),
     subject: Subject::New("name"),
     params: &[
         NEW_NAME,

@@ -22,7 +22,7 @@ pub(super) const DELETE: Tool = Tool {
     name: "guest_delete",
     title: "Delete a guest",
     about: "Deletes a stopped guest with its disks and snapshots; asks first.",
-    actions: Actions::One(&[
+    actions: Actions::one(&[
         plan::READS,
         current::READS,
         archives::READS,

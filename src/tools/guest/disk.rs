@@ -32,18 +32,18 @@ pub(super) const DISK: Tool = Tool {
     title: "Change a guest's disks",
     about: "Adds a disk (`unused0`: attaches it again), grows it (`size` 100G or +10G), moves it to `storage`, detaches it to an `unusedN`, or removes it with its data, which asks first.",
     actions: Actions::ByWord(&[
-        Action {
-            word: "add",
-            sends: &[
+        Action::new(
+            "add",
+            &[
                 change::READS,
                 current::READS,
                 place::READS,
                 &change::slowly(Mark::CHANGE),
             ],
-        },
-        Action {
-            word: "resize",
-            sends: &[
+        ),
+        Action::new(
+            "resize",
+            &[
                 change::READS,
                 current::READS,
                 quorum::READS,
@@ -52,10 +52,10 @@ pub(super) const DISK: Tool = Tool {
                     sending::put("/nodes/{node}/lxc/{vmid}/resize"),
                 ],
             ],
-        },
-        Action {
-            word: "move",
-            sends: &[
+        ),
+        Action::new(
+            "move",
+            &[
                 change::READS,
                 current::READS,
                 place::READS,
@@ -65,18 +65,18 @@ pub(super) const DISK: Tool = Tool {
                     sending::post("/nodes/{node}/lxc/{vmid}/move_volume").weighing(Mark::CHANGE),
                 ],
             ],
-        },
-        Action {
-            word: "detach",
-            sends: &[
+        ),
+        Action::new(
+            "detach",
+            &[
                 change::READS,
                 current::READS,
                 &change::at_once(Mark::CHANGE),
             ],
-        },
-        Action {
-            word: "remove",
-            sends: &[
+        ),
+        Action::new(
+            "remove",
+            &[
                 change::READS,
                 current::READS,
                 plan::READS,
@@ -84,7 +84,7 @@ pub(super) const DISK: Tool = Tool {
                 quorum::READS,
                 &change::slowly(Mark::FULL.destroys()),
             ],
-        },
+        ),
     ]),
     subject: Subject::Guest,
     params: &[

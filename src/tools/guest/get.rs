@@ -42,7 +42,7 @@ pub(super) const GET: Tool = Tool {
     name: "guest_get",
     title: "Show a guest",
     about: "Shows a guest: state, configuration and disks with their sum, or what `include` names.",
-    actions: Actions::One(&[
+    actions: Actions::one(&[
         change::READS,
         tree::READS,
         archives::READS,

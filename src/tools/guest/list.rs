@@ -48,7 +48,7 @@ pub(super) const LIST: Tool = Tool {
     name: "guest_list",
     title: "List guests",
     about: "Lists the guests of one cluster or `all`. fleet_search finds them by any property.",
-    actions: Actions::One(&[&[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources")]]),
     subject: Subject::List,
     params: &[
         Param::new("type", ParamKind::OneOf(&["vm", "container"]), "").optional(),

@@ -50,18 +50,18 @@ pub(super) const MIGRATE: Tool = Tool {
     about: "Moves a guest to another node of its cluster, a running VM live, a running container only with `restart`, which stops it meanwhile.",
     actions: Actions::ByArguments(
         &[
-            Action {
-                word: "live",
-                sends: &[current::READS, state::READS, &moving(Mark::OPERATE)],
-            },
-            Action {
-                word: "restart",
-                sends: &[
+            Action::new(
+                "live",
+                &[current::READS, state::READS, &moving(Mark::OPERATE)],
+            ),
+            Action::new(
+                "restart",
+                &[
                     current::READS,
                     state::READS,
                     &moving(Mark::OPERATE.interrupts()),
                 ],
-            },
+            ),
         ],
         way,
     ),

@@ -25,23 +25,23 @@ pub(super) const NETWORK: Tool = Tool {
     title: "Change a guest's network cards",
     about: "Sets up or changes a network card, keeping what is not given; or removes it.",
     actions: Actions::ByWord(&[
-        Action {
-            word: "set",
-            sends: &[
+        Action::new(
+            "set",
+            &[
                 change::READS,
                 current::READS,
                 place::READS,
                 &change::at_once(Mark::CHANGE),
             ],
-        },
-        Action {
-            word: "remove",
-            sends: &[
+        ),
+        Action::new(
+            "remove",
+            &[
                 change::READS,
                 current::READS,
                 &change::at_once(Mark::CHANGE.interrupts()),
             ],
-        },
+        ),
     ]),
     subject: Subject::Guest,
     params: &[

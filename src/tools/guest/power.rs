@@ -29,66 +29,66 @@ const TIMEOUT_MAX_S: i64 = 3600;
 const LOOK_MS: u64 = 500;
 
 const ACTIONS: &[Action] = &[
-    Action {
-        word: "start",
-        sends: &[
+    Action::new(
+        "start",
+        &[
             current::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")],
         ],
-    },
-    Action {
-        word: "resume",
-        sends: &[
+    ),
+    Action::new(
+        "resume",
+        &[
             current::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/resume")],
         ],
-    },
-    Action {
-        word: "shutdown",
-        sends: &[
+    ),
+    Action::new(
+        "shutdown",
+        &[
             current::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/shutdown")],
         ],
-    },
-    Action {
-        word: "reboot",
-        sends: &[
+    ),
+    Action::new(
+        "reboot",
+        &[
             current::READS,
             quorum::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/reboot")],
         ],
-    },
-    Action {
-        word: "suspend",
-        sends: &[
+    ),
+    Action::new(
+        "suspend",
+        &[
             current::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
         ],
-    },
-    Action {
-        word: "hibernate",
-        sends: &[
+    ),
+    Action::new(
+        "hibernate",
+        &[
             current::READS,
             quorum::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
         ],
-    },
-    Action {
-        word: "stop",
-        sends: &[
+    ),
+    Action::new(
+        "stop",
+        &[
             current::READS,
             plan::READS,
             &[sending::post("/nodes/{node}/{kind}/{vmid}/status/stop")],
         ],
-    },
-    Action {
-        word: "reset",
-        sends: &[
+    ),
+    Action::new(
+        "reset",
+        &[
             current::READS,
             plan::READS,
             &[sending::post("/nodes/{node}/qemu/{vmid}/status/reset")],
         ],
-    },
+    ),
 ];
 
 pub(super) const POWER: Tool = Tool {

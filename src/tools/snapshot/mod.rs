@@ -55,7 +55,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_list",
         title: "List snapshots",
         about: "Lists the snapshots of a guest, newest first.",
-        actions: Actions::One(&[tree::READS]),
+        actions: Actions::one(&[tree::READS]),
         subject: Subject::Guest,
         params: &[GUEST, SINCE, CURSOR],
         answer: &[
@@ -71,7 +71,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_create",
         title: "Take a snapshot",
         about: "Takes a snapshot of a guest, on its own storage: backup_create makes a copy elsewhere.",
-        actions: Actions::One(&[
+        actions: Actions::one(&[
             current::READS,
             tree::READS,
             &[
@@ -106,7 +106,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_rollback",
         title: "Roll back to a snapshot",
         about: "Sets a guest back to a snapshot: what came after is lost, a running guest is cut off. Asks first.",
-        actions: Actions::One(&[
+        actions: Actions::one(&[
             plan::READS,
             current::READS,
             state::READS,
@@ -131,7 +131,7 @@ pub static TOOLS: &[Tool] = &[
         name: "snapshot_delete",
         title: "Delete a snapshot",
         about: "Deletes a snapshot, not the present state. Asks first.",
-        actions: Actions::One(&[
+        actions: Actions::one(&[
             plan::READS,
             current::READS,
             &[

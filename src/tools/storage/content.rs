@@ -61,7 +61,7 @@ pub(super) const CONTENT: Tool = Tool {
     name: "storage_content",
     title: "List volumes",
     about: "Lists the volumes on a storage: disks, images, templates, backups.",
-    actions: Actions::One(&[&[
+    actions: Actions::one(&[&[
         sending::get("/cluster/resources"),
         sending::get("/nodes/{node}/storage/{storage}/content"),
     ]]),

@@ -48,7 +48,7 @@ pub(super) const LIST: Tool = Tool {
     about: "Lists the storages of one cluster or `all`, each once: type, content, nodes, size, use, \
             source. Of one that is another on each node `by_node` has each one's [used %, total \
             GiB], `used_percent` is the fullest's, and the other sizes are sums.",
-    actions: Actions::One(&[&[sending::get("/cluster/resources"), sending::get("/storage")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources"), sending::get("/storage")]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],

@@ -47,7 +47,7 @@ pub(super) const LIST: Tool = Tool {
     title: "List tasks",
     about: "Lists tasks of a cluster or `all`, newest first: the latest, or those back to `since`. \
             `name` is that of the guest that has the VMID now.",
-    actions: Actions::One(&[&[
+    actions: Actions::one(&[&[
         sending::get("/cluster/tasks"),
         sending::get("/nodes"),
         sending::get("/nodes/{node}/tasks"),

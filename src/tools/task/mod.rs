@@ -41,7 +41,7 @@ pub static TOOLS: &[Tool] = &[
         name: "task_get",
         title: "Show a task",
         about: "Shows a task: state, how it ended, the end of its log. `wait` waits for its end.",
-        actions: Actions::One(&[&[sending::get("/nodes")]]),
+        actions: Actions::one(&[&[sending::get("/nodes")]]),
         subject: Subject::Task,
         params: &[
             TASK,
@@ -61,7 +61,7 @@ pub static TOOLS: &[Tool] = &[
         name: "task_stop",
         title: "Stop a task",
         about: "Stops a running task; what it has done stays.",
-        actions: Actions::One(&[
+        actions: Actions::one(&[
             quorum::READS,
             &[
                 sending::get("/nodes"),

@@ -201,12 +201,12 @@ fn the_tools_are_those_of_the_program() {
                     words.split(", ").map(move |word| (word, mark.to_string()))
                 });
                 let told: BTreeSet<(&str, String)> = told.collect();
-                let known = actions.iter().map(|one| (one.word, one.mark().to_string()));
+                let known = actions.iter().map(|one| (one.word, one.mark.to_string()));
                 assert_eq!(told, known.collect(), "{row}");
             }
             None => {
                 let told: BTreeSet<String> = marks[0].split(" or ").map(str::to_string).collect();
-                let known = tool.possible().iter().map(ToString::to_string).collect();
+                let known = tool.possible().map(|mark| mark.to_string()).collect();
                 assert_eq!(told, known, "{row}");
             }
         }

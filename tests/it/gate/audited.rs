@@ -118,7 +118,7 @@ fn an_answer_that_holds_a_plan_was_carried_out() {
         name: "plans_a_start",
         title: "For the test",
         about: "Starts a guest, and has a `plan` in its answer.",
-        actions: Actions::One(&[&[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")]]),
+        actions: Actions::one(&[&[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")]]),
         subject: Subject::Guest,
         params: &[Param::new("guest", param::ParamKind::Guest, "")],
         answer: &[],

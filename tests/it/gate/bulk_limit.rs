@@ -23,7 +23,7 @@ static BULK: Tool = Tool {
     name: "for_the_test",
     title: "For the test",
     about: "Suspends and resumes a guest.",
-    actions: Actions::One(&[&[
+    actions: Actions::one(&[&[
         sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")
             .weighing(Mark::OPERATE.interrupts().asks()),
         sending::post("/nodes/{node}/{kind}/{vmid}/status/resume"),

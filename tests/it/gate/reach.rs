@@ -53,7 +53,7 @@ const fn named(name: &'static str, sends: Sends, run: fn(&Reach, &Args) -> Answe
         name,
         title: "For the test",
         about: "Does something else than it says.",
-        actions: Actions::One(sends),
+        actions: Actions::one(sends),
         subject: Subject::Guest,
         params: PARAMS,
         answer: &[],

@@ -254,7 +254,7 @@ fn every_tool_and_action_has_a_row() {
         let rows = || ROWS.iter().filter(|row| row.tool == tool.name);
         match tool.by_word() {
             Some(actions) => {
-                for (action, mark) in actions.iter().map(|one| (one.word, one.mark())) {
+                for (action, mark) in actions.iter().map(|one| (one.word, one.mark)) {
                     let said = format!(r#""action":"{action}""#);
                     let has = rows().any(|row| row.arguments.contains(&said) && row.mark == mark);
                     if !has {
@@ -264,7 +264,6 @@ fn every_tool_and_action_has_a_row() {
             }
             None => missing.extend(
                 tool.possible()
-                    .into_iter()
                     .filter(|mark| rows().all(|row| row.mark != *mark))
                     .map(|mark| format!("{} {mark}", tool.name)),
             ),

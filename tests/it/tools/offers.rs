@@ -40,10 +40,10 @@ fn each_level_lists_what_some_cluster_allows() {
         let listed = listed(&mut Session::with(&world, &more));
         for tool in tools::all() {
             let is_listed = listed.contains_key(tool.name);
-            let possible = tool.possible().iter().any(|mark| mark.effect <= level);
+            let possible = tool.possible().any(|mark| mark.effect <= level);
             assert_eq!(is_listed, possible, "{} at {level:?}", tool.name);
             if let (Some(actions), true) = (tool.by_word(), is_listed) {
-                let allowed = actions.iter().filter(|one| one.mark().effect <= level);
+                let allowed = actions.iter().filter(|one| one.mark.effect <= level);
                 let allowed: Vec<&str> = allowed.map(|one| one.word).collect();
                 assert_eq!(listed[tool.name], allowed, "{} at {level:?}", tool.name);
             }
@@ -74,11 +74,11 @@ fn what_no_cluster_allows_is_refused_first() {
             Some(actions) => {
                 let actions = actions.iter();
                 actions
-                    .map(|one| (Some(one.word), one.mark().effect))
+                    .map(|one| (Some(one.word), one.mark.effect))
                     .collect()
             }
             None => {
-                let least = tool.possible().iter().map(|mark| mark.effect).min();
+                let least = tool.possible().map(|mark| mark.effect).min();
                 vec![(None, least.expect("a mark"))]
             }
         };

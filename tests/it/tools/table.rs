@@ -61,7 +61,10 @@ fn what_asks_has_a_plan_and_everything_full_asks() {
         [""; 0]
     );
     let asks = |mark: &Mark| mark.effect < Effect::Full || mark.asks;
-    assert_eq!(offenders(|tool| !tool.possible().iter().all(asks)), [""; 0]);
+    assert_eq!(
+        offenders(|tool| !tool.possible().all(|mark| asks(&mark))),
+        [""; 0]
+    );
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn marks_are_those_of_what_is_sent() {
         let weights = writes.iter().map(|write| weigh(write).mark);
         let mark = weights.fold(Mark::READ, Mark::or);
         // A volume of another guest makes a call heavier while it runs, and asks then.
-        let is_declared = declared.possible().iter().any(|one| one.covers(mark));
+        let is_declared = declared.possible().any(|one| one.covers(mark));
         if !is_declared && !declared.takes_confirm() {
             problems.push(format!("{tool} sends what weighs {mark}: {writes:?}"));
         }
@@ -170,7 +173,7 @@ fn what_an_action_names_is_sent() {
         // Where an argument is one of an earlier answer, the action is not known from here.
         let known = args::check(tool, &call.arguments).ok();
         let known = known.and_then(|(args, _)| tool.action(&args));
-        for action in known.map_or_else(|| tool.actions(), |action| vec![action]) {
+        for action in known.map_or_else(|| tool.actions().to_vec(), |action| vec![action]) {
             for sending in action.sends.iter().copied().flatten() {
                 if call.requests.iter().any(|request| sending.takes(request)) {
                     shown.insert(named(tool, &action, sending));
@@ -182,7 +185,7 @@ fn what_an_action_names_is_sent() {
     for tool in tools::all() {
         for action in tool.actions() {
             for sending in action.sends.iter().copied().flatten() {
-                let (by, line) = named(tool, &action, sending);
+                let (by, line) = named(tool, action, sending);
                 if !shown.contains(&(by.clone(), line.clone())) {
                     problems.insert(format!("{by}: `{line}` is in no transcript"));
                 }
@@ -199,7 +202,7 @@ fn what_is_sent_is_granted_by_the_level() {
     let mut checked = 0;
     for set in TOOLSETS {
         for (tool, action) in set.tools.iter().flat_map(|tool| {
-            let actions = tool.actions().into_iter();
+            let actions = tool.actions().iter();
             actions.map(move |action| (tool, action))
         }) {
             for sending in action.sends.iter().copied().flatten() {
@@ -214,7 +217,7 @@ fn what_is_sent_is_granted_by_the_level() {
                     NEEDS.iter().any(|need| {
                         path.starts_with(need.path)
                             && need.privilege == privilege
-                            && need.effect <= action.mark().effect
+                            && need.effect <= action.mark.effect
                             && need.sets.contains(&set.name)
                     })
                 };
