@@ -27,7 +27,8 @@ const ASKED_TIMEOUT_S: u64 = 2;
 struct Looked {
     cached_index: Arc<CachedIndex>,
     names: Names,
-    sees_all: bool,
+    /// The guests that are meant.
+    guests: Vec<Guest>,
 }
 
 impl Fleet {
@@ -87,19 +88,15 @@ impl Fleet {
         let is_guest = matches!(ask.named, NamedSubject::Vmid(_) | NamedSubject::Guest(_));
         let needs_permissions = is_guest && !ask.reading;
         let look = |cluster| {
-            let (cached_index, names) = self.look_named(cluster, ask, since)?;
+            let looked = self.look_named(cluster, ask, since)?;
             let sees_all = !needs_permissions || self.visibility(cluster)?.guests;
-            Ok(Looked {
-                cached_index,
-                names,
-                sees_all,
-            })
+            Ok((looked, sees_all))
         };
         let looked = match hurried {
             true => self.fan_out_hurried(clusters, look),
             false => self.fan_out(clusters, look),
         };
-        let mut seen: Vec<Option<Looked>> = Vec::new();
+        let mut seen: Vec<Option<(Looked, bool)>> = Vec::new();
         for result in looked {
             match result {
                 Some(Err(error)) if error.is_cancelled() => return Err(error),
@@ -108,10 +105,10 @@ impl Fleet {
             }
         }
         let indexed_clusters = seen.iter().map(|seen| {
-            seen.as_ref().map(|looked| IndexedCluster {
+            seen.as_ref().map(|(looked, sees_all)| IndexedCluster {
                 rows: &looked.cached_index.rows,
                 names: &looked.names,
-                sees_all: looked.sees_all,
+                sees_all: *sees_all,
             })
         });
         registry::by_place(&self.config, ask, &indexed_clusters.collect())
@@ -124,26 +121,25 @@ impl Fleet {
         cluster: usize,
         ask: &ClusterQuestion,
         since: Instant,
-    ) -> Result<(Arc<CachedIndex>, Names), Error> {
-        let cached_index = self.look(cluster)?;
-        let names = self.names(cluster);
-        let NamedSubject::Guest(name) = ask.named else {
-            return Ok((cached_index, names));
+    ) -> Result<Looked, Error> {
+        let looked = self.look_known(cluster, ask.named)?;
+        let NamedSubject::Guest(_) = ask.named else {
+            return Ok(looked);
         };
-        let rows = &cached_index.rows;
-        let mut bearers = rows.by_name(name, &names);
+        let (rows, names) = (&looked.cached_index.rows, &looked.names);
+        let mut bearers: Vec<&Guest> = looked.guests.iter().collect();
         if ask.reading && bearers.len() < 2 {
             bearers.clear();
         }
         bearers.retain(|guest| !names.is_known_since(guest.vmid, since));
-        let mut nameless = rows.nameless(&names);
+        let mut nameless = rows.nameless(names);
         nameless.retain(|guest| rows.is_online(&guest.node));
         if bearers.is_empty() && nameless.is_empty() {
-            return Ok((cached_index, names));
+            return Ok(looked);
         }
         let all_there = wait::within(Duration::from_secs(ASKED_TIMEOUT_S), || {
             let mut all_there = true;
-            for guest in &bearers {
+            for guest in bearers {
                 all_there &= self.ask_name(cluster, guest)?;
             }
             for guest in nameless.iter().take(ASKED_MAX) {
@@ -157,13 +153,28 @@ impl Fleet {
             }
             Ok(all_there)
         })?;
-        if all_there {
-            return Ok((cached_index, self.names(cluster)));
+        if !all_there {
+            // One has moved, or is gone.
+            self.forget(cluster);
         }
-        // One has moved, or is gone.
-        self.forget(cluster);
+        self.look_known(cluster, ask.named)
+    }
+
+    /// What is where on a cluster, as far as that is known now.
+    fn look_known(&self, cluster: usize, named: NamedSubject) -> Result<Looked, Error> {
         let cached_index = self.look(cluster)?;
-        Ok((cached_index, self.names(cluster)))
+        let names = self.names(cluster);
+        let rows = &cached_index.rows;
+        let guests = match named {
+            NamedSubject::Vmid(vmid) => rows.by_vmid(vmid, &names).into_iter().collect(),
+            NamedSubject::Guest(name) => rows.by_name(name, &names),
+            _ => Vec::new(),
+        };
+        Ok(Looked {
+            cached_index,
+            names,
+            guests,
+        })
     }
 
     /// The guest on the cluster that was decided for, which is asked once more on a miss, and then its
@@ -277,17 +288,8 @@ impl Fleet {
         ask: &ClusterQuestion,
         since: Instant,
     ) -> Result<Option<Guest>, Error> {
-        let (cached_index, names) = self.look_named(cluster, ask, since)?;
-        let found = match ask.named {
-            NamedSubject::Vmid(vmid) => cached_index
-                .rows
-                .by_vmid(vmid, &names)
-                .into_iter()
-                .collect(),
-            NamedSubject::Guest(name) => cached_index.rows.by_name(name, &names),
-            _ => Vec::new(),
-        };
-        self.only(cluster, ask.named, found)
+        let looked = self.look_named(cluster, ask, since)?;
+        self.only(cluster, ask.named, looked.guests)
     }
 
     fn only(

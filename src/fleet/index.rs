@@ -208,9 +208,9 @@ impl ResourceIndex {
     /// All guests of this name, as far as is known; names need not be unique.
     pub fn by_name(&self, name: &str, names: &Names) -> Vec<Guest> {
         let listed = self.guests.iter().filter(|row| self.name(row) == name);
-        let holds = listed.filter(|row| names.of(row.vmid).is_none());
-        let known = names.called(name).filter_map(|vmid| self.row(vmid));
-        let mut found: Vec<&GuestRow> = holds.chain(known).collect();
+        let mut found: Vec<&GuestRow> = listed.collect();
+        found.retain(|row| names.of(row.vmid).is_none());
+        found.extend(names.called(name).filter_map(|vmid| self.row(vmid)));
         found.sort_by_key(|row| row.vmid);
         let guest = |row: &GuestRow| Guest {
             name: Some(name.to_string()),

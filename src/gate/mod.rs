@@ -67,7 +67,7 @@ pub struct Entry<'e> {
     pub tool: &'e str,
     pub mark: Mark,
     /// The arguments as text, the same for equal calls.
-    pub arguments: String,
+    pub arguments: &'e dyn Fn() -> String,
     pub caller: Caller<'e>,
     pub call_audit: &'e CallAudit,
     /// The code that came with the call.
@@ -188,18 +188,23 @@ impl Gate {
         let cluster = fleet.cluster(entry.cluster)?;
         let what = format!("`{}`", entry.tool);
         access::check(cluster, &what, entry.mark.effect)?;
-        if let Some(guest) = &entry.guest {
+        if let Some(guest) = entry
+            .guest
+            .as_ref()
+            .filter(|_| protect::concerns(entry.mark))
+        {
             let reader = Admitted::reading(entry.cluster, &[], Some(guest.clone()));
             let reader = Reach::new(fleet, &reader, None);
             protect::call(&reader, entry.tool, entry.mark, guest)?;
         }
         let mut planned = None;
         let mut confirmed = Confirmed::NoNeed;
-        let reader = Admitted::reading(entry.cluster, entry.sends, entry.guest.clone()).planning();
         if entry.mark.asks {
+            let guest = entry.guest.clone();
+            let reader = Admitted::reading(entry.cluster, entry.sends, guest).planning();
             match self.confirmed(fleet, &entry, &reader, plan)? {
                 Confirmation::As(plan, way) => {
-                    planned = Some(plan);
+                    planned = Some((plan, reader));
                     confirmed = way;
                 }
                 Confirmation::Planned(answer) => return Ok(Admission::Planned(answer)),
@@ -208,7 +213,7 @@ impl Gate {
         }
         entry.call_audit.passed(entry.mark, confirmed);
         let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
-        let objects = planned.as_ref().map_or(0, |plan| plan.objects);
+        let objects = planned.as_ref().map_or(0, |(plan, _)| plan.objects);
         let beyond_limit = was_asked && objects > self.bulk_limit.borrow().limit();
         let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
         let task = entry
@@ -216,9 +221,15 @@ impl Gate {
             .iter()
             .map(|upid| Touch::Task((*upid).to_string()));
         let touches = guest.chain(task).chain(entry.touches).collect();
-        let admitted = Admitted::reading(entry.cluster, entry.sends, entry.guest)
-            .writing(entry.mark, touches, entry.wait_s, beyond_limit)
-            .planned_as(planned, &reader);
+        let mut admitted = Admitted::reading(entry.cluster, entry.sends, entry.guest).writing(
+            entry.mark,
+            touches,
+            entry.wait_s,
+            beyond_limit,
+        );
+        if let Some((plan, reader)) = planned {
+            admitted = admitted.planned_as(plan, &reader);
+        }
         Ok(Admission::Go(Box::new(admitted), confirmed))
     }
 
@@ -247,7 +258,7 @@ impl Gate {
     ) -> Result<Confirmation, Error> {
         let cluster = fleet.cluster_name(entry.cluster);
         let how = self.how(&fleet.config.safety, cluster, entry)?;
-        let call = confirm::call_of(entry.tool, cluster, &entry.arguments);
+        let call = confirm::call_of(entry.tool, cluster, &(entry.arguments)());
         let reader = Reach::new(fleet, reader, None);
         let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
         match how {

@@ -92,23 +92,23 @@ struct PendingAction<'d> {
     pools: RefCell<Vec<(String, Option<Vec<u32>>)>>,
 }
 
+/// Whether a protected guest is let nothing of a call, as far as its mark tells: of what neither harms nor
+/// asks the requests tell.
+pub(super) fn concerns(mark: Mark) -> bool {
+    mark.is_bulk_limited() || mark.asks
+}
+
 /// Refuses a call that would harm the guest that it addresses, as far as its mark tells.
 ///
 /// # Errors
 /// A rule covers the guest, or cannot be checked.
 pub(super) fn call(reach: &Reach, tool: &str, mark: Mark, guest: &Guest) -> Result<(), Error> {
-    // Nothing that asks is let a protected guest. Of the rest the requests tell.
-    let lets = if mark.is_bulk_limited() || mark.asks {
-        Lets::nothing()
-    } else {
-        Lets::ALL
-    };
     let action = PendingAction {
         reach,
         cluster: reach.cluster()?,
         what: tool.to_string(),
         harm: Harm::of(mark),
-        lets,
+        lets: Lets::nothing(),
         change: Change::default(),
         pools: RefCell::default(),
     };

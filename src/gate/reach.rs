@@ -125,10 +125,7 @@ impl Admitted {
     }
 
     /// This call by the plan that was confirmed, with what was read for it.
-    pub(super) fn planned_as(self, plan: Option<Plan>, read: &Admitted) -> Admitted {
-        let Some(plan) = plan else {
-            return self;
-        };
+    pub(super) fn planned_as(self, plan: Plan, read: &Admitted) -> Admitted {
         Admitted {
             planned: Some(plan.subject),
             shared: plan.shared,

@@ -94,15 +94,11 @@ impl Revision {
             .unwrap_or(OFFERED)
     }
 
-    /// The revision of one request; `negotiated` holds for the legacy ones.
-    pub fn of_request(
-        method: &str,
-        params: &Map<String, Value>,
-        negotiated: Revision,
-    ) -> Result<Revision, RpcFailure> {
-        if !is_modern(method, params) {
-            return Ok(negotiated);
-        }
+    /// The revision of a modern request, which says it.
+    ///
+    /// # Errors
+    /// It does not say it as it should, or it is another one.
+    pub fn of_modern(params: &Map<String, Value>) -> Result<Revision, RpcFailure> {
         let Some(Value::Object(meta)) = params.get("_meta") else {
             return Err(RpcFailure::bad_params("`params._meta` must be an object"));
         };

@@ -81,6 +81,8 @@ pub struct RpcRequest {
     pub params: Map<String, Value>,
     /// What they take in memory.
     pub bytes: usize,
+    /// Whether modern rules hold for it.
+    pub is_modern: bool,
 }
 
 /// One message of a client.
@@ -350,6 +352,7 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
         _ => return refuse("`params` must be an object"),
     };
     Ok(Message::Request(RpcRequest {
+        is_modern: revision::is_modern(&method, &params),
         id,
         method,
         params,

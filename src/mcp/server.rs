@@ -219,11 +219,17 @@ impl Server<'_> {
 
     fn answer(&mut self, ticket: Ticket, request: RpcRequest) -> Result<Handled, RpcFailure> {
         let RpcRequest {
-            method, params, id, ..
+            method,
+            params,
+            id,
+            is_modern,
+            ..
         } = request;
-        let negotiated = self.wire.borrow().negotiated;
-        let revision = Revision::of_request(&method, &params, negotiated)?;
-        let reply: RpcReply = match (revision.is_modern(), method.as_str()) {
+        let revision = match is_modern {
+            true => Revision::of_modern(&params)?,
+            false => self.wire.borrow().negotiated,
+        };
+        let reply: RpcReply = match (is_modern, method.as_str()) {
             (false, "initialize") => self.initialize(&params).into(),
             (false, "ping") => RpcReply::default(),
             (true, "server/discover") => discover().into(),
@@ -343,8 +349,7 @@ impl Server<'_> {
 
     /// What a step of this call listens to, and whom it tells how far it comes.
     fn listening(&self, call: &ToolCall, deadline: Option<Instant>) -> ListeningCall {
-        self.wire.borrow_mut().work_on(Some(call.ticket));
-        let closing = self.wire.borrow().end();
+        let closing = self.wire.borrow_mut().work_on(Some(call.ticket));
         let deadline = match (deadline, closing) {
             (Some(deadline), Some(closing)) => Some(deadline.min(closing)),
             (deadline, closing) => deadline.or(closing),

@@ -198,8 +198,10 @@ impl Wire {
     }
 
     /// This thread works on this request from now on, or on none: it is whom [`Wire::listen`] is about.
-    pub fn work_on(&mut self, ticket: Option<Ticket>) {
+    /// Gives when it must be over, as [`Wire::end`].
+    pub fn work_on(&mut self, ticket: Option<Ticket>) -> Option<Instant> {
         self.current = ticket;
+        self.end()
     }
 
     fn of(&self, ticket: Ticket) -> Option<&UnderWay> {
@@ -400,7 +402,7 @@ impl Wire {
             let failure = RpcFailure::invalid("a request with this `id` is still in flight");
             return Err(failure.of(Some(request.id)));
         }
-        let modern = revision::is_modern(&request.method, &request.params);
+        let modern = request.is_modern;
         if pending.batch && (modern || request.method == "initialize") {
             let failure = RpcFailure::invalid("this cannot be part of a batch");
             return Err(failure.of(Some(request.id)));

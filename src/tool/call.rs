@@ -170,7 +170,8 @@ fn run(
     call_audit: &Rc<CallAudit>,
 ) -> Result<Reached, Error> {
     let config = &app.fleet.config;
-    offer::check(config, app.toolsets, &app.withheld, tool, arguments)?;
+    let offered = offer::find(&app.offered, config, app.toolsets, &app.withheld, tool)?;
+    offered.allows_word(arguments)?;
     let (args, injected) = args::check(tool, arguments)?;
     let action = tool.action(&args).ok_or_else(|| {
         let name = tool.name;
@@ -186,7 +187,7 @@ fn run(
         caller,
         call_audit,
     };
-    offer::allowed(config, tool, call.mark.effect)?;
+    offered.allows(call.mark.effect)?;
     match tool.run {
         RunFn::Fleet(run) => {
             let answer = on_fleet(app, &call, run)?;
@@ -270,7 +271,7 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Re
         let entry = Entry {
             tool: tool.name,
             mark,
-            arguments: args.canonical(),
+            arguments: &|| args.canonical(),
             caller: call.caller,
             call_audit: call.call_audit,
             code: call.injected.confirm.as_deref(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Action, Tool, Toolset};
+use super::{Tool, Toolset};
 use crate::api::effect::Effect;
 use crate::api::mark::Mark;
 use crate::config::Config;
@@ -56,6 +56,42 @@ impl Offered {
         self.marks().fold(Mark::READ, Mark::or)
     }
 
+    /// Refuses a call whose word no cluster allows, or nothing of whose tool, before anything else is
+    /// looked at.
+    ///
+    /// # Errors
+    /// None does, with the level and the variable.
+    pub fn allows_word(&self, arguments: &Map<String, Value>) -> Result<(), Error> {
+        let word = arguments.get("action").and_then(Value::as_str);
+        let mut actions = self.tool.by_word().unwrap_or_default().iter();
+        match actions.find(|action| Some(action.word) == word) {
+            Some(action) => self.allows(action.mark.effect),
+            None => {
+                let marks = self.tool.possible().map(|mark| mark.effect);
+                self.allows(marks.min().unwrap_or(Effect::Read))
+            }
+        }
+    }
+
+    /// Refuses what no cluster allows.
+    ///
+    /// # Errors
+    /// None does, with the level and the variable.
+    pub fn allows(&self, effect: Effect) -> Result<(), Error> {
+        if effect <= self.level {
+            return Ok(());
+        }
+        let (needed, level) = (effect.name(), self.level.name());
+        let sentence = format!(
+            "`{}` needs the access level `{needed}` for this, and no cluster allows more than `{level}`",
+            self.tool.name
+        );
+        Err(Error::not_allowed("", sentence).hint(format!(
+            "whoever runs this server sets that with {ACCESS} and PROXMOX_CLUSTER_name_ACCESS, and \
+             a restart; a token for it is made as `proxmox-mcp token CLUSTER --access {needed}` says"
+        )))
+    }
+
     /// Whether some call asks first, so that it takes `confirm`.
     pub fn asks(&self) -> bool {
         let may_turn_out = self.level == Effect::Full && self.tool.has_settings();
@@ -80,18 +116,20 @@ fn level(config: &Config) -> Effect {
     levels.max().unwrap_or(Effect::Read)
 }
 
-/// Refuses a call of what is switched off, or what no cluster allows, before anything else is looked
-/// at.
+/// The tool as far as it is offered, which may be nothing of it.
 ///
 /// # Errors
-/// It is, with the setting that says so.
-pub fn check(
+/// It is switched off, with the setting that says so.
+pub fn find(
+    offered: &[Offered],
     config: &Config,
     toolsets: &[Toolset],
     withheld: &[&str],
-    tool: &Tool,
-    arguments: &Map<String, Value>,
-) -> Result<(), Error> {
+    tool: &'static Tool,
+) -> Result<Offered, Error> {
+    if let Some(found) = offered.iter().find(|one| one.tool.name == tool.name) {
+        return Ok(*found);
+    }
     if withheld.contains(&tool.name) {
         let sentence = format!("`{}` was switched off while this server ran", tool.name);
         return Err(Error::not_allowed("", sentence));
@@ -101,33 +139,8 @@ pub fn check(
         error.hint = hint;
         return Err(error);
     }
-    let word = arguments.get("action").and_then(Value::as_str);
-    let of_word = |action: &&Action| Some(action.word) == word;
-    let action = tool.by_word().and_then(|all| all.iter().find(of_word));
-    let least = action.map(|action| action.mark.effect);
-    let marks = tool.possible().map(|mark| mark.effect);
-    let least = least.or_else(|| marks.min()).unwrap_or(Effect::Read);
-    allowed(config, tool, least)
-}
-
-/// Refuses what no cluster allows.
-///
-/// # Errors
-/// None does, with the level and the variable.
-pub fn allowed(config: &Config, tool: &Tool, effect: Effect) -> Result<(), Error> {
     let level = level(config);
-    if effect <= level {
-        return Ok(());
-    }
-    let (needed, level) = (effect.name(), level.name());
-    let sentence = format!(
-        "`{}` needs the access level `{needed}` for this, and no cluster allows more than `{level}`",
-        tool.name
-    );
-    Err(Error::not_allowed("", sentence).hint(format!(
-        "whoever runs this server sets that with {ACCESS} and PROXMOX_CLUSTER_name_ACCESS, and \
-         a restart; a token for it is made as `proxmox-mcp token CLUSTER --access {needed}` says"
-    )))
+    Ok(Offered { tool, level })
 }
 
 /// Whether the switches leave a tool out.

@@ -177,7 +177,7 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
         let entry = Entry {
             tool: "anything",
             mark: weight.mark,
-            arguments: String::new(),
+            arguments: &String::new,
             caller,
             call_audit: &call_audit,
             code,
