@@ -1,13 +1,12 @@
-//! What guests are called, as their nodes say when they are asked, and as this session wrote.
+//! What guests are called, as their nodes say when they are asked.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Fleet;
 use super::index::{Guest, GuestKind, ResourceIndex};
-use super::names::{GuestName, Names};
 use super::registry::NamedSubject;
-use super::{Fleet, lock};
 use crate::api::loose;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -114,39 +113,6 @@ impl Fleet {
             }
         }
         Ok(guests)
-    }
-
-    /// What is known of the names on a cluster beside its list.
-    pub(crate) fn names(&self, cluster: usize) -> Names {
-        let Ok(member) = self.member(cluster) else {
-            return Names::default();
-        };
-        let mut names = lock(&member.names);
-        names.age(self.names_age);
-        names.clone()
-    }
-
-    /// Keeps what a node says that a guest is called.
-    pub(crate) fn learn(&self, cluster: usize, vmid: u32, name: &str) {
-        if let Ok(member) = self.member(cluster) {
-            lock(&member.names).learn(vmid, GuestName::Is(name.to_string()));
-        }
-    }
-
-    /// Keeps what a write says of a guest's name, and forgets what is where.
-    pub(crate) fn wrote(&self, cluster: usize, request: &Request, was_taken: bool) {
-        if let Ok(member) = self.member(cluster) {
-            lock(&member.names).wrote(request, was_taken);
-        }
-        self.forget(cluster);
-    }
-
-    /// Whether a guest that was found by its name is known by now to be called otherwise.
-    pub(crate) fn is_called_otherwise(&self, cluster: usize, guest: &Guest) -> bool {
-        match self.names(cluster).of(guest.vmid) {
-            Some(GuestName::Is(name)) => guest.by_name && guest.name.as_ref() != Some(name),
-            _ => false,
-        }
     }
 }
 

@@ -67,7 +67,8 @@ pub struct Admitted {
     /// Others may have written since its plan was read.
     has_waited: Cell<bool>,
     planned: Option<Value>,
-    reads: PlanReads,
+    /// Nothing where there is no plan.
+    reads: Option<PlanReads>,
     notes: RefCell<Vec<(&'static str, Value)>>,
     /// The configuration of its guest, as it was last read.
     config: RefCell<Option<Value>>,
@@ -92,7 +93,7 @@ impl Admitted {
             counted: RefCell::default(),
             has_waited: Cell::new(false),
             planned: None,
-            reads: PlanReads::default(),
+            reads: None,
             notes: RefCell::default(),
             config: RefCell::default(),
             heavier: RefCell::default(),
@@ -119,7 +120,7 @@ impl Admitted {
     /// A read for a plan.
     pub(super) fn planning(self) -> Admitted {
         Admitted {
-            reads: PlanReads::of_plan(),
+            reads: Some(PlanReads::of_plan()),
             ..self
         }
     }
@@ -129,7 +130,7 @@ impl Admitted {
         Admitted {
             planned: Some(plan.subject),
             shared: plan.shared,
-            reads: read.reads.for_step(),
+            reads: read.reads.as_ref().map(PlanReads::for_step),
             ..self
         }
     }
@@ -189,7 +190,9 @@ impl<'a> Reach<'a> {
     /// else, or is a write that the token may not do: nothing is sent. Otherwise whatever the cluster
     /// makes of it.
     pub fn send(&self, request: &Request) -> Result<Reply, Error> {
-        let reads = &self.admitted.reads;
+        let Some(reads) = &self.admitted.reads else {
+            return self.send_of(request, self.admitted.sends);
+        };
         if request.verb != Verb::Get {
             reads.forget();
             return self.send_of(request, self.admitted.sends);

@@ -27,7 +27,7 @@ pub(super) struct ToolCall {
     pub(super) id: Id,
     pub(super) tool: &'static Tool,
     pub(super) arguments: Map<String, Value>,
-    pub(super) client: McpClient,
+    pub(super) client: Rc<McpClient>,
     pub(super) revision: Revision,
     /// Where the client wants to know how far it comes.
     pub(super) progress: Option<Rc<RefCell<Progress>>>,

@@ -140,7 +140,7 @@ pub fn serve(
         app,
         answered_within,
         wire,
-        client: McpClient::default(),
+        client: Rc::default(),
         listed,
         has_initialized: false,
         open: OpenCalls::default(),
@@ -169,7 +169,7 @@ struct Server<'d> {
     answered_within: Duration,
     wire: Rc<RefCell<Wire>>,
     /// Who sent `initialize`; of legacy requests.
-    client: McpClient,
+    client: Rc<McpClient>,
     /// The tools as they were last known to the client.
     listed: Vec<(&'static str, Effect)>,
     /// Whether the client is a legacy one, which can be told that they are others.
@@ -245,8 +245,9 @@ impl Server<'_> {
         let revision = Revision::negotiate(wish);
         let mut wire = self.wire.borrow_mut();
         wire.negotiated = revision;
-        self.client = McpClient::introduced(params);
-        self.client.can_be_asked &= revision.has_elicitation() && wire.listens();
+        let mut client = McpClient::introduced(params);
+        client.can_be_asked &= revision.has_elicitation() && wire.listens();
+        self.client = Rc::new(client);
         self.has_initialized = true;
         object([
             ("protocolVersion", json!(revision.date())),
@@ -298,9 +299,12 @@ impl Server<'_> {
             return Ok(Handled::Reply(in_era(failed.into(), revision)));
         };
         let (client, reply) = if revision.is_modern() {
-            (McpClient::of_request(&params), question::reply_in(&params)?)
+            {
+                let client = McpClient::of_request(&params);
+                (Rc::new(client), question::reply_in(&params)?)
+            }
         } else {
-            (self.client.clone(), None)
+            (Rc::clone(&self.client), None)
         };
         let call = ToolCall {
             ticket,

@@ -21,14 +21,22 @@ pub struct Offered {
     pub tool: &'static Tool,
     /// The most that some cluster allows.
     level: Effect,
+    /// The least that a call needs.
+    least: Effect,
 }
 
 impl Offered {
     /// All of it, whatever a configuration allows.
     pub fn whole(tool: &'static Tool) -> Offered {
+        Offered::at(tool, Effect::Full)
+    }
+
+    fn at(tool: &'static Tool, level: Effect) -> Offered {
+        let effects = tool.possible().map(|mark| mark.effect);
         Offered {
             tool,
-            level: Effect::Full,
+            level,
+            least: effects.min().unwrap_or(Effect::Read),
         }
     }
 
@@ -66,10 +74,7 @@ impl Offered {
         let mut actions = self.tool.by_word().unwrap_or_default().iter();
         match actions.find(|action| Some(action.word) == word) {
             Some(action) => self.allows(action.mark.effect),
-            None => {
-                let marks = self.tool.possible().map(|mark| mark.effect);
-                self.allows(marks.min().unwrap_or(Effect::Read))
-            }
+            None => self.allows(self.least),
         }
     }
 
@@ -105,8 +110,8 @@ pub fn offered(config: &Config, toolsets: &'static [Toolset]) -> Vec<Offered> {
     let tools = toolsets.iter().flat_map(|set| set.tools);
     let offered = tools
         .filter(|tool| switched_off(&config.safety.switches, toolsets, tool.name).is_none())
-        .map(|tool| Offered { tool, level })
-        .filter(|offered| offered.marks().next().is_some());
+        .map(|tool| Offered::at(tool, level))
+        .filter(|offered| offered.least <= level);
     offered.collect()
 }
 
@@ -140,7 +145,7 @@ pub fn find(
         return Err(error);
     }
     let level = level(config);
-    Ok(Offered { tool, level })
+    Ok(Offered::at(tool, level))
 }
 
 /// Whether the switches leave a tool out.

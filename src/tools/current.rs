@@ -14,7 +14,7 @@ use crate::text::printable;
 /// What [`GuestStatus::read`] and [`GuestStatus::unlocked`] send.
 pub const READS: &[Sending] = &[
     sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
-    sending::get("/nodes/{node}/tasks"),
+    sending::get("/nodes/{node}/tasks").beside(),
 ];
 
 const WORD_MAX_CHARS: usize = 40;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::needs::NEEDS;
+use super::needs::needs;
 use crate::api::mark::Effect;
 
 /// A major version of Proxmox VE whose privileges are known here.
@@ -29,7 +29,7 @@ pub const LEVELS: &[(&str, Effect)] = &[
 
 /// What a token of this level is given, on `/`, in the order of the alphabet.
 pub fn privileges(level: Effect, release: PveRelease) -> BTreeSet<&'static str> {
-    let needs = NEEDS.iter().filter(|need| need.effect <= level);
+    let needs = needs().into_iter().filter(|need| need.effect <= level);
     let mut privileges: BTreeSet<&str> = needs.map(|need| need.privilege).collect();
     privileges.insert(BRIDGES);
     if release == PveRelease::Pve9 {

@@ -1,82 +1,48 @@
-//! What the tools need of a token: privileges by path, effect and toolset; and what a token lacks
-//! of that.
+//! What the tools need of a token: privileges by path, effect and toolset, read off what their actions
+//! send; and what a token lacks of that.
 
 use std::collections::BTreeSet;
 
+use super::TOOLSETS;
 use crate::api::mark::Effect;
 use crate::fleet::permissions::{PrivilegeScope, TokenPermissions};
+use crate::tool::Tool;
 
-/// One privilege on one path, with the sets of tools that need it for this effect.
+/// One privilege on one path, which a set of tools needs for this effect, and for what is heavier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
     pub path: &'static str,
     pub privilege: &'static str,
     pub effect: Effect,
-    pub sets: &'static [&'static str],
+    pub set: &'static str,
 }
 
-const fn need(
-    path: &'static str,
-    privilege: &'static str,
-    effect: Effect,
-    sets: &'static [&'static str],
-) -> Need {
-    Need {
-        path,
-        privilege,
-        effect,
-        sets,
+/// All of them, by path: what the rows of the methods take that the actions send.
+pub fn needs() -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for set in TOOLSETS {
+        for action in set.tools.iter().flat_map(Tool::actions) {
+            let sends = action.sends.iter().copied().flatten();
+            for grant in sends.flat_map(|sending| sending.grants) {
+                let need = Need {
+                    path: grant.path,
+                    privilege: grant.privilege,
+                    effect: action.mark.effect,
+                    set: set.name,
+                };
+                let is_it = |one: &&mut Need| {
+                    (one.path, one.privilege, one.set) == (need.path, need.privilege, need.set)
+                };
+                match needs.iter_mut().find(is_it) {
+                    Some(known) => known.effect = known.effect.min(need.effect),
+                    None => needs.push(need),
+                }
+            }
+        }
     }
+    needs.sort_by_key(|need| (need.path, need.privilege));
+    needs
 }
-
-/// The sets that work on guests.
-const GUESTS: &[&str] = &["fleet", "guest", "snapshot", "backup"];
-
-/// All of them, by path. `/cluster/status` is asked on `/`. Each exists in Proxmox VE 8 and 9.
-pub static NEEDS: &[Need] = &[
-    need("/", "Sys.Audit", Effect::Read, &["fleet"]),
-    need(
-        "/nodes",
-        "Sys.Audit",
-        Effect::Read,
-        &["fleet", "node", "task"],
-    ),
-    need("/vms", "VM.Allocate", Effect::Change, &["guest", "backup"]),
-    need("/vms", "VM.Audit", Effect::Read, GUESTS),
-    need("/vms", "VM.Backup", Effect::Operate, &["backup"]),
-    need("/vms", "VM.Clone", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.CDROM", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.CPU", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.Cloudinit", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.Disk", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.HWType", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.Memory", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.Network", Effect::Change, &["guest"]),
-    need("/vms", "VM.Config.Options", Effect::Change, &["guest"]),
-    need("/vms", "VM.Migrate", Effect::Operate, &["guest"]),
-    need("/vms", "VM.PowerMgmt", Effect::Operate, &["guest"]),
-    need("/vms", "VM.Snapshot", Effect::Operate, &["snapshot"]),
-    need("/vms", "VM.Snapshot.Rollback", Effect::Full, &["snapshot"]),
-    need(
-        "/storage",
-        "Datastore.AllocateSpace",
-        Effect::Operate,
-        &["backup"],
-    ),
-    need(
-        "/storage",
-        "Datastore.AllocateSpace",
-        Effect::Change,
-        &["guest"],
-    ),
-    need(
-        "/storage",
-        "Datastore.Audit",
-        Effect::Read,
-        &["fleet", "storage", "backup"],
-    ),
-    need("/sdn", "SDN.Use", Effect::Change, &["guest"]),
-    need("/pool", "Pool.Audit", Effect::Read, &["fleet", "pool"]),
-];
 
 /// What single arguments or parts of answers take beyond the needs, so that few tokens are given it.
 pub struct ExtraNeed {
@@ -160,14 +126,16 @@ pub struct UnmetNeed {
     pub some: Vec<&'static str>,
 }
 
-/// What of `needs` a token with these permissions lacks, path by path.
-pub fn lacks<'a>(
+/// What of `needs`, as far as it is `wanted`, a token with these permissions lacks, path by path.
+pub fn lacks(
     permissions: &TokenPermissions,
-    needs: impl Iterator<Item = &'a Need>,
+    needs: &[Need],
+    wanted: impl Fn(&Need) -> bool,
 ) -> Vec<UnmetNeed> {
     let mut lacks: Vec<UnmetNeed> = Vec::new();
     let mut seen = BTreeSet::new();
-    for need in needs.filter(|need| seen.insert((need.path, need.privilege))) {
+    let first = |need: &&Need| seen.insert((need.path, need.privilege));
+    for need in needs.iter().filter(|need| wanted(need)).filter(first) {
         let held = permissions.reach(need.path, need.privilege);
         if held == PrivilegeScope::Everywhere {
             continue;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fleet::{Gathered, ListedRows, cut, percent, unseen};
 use crate::api::loose;
 use crate::api::loose::number;
+use crate::api::methods::permissions::SEES_NODES;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::error::{Code, Error};
@@ -46,7 +47,7 @@ const LIST: Tool = Tool {
     name: "node_list",
     title: "List nodes",
     about: "Lists the nodes of one cluster or `all`: status, CPU, memory, uptime, guests.",
-    actions: Actions::one(&[&[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources").seeing(&[SEES_NODES])]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],
@@ -60,7 +61,7 @@ const GET: Tool = Tool {
     title: "Show a node",
     about: "Shows a node: status, version, CPU, load, memory; by `include` what is on it.",
     actions: Actions::one(&[&[
-        sending::get("/cluster/resources"),
+        sending::get("/cluster/resources").seeing(&[SEES_NODES]),
         sending::get("/nodes/{node}/status"),
         sending::get("/nodes/{node}/network"),
         sending::get("/nodes/{node}/tasks"),

@@ -27,7 +27,7 @@ pub const READS: &[Sending] = &[
     sending::get("/nodes/{node}/{kind}/{vmid}/config"),
     sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
     sending::get("/nodes/{node}/{kind}/{vmid}/snapshot"),
-    sending::get("/nodes/{node}/storage/{storage}/content"),
+    sending::get("/nodes/{node}/storage/{storage}/content").beside(),
 ];
 
 /// How long a plan looks for linked clones, in seconds, all storages together.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fleet::{Gathered, ListedRows, unseen};
+use crate::api::methods::permissions::SEES_POOLS;
 use crate::api::methods::sending;
 use crate::error::Error;
 use crate::fleet::resource::ResourceKind;
@@ -25,7 +26,10 @@ pub static TOOLS: &[Tool] = &[Tool {
     name: "pool_list",
     title: "List pools",
     about: "Lists the pools of one cluster or `all`: how many guests each has, those of pools within it too, and its comment.",
-    actions: Actions::one(&[&[sending::get("/cluster/resources"), sending::get("/pools")]]),
+    actions: Actions::one(&[&[
+        sending::get("/cluster/resources").seeing(&[SEES_POOLS]),
+        sending::get("/pools"),
+    ]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],

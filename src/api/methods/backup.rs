@@ -1,12 +1,13 @@
 //! The rows of backups, backup jobs and replications.
 
 use super::method::{FULL, Marked, Method, Named, OPERATE, Sent, delete, guest, post, put};
+use super::permissions::{SPACE, vms};
 use super::{Touch, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
-    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup).running("vzdump"),
+    post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup).running("vzdump").taking(&[vms("VM.Backup"), SPACE]),
 
     post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]).making("id"),
     put("/cluster/backup/{id}", Marked::By(changed_job), &[Named::Job, Named::By(of_changed_job)]),

@@ -3,9 +3,13 @@
 use super::method::{
     CHANGE, CHANGE_CUTS, CHANGE_STOPS, CLUSTER, Method, NODE, PATH, delete, post, put,
 };
+use super::permissions::{Permissions, vms};
 
 /// What the cluster asks of a token for the firewall of a guest.
-const NETWORK: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Network"]]}"#;
+const NETWORK: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Network"]]}"#,
+    grants: &[vms("VM.Config.Network")],
+};
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[

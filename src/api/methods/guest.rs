@@ -2,14 +2,24 @@
 
 use super::method::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE,
-    OVERWRITES, PATH, STOPS, Sent, changes_all, delete, loses_all, post, put,
+    OVERWRITES, PATH, STOPS, Sent, changes_all, delete, get, loses_all, post, put,
 };
+use super::permissions::{AUDIT, BRIDGES, Grants, Permissions, SEES_GUESTS, SPACE, vms};
 use super::{ChangedVolumes, Changes, Volumes, lets};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
-    post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten).making("vmid"),
+    get("/nodes/{node}/{kind}/{vmid}/status/current").permitted(AUDIT),
+    get("/nodes/{node}/{kind}/{vmid}/config").permitted(AUDIT),
+    get("/nodes/{node}/{kind}/{vmid}/pending").permitted(AUDIT),
+    get("/nodes/{node}/{kind}/{vmid}/feature").permitted(AUDIT),
+    get("/nodes/{node}/{kind}/{vmid}/snapshot").permitted(AUDIT),
+    get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config").permitted(SNAPSHOT_READ),
+    get("/nodes/{node}/{kind}/{vmid}/migrate").permitted(MIGRATE),
+    get("/nodes/{node}/lxc/{vmid}/interfaces").permitted(AUDIT),
+
+    post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten).making("vmid").taking(CREATE),
     delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH).about(loses_all).permitted(ALLOCATE),
     post("/nodes/{node}/{kind}/{vmid}/clone", CHANGE, &[Named::Path, Named::New("newid")]).letting(lets::all).permitted(CLONE).running("clone"),
     put("/nodes/{node}/lxc/{vmid}/config", Marked::By(configure), PATH).changing(Changes::Config).letting(lets::configure).about(freed).permitted(CONFIGURE_LXC),
@@ -71,18 +81,70 @@ pub(super) const ROWS: &[Method] = &[
 // What the cluster asks of a token, as its description has it, so that it is known without reading that:
 // it is over 4 MB. These are alike in Proxmox VE 8 and 9; those of the guest agent are not. A row without
 // is judged by the cluster's own description where it is at hand.
-const ALLOCATE: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Allocate"]]}"#;
-const CLONE: &str = r#"{"check":["and",["perm","/vms/{vmid}",["VM.Clone"]],["or",["perm","/vms/{newid}",["VM.Allocate"]],["perm","/pool/{pool}",["VM.Allocate"],"require_param","pool"]]]}"#;
-const CONFIGURE_LXC: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk","VM.Config.CPU","VM.Config.Memory","VM.Config.Network","VM.Config.Options"],"any",1]}"#;
-const MIGRATE: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Migrate"]]}"#;
-const DISK: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk"]]}"#;
-const RESIZE_LXC: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk"],"any",1]}"#;
-const SNAPSHOT: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Snapshot"]]}"#;
-const ROLLBACK: &str =
-    r#"{"check":["perm","/vms/{vmid}",["VM.Snapshot","VM.Snapshot.Rollback"],"any",1]}"#;
-const POWER: &str = r#"{"check":["perm","/vms/{vmid}",["VM.PowerMgmt"]]}"#;
-const CLOUDINIT: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Cloudinit"]]}"#;
-const CONFIGURE_QEMU: &str = r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk","VM.Config.CDROM","VM.Config.CPU","VM.Config.Memory","VM.Config.Network","VM.Config.HWType","VM.Config.Options","VM.Config.Cloudinit"],"any",1]}"#;
+const ALLOCATE: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Allocate"]]}"#,
+    grants: &[vms("VM.Allocate")],
+};
+const CLONE: Permissions = Permissions {
+    check: r#"{"check":["and",["perm","/vms/{vmid}",["VM.Clone"]],["or",["perm","/vms/{newid}",["VM.Allocate"]],["perm","/pool/{pool}",["VM.Allocate"],"require_param","pool"]]]}"#,
+    grants: &[vms("VM.Clone"), vms("VM.Allocate"), SPACE],
+};
+const CONFIGURE_LXC: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk","VM.Config.CPU","VM.Config.Memory","VM.Config.Network","VM.Config.Options"],"any",1]}"#,
+    grants: CONFIGURE,
+};
+const MIGRATE: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Migrate"]]}"#,
+    grants: &[vms("VM.Migrate")],
+};
+const DISK: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk"]]}"#,
+    grants: &[vms("VM.Config.Disk"), SPACE],
+};
+const RESIZE_LXC: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk"],"any",1]}"#,
+    grants: &[vms("VM.Config.Disk"), SPACE],
+};
+const SNAPSHOT: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Snapshot"]]}"#,
+    grants: &[vms("VM.Snapshot")],
+};
+const ROLLBACK: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Snapshot","VM.Snapshot.Rollback"],"any",1]}"#,
+    grants: &[vms("VM.Snapshot"), vms("VM.Snapshot.Rollback")],
+};
+const POWER: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.PowerMgmt"]]}"#,
+    grants: &[vms("VM.PowerMgmt")],
+};
+const CLOUDINIT: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Cloudinit"]]}"#,
+    grants: &[vms("VM.Config.Cloudinit")],
+};
+const CONFIGURE_QEMU: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Config.Disk","VM.Config.CDROM","VM.Config.CPU","VM.Config.Memory","VM.Config.Network","VM.Config.HWType","VM.Config.Options","VM.Config.Cloudinit"],"any",1]}"#,
+    grants: CONFIGURE,
+};
+const SNAPSHOT_READ: Permissions = Permissions {
+    check: r#"{"check":["perm","/vms/{vmid}",["VM.Snapshot","VM.Snapshot.Rollback","VM.Audit"],"any",1]}"#,
+    grants: &[SEES_GUESTS],
+};
+
+/// The description says it in prose.
+const CREATE: Grants = &[vms("VM.Allocate"), SPACE];
+/// Any of them lets some options be changed; what an option takes more is in no description.
+const CONFIGURE: Grants = &[
+    vms("VM.Config.Disk"),
+    vms("VM.Config.CDROM"),
+    vms("VM.Config.CPU"),
+    vms("VM.Config.Memory"),
+    vms("VM.Config.Network"),
+    vms("VM.Config.HWType"),
+    vms("VM.Config.Options"),
+    vms("VM.Config.Cloudinit"),
+    SPACE,
+    BRIDGES,
+];
 
 const MOVED: &[Named] = &[Named::Path, Named::Guests("target-vmid")];
 

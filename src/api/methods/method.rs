@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::lets::{self, Lets};
+use super::permissions::{Grants, Permissions};
 use super::{ChangedVolumes, Changes, Touch, Volumes};
 use crate::api::loose::{boolean, items, plain};
 use crate::api::mark::Mark;
@@ -18,6 +19,8 @@ pub struct Method {
     /// What the cluster asks of a token, in the words of its description: where that is a plain check,
     /// and alike in Proxmox VE 8 and 9.
     pub permissions: Option<&'static str>,
+    /// What a token is granted for it, where it takes anything that is granted by itself.
+    pub grants: Grants,
     /// The parameter that names what it makes, which can be read at its path with that name behind.
     pub makes: Option<&'static str>,
     /// What the type of its task has in it; empty where that is not known, or there is none.
@@ -81,6 +84,10 @@ pub(super) const NODE: &[Named] = &[Named::Node];
 pub(super) const STORAGE: &[Named] = &[Named::Storage];
 pub(super) const CLUSTER: &[Named] = &[Named::Cluster];
 
+pub(super) const fn get(path: &'static str) -> Method {
+    Method::new(Verb::Get, path, Marked::As(Mark::READ), &[])
+}
+
 pub(super) const fn post(path: &'static str, mark: Marked, touches: &'static [Named]) -> Method {
     Method::new(Verb::Post, path, mark, touches)
 }
@@ -105,6 +112,7 @@ impl Method {
             path,
             changes: Changes::Nothing,
             permissions: None,
+            grants: &[],
             makes: None,
             task: "",
             mark,
@@ -118,8 +126,15 @@ impl Method {
         Method { changes, ..self }
     }
 
-    pub(super) const fn permitted(mut self, permissions: &'static str) -> Method {
-        self.permissions = Some(permissions);
+    pub(super) const fn permitted(mut self, permissions: Permissions) -> Method {
+        self.permissions = Some(permissions.check);
+        self.grants = permissions.grants;
+        self
+    }
+
+    /// What is granted for it where the description has no plain check, or says it in prose.
+    pub(super) const fn taking(mut self, grants: Grants) -> Method {
+        self.grants = grants;
         self
     }
 

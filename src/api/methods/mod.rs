@@ -14,6 +14,7 @@ mod lets;
 mod method;
 mod network;
 mod node;
+pub mod permissions;
 pub mod sending;
 mod storage;
 mod touch;

@@ -3,11 +3,21 @@
 use super::Touch;
 use super::method::{
     CHANGE, CHANGE_STOPS, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Method, NODE, Named, OPERATE,
-    OVERWRITES, STOPS, Sent, delete, guest, post, put,
+    OVERWRITES, STOPS, Sent, delete, get, guest, post, put,
+};
+use super::permissions::{Permissions, SEES_NODES};
+
+const NODE_AUDIT: Permissions = Permissions {
+    check: r#"{"check":["perm","/nodes/{node}",["Sys.Audit"]]}"#,
+    grants: &[SEES_NODES],
 };
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
+    get("/nodes").taking(&[SEES_NODES]),
+    get("/nodes/{node}/status").permitted(NODE_AUDIT),
+    get("/nodes/{node}/tasks").taking(&[SEES_NODES]),
+
     post("/nodes/{node}/status", FULL_STOPS, &[Named::Node, Named::By(guests_on)]),
     post("/nodes/{node}/startall", OPERATE, NODE),
     post("/nodes/{node}/stopall", STOPS, &[Named::Node, Named::By(chosen)]),

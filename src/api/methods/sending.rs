@@ -1,5 +1,6 @@
 //! A method that an action of a tool sends. What an action may do and what it weighs is read off these.
 
+use super::permissions::Grants;
 use crate::api::mark::Mark;
 use crate::api::request::{Request, Verb};
 
@@ -10,6 +11,8 @@ pub struct Sending {
     /// As its row has it: `{kind}` stands for `qemu` and `lxc`.
     pub path: &'static str,
     mark: Option<Mark>,
+    /// What a token is granted for it.
+    pub grants: Grants,
 }
 
 /// The methods that an action sends: those of its own, and those of what it makes use of.
@@ -34,14 +37,32 @@ pub const fn delete(path: &'static str) -> Sending {
 impl Sending {
     /// Its row is looked for when the program is built.
     const fn new(verb: Verb, path: &'static str) -> Sending {
-        let mark = match verb {
-            Verb::Get => Some(Mark::READ),
-            _ => match super::row(verb, path) {
-                Some(row) => row.fixed(),
-                None => None,
-            },
+        let (mark, grants): (Option<Mark>, Grants) = match super::row(verb, path) {
+            Some(row) => (row.fixed(), row.grants),
+            None => (None, &[]),
         };
-        Sending { verb, path, mark }
+        Sending {
+            verb,
+            path,
+            mark: match verb {
+                Verb::Get => Some(Mark::READ),
+                _ => mark,
+            },
+            grants,
+        }
+    }
+
+    /// One that shows to each token what it may see, and what the action looks for in it.
+    pub const fn seeing(self, grants: Grants) -> Sending {
+        Sending { grants, ..self }
+    }
+
+    /// One that the action can do without: where the token may not, the answer says less.
+    pub const fn beside(self) -> Sending {
+        Sending {
+            grants: &[],
+            ..self
+        }
     }
 
     /// How heavy its request is at most, where that depends on the parameters.

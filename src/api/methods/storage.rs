@@ -1,12 +1,16 @@
 //! The rows of storages and of what is on them.
 
 use super::method::{
-    CHANGE, DESTROYS, FULL, Marked, Method, Named, STORAGE, Sent, delete, post, put,
+    CHANGE, DESTROYS, FULL, Marked, Method, Named, STORAGE, Sent, delete, get, post, put,
 };
+use super::permissions::{Permissions, SEES_STORAGES};
 use crate::api::mark::Mark;
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
+    get("/storage").taking(&[SEES_STORAGES]),
+    get("/nodes/{node}/storage/{storage}/content").permitted(CONTENT),
+
     post("/storage", Marked::By(retention), STORAGE).making("storage"),
     put("/storage/{storage}", Marked::By(define), STORAGE),
     delete("/storage/{storage}", FULL, STORAGE),
@@ -22,6 +26,11 @@ pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/storage/{storage}/oci-registry-pull", CHANGE, STORAGE),
     post("/nodes/{node}/aplinfo", CHANGE, STORAGE),
 ];
+
+const CONTENT: Permissions = Permissions {
+    check: r#"{"check":["perm","/storage/{storage}",["Datastore.Audit","Datastore.AllocateSpace"],"any",1]}"#,
+    grants: &[SEES_STORAGES],
+};
 
 /// Backups beyond what is kept are pruned with the next one.
 fn retention(sent: &Sent) -> Mark {

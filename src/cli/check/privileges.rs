@@ -6,7 +6,7 @@ use crate::api::mark::Effect;
 use crate::fleet::permissions::{self, TokenPermissions};
 use crate::proxmox::advice::{self, PrivilegeGrant};
 use crate::tools::TOOLSETS;
-use crate::tools::needs::{self, EXTRAS, ExtraNeed, NEEDS, UnmetNeed};
+use crate::tools::needs::{self, EXTRAS, ExtraNeed, Need, UnmetNeed};
 
 const EFFECTS: [(Effect, &str); 4] = [
     (Effect::Read, "read"),
@@ -47,15 +47,16 @@ impl PrivilegeReport {
         separated: Option<bool>,
         major: u32,
     ) -> PrivilegeReport {
-        let lacking = needs::lacks(permissions, NEEDS.iter());
+        let needs = needs::needs();
+        let lacking = needs::lacks(permissions, &needs, |_| true);
         let bare = permissions.is_bare();
-        let reading = NEEDS.iter().filter(|need| need.effect == Effect::Read);
-        let blind = !needs::lacks(permissions, reading).is_empty();
+        let reading = |need: &Need| need.effect == Effect::Read;
+        let blind = !needs::lacks(permissions, &needs, reading).is_empty();
         let grants = grants(permissions, &lacking, bare);
         PrivilegeReport {
             sets: TOOLSETS
                 .iter()
-                .map(|set| ToolsetPrivileges::of(permissions, set.name, major))
+                .map(|set| ToolsetPrivileges::of(permissions, &needs, set.name, major))
                 .collect(),
             lacks: lines(&lacking),
             grants: advice::grants(token_id, separated, &grants),
@@ -136,17 +137,21 @@ impl PrivilegeReport {
 }
 
 impl ToolsetPrivileges {
-    fn of(permissions: &TokenPermissions, name: &'static str, major: u32) -> ToolsetPrivileges {
-        let of_set = || NEEDS.iter().filter(move |need| need.sets.contains(&name));
+    fn of(
+        permissions: &TokenPermissions,
+        needs: &[Need],
+        name: &'static str,
+        major: u32,
+    ) -> ToolsetPrivileges {
         let may = EFFECTS.iter().filter(|(effect, _)| {
-            let mut needed = of_set().filter(|need| need.effect == *effect).peekable();
-            needed.peek().is_some() && needs::lacks(permissions, needed).is_empty()
+            let wanted = |need: &Need| need.set == name && need.effect == *effect;
+            needs.iter().any(wanted) && needs::lacks(permissions, needs, wanted).is_empty()
         });
         ToolsetPrivileges {
             name,
             may: may.map(|(_, word)| *word).collect(),
             lacks: [
-                lines(&needs::lacks(permissions, of_set())),
+                lines(&needs::lacks(permissions, needs, |need| need.set == name)),
                 extras(permissions, major, |extra| extra.sets.contains(&name)),
             ]
             .concat(),

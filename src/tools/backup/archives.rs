@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::loose::{flag, number};
 use crate::api::methods::Sending;
+use crate::api::methods::permissions::{SEES_GUESTS, SEES_STORAGES};
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
@@ -23,7 +24,7 @@ use crate::wait;
 
 /// What [`places`] and [`ask`] send.
 pub const READS: &[Sending] = &[
-    sending::get("/cluster/resources"),
+    sending::get("/cluster/resources").seeing(&[SEES_GUESTS, SEES_STORAGES]),
     sending::get("/nodes/{node}/storage/{storage}/content"),
 ];
 

@@ -13,7 +13,6 @@ use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
 use crate::tool::rows::{self, CURSOR, LIMIT, Row};
 use crate::tool::{Actions, RunFn, Subject, Tool};
-use crate::tools::fleet::quorum;
 
 const COLUMNS: &[&str] = &[
     "cluster",
@@ -38,7 +37,7 @@ pub(super) const LIST: Tool = Tool {
     name: "cluster_list",
     title: "List clusters",
     about: "Lists the configured clusters: endpoints, region, tier, patterns. `check` asks each: trust, token, version, quorum, latency, missing privileges.",
-    actions: Actions::one(&[quorum::READS, &[sending::get("/version")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/status"), sending::get("/version")]]),
     subject: Subject::Fleet,
     params: &[
         Param::new("check", ParamKind::Bool, "ask each; else nothing is asked").optional(),

@@ -11,12 +11,18 @@ mod search;
 mod summary;
 mod tally;
 
+use crate::api::methods::permissions::{
+    Grants, SEES_GUESTS, SEES_NODES, SEES_POOLS, SEES_STORAGES,
+};
 use crate::tool::Tool;
 
 pub use gaps::{VisibilityGaps, none_named, unseen};
 pub use gathered::{Gathered, ListedRows};
 pub use quorum::Quorum;
 pub use row::{count, in_order, percent};
+
+/// What a view of everything takes.
+const SEES_ALL: Grants = &[SEES_GUESTS, SEES_NODES, SEES_STORAGES, SEES_POOLS];
 
 pub static TOOLS: &[Tool] = &[list::LIST, search::SEARCH, summary::SUMMARY];
 

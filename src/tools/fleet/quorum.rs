@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 
 /// What [`read`] and [`held`] send.
-pub const READS: &[Sending] = &[sending::get("/cluster/status")];
+pub const READS: &[Sending] = &[sending::get("/cluster/status").beside()];
 
 /// What the members of a cluster say of their majority.
 #[derive(Debug, PartialEq)]

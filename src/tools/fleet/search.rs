@@ -53,7 +53,7 @@ pub(super) const SEARCH: Tool = Tool {
             `type:guest|vm|container|node|storage|pool`, `name:`, `id:100-199`, `status:`, \
             `cluster:`, `node:`, `tag:`, `pool:`, `template:yes`, `cpu>80%`, `mem>90%`, \
             `memory>=8G`, `disk>85%`, `uptime<1h`; `*` is a wildcard, `-` negates.",
-    actions: Actions::one(&[&[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources").seeing(super::SEES_ALL)]]),
     subject: Subject::Fleet,
     params: &[
         Param::new(

@@ -32,7 +32,10 @@ pub(super) const SUMMARY: Tool = Tool {
     name: "fleet_summary",
     title: "Summarise all clusters",
     about: "Tells how all clusters are: nodes, quorum, guests, capacity and use, full storages; what needs attention comes first.",
-    actions: Actions::one(&[quorum::READS, &[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[
+        sending::get("/cluster/status"),
+        sending::get("/cluster/resources").seeing(super::SEES_ALL),
+    ]]),
     subject: Subject::Fleet,
     params: &[LIMIT, CURSOR],
     answer: &[("all", "object"), ("items", "array")],

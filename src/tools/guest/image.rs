@@ -18,7 +18,8 @@ use crate::wait;
 /// What is read of an image that a disk is made of.
 pub const READS: &[Sending] = &[
     sending::get("/nodes/{node}/storage"),
-    sending::get("/nodes/{node}/storage/{storage}/content"),
+    // Who may put a disk there sees it, too.
+    sending::get("/nodes/{node}/storage/{storage}/content").beside(),
 ];
 
 /// So many are listed, the most like first.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use super::NAME_MAX_CHARS;
+use crate::api::methods::permissions::SEES_GUESTS;
 use crate::api::methods::sending;
 use crate::error::Error;
 use crate::fleet::resource::{Resource, ResourceKind};
@@ -48,7 +49,7 @@ pub(super) const LIST: Tool = Tool {
     name: "guest_list",
     title: "List guests",
     about: "Lists the guests of one cluster or `all`. fleet_search finds them by any property.",
-    actions: Actions::one(&[&[sending::get("/cluster/resources")]]),
+    actions: Actions::one(&[&[sending::get("/cluster/resources").seeing(&[SEES_GUESTS])]]),
     subject: Subject::List,
     params: &[
         Param::new("type", ParamKind::OneOf(&["vm", "container"]), "").optional(),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
 use crate::api::loose::{flag, number};
+use crate::api::methods::permissions::SEES_STORAGES;
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
@@ -62,7 +63,7 @@ pub(super) const CONTENT: Tool = Tool {
     title: "List volumes",
     about: "Lists the volumes on a storage: disks, images, templates, backups.",
     actions: Actions::one(&[&[
-        sending::get("/cluster/resources"),
+        sending::get("/cluster/resources").seeing(&[SEES_STORAGES]),
         sending::get("/nodes/{node}/storage/{storage}/content"),
     ]]),
     subject: Subject::Storage("storage"),

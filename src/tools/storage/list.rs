@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::NAME_MAX_CHARS;
 use super::source::source;
 use crate::api::loose::flag;
+use crate::api::methods::permissions::SEES_STORAGES;
 use crate::api::methods::sending;
 use crate::charged::Charged;
 use crate::error::Error;
@@ -48,7 +49,10 @@ pub(super) const LIST: Tool = Tool {
     about: "Lists the storages of one cluster or `all`, each once: type, content, nodes, size, use, \
             source. Of one that is another on each node `by_node` has each one's [used %, total \
             GiB], `used_percent` is the fullest's, and the other sizes are sums.",
-    actions: Actions::one(&[&[sending::get("/cluster/resources"), sending::get("/storage")]]),
+    actions: Actions::one(&[&[
+        sending::get("/cluster/resources").seeing(&[SEES_STORAGES]),
+        sending::get("/storage"),
+    ]]),
     subject: Subject::List,
     params: &[SORT, FIELDS, LIMIT, CURSOR],
     answer: &[("items", "array"), ("total", "integer")],

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proxmox_mcp::tools::TOOLSETS;
-use proxmox_mcp::tools::needs::{EXTRAS, NEEDS};
+use proxmox_mcp::tools::needs::{self, EXTRAS};
 use serde_json::{Value, json};
 
 use crate::cli::check_finds::{run, with};
@@ -187,9 +187,10 @@ fn the_program_of_a_secret_is_run_once() {
 #[test]
 fn the_needs_are_those_of_the_sets_of_tools() {
     let sets: BTreeSet<&str> = TOOLSETS.iter().map(|set| set.name).collect();
-    let of_needs: BTreeSet<&str> = NEEDS.iter().flat_map(|need| need.sets).copied().collect();
+    let needs = needs::needs();
+    let of_needs: BTreeSet<&str> = needs.iter().map(|need| need.set).collect();
     assert_eq!(of_needs, sets);
-    let needed = NEEDS.iter().map(|need| &need.privilege);
+    let needed = needs.iter().map(|need| &need.privilege);
     let more = EXTRAS.iter().flat_map(|extra| extra.privileges);
     for privilege in needed.chain(more) {
         assert!(

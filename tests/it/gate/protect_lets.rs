@@ -118,7 +118,7 @@ fn every_row_and_parameter_has_its_decision() {
     let mut decisions = 0;
     let mut met = 0;
     let mut wrong = Vec::new();
-    for method in methods::all() {
+    for method in methods::all().filter(|method| method.verb != Verb::Get) {
         let verb = method.verb;
         for path in of_both(method.path) {
             let line = format!("{} {path}", verb.name());

@@ -459,7 +459,7 @@ fn every_write_of_the_api_is_weighed() {
         }
     }
     assert!(
-        rows >= methods::all().count(),
+        rows >= methods::all().filter(|row| row.verb != Verb::Get).count(),
         "a row matches no method of the API"
     );
     assert!(without.is_empty(), "without a row: {without:#?}");

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::api::methods::{self, Method, Sending, weigh};
+use proxmox_mcp::api::methods::{self, Sending, weigh};
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
@@ -12,7 +12,7 @@ use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::ParamKind;
 use proxmox_mcp::tool::{Action, RunFn, Subject, Tool};
-use proxmox_mcp::tools::needs::NEEDS;
+use proxmox_mcp::tools::needs::{self, Need};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use regex::Regex;
 use serde_json::{Value, json};
@@ -195,40 +195,74 @@ fn what_an_action_names_is_sent() {
     assert_eq!(Vec::from_iter(problems), [""; 0]);
 }
 
-/// What the rows of an action's writes ask of a token, a token of that level is given, for its set.
+/// What is granted for a method meets its own check, and is granted to a token of the action's level, for its
+/// set; nothing else is.
 #[test]
 fn what_is_sent_is_granted_by_the_level() {
     let mut problems = Vec::new();
-    let mut checked = 0;
+    for row in methods::all() {
+        let Some(text) = row.permissions else {
+            continue;
+        };
+        let asked: Value = serde_json::from_str(text).expect("JSON");
+        let granted = |path: &str, privilege: &str| {
+            let mut grants = row.grants.iter();
+            grants.any(|one| path.starts_with(one.path) && one.privilege == privilege)
+        };
+        if !holds(&asked["check"], &granted) {
+            problems.push(format!("{} {}: {text}", row.verb.name(), row.path));
+        }
+    }
+    let needs = needs::needs();
+    let mut used = BTreeSet::new();
     for set in TOOLSETS {
-        for (tool, action) in set.tools.iter().flat_map(|tool| {
-            let actions = tool.actions().iter();
-            actions.map(move |action| (tool, action))
-        }) {
-            for sending in action.sends.iter().copied().flatten() {
-                let of_it = |row: &&Method| row.verb == sending.verb && row.path == sending.path;
-                let row = methods::all().find(of_it);
-                let Some(text) = row.and_then(|row| row.permissions) else {
-                    continue;
+        for action in set.tools.iter().flat_map(Tool::actions) {
+            for grant in action
+                .sends
+                .iter()
+                .copied()
+                .flatten()
+                .flat_map(|one| one.grants)
+            {
+                let is_it = |need: &&Need| {
+                    (need.path, need.privilege, need.set) == (grant.path, grant.privilege, set.name)
                 };
-                checked += 1;
-                let asked: Value = serde_json::from_str(text).expect("JSON");
-                let granted = |path: &str, privilege: &str| {
-                    NEEDS.iter().any(|need| {
-                        path.starts_with(need.path)
-                            && need.privilege == privilege
-                            && need.effect <= action.mark.effect
-                            && need.sets.contains(&set.name)
-                    })
+                let found: Vec<&Need> = needs.iter().filter(is_it).collect();
+                let [need] = found.as_slice() else {
+                    panic!("{}: {grant:?} is needed {} times", set.name, found.len());
                 };
-                if !holds(&asked["check"], &granted) {
-                    problems.push(format!("{} {}: {text}", tool.name, action.word));
-                }
+                assert!(need.effect <= action.mark.effect, "{}: {need:?}", set.name);
+                used.insert((set.name, need.path, need.privilege));
             }
         }
     }
     assert_eq!(problems, [""; 0]);
-    assert!(checked >= 20, "{checked} rows ask anything");
+    assert_eq!(used.len(), needs.len());
+    // Those of a person's everyday work are among them.
+    for (set, path, privilege, effect) in [
+        ("fleet", "/", "Sys.Audit", Effect::Read),
+        ("task", "/nodes", "Sys.Audit", Effect::Read),
+        ("guest", "/vms", "VM.Audit", Effect::Read),
+        ("guest", "/vms", "VM.PowerMgmt", Effect::Operate),
+        ("guest", "/vms", "VM.Allocate", Effect::Change),
+        ("guest", "/sdn", "SDN.Use", Effect::Change),
+        ("snapshot", "/vms", "VM.Snapshot.Rollback", Effect::Full),
+        (
+            "backup",
+            "/storage",
+            "Datastore.AllocateSpace",
+            Effect::Operate,
+        ),
+        ("pool", "/pool", "Pool.Audit", Effect::Read),
+    ] {
+        let need = Need {
+            path,
+            privilege,
+            effect,
+            set,
+        };
+        assert!(needs.contains(&need), "{need:?}");
+    }
 }
 
 /// Whether a check of the API's description is met.
