@@ -125,7 +125,8 @@ impl Fleet {
     }
 
     pub fn cluster_name(&self, cluster: usize) -> &str {
-        self.config.name(cluster)
+        let known = self.config.clusters.get(cluster);
+        known.map_or("", |cluster| &cluster.name)
     }
 
     /// What the cluster's own API description says against a request; `None` where it serves none.

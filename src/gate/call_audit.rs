@@ -1,7 +1,7 @@
 //! What is known of one call while it passes, and its lines in the audit file: one before its first
 //! write leaves, one when it has ended.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::time::Instant;
 
 use serde_json::{Map, Value};
@@ -23,6 +23,8 @@ pub enum CallEnd<'e> {
 pub struct CallAudit {
     begun: Instant,
     record: RefCell<Record>,
+    /// By which mark the call was let pass, and how it was confirmed.
+    passed: Cell<Option<(Mark, Confirmed)>>,
     intent: Cell<Option<Intent>>,
 }
 
@@ -38,6 +40,7 @@ impl CallAudit {
         CallAudit {
             begun: Instant::now(),
             record: RefCell::new(record),
+            passed: Cell::new(None),
             intent: Cell::new(None),
         }
     }
@@ -51,10 +54,18 @@ impl CallAudit {
 
     /// That the call was let pass, by its mark, and how it was confirmed.
     pub(super) fn passed(&self, mark: Mark, confirmed: Confirmed) {
+        self.passed.set(Some((mark, confirmed)));
+    }
+
+    /// What is known now, for a line.
+    fn record(&self) -> RefMut<'_, Record> {
         let mut record = self.record.borrow_mut();
-        record.rule = format!("{mark} is within the access level");
-        record.verdict = Some(AuditVerdict::Go);
-        record.confirmed = Some(confirmed);
+        if let Some((mark, confirmed)) = self.passed.take() {
+            record.rule = format!("{mark} is within the access level");
+            record.verdict = Some(AuditVerdict::Go);
+            record.confirmed = Some(confirmed);
+        }
+        record
     }
 
     /// Before a write leaves, into `log` where there is one. `objects` are those that it destroys or interrupts.
@@ -67,7 +78,7 @@ impl CallAudit {
         request: String,
         objects: &[String],
     ) -> Result<(), Error> {
-        let mut record = self.record.borrow_mut();
+        let mut record = self.record();
         let cluster = record.cluster.clone();
         let objects = objects.iter().map(|object| format!("{cluster}/{object}"));
         record.objects.extend(objects);
@@ -91,7 +102,7 @@ impl CallAudit {
     /// Writes what came of the call. A line that cannot be written is said on standard error: what was
     /// done is done.
     pub(super) fn end(&self, log: &Log, end: &CallEnd) {
-        let mut record = self.record.borrow_mut();
+        let mut record = self.record();
         record.duration_ms = u64::try_from(self.begun.elapsed().as_millis()).ok();
         match end {
             CallEnd::Asked => {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Tool;
-use super::given::GivenArgs;
+use super::given::given;
 use super::param::{Param, ParamKind, SizeUnit, Word};
 use super::taken;
 use crate::error::Error;
@@ -44,13 +44,14 @@ pub struct InjectedArgs {
 pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, InjectedArgs), Error> {
     let mut problems = Vec::new();
     let mut map = Map::new();
-    let given = GivenArgs::new(tool, arguments, &mut problems);
+    let found = given(tool, arguments, &mut problems);
+    let given = |name: &str| {
+        let given = found.iter().find(|(other, _)| *other == name);
+        given.map(|(_, value)| *value)
+    };
     let injected = injected(tool, &given, &mut problems);
     for param in tool.params {
-        match given
-            .get(param.name)
-            .map(|value| checked(tool, param, value))
-        {
+        match given(param.name).map(|value| checked(tool, param, value)) {
             None | Some(Ok(None)) if param.required => {
                 problems.push(format!("`{}` is missing", param.name));
             }
@@ -68,8 +69,12 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
     }
 }
 
-fn injected(tool: &Tool, given: &GivenArgs, problems: &mut Vec<String>) -> InjectedArgs {
-    let mut text = |name: &str| match given.get(name) {
+fn injected<'g>(
+    tool: &Tool,
+    given: &dyn Fn(&str) -> Option<&'g Value>,
+    problems: &mut Vec<String>,
+) -> InjectedArgs {
+    let mut text = |name: &str| match given(name) {
         None => None,
         Some(value) if taken::is_nothing(value) => None,
         Some(Value::String(text)) => Some(text.clone()),
@@ -81,7 +86,7 @@ fn injected(tool: &Tool, given: &GivenArgs, problems: &mut Vec<String>) -> Injec
     let cluster = text("cluster");
     let confirm = text("confirm");
     let mut wait_s = tool.wait_default_s();
-    if let Some(value) = given.get("wait").filter(|value| !taken::is_nothing(value)) {
+    if let Some(value) = given("wait").filter(|value| !taken::is_nothing(value)) {
         match whole(value, 0, i64::try_from(WAIT_MAX_S).unwrap_or(i64::MAX)) {
             Ok(number) => wait_s = u64::try_from(number).unwrap_or(WAIT_DEFAULT_S),
             Err(problem) => problems.push(format!("`wait` {problem}")),

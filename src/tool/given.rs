@@ -25,60 +25,42 @@ const OF_HOSTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What a call was given for the parameters of its tool.
-pub(super) struct GivenArgs<'g> {
-    found: Vec<(&'static str, &'g Value)>,
-}
-
-impl<'g> GivenArgs<'g> {
-    /// Finds the parameter of each argument. What is wrong goes to `problems`: names that the tool
-    /// does not know, and one parameter given in two spellings.
-    pub(super) fn new(
-        tool: &Tool,
-        arguments: &'g Map<String, Value>,
-        problems: &mut Vec<String>,
-    ) -> GivenArgs<'g> {
-        let known = names(tool);
-        let mut found: Vec<(&'static str, &'g Value)> = Vec::new();
-        for (key, value) in arguments {
-            let Some(name) = known.iter().find(|name| is_spelling(name, key)) else {
-                if !OF_HOSTS.iter().any(|(host, _)| host == key) {
-                    problems.push(unknown(tool, &known, key));
-                }
-                continue;
-            };
-            if found.iter().any(|(other, _)| other == name) {
-                problems.push(format!(
-                    "`{name}` is given twice, once as `{}`",
-                    repeated(key)
-                ));
-                continue;
+/// The parameter of each argument, with what was given for it: not null. What is wrong goes to
+/// `problems`: names that the tool does not know, and one parameter given in two spellings.
+pub(super) fn given<'g>(
+    tool: &Tool,
+    arguments: &'g Map<String, Value>,
+    problems: &mut Vec<String>,
+) -> Vec<(&'static str, &'g Value)> {
+    let mut found: Vec<(&'static str, &'g Value)> = Vec::new();
+    for (key, value) in arguments {
+        let Some(name) = names(tool).find(|name| is_spelling(name, key)) else {
+            if !OF_HOSTS.iter().any(|(host, _)| host == key) {
+                problems.push(unknown(tool, key));
             }
-            found.push((name, value));
+            continue;
+        };
+        if found.iter().any(|(other, _)| *other == name) {
+            problems.push(format!(
+                "`{name}` is given twice, once as `{}`",
+                repeated(key)
+            ));
+            continue;
         }
-        GivenArgs { found }
+        found.push((name, value));
     }
-
-    /// What was given for a parameter; nothing where it was left out or is null.
-    pub(super) fn get(&self, name: &str) -> Option<&'g Value> {
-        let found = self.found.iter().find(|(other, _)| *other == name);
-        found
-            .map(|(_, value)| *value)
-            .filter(|value| !value.is_null())
-    }
+    found.retain(|(_, value)| !value.is_null());
+    found
 }
 
 /// All that a tool takes, injected arguments included.
-fn names(tool: &Tool) -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = tool.params.iter().map(|param| param.name).collect();
-    names.push("cluster");
-    if tool.takes_confirm() {
-        names.push("confirm");
-    }
-    if tool.task {
-        names.push("wait");
-    }
-    names
+fn names(tool: &Tool) -> impl Iterator<Item = &'static str> {
+    let own = tool.params.iter().map(|param| param.name);
+    let cluster = std::iter::once("cluster");
+    // Whether it asks is worked out only where a name is none of those before.
+    let confirm = std::iter::once_with(|| tool.takes_confirm().then_some("confirm"));
+    let wait = tool.task.then_some("wait");
+    own.chain(cluster).chain(confirm.flatten()).chain(wait)
 }
 
 /// Whether a key is this name, `-` and `_` being the same.
@@ -87,8 +69,9 @@ fn is_spelling(name: &str, key: &str) -> bool {
     name.bytes().map(plain).eq(key.bytes().map(plain))
 }
 
-fn unknown(tool: &Tool, known: &[&str], key: &str) -> String {
-    let meant = meant::hint(key, known).map_or(String::new(), |hint| format!("; {hint}"));
+fn unknown(tool: &Tool, key: &str) -> String {
+    let known = Vec::from_iter(names(tool));
+    let meant = meant::hint(key, &known).map_or(String::new(), |hint| format!("; {hint}"));
     format!(
         "`{}` is no argument of `{}`, which takes: {}{meant}",
         repeated(key),
