@@ -355,6 +355,9 @@ impl fmt::Display for Error {
         for (name, text) in &self.by_parameter {
             write!(f, "; `{name}`: {text}")?;
         }
+        if let (Some(task), true) = (&self.task, self.code != Code::Task) {
+            write!(f, "; its task is `{task}`")?;
+        }
         if !self.log_tail.is_empty() {
             write!(f, "; the end of its log: {}", self.log_tail.join(" | "))?;
         }

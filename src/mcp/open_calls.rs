@@ -156,13 +156,20 @@ impl OpenCalls {
     }
 
     /// The calls whose question has become void.
-    pub(super) fn take_stale(&mut self, still_asks: &dyn Fn(&Question) -> bool) -> Vec<ToolCall> {
+    pub(super) fn take_stale(
+        &mut self,
+        still_asks: &dyn Fn(&Question) -> bool,
+    ) -> Vec<(ToolCall, AskedCall)> {
         let is_stale = |state: &OpenState| match state {
             OpenState::Asks(asked) => !still_asks(&asked.question),
             OpenState::Waits(_) => false,
         };
         let stale = self.all.extract_if(.., |(_, state)| is_stale(state));
-        stale.map(|(call, _)| call).collect()
+        let stale = stale.filter_map(|(call, state)| match state {
+            OpenState::Asks(asked) => Some((call, asked)),
+            OpenState::Waits(_) => None,
+        });
+        stale.collect()
     }
 
     /// A look took so long; where the cluster did not answer, its other tasks are not looked at before

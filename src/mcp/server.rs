@@ -75,9 +75,24 @@ pub trait Served {
     /// Ends a call that waits and was withdrawn.
     fn withdraw(&mut self, _: Box<OpenCall>) {}
 
+    /// Looks whether the configuration has changed, as each call does.
+    fn look_at_file(&mut self) {}
+
     /// Whether the plan that a question shows can still be confirmed.
     fn still_asks(&self, _: &Question) -> bool {
         true
+    }
+
+    /// Ends a call whose user was asked, without their answer: why.
+    fn end_asked(
+        &mut self,
+        _: &'static Tool,
+        _: &Object,
+        _: Caller,
+        _: &Question,
+        why: Error,
+    ) -> CallStep {
+        CallStep::Ended(Err(why))
     }
 }
 
@@ -98,8 +113,23 @@ impl Served for AppState {
         open.withdraw(self);
     }
 
+    fn look_at_file(&mut self) {
+        AppState::look_at_file(self);
+    }
+
     fn still_asks(&self, question: &Question) -> bool {
         self.gate.plans.borrow().waits_for(&question.state)
+    }
+
+    fn end_asked(
+        &mut self,
+        tool: &'static Tool,
+        arguments: &Object,
+        caller: Caller,
+        question: &Question,
+        why: Error,
+    ) -> CallStep {
+        call::end_asked(self, tool, arguments, caller, question, why)
     }
 }
 
@@ -479,6 +509,11 @@ impl Server<'_> {
         let Some((call, OpenState::Asks(asked))) = self.open.take(ticket) else {
             return;
         };
+        // What has changed since makes the plan void, and not the answer wrong.
+        self.app.look_at_file();
+        if !self.app.still_asks(&asked.question) {
+            return self.end_changed(call, &asked);
+        }
         let said = match response {
             Ok(result) => question::said(&asked.question.wants, result),
             Err(failure) => question::unasked(failure),
@@ -501,7 +536,10 @@ impl Server<'_> {
     /// The client has withdrawn a call that waits.
     fn drop_withdrawn(&mut self, ticket: Ticket) {
         match self.open.take(ticket) {
-            Some((call, OpenState::Asks(_))) => self.take_back(&call, "the call was cancelled"),
+            Some((call, OpenState::Asks(asked))) => {
+                self.take_back(&call, "the call was cancelled");
+                self.end_asked(&call, &asked, Error::cancelled());
+            }
             Some((_, OpenState::Waits(open))) => self.app.withdraw(open),
             None => {}
         }
@@ -512,12 +550,29 @@ impl Server<'_> {
     fn end_stale_questions(&mut self) {
         let app = &*self.app;
         let stale = self.open.take_stale(&|question| app.still_asks(question));
-        for call in stale {
+        for (call, asked) in stale {
             self.take_back(&call, "the configuration has changed");
-            let error =
-                confirm::unconfirmed("the configuration has changed while the user was asked");
-            self.settle_later(call, CallStep::Ended(Err(error)));
+            self.end_changed(call, &asked);
         }
+    }
+
+    fn end_changed(&mut self, call: ToolCall, asked: &AskedCall) {
+        let why = confirm::unconfirmed("the configuration has changed while the user was asked");
+        let step = self.end_asked(&call, asked, why);
+        self.settle_later(call, step);
+    }
+
+    /// Ends a call whose user was asked and has not answered.
+    fn end_asked(&mut self, call: &ToolCall, asked: &AskedCall, why: Error) -> CallStep {
+        let caller = Caller {
+            client: (&call.client.name, &call.client.version),
+            can_be_asked: call.client.can_be_asked,
+            reply: None,
+            asking: &[],
+        };
+        let (tool, arguments) = (call.tool, &call.arguments);
+        self.app
+            .end_asked(tool, arguments, caller, &asked.question, why)
     }
 
     /// Answers all that waits by what is known: the input has ended.
@@ -525,9 +580,9 @@ impl Server<'_> {
         while let Some((call, state)) = self.open.take_any() {
             let step = match state {
                 OpenState::Waits(open) => self.resume(&call, open, Woken::TimeUp),
-                OpenState::Asks(_) => {
+                OpenState::Asks(asked) => {
                     let problem = "the client went away before its user answered";
-                    CallStep::Ended(Err(confirm::unconfirmed(problem)))
+                    self.end_asked(&call, &asked, confirm::unconfirmed(problem))
                 }
             };
             self.settle_later(call, step);

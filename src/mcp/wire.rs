@@ -24,6 +24,10 @@ pub const QUEUE_MAX: usize = 1024;
 pub const QUEUE_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What is left of the program's time, in milliseconds, when its input has ended.
 pub const CLOSING_MS: u64 = 1400;
+/// And so long, in milliseconds, for what is still to be said then.
+const LEAVING_MS: u64 = 80;
+const NOT_BEGUN: &str =
+    "the input has ended, and there was no time left to begin this: nothing was done";
 /// What a refusal may take up beside the id.
 const REFUSAL_MAX_BYTES: usize = 1024;
 /// How long a full output is left alone before it is tried again.
@@ -129,7 +133,11 @@ impl Wire {
     pub fn next(&mut self, due: Option<Instant>) -> Next {
         loop {
             let now = Instant::now();
-            if self.gone || self.end().is_some_and(|end| end <= now) {
+            if self.gone {
+                return Next::End;
+            }
+            if self.end().is_some_and(|end| end <= now) {
+                self.refuse_rest();
                 return Next::End;
             }
             if let Some(withdrawn) = self.under_way.iter().find(|one| one.cancelled) {
@@ -151,7 +159,12 @@ impl Wire {
                 return Next::Request(ticket, request);
             }
             if self.closed.is_some() {
-                return Next::End;
+                // What had come before the end.
+                match self.inbox.poll(Duration::ZERO) {
+                    InboxEvent::Line(line) => self.arrive(line),
+                    InboxEvent::Nothing | InboxEvent::Closed => return Next::End,
+                }
+                continue;
             }
             match due {
                 None => match self.inbox.next_line() {
@@ -184,6 +197,21 @@ impl Wire {
             cancelled: false,
         });
         Some((ticket, request))
+    }
+
+    /// Answers what has not been begun: there is no time left for it.
+    fn refuse_rest(&mut self) {
+        loop {
+            while let Some((ticket, request)) = self.begin() {
+                let failure = RpcFailure::internal(NOT_BEGUN);
+                let line = rpc::error_line(&failure.of(Some(request.id)));
+                self.finish(ticket, Some(line));
+            }
+            match self.inbox.poll(Duration::ZERO) {
+                InboxEvent::Line(line) if !self.gone => self.arrive(line),
+                _ => return,
+            }
+        }
     }
 
     /// Whether requests wait for their turn.
@@ -261,6 +289,11 @@ impl Wire {
             }
             let left = end.saturating_duration_since(Instant::now());
             if self.is_full() {
+                // Lines stay where they are, but that they have ended is seen.
+                if self.inbox.has_ended() {
+                    self.closed = Some(Instant::now());
+                    return Wake::Closed;
+                }
                 thread::sleep(left);
                 return Wake::Nothing;
             }
@@ -455,7 +488,8 @@ impl Wire {
         if self.closed.is_none() && self.inbox.has_ended() {
             self.closed = Some(Instant::now());
         }
-        self.gone = self.end().is_some_and(|end| end <= Instant::now());
+        let left = Duration::from_millis(LEAVING_MS);
+        self.gone = self.end().is_some_and(|end| end + left <= Instant::now());
     }
 
     /// Standard output is written here and nowhere else: one line, and at once.

@@ -105,6 +105,11 @@ impl TaskWatch {
         self.due = self.due.max(until.min(self.end));
     }
 
+    /// The task as `cluster!UPID`, where it is known to be one.
+    pub fn begun(&self, cluster: &str) -> Option<String> {
+        self.is_known.then(|| self.upid.of(cluster))
+    }
+
     /// Whether the last look failed.
     pub fn is_unseen(&self) -> bool {
         match &self.seen {
@@ -128,6 +133,7 @@ impl TaskWatch {
         limit: Duration,
     ) -> Option<Result<TaskState, Error>> {
         let limit = limit.min(Duration::from_secs(LOOK_MAX_S));
+        let begun = Instant::now();
         let looked = wait::within(limit, || look(send, cluster, &self.upid));
         let state = match looked {
             Ok(state) if state.state != TaskStage::Running => return Some(Ok(state)),
@@ -146,7 +152,9 @@ impl TaskWatch {
             return Some(state);
         }
         if wait::is_told() {
-            let told = wait::within(left.min(limit), || tell(send, cluster, &self.upid));
+            // What the look has left of its time: others wait.
+            let rest = limit.saturating_sub(begun.elapsed());
+            let told = wait::within(left.min(rest), || tell(send, cluster, &self.upid));
             if let Err(error) = told {
                 return Some(Err(error));
             }

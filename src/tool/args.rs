@@ -408,8 +408,13 @@ impl Args {
         self.map.iter()
     }
 
-    /// The arguments as a text that does not depend on their order.
-    pub fn canonical(&self) -> String {
-        canonical(&Value::Object(self.map.clone()))
+    /// The arguments as a text that does not depend on their order, nor on how the guest is named that was
+    /// found.
+    pub fn canonical(&self, guest: Option<u32>) -> String {
+        let mut map = self.map.clone();
+        if let (Some(vmid), Some(given)) = (guest, map.get_mut("guest")) {
+            *given = vmid.to_string().into();
+        }
+        canonical(&Value::Object(map))
     }
 }

@@ -145,6 +145,24 @@ pub(super) fn end(
     CallStep::Ended(outcome)
 }
 
+/// Ends a call whose user was asked, without their answer: its plan is forgotten, and why is written down.
+pub fn end_asked(
+    app: &mut AppState,
+    tool: &'static Tool,
+    arguments: &Map<String, Value>,
+    caller: Caller,
+    question: &Question,
+    why: Error,
+) -> CallStep {
+    app.gate.plans.borrow_mut().withdraw(&question.state);
+    let call_audit = app.gate.call_audit(tool.name, arguments, &caller);
+    let said = |key: &str| question.shown.get(key).and_then(Value::as_str);
+    if let (Some(cluster), Some(chosen_by)) = (said("cluster"), said("chosen_by")) {
+        call_audit.located(cluster, chosen_by);
+    }
+    end(app, arguments, &call_audit, Err(why))
+}
+
 /// What a handler does first.
 type FirstStep<'r> = &'r dyn Fn(&Reach, &Args) -> StepResult;
 
@@ -271,7 +289,8 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Re
         let entry = Entry {
             tool: tool.name,
             mark,
-            arguments: &|| args.canonical(),
+            // However the guest was named.
+            arguments: &|| args.canonical(placed.guest.as_ref().map(|guest| guest.vmid)),
             caller: call.caller,
             call_audit: call.call_audit,
             code: call.injected.confirm.as_deref(),

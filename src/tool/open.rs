@@ -146,12 +146,16 @@ impl OpenCall {
 
     /// Ends it for a client that has withdrawn it, which gets no answer.
     pub fn withdraw(self: Box<Self>, app: &mut AppState) {
+        let mut error = Error::cancelled();
+        if let WaitsFor::Task(watch, _) = &self.waits {
+            error.task = watch.begun(app.fleet.cluster_name(self.cluster()));
+        }
         let PassedCall {
             arguments,
             call_audit,
             ..
         } = self.passed;
-        end(app, &arguments, &call_audit, Err(Error::cancelled()));
+        end(app, &arguments, &call_audit, Err(error));
     }
 
     /// Waits until it has ended, where nobody else is served.

@@ -14,7 +14,7 @@ use crate::proxmox::dial;
 
 impl AppState {
     /// Looks whether the configuration file has changed; what came of it waits for the next answer.
-    pub(super) fn look_at_file(&mut self) {
+    pub fn look_at_file(&mut self) {
         let notice = match self.watch.as_mut().and_then(Watch::changed) {
             None => None,
             Some(Ok(config)) => self.take_over(config),
@@ -37,8 +37,11 @@ impl AppState {
         };
         let reload = reload::reload(&self.fleet.config, new, &around);
         let notice = reload.notice()?;
+        // What only waits for a restart changes nothing of what was planned.
+        if !reload.taken.is_empty() {
+            self.gate.take_over(&reload.config.safety);
+        }
         self.withheld.extend(reload.switched_off);
-        self.gate.take_over(&reload.config.safety);
         self.fleet.take_over(reload.config, &reload.tokens);
         self.offer_anew();
         Some(notice)

@@ -254,6 +254,13 @@ impl Plans {
         })
     }
 
+    /// Forgets the plan of this state: its question is before the user no more.
+    pub fn withdraw(&mut self, state: &str) {
+        let number = state.get(..NUMBER_DIGITS).unwrap_or_default();
+        self.waiting
+            .retain(|one| one.wants.is_none() || one.code != number);
+    }
+
     /// Forgets every plan: none of their codes and questions is good any more.
     pub fn forget_all(&mut self) {
         self.waiting.clear();
@@ -269,7 +276,9 @@ impl Plans {
         let oldest = self.code_age.max(self.question_age);
         self.waiting.retain(|one| one.made.elapsed() < oldest);
         if self.waiting.len() >= PLANS_MAX {
-            self.waiting.remove(0);
+            // The oldest; of those that a user is asked about only where there are no others.
+            let code = self.waiting.iter().position(|one| one.wants.is_none());
+            self.waiting.remove(code.unwrap_or(0));
         }
         self.waiting.push(waiting);
     }

@@ -38,7 +38,7 @@ impl Reach<'_> {
         let send = |request: &Request| self.look(request);
         let looked = watch.look(&send, self.cluster_name(), limit);
         self.moved(looked.as_ref());
-        looked
+        looked.map(|looked| looked.map_err(|error| about(watch.begun(self.cluster_name()), error)))
     }
 
     /// What is known of a task that is watched no longer.
@@ -47,9 +47,10 @@ impl Reach<'_> {
     /// As [`TaskWatch::give_up`].
     pub fn give_task_up(&self, watch: TaskWatch) -> Result<TaskState, Error> {
         let send = |request: &Request| self.look(request);
+        let begun = watch.begun(self.cluster_name());
         let known = watch.give_up(&send, self.cluster_name());
         self.moved(Some(&known));
-        known
+        known.map_err(|error| about(begun, error))
     }
 
     /// How far a task is now. Its failure is an answer like another.
@@ -96,4 +97,10 @@ impl Reach<'_> {
         let send = |request: &Request| self.look(request);
         task::log_tail(&send, self.cluster_name(), upid, lines)
     }
+}
+
+/// An error that names the task which the call had begun: it goes on.
+fn about(begun: Option<String>, mut error: Error) -> Error {
+    error.task = error.task.take().or(begun);
+    error
 }

@@ -1,10 +1,11 @@
 //! The binary with a client at its standard streams and simulated clusters behind it.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::cli::check_finds::with;
 use crate::demo::client::{Client, PATIENCE, Way};
+use crate::demo::write_private;
 use crate::sim::{ClusterSpec, Fault, World};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_proxmox-mcp");
@@ -373,4 +375,30 @@ fn a_cancelled_call_leaves_nothing_of_the_program_of_a_secret() {
         let state = std::fs::read_to_string(process.join("stat"));
         state.map_or(true, |state| state.contains(") Z "))
     });
+}
+
+/// A client that does not read for a moment, as its input ends, gets every answer when it goes on.
+#[test]
+fn a_client_that_pauses_at_the_end_gets_all_answers() {
+    let world = World::three();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pauses.env");
+    write_private(&file, &world.env()).expect("the file");
+    let mut command = Command::new(PROGRAM);
+    command.arg("--env-file").arg(&file).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut program = command.spawn().expect("it starts");
+    let pings: String = (1..=4000)
+        .map(|id| format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}\n"))
+        .collect();
+    let mut input = program.stdin.take().expect("its input");
+    input.write_all(pings.as_bytes()).expect("it reads");
+    drop(input);
+    // More than a pipe holds is to be said meanwhile.
+    thread::sleep(Duration::from_millis(300));
+    let mut said = String::new();
+    let mut output = program.stdout.take().expect("its output");
+    output.read_to_string(&mut said).expect("text");
+    assert!(program.wait().expect("it ends").success());
+    assert_eq!(said.lines().count(), 4000);
 }

@@ -200,23 +200,34 @@ fn the_end_of_input_ends_what_is_queued() {
     }
 }
 
+/// What there is no time left for is refused, and not dropped.
 #[test]
 fn after_the_end_of_input_time_is_short() {
-    let mut peer = sleeping(Way::Socket);
-    for id in 2..30 {
-        peer.send(&call(&id.to_string(), "stubborn"));
+    for way in WAYS {
+        let mut peer = sleeping(way);
+        for id in 2..30 {
+            peer.send(&call(&id.to_string(), "stubborn"));
+        }
+        let start = Instant::now();
+        let lines = peer.close();
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+        let ids = lines.iter().map(|line| summary(line));
+        let ids: Vec<String> = ids
+            .filter_map(|said| said.split(' ').nth(1).map(String::from))
+            .collect();
+        let all: Vec<String> = (1..30).map(|id| id.to_string()).collect();
+        assert_eq!(ids, all, "{way:?}");
+        let is_refused = |line: &&String| line.contains("no time left to begin this");
+        let refused = lines.iter().filter(is_refused).count();
+        // Each takes a while whatever it is told, so that there is time for a few only.
+        assert!((2..28).contains(&refused), "{way:?}: {refused} refused");
+        for line in lines.iter().skip(1).filter(|line| !is_refused(line)) {
+            let reply: Value = serde_json::from_str(line).unwrap();
+            let left = reply["result"]["structuredContent"]["left_ms"].as_u64();
+            assert!(left.is_some_and(|left| left <= CLOSING_MS), "{line}");
+        }
+        peer.join();
     }
-    let start = Instant::now();
-    let lines = peer.close();
-    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
-    // Each takes a while whatever it is told, so that there is time for a few only.
-    assert!((2..28).contains(&lines.len()), "{} answers", lines.len());
-    for line in lines.iter().skip(1) {
-        let reply: Value = serde_json::from_str(line).unwrap();
-        let left = reply["result"]["structuredContent"]["left_ms"].as_u64();
-        assert!(left.is_some_and(|left| left <= CLOSING_MS), "{line}");
-    }
-    peer.join();
 }
 
 #[test]
@@ -253,6 +264,25 @@ fn a_full_queue_stops_the_reading_but_loses_nothing() {
             );
         }
         check_end(peer, &[r#"result "p""#], SOON);
+    }
+}
+
+/// Neither is the end of the input missed behind it, which ends what runs.
+#[test]
+fn behind_a_full_queue_the_end_of_the_input_is_seen() {
+    for way in WAYS {
+        let mut peer = sleeping(way);
+        let last = QUEUE_MAX + 50;
+        let calls: Vec<String> = (2..=last)
+            .map(|id| call(&id.to_string(), "refuser") + "\n")
+            .collect();
+        peer.send_bytes(calls.concat().as_bytes());
+        let said: Vec<String> = peer.close().iter().map(|line| summary(line)).collect();
+        assert_eq!(said[0], "result 1", "{way:?}");
+        let ids = said.iter().filter_map(|one| one.split(' ').nth(1));
+        let all: Vec<String> = (1..=last).map(|id| id.to_string()).collect();
+        assert_eq!(Vec::from_iter(ids), all, "{way:?}");
+        peer.join();
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::binary::{Server, until};
 use crate::demo::client::{Client, Way};
 use crate::demo::write_private;
+use crate::gate::audit::place;
 use crate::mcp::ask::{accept, writes};
 use crate::session::{Manner, Session, app};
 use crate::sim::{Fault, SimCluster, World};
@@ -328,6 +329,12 @@ fn the_same_question_is_not_asked_twice() {
         "NotAllowedError: the user is being asked about this very call already; nothing was sent\n\
          hint: wait for the answer to that call"
     );
+    // However the guest is named.
+    let by_vmid = json!({"name": "guest_delete",
+                         "arguments": {"guest": 110, "cluster": "production"}});
+    let again = session.ask("tools/call", &by_vmid);
+    let text = refused(&mut session, again);
+    assert!(text.contains("about this very call already"), "{text}");
     assert_eq!(writes(&world), [""; 0]);
     // The first one is not touched by that.
     session.send(&json!({"jsonrpc": "2.0", "id": question,
@@ -402,6 +409,114 @@ fn a_plan_that_went_stale_while_the_user_thought_is_not_carried_out() {
     assert_eq!(deletes.count(), 0);
 }
 
+/// However many others are asked about and withdrawn.
+#[test]
+fn a_question_is_good_as_long_as_it_is_open() {
+    let world = World::three();
+    let mut session = Session::held(
+        app(&world, "PROXMOX_CONFIRM=auto"),
+        Manner::asking("2025-11-25"),
+    );
+    let (first, question) = asked(&mut session, &delete("billing", "production"));
+    for timeout in 1..=70 {
+        let stop = json!({"name": "guest_power", "arguments":
+            {"guest": "prod-web-01", "action": "stop", "timeout": timeout}});
+        let (id, _) = asked(&mut session, &stop);
+        session.send(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+                    "params": {"requestId": id}}),
+        );
+        let withdrawn = session.receive().expect("a notification");
+        assert_eq!(withdrawn["method"], json!("notifications/cancelled"));
+    }
+    session.send(&json!({"jsonrpc": "2.0", "id": question,
+                         "result": accept(json!({"name": "billing"}))}));
+    let reply = session.receive().expect("an answer");
+    assert_eq!(reply["id"], json!(first), "{reply}");
+    assert!(reply["result"].get("isError").is_none(), "{reply}");
+    assert_eq!(writes(&world).len(), 1);
+}
+
+/// How each call ended that was open stands in the audit file: one line says so.
+#[test]
+fn the_audit_file_says_how_what_was_open_has_ended() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let (_folder, path) = place();
+    let more = format!(
+        "PROXMOX_CONFIRM=auto\nPROXMOX_AUDIT_LOG={}\n",
+        path.display()
+    );
+    let mut session = Session::held(app(&world, &more), Manner::asking("2025-11-25"));
+    let cancelled = |id: u64| {
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+               "params": {"requestId": id}})
+    };
+    let (id, _) = asked(&mut session, &delete("billing", "production"));
+    session.send(&cancelled(id));
+    session.receive().expect("a notification");
+    let waits = session.ask("tools/call", &make("staging", 901));
+    running(staging, 1);
+    session
+        .call("guest_list", &json!({"cluster": "production"}))
+        .ok();
+    session.send(&cancelled(waits));
+    session
+        .call("guest_list", &json!({"cluster": "production"}))
+        .ok();
+    asked(&mut session, &delete("billing", "production"));
+    session.close_input();
+    while session.receive().is_some() {}
+    let text = fs::read_to_string(&path).expect("the file");
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let ends: Vec<Value> = lines
+        .filter(|line: &Value| line["kind"] == json!("outcome"))
+        .filter(|line: &Value| line["tool"] != json!("guest_list"))
+        .collect();
+    let said: Vec<(&str, &str)> = ends
+        .iter()
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap_or_default();
+            (text("tool"), text("outcome"))
+        })
+        .collect();
+    let expected = [
+        ("guest_delete", "asked"),
+        ("guest_delete", "CancelledError"),
+        ("guest_create_vm", "CancelledError"),
+        ("guest_delete", "asked"),
+        ("guest_delete", "NotAllowedError"),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(ends[1]["cluster"], json!("production"));
+    let task = ends[2]["task"].as_str().expect("its task");
+    assert!(task.starts_with("staging!UPID:"), "{task}");
+}
+
+/// What was begun is named also where it cannot be looked at any more.
+#[test]
+fn a_task_that_may_not_be_seen_is_named() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let call = session.ask("tools/call", &make("staging", 901));
+    running(staging, 1);
+    session
+        .call("guest_list", &json!({"cluster": "production"}))
+        .ok();
+    staging.fault(Fault::Status401.on("GET", "/nodes/stg-pve1/tasks/"));
+    let text = refused(&mut session, call);
+    assert!(text.starts_with("PermissionError: staging: "), "{text}");
+    assert!(
+        text.contains("; its task is `staging!UPID:stg-pve1:"),
+        "{text}"
+    );
+}
+
 /// Writes leave in the order in which they came, also while the task of the first one runs.
 #[test]
 fn writes_keep_their_order() {
@@ -466,6 +581,46 @@ fn a_guest_is_where_its_task_has_brought_it() {
     let last = seen.iter().rfind(|one| one.method != "GET");
     let path = last.map(|one| one.path.as_str());
     assert_eq!(path, Some("/nodes/prod-pve2/qemu/100/config"));
+}
+
+/// A change that the user's own answer brings to light makes the plan void, and is no fault of the answer;
+/// one that waits for a restart changes nothing.
+#[test]
+fn a_changed_file_is_seen_before_an_answer_is_taken() {
+    let changes = [("PROXMOX_BULK_LIMIT=1", false), ("PROXMOX_LOG=debug", true)];
+    for (line, acts) in changes {
+        let world = World::three();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("open.env");
+        let text = |more: &str| format!("{}\nPROXMOX_CONFIRM=auto\n{more}\n", world.env());
+        write_private(&file, &text("")).expect("the file");
+        let program = Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
+        let mut client = Client::start(program, &file, Way::Pipe).expect("a server");
+        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
+                           "clientInfo": {"name": "it", "version": "0"}});
+        client.request("initialize", &hello).expect("a handshake");
+        let asks = client
+            .ask("tools/call", &delete("billing", "production"))
+            .expect("it is sent");
+        let question = client.receive().expect("a question");
+        fs::write(&file, text(line)).expect("it can be written");
+        let answer = json!({"jsonrpc": "2.0", "id": question["id"],
+                            "result": accept(json!({"name": "billing"}))});
+        client.send(&answer).expect("it is sent");
+        let reply = client.receive().expect("an answer");
+        assert_eq!(reply["id"], json!(asks), "{reply}");
+        if acts {
+            assert!(reply["result"].get("isError").is_none(), "{reply}");
+        } else {
+            let said = reply["result"]["content"][0]["text"].as_str();
+            let said = said.expect("a text");
+            let expected =
+                "NotAllowedError: the configuration has changed while the user was asked";
+            assert!(said.starts_with(expected), "{said}");
+        }
+        assert_eq!(writes(&world).len(), usize::from(acts), "{line}");
+        client.end().expect("it ends");
+    }
 }
 
 /// A running program, whose file is changed while several calls are open.
