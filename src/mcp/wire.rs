@@ -29,7 +29,7 @@ const LEAVING_MS: u64 = 80;
 const NOT_BEGUN: &str =
     "the input has ended, and there was no time left to begin this: nothing was done";
 /// What a refusal may take up beside the id.
-const REFUSAL_MAX_BYTES: usize = 1024;
+pub const REFUSAL_MAX_BYTES: usize = 1024;
 /// How long a full output is left alone before it is tried again.
 const NAP_MS: u64 = 5;
 /// How long requests may keep what is due from its turn.

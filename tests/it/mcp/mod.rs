@@ -10,3 +10,4 @@ pub(crate) mod progress;
 pub(crate) mod rpc_bytes;
 pub(crate) mod rpc_errors;
 pub(crate) mod tools_list;
+pub(crate) mod wire;

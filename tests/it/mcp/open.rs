@@ -252,6 +252,10 @@ fn a_slow_cluster_is_seen_beside_others() {
         .map(|vmid| session.ask("tools/call", &make("staging", vmid)))
         .collect();
     running(staging, 2);
+    // Both wait: their first looks had all the time there is.
+    session
+        .call("guest_list", &json!({"cluster": "production"}))
+        .ok();
     let slow = Fault::Latency(1500).on("GET", "/nodes/stg-pve1/tasks/");
     staging.fault(slow);
     release(staging);
@@ -267,7 +271,14 @@ fn over_the_limit_a_call_does_not_wait() {
     let world = World::three();
     let staging = world.cluster("staging");
     hold(staging);
-    let mut session = Session::start(&world);
+    let mut session = Session::held(
+        app(&world, "PROXMOX_CONFIRM=auto"),
+        Manner::asking("2025-11-25"),
+    );
+    // Questions are none of those that wait.
+    for timeout in 1..=3 {
+        asked(&mut session, &stop(timeout));
+    }
     let first = 1000;
     let vmids = first..first + u32::try_from(OPEN_MAX).expect("a number");
     for vmid in vmids.clone() {
@@ -294,7 +305,13 @@ fn delete(guest: &str, cluster: &str) -> Value {
     json!({"name": "guest_delete", "arguments": {"guest": guest, "cluster": cluster}})
 }
 
-/// Asks about deleting a guest; the id of the call, and of the question.
+/// A call that asks, another one for each time.
+fn stop(timeout: u32) -> Value {
+    json!({"name": "guest_power",
+           "arguments": {"guest": "prod-web-01", "action": "stop", "timeout": timeout}})
+}
+
+/// Asks about a call; its id, and that of the question.
 fn asked(session: &mut Session, params: &Value) -> (u64, Value) {
     let id = session.ask("tools/call", params);
     let question = session.receive().expect("a question");
@@ -419,9 +436,7 @@ fn a_question_is_good_as_long_as_it_is_open() {
     );
     let (first, question) = asked(&mut session, &delete("billing", "production"));
     for timeout in 1..=70 {
-        let stop = json!({"name": "guest_power", "arguments":
-            {"guest": "prod-web-01", "action": "stop", "timeout": timeout}});
-        let (id, _) = asked(&mut session, &stop);
+        let (id, _) = asked(&mut session, &stop(timeout));
         session.send(
             &json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
                     "params": {"requestId": id}}),
@@ -494,6 +509,42 @@ fn the_audit_file_says_how_what_was_open_has_ended() {
     assert_eq!(ends[1]["cluster"], json!("production"));
     let task = ends[2]["task"].as_str().expect("its task");
     assert!(task.starts_with("staging!UPID:"), "{task}");
+}
+
+/// What a task's log does not say is no reason to stop waiting for it.
+#[test]
+fn a_log_that_cannot_be_read_ends_no_wait() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    hold(staging);
+    let mut session = Session::start(&world);
+    let mut call = make("staging", 901);
+    call["_meta"] = json!({"progressToken": 7});
+    let call = session.ask("tools/call", &call);
+    running(staging, 1);
+    // What was seen is told once.
+    let next_log = || {
+        let mut path = None;
+        until("its log is read", || {
+            let mut seen = staging.seen().into_iter();
+            path = seen.find(|one| one.path.ends_with("/log"));
+            path.is_some()
+        });
+        path.map(|seen| seen.path).unwrap_or_default()
+    };
+    staging.fault(Fault::BadJson.on("GET", &next_log()));
+    for _ in 0..2 {
+        next_log();
+    }
+    release(staging);
+    loop {
+        let reply = session.receive().expect("a message");
+        if reply["id"] == json!(call) {
+            let answer = &reply["result"]["structuredContent"];
+            assert_eq!(answer["state"], json!("ok"), "{reply}");
+            break;
+        }
+    }
 }
 
 /// What was begun is named also where it cannot be looked at any more.
