@@ -32,11 +32,10 @@
 //!
 //! One [`tool::Tool`] declares a tool; schema, argument checks, annotations, the gate, its line in the help
 //! and dispatch are read off it. Each of its actions names the methods that it sends
-//! ([`api::methods::sending`]); what it weighs, and what a token
-//! needs for it, is read off their rows ([`api::methods`]). A handler never
-//! holds a client. It is given a [`gate::reach::Reach`], which weighs every request and refuses what the
-//! action does not name, what is heavier than it, and what touches something else than the call
-//! addresses.
+//! ([`api::methods::sending`]); what it weighs, and what a token needs for it, is read off their rows
+//! ([`api::methods`]). A handler never holds a client. It is given a [`gate::reach::Reach`], which weighs
+//! every request and refuses what the action does not name, what is heavier than it, and what touches
+//! something else than the call addresses.
 //!
 //! # What stands between
 //!

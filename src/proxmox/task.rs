@@ -106,7 +106,7 @@ impl TaskWatch {
     }
 
     /// The task as `cluster!UPID`, where it is known to be one.
-    pub fn begun(&self, cluster: &str) -> Option<String> {
+    pub fn known_task(&self, cluster: &str) -> Option<String> {
         self.is_known.then(|| self.upid.of(cluster))
     }
 

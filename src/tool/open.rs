@@ -148,7 +148,7 @@ impl OpenCall {
     pub fn withdraw(self: Box<Self>, app: &mut AppState) {
         let mut error = Error::cancelled();
         if let WaitsFor::Task(watch, _) = &self.waits {
-            error.task = watch.begun(app.fleet.cluster_name(self.cluster()));
+            error.task = watch.known_task(app.fleet.cluster_name(self.cluster()));
         }
         let PassedCall {
             arguments,

@@ -38,7 +38,9 @@ impl Reach<'_> {
         let send = |request: &Request| self.look(request);
         let looked = watch.look(&send, self.cluster_name(), limit);
         self.moved(looked.as_ref());
-        looked.map(|looked| looked.map_err(|error| about(watch.begun(self.cluster_name()), error)))
+        looked.map(|looked| {
+            looked.map_err(|error| about(watch.known_task(self.cluster_name()), error))
+        })
     }
 
     /// What is known of a task that is watched no longer.
@@ -47,10 +49,10 @@ impl Reach<'_> {
     /// As [`TaskWatch::give_up`].
     pub fn give_task_up(&self, watch: TaskWatch) -> Result<TaskState, Error> {
         let send = |request: &Request| self.look(request);
-        let begun = watch.begun(self.cluster_name());
+        let watched = watch.known_task(self.cluster_name());
         let known = watch.give_up(&send, self.cluster_name());
         self.moved(Some(&known));
-        known.map_err(|error| about(begun, error))
+        known.map_err(|error| about(watched, error))
     }
 
     /// How far a task is now. Its failure is an answer like another.
@@ -99,8 +101,8 @@ impl Reach<'_> {
     }
 }
 
-/// An error that names the task which the call had begun: it goes on.
-fn about(begun: Option<String>, mut error: Error) -> Error {
-    error.task = error.task.take().or(begun);
+/// An error that names the task which was watched, where that is known to be one: it may go on.
+fn about(watched: Option<String>, mut error: Error) -> Error {
+    error.task = error.task.take().or(watched);
     error
 }

@@ -243,15 +243,18 @@ fn a_client_that_hangs_up_is_left_quietly() {
     }
 }
 
+/// Calls behind the one that sleeps, up to this id.
+fn refused_later(peer: &mut Peer, last: usize) {
+    let calls = (2..=last).map(|id| call(&id.to_string(), "refuser") + "\n");
+    peer.send_bytes(calls.collect::<String>().as_bytes());
+}
+
 #[test]
 fn a_full_queue_stops_the_reading_but_loses_nothing() {
     for way in WAYS {
         let mut peer = sleeping(way);
         let last = QUEUE_MAX + 50;
-        let calls: Vec<String> = (2..=last)
-            .map(|id| call(&id.to_string(), "refuser") + "\n")
-            .collect();
-        peer.send_bytes(calls.concat().as_bytes());
+        refused_later(&mut peer, last);
         // Behind a full queue even this is not seen before its turn.
         peer.send(&legacy(r#""p""#, "ping", Value::Null));
         peer.release();
@@ -273,10 +276,7 @@ fn behind_a_full_queue_the_end_of_the_input_is_seen() {
     for way in WAYS {
         let mut peer = sleeping(way);
         let last = QUEUE_MAX + 50;
-        let calls: Vec<String> = (2..=last)
-            .map(|id| call(&id.to_string(), "refuser") + "\n")
-            .collect();
-        peer.send_bytes(calls.concat().as_bytes());
+        refused_later(&mut peer, last);
         let said: Vec<String> = peer.close().iter().map(|line| summary(line)).collect();
         assert_eq!(said[0], "result 1", "{way:?}");
         let ids = said.iter().filter_map(|one| one.split(' ').nth(1));

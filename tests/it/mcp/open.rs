@@ -2,11 +2,12 @@
 //! the order of answers, and no time.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proxmox_mcp::gate::confirm::QUESTIONS_MAX;
 use proxmox_mcp::mcp::open_calls::OPEN_MAX;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::cli::binary::{Server, until};
 use crate::demo::client::{Client, Way};
@@ -634,6 +635,42 @@ fn a_guest_is_where_its_task_has_brought_it() {
     assert_eq!(path, Some("/nodes/prod-pve2/qemu/100/config"));
 }
 
+/// The configuration of a running program, which is changed.
+struct ChangedFile {
+    folder: TempDir,
+    text: String,
+}
+
+impl ChangedFile {
+    fn new(world: &World) -> ChangedFile {
+        let file = ChangedFile {
+            folder: tempfile::tempdir().expect("a folder"),
+            text: format!("{}\nPROXMOX_CONFIRM=auto\n", world.env()),
+        };
+        write_private(&file.path(), &file.text).expect("the file");
+        file
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("open.env")
+    }
+
+    /// The program that reads it, with a client whose user can be asked.
+    fn served(&self) -> Client {
+        let program = Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
+        let mut client = Client::start(program, &self.path(), Way::Pipe).expect("a server");
+        let capabilities = json!({"elicitation": {}});
+        let hello = client.introduce("2025-11-25", &capabilities);
+        hello.expect("a handshake");
+        client
+    }
+
+    /// From now on it has this line as well.
+    fn change(&self, line: &str) {
+        fs::write(self.path(), format!("{}{line}\n", self.text)).expect("it can be written");
+    }
+}
+
 /// A change that the user's own answer brings to light makes the plan void, and is no fault of the answer;
 /// one that waits for a restart changes nothing.
 #[test]
@@ -641,20 +678,13 @@ fn a_changed_file_is_seen_before_an_answer_is_taken() {
     let changes = [("PROXMOX_BULK_LIMIT=1", false), ("PROXMOX_LOG=debug", true)];
     for (line, acts) in changes {
         let world = World::three();
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("open.env");
-        let text = |more: &str| format!("{}\nPROXMOX_CONFIRM=auto\n{more}\n", world.env());
-        write_private(&file, &text("")).expect("the file");
-        let program = Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
-        let mut client = Client::start(program, &file, Way::Pipe).expect("a server");
-        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
-                           "clientInfo": {"name": "it", "version": "0"}});
-        client.request("initialize", &hello).expect("a handshake");
+        let file = ChangedFile::new(&world);
+        let mut client = file.served();
         let asks = client
             .ask("tools/call", &delete("billing", "production"))
             .expect("it is sent");
         let question = client.receive().expect("a question");
-        fs::write(&file, text(line)).expect("it can be written");
+        file.change(line);
         let answer = json!({"jsonrpc": "2.0", "id": question["id"],
                             "result": accept(json!({"name": "billing"}))});
         client.send(&answer).expect("it is sent");
@@ -680,15 +710,8 @@ fn a_changed_file_ends_open_questions_and_leaves_what_waits() {
     let world = World::three();
     let staging = world.cluster("staging");
     hold(staging);
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("open.env");
-    let text = |more: &str| format!("{}\nPROXMOX_CONFIRM=auto\n{more}\n", world.env());
-    write_private(&file, &text("")).expect("the file");
-    let program = Path::new(env!("CARGO_BIN_EXE_proxmox-mcp"));
-    let mut client = Client::start(program, &file, Way::Pipe).expect("a server");
-    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
-                       "clientInfo": {"name": "it", "version": "0"}});
-    client.request("initialize", &hello).expect("a handshake");
+    let file = ChangedFile::new(&world);
+    let mut client = file.served();
     let waits = client.ask("tools/call", &start(25)).expect("it is sent");
     running(staging, 1);
     let asks = client
@@ -700,7 +723,7 @@ fn a_changed_file_ends_open_questions_and_leaves_what_waits() {
         json!("elicitation/create"),
         "{question}"
     );
-    fs::write(&file, text("PROXMOX_ACCESS=read")).expect("it can be written");
+    file.change("PROXMOX_ACCESS=read");
     let list = json!({"name": "guest_list", "arguments": {"cluster": "production"}});
     let list = client.ask("tools/call", &list).expect("it is sent");
     let reply = client.receive().expect("an answer");
