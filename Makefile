@@ -65,7 +65,7 @@ faults: tools ## Call every tool under every fault of simulated clusters, and pr
 	$(CARGO) build --locked --example dev
 	@$(TARGET)/debug/examples/dev faults
 
-# Whole it takes one to two hours: MUTANTS_SAMPLE=4 breaks four places of each part, by SEED, which is printed;
+# Whole it takes about an hour: MUTANTS_SAMPLE=4 breaks four places of each part, by SEED, which is printed;
 # MUTANTS_S=3600 ends it after an hour; MUTANTS_PARTS='reload protect' is for these alone.
 mutants: tools ## Break the program in many places, one at a time: does a test notice?
 	@tests/mutants/run $(MUTANTS_PARTS)

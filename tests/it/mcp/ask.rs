@@ -279,6 +279,16 @@ fn who_wants_progress_is_told_that_the_user_is_asked() {
     assert_eq!(again["params"]["progressToken"], json!("t"));
     let [first, second] = [&told, &again].map(|one| one["params"]["progress"].as_f64());
     assert!(second > first, "{again}");
+    // But not all the time.
+    let [first, second]: [u32; 2] = [&told, &again].map(|one| {
+        let message = one["params"]["message"].as_str().expect("a message");
+        let left = message
+            .split_whitespace()
+            .find_map(|word| word.parse().ok());
+        left.expect("the seconds that are left")
+    });
+    let between = first - second;
+    assert!((9..20).contains(&between), "{told} {again}");
     responds(&mut session, &question["id"], &json!({"action": "decline"}));
     assert!(refusal(&mut session, call).contains("the user declined"));
 }

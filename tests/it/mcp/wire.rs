@@ -3,28 +3,38 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, Write};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::revision::Revision;
 use proxmox_mcp::mcp::rpc::{ID_MAX_BYTES, RpcRequest, VALUES_MAX_BYTES};
-use proxmox_mcp::mcp::wire::{Next, REFUSAL_MAX_BYTES, REPLY_MAX_BYTES, Ticket, Wire};
+use proxmox_mcp::mcp::wire::{
+    Next, QUEUE_MAX, QUEUE_MAX_BYTES, REFUSAL_MAX_BYTES, REPLY_MAX_BYTES, Ticket, Wire,
+};
 use proxmox_mcp::wait::Wake;
 
-/// What was written; the first write is interrupted.
+/// What was written; the first write is interrupted, and as many as are said are not taken.
 #[derive(Clone, Default)]
 struct Output {
     lines: Rc<RefCell<Vec<u8>>>,
     interrupted: Rc<RefCell<bool>>,
+    full: Rc<RefCell<u32>>,
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.interrupted.replace(true) {
             return Err(ErrorKind::Interrupted.into());
+        }
+        let full = self.full.take();
+        if full > 0 {
+            self.full.replace(full - 1);
+            return Err(ErrorKind::WouldBlock.into());
         }
         self.lines.borrow_mut().extend(bytes);
         Ok(bytes.len())
@@ -219,6 +229,85 @@ fn what_waits_is_limited_by_its_memory() {
         ends.wire.finish(ticket, None);
     }
     assert!(!ends.wire.is_laden());
+}
+
+/// Also the rest of a line whose first requests are under way.
+#[test]
+fn what_waits_of_a_line_counts_on() {
+    let some = vec!["{}"; 6_000].join(",");
+    let large = |id: u32| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"a":[{some}]}}}}"#)
+    };
+    let mut ends = ends(Revision::Annotations);
+    ends.send(&batch(&[large(1), large(2)]));
+    let (first, begun) = ends.begun();
+    ends.wire.work_on(Some(first));
+    let half = begun.bytes;
+    // One and a half lines more than half a request less would be too few.
+    let lines = QUEUE_MAX_BYTES.div_ceil(2 * half);
+    for line in 1..=u32::try_from(lines).expect("few") {
+        ends.send(&batch(&[large(2 * line + 1), large(2 * line + 2)]));
+        ends.listens();
+    }
+    // The rest of the first line is one of those that fill the queue.
+    let rest = ends.begun().0;
+    assert!(2 * lines * half >= QUEUE_MAX_BYTES, "{lines} {half}");
+    let spare = (2 * lines * half - QUEUE_MAX_BYTES) / half;
+    let mut tickets = vec![first, rest];
+    for _ in 0..spare {
+        tickets.push(ends.begun().0);
+    }
+    ends.send(&request(90, "ping"));
+    ends.listens();
+    assert_eq!(ends.output.take(), "", "{spare} {lines} {half}");
+    tickets.push(ends.begun().0);
+    ends.listens();
+    assert!(ends.output.take().contains("\"id\":90"));
+}
+
+/// When there is no time left, also what was not read before is answered.
+#[test]
+fn what_is_not_begun_in_time_is_refused() {
+    let mut ends = ends(Revision::Annotations);
+    ends.send(&request(0, "tools/list"));
+    let (first, _) = ends.begun();
+    let more = u32::try_from(QUEUE_MAX).expect("few") + 50;
+    let all: Vec<String> = (1..=more).map(|id| request(id, "tools/list")).collect();
+    ends.send(&all.join("\n"));
+    ends.input.shutdown(Shutdown::Write).expect("it is open");
+    while ends.wire.end().is_none() {
+        ends.listens();
+    }
+    let left = ends.wire.end().expect("the input has ended");
+    thread::sleep(left.saturating_duration_since(Instant::now()));
+    assert!(matches!(ends.wire.next(None), Next::End));
+    let said = ends.output.take();
+    let refused = said.matches("there was no time left to begin this: nothing was done");
+    assert_eq!(refused.count(), more as usize);
+    ends.wire.finish(first, None);
+}
+
+/// What is said at the end waits a little for a reader that is slow.
+#[test]
+fn a_slow_reader_is_waited_for_at_the_end() {
+    // Where this thread is kept from its work for too long, it is done again.
+    for _ in 0..20 {
+        let mut ends = ends(Revision::Annotations);
+        ends.send(&request(1, "tools/list"));
+        let (ticket, _) = ends.begun();
+        ends.input.shutdown(Shutdown::Write).expect("it is open");
+        ends.listens();
+        let end = ends.wire.end().expect("the input has ended");
+        let soon = end.checked_sub(Duration::from_millis(40)).expect("later");
+        thread::sleep(soon.saturating_duration_since(Instant::now()));
+        ends.output.full.replace(2);
+        ends.wire.finish(ticket, Some("r1".into()));
+        if Instant::now() < end {
+            assert_eq!(ends.output.take(), "r1\n");
+            return;
+        }
+    }
+    panic!("this machine is too slow to tell");
 }
 
 /// A file is read to its end, but nothing is heard from it during a call.
