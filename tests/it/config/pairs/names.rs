@@ -262,6 +262,15 @@ fn a_name_that_sounds_safe_is_a_problem_wherever_it_stands() {
         check_line(&format!("{name}="), &[&problem]);
         check_both(&format!("{name}=x"), &clusters("a"), &[&problem]);
     }
+    // And it is said which names do keep things safe.
+    check_line(
+        "PROXMOX_READ_ONLY=x",
+        &[
+            "PROXMOX_READ_ONLY: is unknown and would keep nothing safe, as its name says; what does is \
+           PROXMOX_ACCESS, PROXMOX_CONFIRM, PROXMOX_PROTECT, PROXMOX_BULK_LIMIT, PROXMOX_TOOLS_DENY, \
+           PROXMOX_AUDIT_LOG: correct or remove it",
+        ],
+    );
     for name in [
         "PROXMOX_CONFIG",
         "PROXMOX_PROJECT",
