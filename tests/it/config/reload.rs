@@ -196,6 +196,10 @@ fn tokens_and_new_clusters_are_taken() {
     assert!(new.joined);
     assert_eq!(new.access, Effect::Read);
     assert_eq!(new.protect.len(), 1);
+    // A file that then lets it be read is of one mind with that.
+    let same = clusters(&["c", "a", "b"], "PROXMOX_CLUSTER_c_ACCESS=read");
+    let found = reload(&found.config, read(&same));
+    assert!(!found.waiting.contains(&waits), "{:?}", found.waiting);
     // A program that was not named at the start is not run.
     let program = |text: &str| {
         text.replace(

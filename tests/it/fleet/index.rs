@@ -158,6 +158,11 @@ fn the_memory_of_what_is_where_is_told() {
         room::work(|| ResourceIndex::read(body.as_bytes())).1
     };
     assert_eq!(noted("abcdefghijk") - noted("a"), 10);
+    let noted = |guest: &str| {
+        let body = json!({"data": [guest_row(100, guest, "a")]}).to_string();
+        room::work(|| ResourceIndex::read(body.as_bytes())).1
+    };
+    assert_eq!(noted("abcdefghijk") - noted("a"), 10);
     let (one, _) = bytes(1, "a");
     assert!((16..=64).contains(&one), "{one} bytes a guest");
     assert_eq!(bytes(0, "a").0, 0);

@@ -200,6 +200,17 @@ fn what_cannot_be_checked_protects() {
     passes(&world, &tag, stop, &none);
 }
 
+/// A cluster that is not reached is no rule's business: it is called what it is, and nothing was sent.
+#[test]
+fn a_cluster_that_is_silent_is_not_called_protected() {
+    let world = world();
+    world.cluster("staging").fault(Fault::Refuse);
+    let tag = app(&world, "PROXMOX_PROTECT=tag:prod");
+    let all = request("POST /nodes/stg-pve1/stopall", &json!({}));
+    let error = send(&tag, &all).expect_err("nobody answers");
+    assert_eq!(error.code, Code::ClusterConnection, "{error}");
+}
+
 /// Whoever may read a pool that does not exist is told so: the rule protects nobody, which is said.
 #[test]
 fn a_pool_that_is_not_there_protects_nobody_and_is_named() {
