@@ -46,7 +46,7 @@
 //! description, judged by [`api::permission`], against [`fleet::permissions`]), the bulk limit
 //! ([`gate::bulk_limit`]), and last the line in the audit file ([`gate::call_audit`], [`gate::audit`]).
 //!
-//! What the gate goes by is [`config::safety`]: levels ([`api::effect`]), rules ([`config::rule`]),
+//! What the gate goes by is [`config::safety`]: levels ([`api::mark`]), rules ([`config::rule`]),
 //! switches. [`config::watch`] notices a changed file at the next call, and [`config::reload`] says what
 //! of it does not loosen and is taken over; [`tool::offer`] leaves out the tools that no cluster allows.
 //!

@@ -1,7 +1,6 @@
 //! What Proxmox has: its methods, one row each, and the words of its API: requests, permissions, UPIDs,
 //! volumes, loose values, and the description that a cluster serves of itself.
 
-pub mod effect;
 pub mod loose;
 pub mod mark;
 pub mod methods;

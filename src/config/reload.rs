@@ -15,7 +15,7 @@ use super::rule::Rule;
 use super::safety::{ConfirmMode, Switches};
 use super::variables::{self, CLUSTERS, ReloadMerge, Scope, VARIABLES};
 use super::{Cluster, Config, ConfigReport};
-use crate::api::effect::Effect;
+use crate::api::mark::Effect;
 use crate::log;
 use crate::proxmox::secret::{Secret, SecretSource};
 

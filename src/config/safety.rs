@@ -3,7 +3,7 @@
 
 use super::report::SetVariable;
 use super::{Cluster, Config, cluster_names, rule, value};
-use crate::api::effect::Effect;
+use crate::api::mark::Effect;
 
 /// The set of toolsets that is on where nothing is said.
 pub const DEFAULT_SETS: &str = "default";

@@ -12,7 +12,7 @@ use super::report::SetVariable;
 use super::rule::Rule;
 use super::safety::{self, ConfirmSettings, Switches};
 use super::{cluster, cluster_names, value};
-use crate::api::effect::Effect;
+use crate::api::mark::Effect;
 use crate::log::Level;
 use crate::proxmox::secret::SecretSource;
 use crate::proxmox::settings::{Settings, Trust};

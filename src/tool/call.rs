@@ -212,6 +212,9 @@ fn run(
             Ok(Reached::Outcome(CallOutcome::Answer(answer)))
         }
         RunFn::AtOnce(run) => on_one(app, &call, &|reach, args| run(reach, args).map(Step::Done)),
+        RunFn::Write(run) => on_one(app, &call, &|reach, args| {
+            run(reach, args)?.step(reach, args)
+        }),
         RunFn::Steps(run) => on_one(app, &call, &run),
     }
 }

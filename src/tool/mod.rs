@@ -14,6 +14,7 @@ mod reloaded;
 pub mod rows;
 pub mod step;
 mod taken;
+pub mod write;
 
 use serde_json::{Map, Value};
 
@@ -25,6 +26,7 @@ use crate::gate::reach::{FleetReach, Reach};
 use args::Args;
 use param::{Param, ParamKind};
 use step::StepResult;
+use write::WriteResult;
 
 /// A tool as its family declares it.
 pub struct Tool {
@@ -134,6 +136,8 @@ pub type HandlerResult = Result<Map<String, Value>, Error>;
 pub enum RunFn {
     /// On one cluster, without waiting for anything but replies.
     AtOnce(fn(&Reach, &Args) -> HandlerResult),
+    /// One request on one cluster, and what becomes of it.
+    Write(fn(&Reach, &Args) -> WriteResult),
     /// On one cluster, waiting for what it starts.
     Steps(fn(&Reach, &Args) -> StepResult),
     /// Reads of several clusters.

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Tool, Toolset};
-use crate::api::effect::Effect;
-use crate::api::mark::Mark;
+use crate::api::mark::{Effect, Mark};
 use crate::config::Config;
 use crate::config::safety::{ALL_SETS, DEFAULT_SETS, Switches};
 use crate::config::variables::{ACCESS, TOOLS_ALLOW, TOOLS_DENY, TOOLSETS};

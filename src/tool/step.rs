@@ -72,20 +72,9 @@ pub fn follow(
     }
 }
 
-/// Ends with `answer` and what becomes of the task that a request started.
-///
-/// # Errors
-/// As [`follow`].
-pub fn follow_to_end(
-    reach: &Reach,
-    args: &Args,
-    reply: &Reply,
-    mut answer: Map<String, Value>,
-) -> StepResult {
-    follow(reach, args, reply, |_, _, task| {
-        answer.extend(task?);
-        Ok(answer.into())
-    })
+/// Whether the task of an answer has ended.
+pub fn has_ended(answer: &Map<String, Value>) -> bool {
+    answer.get("state").and_then(Value::as_str) != Some("running")
 }
 
 /// Waits for a task for at most `time`.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
@@ -70,6 +70,27 @@ pub fn now(reach: &Reach, at: &GuestLocation) -> Result<String, Error> {
         Err(error) if error.is_cancelled() => Err(error),
         Err(_) => Ok(UNKNOWN.into()),
     }
+}
+
+/// Ends with the state of a guest; of one that was told to start, after a moment.
+///
+/// # Errors
+/// As [`now`].
+pub fn told(
+    reach: &Reach,
+    args: &Args,
+    at: GuestLocation,
+    starts: bool,
+    mut answer: Map<String, Value>,
+) -> StepResult {
+    if !starts {
+        answer.insert("status".into(), now(reach, &at)?.into());
+        return Ok(answer.into());
+    }
+    started(reach, args, at, |_, _, state| {
+        answer.insert("status".into(), state.into());
+        Ok(answer.into())
+    })
 }
 
 /// Goes on with the state of a guest that was told to start behind another order, after a moment: that

@@ -15,12 +15,11 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
-use crate::tool::step::{self, StepResult};
+use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
 use crate::tools::fleet::quorum;
-use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
 use crate::tools::state::{self, GuestLocation};
 
@@ -107,7 +106,7 @@ pub(super) const CREATE: Tool = Tool {
     ],
     task: true,
     plan: None,
-    run: RunFn::Steps(create),
+    run: RunFn::Write(create),
 };
 
 fn way(args: &Args) -> &'static str {
@@ -117,7 +116,7 @@ fn way(args: &Args) -> &'static str {
     }
 }
 
-fn create(reach: &Reach, args: &Args) -> StepResult {
+fn create(reach: &Reach, args: &Args) -> WriteResult {
     let guest = reach.guest()?;
     let mode = args.text("mode").unwrap_or("snapshot");
     possible(reach, mode)?;
@@ -143,20 +142,20 @@ fn create(reach: &Reach, args: &Args) -> StepResult {
     answer.insert("storage".into(), storage.clone().into());
     answer.insert("storage_chosen_by".into(), chosen_by.into());
     answer.insert("mode".into(), mode.into());
-    let reply = reach.send(&request)?;
     let is_interrupted = mode != "snapshot";
-    step::follow(reach, args, &reply, move |reach, _, task| {
-        answer.extend(task?);
-        if let Some(volume) = volume(reach, &answer, &storage)? {
-            answer.insert("volume".into(), volume.into());
-        }
-        if ended(&answer) && is_interrupted {
-            // It was interrupted for it, and runs on.
-            let status = state::now(reach, &GuestLocation::of(reach.guest()?))?;
-            answer.insert("status".into(), status.into());
-        }
-        Ok(answer.into())
-    })
+    Ok(
+        Write::new(request, answer).then(move |reach, _, mut answer| {
+            if let Some(volume) = volume(reach, &answer, &storage)? {
+                answer.insert("volume".into(), volume.into());
+            }
+            if is_interrupted {
+                // It was interrupted for it, and runs on.
+                let status = state::now(reach, &GuestLocation::of(reach.guest()?))?;
+                answer.insert("status".into(), status.into());
+            }
+            Ok(answer.into())
+        }),
+    )
 }
 
 /// Refuses what the task would refuse, or do otherwise than it was told.

@@ -20,7 +20,6 @@ use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::step::{self, StepResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
-use crate::tools::guest::change::ended;
 use crate::tools::guest::vmid;
 use crate::tools::guest::{NAME_MAX_CHARS, kept, place};
 use crate::tools::plan;
@@ -260,7 +259,7 @@ pub(super) fn restored(
     keeps: Option<KeptFromOriginal>,
     mut answer: Map<String, Value>,
 ) -> StepResult {
-    if !ended(&answer) || !args.yes("start") {
+    if !step::has_ended(&answer) || !args.yes("start") {
         return Ok(with_kept(reach, &made, keeps, answer)?.into());
     }
     state::started(reach, args, made.clone(), move |reach, _, state| {
@@ -279,7 +278,7 @@ fn with_kept(
     let Some(mut keeps) = keeps else {
         return Ok(answer);
     };
-    if ended(&answer) {
+    if step::has_ended(&answer) {
         keeps.archived = kept::config(reach, made, keeps.archived)?;
     }
     let mut notes = keeps.notes;

@@ -85,11 +85,6 @@ pub(super) fn slow_verb(kind: GuestKind) -> Verb {
     }
 }
 
-/// Whether the task of an answer has ended.
-pub fn ended(answer: &Map<String, Value>) -> bool {
-    answer.get("state").and_then(Value::as_str) != Some("running")
-}
-
 /// A request that changes `config` by `params`, which fails where somebody else has changed it
 /// meanwhile.
 ///
@@ -134,7 +129,7 @@ pub(super) fn send(
             true => half::told(reach, error, &request, &config),
             false => error,
         })?;
-        if ended(&answer) {
+        if step::has_ended(&answer) {
             tell_pending(reach, &mut answer)?;
         }
         then(reach, args, answer)

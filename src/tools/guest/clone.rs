@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 
 use super::GUEST;
-use super::change;
 use super::create::{NEW_NAME, NEW_VMID};
 use super::kept;
 use super::place::{self, Problems};
@@ -138,7 +137,7 @@ fn clone(reach: &Reach, args: &Args) -> StepResult {
     };
     step::follow(reach, args, &reply, move |reach, _, task| {
         answer.extend(task?);
-        let kept = match change::ended(&answer) {
+        let kept = match step::has_ended(&answer) {
             true => kept::config(reach, &copy, config)?,
             false => config,
         };

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value};
 
-use super::change;
 use super::image;
 use super::no_effect;
 use super::place::{self, ChosenNode, DiskStorage, Problems};
@@ -20,7 +19,7 @@ use crate::gate::reach::Reach;
 use crate::text::{LONG_NAME_MAX_CHARS, repeated};
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, SizeUnit, Word};
-use crate::tool::step::{self, StepResult};
+use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::state::{self, GuestLocation};
 
@@ -114,7 +113,7 @@ pub(super) const VM: Tool = Tool {
     answer: ANSWER,
     task: true,
     plan: None,
-    run: RunFn::Steps(vm),
+    run: RunFn::Write(vm),
 };
 
 pub(super) const CONTAINER: Tool = Tool {
@@ -161,7 +160,7 @@ pub(super) const CONTAINER: Tool = Tool {
     answer: ANSWER,
     task: true,
     plan: None,
-    run: RunFn::Steps(container),
+    run: RunFn::Write(container),
 };
 
 /// Parameters of the API that stand for an argument, or make something else than a new guest.
@@ -204,7 +203,7 @@ struct Draft {
     params: Map<String, Value>,
 }
 
-fn vm(reach: &Reach, args: &Args) -> StepResult {
+fn vm(reach: &Reach, args: &Args) -> WriteResult {
     vm_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
@@ -263,7 +262,7 @@ fn vm_draft(reach: &Reach, args: &Args) -> Result<Draft, Error> {
     })
 }
 
-fn container(reach: &Reach, args: &Args) -> StepResult {
+fn container(reach: &Reach, args: &Args) -> WriteResult {
     container_draft(reach, args).and_then(|draft| make(reach, args, draft))
 }
 
@@ -339,7 +338,7 @@ fn has_disk(settings: &Map<String, Value>) -> bool {
 }
 
 /// Makes the guest and waits for the end of that.
-fn make(reach: &Reach, args: &Args, draft: Draft) -> StepResult {
+fn make(reach: &Reach, args: &Args, draft: Draft) -> WriteResult {
     let Draft {
         kind,
         node,
@@ -383,14 +382,9 @@ fn make(reach: &Reach, args: &Args, draft: Draft) -> StepResult {
         kind,
         vmid,
     };
-    step::follow(reach, args, &reply, |reach, args, task| {
-        answer.extend(task?);
-        if !change::ended(&answer) || !args.yes("start") {
-            return Ok(answer.into());
-        }
-        state::started(reach, args, made, |_, _, state| {
-            answer.insert("status".into(), state.into());
-            Ok(answer.into())
-        })
-    })
+    let write = Write::sent(reply, answer);
+    if !args.yes("start") {
+        return Ok(write);
+    }
+    Ok(write.then(|reach, args, answer| state::told(reach, args, made, true, answer)))
 }

@@ -10,7 +10,7 @@ use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
-use crate::tool::step::{self, StepResult};
+use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::backup::archives;
 use crate::tools::current;
@@ -43,7 +43,7 @@ pub(super) const DELETE: Tool = Tool {
     answer: &[],
     task: true,
     plan: Some(delete_plan),
-    run: RunFn::Steps(delete),
+    run: RunFn::Write(delete),
 };
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -64,7 +64,7 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     plan::of_guest(reach, &consequences)
 }
 
-fn delete(reach: &Reach, args: &Args) -> StepResult {
+fn delete(reach: &Reach, args: &Args) -> WriteResult {
     deletable(reach)?;
     let mut request = reach.on_guest(Verb::Delete, "", &[])?;
     for (name, option) in [
@@ -75,9 +75,7 @@ fn delete(reach: &Reach, args: &Args) -> StepResult {
             request = request.with(option, yes);
         }
     }
-    let answer = answer_for(reach)?;
-    let reply = reach.send(&request)?;
-    step::follow_to_end(reach, args, &reply, answer)
+    Ok(Write::new(request, answer_for(reach)?))
 }
 
 /// A guest that runs is not deleted, and a task that is bound to fail is not begun: without quorum the

@@ -17,6 +17,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::gib;
 use crate::tool::step::{self, StepResult};
+use crate::tool::write::Write;
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::disks;
@@ -251,7 +252,7 @@ fn add(reach: &Reach, args: &Args) -> StepResult {
     answer.insert("storage".into(), store.map(|store| store.name).into());
     change::send(reach, args, request, config, move |reach, _, changed| {
         answer.extend(changed);
-        if change::ended(&answer)
+        if step::has_ended(&answer)
             && let Ok(config) = change::config(reach)
         {
             let made = property::at(&config, &key).map(|made| property::held(&made));
@@ -353,7 +354,6 @@ fn resize(reach: &Reach, args: &Args) -> StepResult {
     let request = reach.on_guest(Verb::Put, "/resize", &[])?;
     let request = request.with("disk", key.as_str());
     let request = request.with("size", format!("{plus}{}", size::text(amount)));
-    let reply = reach.send(&change::with_digest(request, &config))?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.as_str().into());
     if let Some(now) = now {
@@ -362,7 +362,8 @@ fn resize(reach: &Reach, args: &Args) -> StepResult {
     if let Some(then) = then {
         answer.insert("new_gib".into(), json!(gib(then)));
     }
-    step::follow_to_end(reach, args, &reply, answer)
+    let request = change::with_digest(request, &config);
+    Write::new(request, answer).step(reach, args)
 }
 
 /// Moves a disk to another storage. The old volume stays as `unusedN` unless `delete` is set.
@@ -403,15 +404,15 @@ fn relocate(reach: &Reach, args: &Args) -> StepResult {
             request = request.with("format", format);
         }
     }
-    let reply = reach.send(&change::with_digest(request, &config))?;
     let mut answer = answer_for(reach)?;
     answer.insert("disk".into(), key.as_str().into());
     answer.insert("storage".into(), storage.into());
-    step::follow(reach, args, &reply, move |reach, args, task| {
-        answer.extend(task?);
-        if change::ended(&answer) && !args.yes("delete") {
+    let write = Write::new(change::with_digest(request, &config), answer);
+    let write = write.then(move |reach, args, mut answer| {
+        if !args.yes("delete") {
             unused::name_kept(reach, &found.volume, &mut answer)?;
         }
         Ok(answer.into())
-    })
+    });
+    write.step(reach, args)
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::change;
 use super::place::{self, Problems};
 use super::power::ha_managed;
 use super::{GUEST, answer_for};
@@ -177,19 +176,12 @@ fn arrived(
     args: &Args,
     there: GuestLocation,
     running: bool,
-    mut answer: Map<String, Value>,
+    answer: Map<String, Value>,
 ) -> StepResult {
-    if !change::ended(&answer) {
-        return Ok(answer.into());
+    match step::has_ended(&answer) {
+        true => state::told(reach, args, there, running, answer),
+        false => Ok(answer.into()),
     }
-    if !running {
-        answer.insert("status".into(), state::now(reach, &there)?.into());
-        return Ok(answer.into());
-    }
-    state::started(reach, args, there, |_, _, state| {
-        answer.insert("status".into(), state.into());
-        Ok(answer.into())
-    })
 }
 
 fn request(reach: &Reach, guest: &Guest, args: &Args, running: bool) -> Result<Request, Error> {

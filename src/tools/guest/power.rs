@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::change;
 use super::{GUEST, answer_for};
 use crate::api::loose::flag;
 use crate::api::methods::sending;
@@ -182,7 +181,7 @@ fn power(reach: &Reach, args: &Args) -> StepResult {
         if managed {
             answer.insert("ha".into(), true.into());
         }
-        if !change::ended(&answer) {
+        if !step::has_ended(&answer) {
             return Ok(answer.into());
         }
         after(reach, args, managed, begun, move |_, args, state| {

@@ -17,7 +17,7 @@ use crate::gate::reach::Reach;
 use crate::size;
 use crate::text::printable;
 use crate::tool::args::Args;
-use crate::tool::step::StepResult;
+use crate::tool::step::{self, StepResult};
 use crate::tools::fleet::quorum;
 use crate::tools::{disks, plan};
 
@@ -234,7 +234,7 @@ pub(super) fn remove(reach: &Reach, args: &Args) -> StepResult {
     answer.insert("disk".into(), found.key.as_str().into());
     change::send(reach, args, request, config, move |reach, _, changed| {
         answer.extend(changed);
-        if !change::ended(&answer) {
+        if !step::has_ended(&answer) {
             return Ok(answer.into());
         }
         // Proxmox lets go of what it does not take for the guest's own, and says nothing of it.

@@ -16,11 +16,10 @@ use crate::time;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{self, CURSOR, SINCE};
-use crate::tool::step::{self, StepResult};
+use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
-use crate::tools::guest::change::ended;
 use crate::tools::guest::{GUEST, answer_for};
 use crate::tools::state::{self, GuestLocation};
 use crate::tools::{disks, plan};
@@ -100,7 +99,7 @@ pub static TOOLS: &[Tool] = &[
         ],
         task: true,
         plan: None,
-        run: RunFn::Steps(create),
+        run: RunFn::Write(create),
     },
     Tool {
         name: "snapshot_rollback",
@@ -125,7 +124,7 @@ pub static TOOLS: &[Tool] = &[
         answer: &[],
         task: true,
         plan: Some(rollback_plan),
-        run: RunFn::Steps(rollback),
+        run: RunFn::Write(rollback),
     },
     Tool {
         name: "snapshot_delete",
@@ -144,7 +143,7 @@ pub static TOOLS: &[Tool] = &[
         answer: &[],
         task: true,
         plan: Some(delete_plan),
-        run: RunFn::Steps(delete),
+        run: RunFn::Write(delete),
     },
 ];
 
@@ -162,7 +161,7 @@ fn list(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     Ok(answer)
 }
 
-fn create(reach: &Reach, args: &Args) -> StepResult {
+fn create(reach: &Reach, args: &Args) -> WriteResult {
     let name = args.need("snapname")?;
     creatable(reach, args, name)?;
     let mut request = reach.on_guest(Verb::Post, "/snapshot", &[])?;
@@ -171,7 +170,7 @@ fn create(reach: &Reach, args: &Args) -> StepResult {
             request = request.with(key, value.clone());
         }
     }
-    send(reach, args, &request, |_, _, answer| Ok(answer.into()))
+    write(reach, args, request)
 }
 
 /// Refuses what would fail in the task.
@@ -238,26 +237,17 @@ fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn rollback(reach: &Reach, args: &Args) -> StepResult {
+fn rollback(reach: &Reach, args: &Args) -> WriteResult {
     let name = args.need("snapname")?;
     let mut request = reach.on_guest(Verb::Post, "/snapshot/{snapname}/rollback", &[name])?;
     if let Some(start) = args.bool("start") {
         request = request.with("start", start);
     }
-    send(reach, args, &request, |reach, args, mut answer| {
-        if !ended(&answer) {
-            return Ok(answer.into());
-        }
+    let write = write(reach, args, request)?;
+    Ok(write.then(|reach, args, answer| {
         let at = GuestLocation::of(reach.guest()?);
-        if !args.yes("start") {
-            answer.insert("status".into(), state::now(reach, &at)?.into());
-            return Ok(answer.into());
-        }
-        state::started(reach, args, at, |_, _, state| {
-            answer.insert("status".into(), state.into());
-            Ok(answer.into())
-        })
-    })
+        state::told(reach, args, at, args.yes("start"), answer)
+    }))
 }
 
 fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -282,24 +272,15 @@ fn delete_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn delete(reach: &Reach, args: &Args) -> StepResult {
+fn delete(reach: &Reach, args: &Args) -> WriteResult {
     let name = args.need("snapname")?;
     let request = reach.on_guest(Verb::Delete, "/snapshot/{snapname}", &[name])?;
-    send(reach, args, &request, |_, _, answer| Ok(answer.into()))
+    write(reach, args, request)
 }
 
-/// Sends a write about the snapshot that the call names, and waits for its task.
-fn send(
-    reach: &Reach,
-    args: &Args,
-    request: &Request,
-    then: impl FnOnce(&Reach, &Args, Map<String, Value>) -> StepResult + 'static,
-) -> StepResult {
+/// A write about the snapshot that the call names.
+fn write(reach: &Reach, args: &Args, request: Request) -> WriteResult {
     let mut answer = answer_for(reach)?;
     answer.insert("snapname".into(), args.need("snapname")?.into());
-    let reply = reach.send(request)?;
-    step::follow(reach, args, &reply, |reach, args, task| {
-        answer.extend(task?);
-        then(reach, args, answer)
-    })
+    Ok(Write::new(request, answer))
 }

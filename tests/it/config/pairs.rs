@@ -6,7 +6,7 @@ mod values;
 
 use std::time::Duration;
 
-use proxmox_mcp::api::effect::Effect;
+use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::config::safety::ConfirmMode;
 use proxmox_mcp::config::{self, Config, ConfigReport};
 use proxmox_mcp::log::Level;

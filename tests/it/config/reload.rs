@@ -8,7 +8,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use proxmox_mcp::api::effect::Effect;
+use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::config::env_file;
 use proxmox_mcp::config::reload::{self, Reload, ReloadContext, SwitchedTools};
 use proxmox_mcp::config::safety::ConfirmMode;

@@ -5,8 +5,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use proxmox_mcp::api::effect::Effect;
-use proxmox_mcp::api::mark::Mark;
+use proxmox_mcp::api::mark::{Effect, Mark};
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{QuestionReply, UserAnswer};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proxmox_mcp::api::effect::Effect;
+use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::config::safety::Switches;
 use proxmox_mcp::tool::offer;
 use proxmox_mcp::tools::{self, TOOLSETS};

@@ -68,11 +68,12 @@ fn what_asks_has_a_plan_and_everything_full_asks() {
 }
 
 #[test]
-fn reads_of_the_fleet_and_lists_are_run_as_such() {
+fn reads_of_the_fleet_lists_and_writes_are_run_as_such() {
     let wrong = |tool: &'static Tool| {
         let is_of_several = matches!(tool.subject, Subject::List | Subject::Fleet);
         match tool.run {
             RunFn::AtOnce(_) | RunFn::Steps(_) => is_of_several,
+            RunFn::Write(_) => is_of_several || tool.possible().any(|mark| mark == Mark::READ),
             RunFn::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
         }
     };

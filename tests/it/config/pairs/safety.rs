@@ -1,6 +1,6 @@
 //! What keeps clusters safe: levels, confirmation, protected guests, limits, switches.
 
-use proxmox_mcp::api::effect::Effect;
+use proxmox_mcp::api::mark::Effect;
 use proxmox_mcp::config::rule::RuleTarget;
 use proxmox_mcp::config::safety::{ConfirmMode, ConfirmSettings};
 
