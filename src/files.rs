@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use command::{
@@ -81,17 +81,41 @@ pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// A file whose changes are noticed.
+pub struct WatchedFile {
+    path: PathBuf,
+    seen: Option<FileStamp>,
+}
+
 /// What tells one state of a file from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileStamp {
+#[derive(PartialEq)]
+struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
     changed: (i64, i64),
 }
 
+impl WatchedFile {
+    /// The file at `path`, as it is now.
+    pub fn new(path: PathBuf) -> WatchedFile {
+        WatchedFile {
+            seen: stamp(&path),
+            path,
+        }
+    }
+
+    /// Whether it is another than when this was last asked.
+    pub fn has_changed(&mut self) -> bool {
+        let now = stamp(&self.path);
+        let has_changed = now != self.seen;
+        self.seen = now;
+        has_changed
+    }
+}
+
 /// The state of the file at `path`; nothing where there is none.
-pub fn stamp(path: &Path) -> Option<FileStamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = path.metadata().ok()?;
     Some(FileStamp {
         device: metadata.dev(),

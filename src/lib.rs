@@ -39,12 +39,12 @@
 //!
 //! # What stands between
 //!
-//! A call passes [`gate::Gate::enter`]: [`gate::access`] holds it against the cluster's level,
+//! A call passes [`gate::Gate::enter`]: which holds it against the cluster's level,
 //! `gate::protect` against the protected guests, and [`gate::confirm`] has it confirmed, by a code or
 //! by a question, which `mcp::question` puts to the user. Each write passes the `Reach` once more: its
 //! weight, level and protection, what the token may do ([`gate::privileges`] or the cluster's own
 //! description, judged by [`api::permission`], against [`fleet::permissions`]), the bulk limit
-//! ([`gate::bulk_limit`]), and last the line in the audit file ([`gate::call_audit`], [`gate::audit`]).
+//! ([`gate::bulk_limit`]), and last the line in the audit file ([`gate::audit`]).
 //!
 //! What the gate goes by is [`config::safety`]: levels ([`api::mark`]), rules ([`config::rule`]),
 //! switches. [`config::watch`] notices a changed file at the next call, and [`config::reload`] says what

@@ -125,6 +125,12 @@ pub fn let_go(bytes: usize) {
     NOTED.set(NOTED.get().saturating_sub(bytes));
 }
 
+/// What runs on this thread has ended: what it noted is no longer counted.
+pub fn work_ended() {
+    NOTED.set(0);
+    give_back();
+}
+
 /// Runs `work` and gives what it came to with how many bytes it noted, which are then no longer
 /// counted.
 pub fn work<T>(work: impl FnOnce() -> T) -> (T, usize) {

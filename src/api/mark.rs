@@ -103,6 +103,12 @@ impl Mark {
         self.effect == Effect::Full || self.interrupts || self.destroys
     }
 
+    /// Whether a protected guest is let nothing of it, as far as a mark tells: of what neither harms nor asks
+    /// the requests tell.
+    pub fn may_harm(self) -> bool {
+        self.is_bulk_limited() || self.asks
+    }
+
     /// The heavier of the two in each respect.
     pub const fn or(self, other: Mark) -> Mark {
         Mark {

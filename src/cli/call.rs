@@ -70,7 +70,7 @@ fn asking(
         client: (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
         can_be_asked: true,
         reply: None,
-        asking: &[],
+        asking: &Vec::new,
     };
     let question = match call::call(app, tool, arguments, caller)? {
         CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => return Ok(answer),

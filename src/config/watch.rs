@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Config, ConfigReport};
-use crate::files::{self, FileStamp};
+use crate::files::WatchedFile;
 use crate::proxmox::lookup::{self, LookUps};
 
 /// All names of a changed file together are looked up in so many milliseconds, or they wait.
@@ -14,10 +14,9 @@ const LOOK_UP_MAX_MS: u64 = 2000;
 
 /// The file that the configuration came from.
 pub struct Watch {
-    path: PathBuf,
+    pub(crate) file: WatchedFile,
     /// Reads the environment and the file anew.
-    read: Box<dyn Fn() -> Result<Config, ConfigReport> + Send>,
-    seen: Option<FileStamp>,
+    pub(crate) read: Box<dyn Fn() -> Result<Config, ConfigReport> + Send>,
 }
 
 impl Watch {
@@ -26,20 +25,9 @@ impl Watch {
         read: impl Fn() -> Result<Config, ConfigReport> + Send + 'static,
     ) -> Watch {
         Watch {
-            seen: files::stamp(&path),
-            path,
+            file: WatchedFile::new(path),
             read: Box::new(read),
         }
-    }
-
-    /// What the file says now, where it is another than before.
-    pub(crate) fn changed(&mut self) -> Option<Result<Config, ConfigReport>> {
-        let now = files::stamp(&self.path);
-        if now == self.seen {
-            return None;
-        }
-        self.seen = now;
-        Some((self.read)())
     }
 }
 

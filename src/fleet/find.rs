@@ -1,4 +1,4 @@
-//! Which cluster and which guest a call means, though lists tell names late (see [`super::names`]).
+//! Which cluster and which guest a call means, though lists tell names late (see [`super::index`]).
 //!
 //! Where the list has no name, the guest is asked for; before anything is changed, the one that bears
 //! the name is held against what its node says; and what no list has is asked of the nodes of the
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
+use super::index::Names;
 use super::index::{CachedIndex, Guest, ResourceIndex};
-use super::names::Names;
 use super::registry::{
     self, ClusterQuestion, Decision, FirstDecision, IndexedCluster, NamedSubject,
 };

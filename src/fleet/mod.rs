@@ -2,7 +2,6 @@
 
 pub mod fan_out;
 pub mod index;
-pub mod names;
 pub mod permissions;
 pub mod query;
 pub mod registry;
@@ -27,8 +26,8 @@ use crate::proxmox::schemas::Schemas;
 use crate::proxmox::secret::Secret;
 use crate::room::{self, CacheCharge, NoRoom};
 use crate::wait;
+use index::Names;
 use index::{CachedIndex, ResourceIndex};
-use names::Names;
 
 /// How long, in seconds, a cluster's answer decides where things are.
 const INDEX_AGE_S: u64 = 5;
@@ -77,7 +76,7 @@ impl Fleet {
             config,
             index_age: Duration::from_secs(INDEX_AGE_S),
             permissions_age: Duration::from_secs(PERMISSIONS_AGE_S),
-            names_age: Duration::from_secs(names::NAME_AGE_S),
+            names_age: Duration::from_secs(index::NAME_AGE_S),
             members,
             schemas: Schemas::new(),
         }

@@ -4,8 +4,8 @@
 //! own name in front of the guest's, the place where the thing is, the default. Nothing that exists
 //! is ever changed by default.
 
+use super::index::Names;
 use super::index::{Guest, ResourceIndex};
-use super::names::Names;
 use crate::config::Config;
 use crate::error::{Code, Error, Happened};
 
@@ -80,8 +80,8 @@ pub fn by_words(config: &Config, ask: &ClusterQuestion) -> Result<FirstDecision,
         }))
     };
     if let Some(given) = ask.cluster {
-        let place = config.place(given);
-        return match place {
+        let mut all = config.clusters.iter();
+        return match all.position(|one| one.name == given) {
             Some(_) if config.clusters.len() == 1 => decided(0, "only cluster".into()),
             Some(cluster) => decided(cluster, "cluster argument".into()),
             None => {

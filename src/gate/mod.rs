@@ -1,10 +1,8 @@
 //! What stands between a call and a cluster: every call enters here and gets a [`Reach`], a plan or a
 //! question to confirm, or a refusal.
 
-pub mod access;
 pub mod audit;
 pub mod bulk_limit;
-pub mod call_audit;
 pub mod confirm;
 pub mod privileges;
 mod protect;
@@ -13,22 +11,22 @@ pub mod volumes;
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
 use crate::api::methods::sending::Sends;
-use crate::config::Safety;
 use crate::config::safety::ConfirmMode;
 use crate::config::variables::{BULK_LIMIT, CONFIRM};
+use crate::config::{Cluster, Safety};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
 use crate::log;
-use audit::{AuditClient, Confirmed, Log};
+use audit::{AuditClient, CallAudit, CallEnd, Confirmed, Log};
 use bulk_limit::BulkLimit;
-use call_audit::{CallAudit, CallEnd};
 use confirm::{Plan, Plans, Question, QuestionReply, RequiredAnswer};
 use reach::{Admitted, FleetReach, Reach, Writing};
 
@@ -51,7 +49,7 @@ pub struct Caller<'c> {
     /// The reply to the question that this very call led to.
     pub reply: Option<&'c QuestionReply>,
     /// The states of the questions that are before the user meanwhile.
-    pub asking: &'c [&'c str],
+    pub asking: &'c dyn Fn() -> Vec<String>,
 }
 
 /// Where a call comes from.
@@ -72,9 +70,12 @@ pub struct Entry<'e> {
     pub call_audit: &'e CallAudit,
     /// The code that came with the call.
     pub code: Option<&'e str>,
-    pub cluster: usize,
+    /// The cluster's place in the configuration, the cluster, and why it is meant.
+    pub place: usize,
+    pub cluster: &'e Cluster,
+    pub chosen_by: &'e str,
     /// The existing guest that the call addresses.
-    pub guest: Option<Guest>,
+    pub guest: Option<Rc<Guest>>,
     /// The UPID of the task that the call addresses.
     pub task: Option<&'e str>,
     /// What else the call addresses: its node, its storage.
@@ -185,23 +186,22 @@ impl Gate {
         entry: Entry,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Admission, Error> {
-        let cluster = fleet.cluster(entry.cluster)?;
-        let what = format!("`{}`", entry.tool);
-        access::check(cluster, &what, entry.mark.effect)?;
-        if let Some(guest) = entry
-            .guest
-            .as_ref()
-            .filter(|_| protect::concerns(entry.mark))
-        {
-            let reader = Admitted::reading(entry.cluster, &[], Some(guest.clone()));
-            let reader = Reach::new(fleet, &reader, None);
-            protect::call(&reader, entry.tool, entry.mark, guest)?;
-        }
+        let cluster = entry.cluster;
+        entry.call_audit.located(&cluster.name, entry.chosen_by);
         let mut planned = None;
         let mut confirmed = Confirmed::NoNeed;
+        // What only reads needs no level, harms nobody and is asked about by nobody.
+        if !matches!(entry.mark, Mark::READ) {
+            check_access(cluster, &format!("`{}`", entry.tool), entry.mark.effect)?;
+            if let Some(guest) = entry.guest.as_ref().filter(|_| entry.mark.may_harm()) {
+                let reader = Admitted::reading(entry.place, &[], Some(Rc::clone(guest)));
+                let reader = Reach::new(fleet, &reader, None);
+                protect::call(&reader, entry.tool, entry.mark, guest)?;
+            }
+        }
         if entry.mark.asks {
             let guest = entry.guest.clone();
-            let reader = Admitted::reading(entry.cluster, entry.sends, guest).planning();
+            let reader = Admitted::reading(entry.place, entry.sends, guest).planning();
             match self.confirmed(fleet, &entry, &reader, plan)? {
                 Confirmation::As(plan, way) => {
                     planned = Some((plan, reader));
@@ -215,13 +215,14 @@ impl Gate {
         let was_asked = matches!(confirmed, Confirmed::Asked | Confirmed::CommandLine);
         let objects = planned.as_ref().map_or(0, |(plan, _)| plan.objects);
         let beyond_limit = was_asked && objects > self.bulk_limit.borrow().limit();
-        let guest = entry.guest.iter().map(|guest| Touch::Guest(guest.vmid));
-        let task = entry
-            .task
-            .iter()
-            .map(|upid| Touch::Task((*upid).to_string()));
-        let touches = guest.chain(task).chain(entry.touches).collect();
-        let mut admitted = Admitted::reading(entry.cluster, entry.sends, entry.guest).writing(
+        let mut touches = entry.touches;
+        if let Some(guest) = &entry.guest {
+            touches.push(Touch::Guest(guest.vmid));
+        }
+        if let Some(upid) = entry.task {
+            touches.push(Touch::Task(upid.to_string()));
+        }
+        let mut admitted = Admitted::reading(entry.place, entry.sends, entry.guest).writing(
             entry.mark,
             touches,
             entry.wait_s,
@@ -256,7 +257,7 @@ impl Gate {
         reader: &Admitted,
         plan: &dyn Fn(&Reach) -> Result<Plan, Error>,
     ) -> Result<Confirmation, Error> {
-        let cluster = fleet.cluster_name(entry.cluster);
+        let cluster = &entry.cluster.name;
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &(entry.arguments)());
         let reader = Reach::new(fleet, reader, None);
@@ -280,7 +281,9 @@ impl Gate {
             }
             ConfirmMethod::ByQuestion => match entry.caller.reply {
                 None => {
-                    self.plans.borrow().may_ask(&call, entry.caller.asking)?;
+                    self.plans
+                        .borrow()
+                        .may_ask(&call, &(entry.caller.asking)())?;
                     let plan = plan(&reader)?;
                     self.has_room(cluster, entry.mark, &plan)?;
                     let wants = self.wants(entry, &plan)?;
@@ -346,7 +349,7 @@ impl Gate {
     fn how(&self, safety: &Safety, cluster: &str, entry: &Entry) -> Result<ConfirmMethod, Error> {
         let caller = &entry.caller;
         let how = match safety.confirm.way {
-            _ if safety.confirm.off.contains(&entry.cluster) => ConfirmMethod::Unasked,
+            _ if safety.confirm.off.contains(&entry.place) => ConfirmMethod::Unasked,
             _ if self.from == CallOrigin::CommandLine => ConfirmMethod::ByQuestion,
             ConfirmMode::Code => ConfirmMethod::ByCode,
             ConfirmMode::Auto | ConfirmMode::Ask if caller.can_be_asked => {
@@ -399,4 +402,21 @@ impl Drop for Gate {
             log::error(&cause);
         }
     }
+}
+
+/// Refuses what is above the cluster's level. `what` is the call or the request, in backticks.
+///
+/// # Errors
+/// It is: with the level and the variable that sets it.
+fn check_access(cluster: &Cluster, what: &str, effect: Effect) -> Result<(), Error> {
+    if effect <= cluster.access {
+        return Ok(());
+    }
+    let sentence = format!(
+        "{what} needs the access level `{}`, and {} allows `{}` at most",
+        effect.name(),
+        cluster.access_variable,
+        cluster.access.name()
+    );
+    Err(Error::not_allowed(&cluster.name, sentence))
 }

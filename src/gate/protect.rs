@@ -92,12 +92,6 @@ struct PendingAction<'d> {
     pools: RefCell<Vec<(String, Option<Vec<u32>>)>>,
 }
 
-/// Whether a protected guest is let nothing of a call, as far as its mark tells: of what neither harms nor
-/// asks the requests tell.
-pub(super) fn concerns(mark: Mark) -> bool {
-    mark.is_bulk_limited() || mark.asks
-}
-
 /// Refuses a call that would harm the guest that it addresses, as far as its mark tells.
 ///
 /// # Errors

@@ -15,12 +15,13 @@ mod write;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::confirm::Plan;
-use super::{access, protect, volumes};
+use super::{check_access, protect, volumes};
 use crate::api::mark::Mark;
 use crate::api::methods::sending::Sends;
 use crate::api::methods::{SharedVolume, Touch, Weight};
@@ -30,7 +31,7 @@ use crate::config::Cluster;
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
-use crate::fleet::names::GuestName;
+use crate::fleet::index::GuestName;
 use crate::fleet::registry::{self, NamedSubject};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
@@ -57,7 +58,7 @@ pub struct Admitted {
     shared: Vec<SharedVolume>,
     /// The user has typed the number of objects of a plan beyond the limit.
     beyond_limit: bool,
-    guest: Option<Guest>,
+    guest: Option<Rc<Guest>>,
     wait_s: u64,
     made: RefCell<Vec<u32>>,
     /// The writes that the cluster took.
@@ -78,7 +79,7 @@ pub struct Admitted {
 
 impl Admitted {
     /// What a read is allowed.
-    pub(super) fn reading(cluster: usize, sends: Sends, guest: Option<Guest>) -> Admitted {
+    pub(super) fn reading(cluster: usize, sends: Sends, guest: Option<Rc<Guest>>) -> Admitted {
         Admitted {
             cluster,
             mark: Mark::READ,
@@ -314,7 +315,7 @@ impl<'a> Reach<'a> {
         let weight = self.weighed(request)?;
         let what = format!("`{}`", request.line());
         self.may_share(request, &weight)?;
-        access::check(self.cluster()?, &what, weight.mark.effect)?;
+        check_access(self.cluster()?, &what, weight.mark.effect)?;
         if !self.admitted.mark.covers(weight.mark) {
             let problem = format!(
                 "weighs {}, but the call was allowed {}",
@@ -378,7 +379,7 @@ impl<'a> Reach<'a> {
     pub fn guest(&self) -> Result<&Guest, Error> {
         self.admitted
             .guest
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| Error::internal("the call addresses no guest"))
     }
 

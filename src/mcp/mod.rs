@@ -3,7 +3,6 @@
 
 pub mod about;
 pub mod client;
-mod fields;
 pub mod inbox;
 pub mod listing;
 pub mod open_calls;

@@ -24,7 +24,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// A call of a tool as its client made it.
 pub(super) struct ToolCall {
     pub(super) ticket: Ticket,
-    pub(super) id: Id,
+    pub(super) id: Rc<Id>,
     pub(super) tool: &'static Tool,
     pub(super) arguments: Map<String, Value>,
     pub(super) client: Rc<McpClient>,
@@ -111,8 +111,8 @@ impl OpenCalls {
     }
 
     /// The states of the questions that are before the user.
-    pub(super) fn asking(&self) -> Vec<&str> {
-        let states = self.questions().map(|asked| asked.question.state.as_str());
+    pub(super) fn asking(&self) -> Vec<String> {
+        let states = self.questions().map(|asked| asked.question.state.clone());
         states.collect()
     }
 

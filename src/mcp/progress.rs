@@ -23,9 +23,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a call with these parameters; `None` where it gave no legal token.
-    pub fn wanted(params: &Map<String, Value>, revision: Revision) -> Option<Progress> {
-        let token = params.get("_meta")?.get("progressToken")?;
+    /// For a call with this `_meta`; `None` where it gave no legal token.
+    pub fn wanted(meta: &Value, revision: Revision) -> Option<Progress> {
+        let token = meta.get("progressToken")?;
         if !token.is_string() && !token.is_i64() && !token.is_u64() {
             return None;
         }

@@ -118,12 +118,3 @@ impl Revision {
         Ok(Revision::Stateless)
     }
 }
-
-/// Whether modern rules hold for a request.
-pub fn is_modern(method: &str, params: &Map<String, Value>) -> bool {
-    let versioned = params
-        .get("_meta")
-        .and_then(|meta| meta.get(META_VERSION))
-        .is_some();
-    versioned || method == "server/discover"
-}

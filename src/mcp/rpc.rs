@@ -2,12 +2,15 @@
 //!
 //! The rules of the envelope are here; what a method means is the server's business.
 
-use serde::Serialize;
+use std::fmt;
+use std::rc::Rc;
+
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::fields::{BatchMessages, MessageFields};
 use super::revision;
 use crate::counted::Cost;
 use crate::text::printable;
@@ -75,7 +78,8 @@ impl Serialize for Id {
 /// A request that waits for its reply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RpcRequest {
-    pub id: Id,
+    /// Whoever answers it has it too.
+    pub id: Rc<Id>,
     pub method: String,
     /// Empty where there were none.
     pub params: Map<String, Value>,
@@ -263,6 +267,108 @@ pub fn withdrawal_line(id: &Id, reason: &str) -> String {
     )
 }
 
+/// The fields of an object that messages are read by, each as it was written. There may be many others.
+#[derive(Default)]
+struct MessageFields<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+    result: Option<&'a RawValue>,
+    error: Option<&'a RawValue>,
+    request_id: Option<&'a RawValue>,
+}
+
+/// The name of a field.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum FieldOfMessage {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    RequestId,
+    #[serde(other)]
+    Other,
+}
+
+impl<'a> MessageFields<'a> {
+    /// Nothing where it is no object.
+    fn of(raw: &'a str) -> Option<MessageFields<'a>> {
+        let mut fields = MessageFields::default();
+        let mut reader = serde_json::Deserializer::from_str(raw);
+        let read = raw
+            .starts_with('{')
+            .then(|| reader.deserialize_map(&mut fields));
+        read?.ok()?;
+        Some(fields)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut MessageFields<'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(name) = entries.next_key()? {
+            let field = match name {
+                FieldOfMessage::Jsonrpc => &mut self.jsonrpc,
+                FieldOfMessage::Id => &mut self.id,
+                FieldOfMessage::Method => &mut self.method,
+                FieldOfMessage::Params => &mut self.params,
+                FieldOfMessage::Result => &mut self.result,
+                FieldOfMessage::Error => &mut self.error,
+                FieldOfMessage::RequestId => &mut self.request_id,
+                FieldOfMessage::Other => {
+                    entries.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            // What is said twice is what is said last.
+            *field = Some(entries.next_value()?);
+        }
+        Ok(())
+    }
+}
+
+/// The messages of a batch, 1 to [`BATCH_MAX`] of them.
+struct BatchMessages<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for BatchMessages<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<BatchMessages<'a>, D::Error> {
+        json.deserialize_seq(PartsVisitor)
+    }
+}
+
+struct PartsVisitor;
+
+impl<'de> Visitor<'de> for PartsVisitor {
+    type Value = BatchMessages<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a batch")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<BatchMessages<'de>, A::Error> {
+        let mut found = Vec::new();
+        while let Some(part) = parts.next_element()? {
+            found.push(part);
+            if found.len() > BATCH_MAX {
+                return Err(A::Error::custom("too many"));
+            }
+        }
+        if found.is_empty() {
+            return Err(A::Error::custom("none"));
+        }
+        Ok(BatchMessages(found))
+    }
+}
+
 /// What a line holds, or why it is refused as a whole.
 pub fn read(line: &str) -> Result<Incoming, Refusal> {
     if nested_beyond(DEPTH_MAX, line) {
@@ -292,7 +398,7 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
         return match message(&mended, cost)? {
             Message::Request(request) => {
                 // An id that holds one itself would not come back as it was.
-                let id = Some(request.id)
+                let id = Some((*request.id).clone())
                     .filter(|id| !matches!(id, Id::Text(text) if text.contains('\u{fffd}')));
                 let why = "a text has half of a surrogate pair (as `\\ud83d`), which stands for no \
                            character";
@@ -304,31 +410,34 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
     let Some(fields) = MessageFields::of(raw.get()) else {
         return Err(RpcFailure::invalid("a message is a JSON object").of(None));
     };
-    let field = |name: &str| fields.get(name);
-    let id = field("id").and_then(Id::read);
+    let id = fields.id.and_then(|id| Id::read(id.get()));
     let refuse = |why: &str| Err(RpcFailure::invalid(why).of(id.clone()));
 
-    let Some(method) = field("method") else {
-        let outcome = match (field("error"), field("result")) {
-            (Some(error), _) => Err(failure(error, cost)),
-            (None, Some(result)) => Ok(cost.read(result).unwrap_or_default()),
+    let is_ours = fields
+        .jsonrpc
+        .and_then(|version| text(version.get()))
+        .as_deref()
+        == Some(VERSION);
+    let Some(method) = fields.method else {
+        let outcome = match (fields.error, fields.result) {
+            (Some(error), _) => Err(failure(error.get(), cost)),
+            (None, Some(result)) => Ok(cost.read(result.get()).unwrap_or_default()),
             (None, None) => return refuse("`method` is missing"),
         };
-        let is_ours = field("jsonrpc").and_then(text).as_deref() == Some(VERSION);
         let id = id.filter(|_| is_ours);
         return Ok(Message::Response { id, outcome });
     };
-    if field("jsonrpc").and_then(text).as_deref() != Some(VERSION) {
+    if !is_ours {
         return refuse("`jsonrpc` must be \"2.0\"");
     }
-    let Some(method) = text(method) else {
+    let Some(method) = text(method.get()) else {
         return refuse("`method` must be a string");
     };
-    let params = field("params").unwrap_or("null");
-    if field("id").is_none() {
+    let params = fields.params.map_or("null", RawValue::get);
+    if fields.id.is_none() {
         // Nobody waits for a reply, so that wrong parameters go unanswered too.
         let about = MessageFields::of(params);
-        let about = about.and_then(|params| Id::read(params.get("requestId")?));
+        let about = about.and_then(|params| Id::read(params.request_id?.get()));
         return Ok(Message::Notification { method, about });
     }
     let Some(id) = id.clone() else {
@@ -351,13 +460,23 @@ fn message(raw: &RawValue, cost: &mut Cost) -> Result<Message, Refusal> {
         },
         _ => return refuse("`params` must be an object"),
     };
+    let bytes = cost.bytes() - before + LINE_BYTES;
     Ok(Message::Request(RpcRequest {
-        is_modern: revision::is_modern(&method, &params),
-        id,
+        is_modern: is_modern(&method, &params),
+        id: Rc::new(id),
         method,
         params,
-        bytes: cost.bytes() - before + LINE_BYTES,
+        bytes,
     }))
+}
+
+/// Whether modern rules hold for a request.
+fn is_modern(method: &str, params: &Map<String, Value>) -> bool {
+    let versioned = params
+        .get("_meta")
+        .and_then(|meta| meta.get(revision::META_VERSION))
+        .is_some();
+    versioned || method == "server/discover"
 }
 
 /// What the `error` of a response says.

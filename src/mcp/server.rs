@@ -20,7 +20,7 @@ use super::open_calls::{AskedCall, OpenCalls, OpenState, ToolCall};
 use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
-use super::rpc::{self, Id, RpcFailure, RpcReply, RpcRequest};
+use super::rpc::{self, RpcFailure, RpcReply, RpcRequest};
 use super::wire::{Next, QuestionResponse, Ticket, Wire};
 use crate::api::mark::Effect;
 use crate::error::Error;
@@ -97,6 +97,10 @@ pub trait Served {
 }
 
 impl Served for AppState {
+    fn find(&self, name: &str) -> Option<&'static Tool> {
+        AppState::find(self, name)
+    }
+
     fn offered(&self) -> &[Offered] {
         AppState::offered(self)
     }
@@ -231,13 +235,13 @@ impl Server<'_> {
     }
 
     fn begin(&mut self, ticket: Ticket, request: RpcRequest) {
-        let id = request.id.clone();
+        let id = Rc::clone(&request.id);
         match self.answer(ticket, request) {
             Ok(Handled::Reply(reply)) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
             Ok(Handled::Never) => self.finish(ticket, None),
             Ok(Handled::Later) => {}
             Err(failure) => {
-                let line = rpc::error_line(&failure.of(Some(id)));
+                let line = rpc::error_line(&failure.of(Some((*id).clone())));
                 self.finish(ticket, Some(line));
             }
         }
@@ -248,24 +252,18 @@ impl Server<'_> {
     }
 
     fn answer(&mut self, ticket: Ticket, request: RpcRequest) -> Result<Handled, RpcFailure> {
-        let RpcRequest {
-            method,
-            params,
-            id,
-            is_modern,
-            ..
-        } = request;
-        let revision = match is_modern {
-            true => Revision::of_modern(&params)?,
+        let params = &request.params;
+        let revision = match request.is_modern {
+            true => Revision::of_modern(params)?,
             false => self.wire.borrow().negotiated,
         };
-        let reply: RpcReply = match (is_modern, method.as_str()) {
-            (false, "initialize") => self.initialize(&params).into(),
+        let reply: RpcReply = match (request.is_modern, request.method.as_str()) {
+            (false, "initialize") => self.initialize(params).into(),
             (false, "ping") => RpcReply::default(),
             (true, "server/discover") => discover().into(),
-            (_, "tools/list") => self.list_tools(&params, revision)?.into(),
-            (_, "tools/call") => return self.call_tool((ticket, id), params, revision),
-            _ => return Err(RpcFailure::unknown_method(&method)),
+            (_, "tools/list") => self.list_tools(params, revision)?.into(),
+            (_, "tools/call") => return self.call_tool(ticket, request, revision),
+            (_, method) => return Err(RpcFailure::unknown_method(method)),
         };
         Ok(Handled::Reply(in_era(reply, revision)))
     }
@@ -308,10 +306,11 @@ impl Server<'_> {
 
     fn call_tool(
         &mut self,
-        (ticket, id): (Ticket, Id),
-        mut params: Object,
+        ticket: Ticket,
+        request: RpcRequest,
         revision: Revision,
     ) -> Result<Handled, RpcFailure> {
+        let mut params = request.params;
         let Some(Value::String(name)) = params.remove("name") else {
             return Err(RpcFailure::bad_params("`name` must be a string"));
         };
@@ -328,22 +327,22 @@ impl Server<'_> {
             let failed = failed(&Error::bad(sentence));
             return Ok(Handled::Reply(in_era(failed.into(), revision)));
         };
-        let (client, reply) = if revision.is_modern() {
-            {
-                let client = McpClient::of_request(&params);
-                (Rc::new(client), question::reply_in(&params)?)
-            }
+        let (client, reply) = if request.is_modern {
+            let client = McpClient::of_request(&params);
+            (Rc::new(client), question::reply_in(&params)?)
         } else {
             (Rc::clone(&self.client), None)
         };
+        let meta = params.get("_meta");
+        let progress = meta.and_then(|meta| Progress::wanted(meta, revision));
         let call = ToolCall {
             ticket,
-            id,
+            id: request.id,
             tool,
             arguments,
             client,
             revision,
-            progress: Progress::wanted(&params, revision).map(|one| Rc::new(RefCell::new(one))),
+            progress: progress.map(|one| Rc::new(RefCell::new(one))),
         };
         let step = self.run(&call, reply.as_ref());
         Ok(self.settle(call, step))
@@ -352,12 +351,12 @@ impl Server<'_> {
     /// Runs the first step of a call, listening to the client meanwhile. Each time has the whole of its
     /// limit, so that a user who thinks takes nothing from the work.
     fn run(&mut self, call: &ToolCall, reply: Option<&QuestionReply>) -> CallStep {
-        let asking = self.open.asking();
+        let open = &self.open;
         let caller = Caller {
             client: (&call.client.name, &call.client.version),
             can_be_asked: call.client.can_be_asked,
             reply,
-            asking: &asking,
+            asking: &|| open.asking(),
         };
         let limit = Instant::now() + Duration::from_secs(CALL_MAX_S);
         let listening = self.listening(call, Some(limit));
@@ -446,7 +445,7 @@ impl Server<'_> {
 
     /// A call that was open has come further.
     fn settle_later(&mut self, call: ToolCall, step: CallStep) {
-        let (ticket, id) = (call.ticket, call.id.clone());
+        let (ticket, id) = (call.ticket, Rc::clone(&call.id));
         match self.settle(call, step) {
             Handled::Reply(reply) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
             Handled::Never => self.finish(ticket, None),
@@ -568,7 +567,7 @@ impl Server<'_> {
             client: (&call.client.name, &call.client.version),
             can_be_asked: call.client.can_be_asked,
             reply: None,
-            asking: &[],
+            asking: &Vec::new,
         };
         let (tool, arguments) = (call.tool, &call.arguments);
         self.app

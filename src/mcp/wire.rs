@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub struct Ticket(u64);
 
 struct UnderWay {
     ticket: Ticket,
-    id: Id,
+    id: Rc<Id>,
     bytes: usize,
     /// The number of the line that it came in.
     line: u64,
@@ -191,7 +192,7 @@ impl Wire {
         let ticket = Ticket(self.begun);
         self.under_way.push(UnderWay {
             ticket,
-            id: request.id.clone(),
+            id: Rc::clone(&request.id),
             bytes: request.bytes,
             line: pending.number,
             cancelled: false,
@@ -204,7 +205,7 @@ impl Wire {
         loop {
             while let Some((ticket, request)) = self.begin() {
                 let failure = RpcFailure::internal(NOT_BEGUN);
-                let line = rpc::error_line(&failure.of(Some(request.id)));
+                let line = rpc::error_line(&failure.of(Some((*request.id).clone())));
                 self.finish(ticket, Some(line));
             }
             match self.inbox.poll(Duration::ZERO) {
@@ -263,7 +264,7 @@ impl Wire {
                 ));
                 pending
                     .replies
-                    .push(rpc::error_line(&failure.of(Some(ended.id))));
+                    .push(rpc::error_line(&failure.of(Some((*ended.id).clone()))));
             }
         }
         self.hand_over_done();
@@ -411,7 +412,7 @@ impl Wire {
                 if method == "notifications/cancelled"
                     && let Some(id) = about
                 {
-                    pending.requests.retain(|request| request.id != id);
+                    pending.requests.retain(|request| *request.id != id);
                     self.cancel(&id);
                 }
                 return Ok(None);
@@ -433,12 +434,12 @@ impl Wire {
             || self.queue.iter().any(known)
         {
             let failure = RpcFailure::invalid("a request with this `id` is still in flight");
-            return Err(failure.of(Some(request.id)));
+            return Err(failure.of(Some((*request.id).clone())));
         }
         let modern = request.is_modern;
         if pending.batch && (modern || request.method == "initialize") {
             let failure = RpcFailure::invalid("this cannot be part of a batch");
-            return Err(failure.of(Some(request.id)));
+            return Err(failure.of(Some((*request.id).clone())));
         }
         if request.method == "ping" && !modern && !pending.batch && self.current.is_some() {
             self.write(rpc::result_line(&request.id, &rpc::RpcReply::default()));
@@ -450,12 +451,12 @@ impl Wire {
     /// Stops what runs, or forgets what waits. An id that is not known is left alone.
     fn cancel(&mut self, id: &Id) {
         let mut under_way = self.under_way.iter_mut();
-        if let Some(one) = under_way.find(|one| !one.cancelled && one.id == *id) {
+        if let Some(one) = under_way.find(|one| !one.cancelled && *one.id == *id) {
             one.cancelled = true;
             return;
         }
         for pending in &mut self.queue {
-            pending.requests.retain(|request| request.id != *id);
+            pending.requests.retain(|request| *request.id != *id);
         }
         self.hand_over_done();
     }

@@ -1,16 +1,38 @@
-//! JSON to checked arguments, every problem at once.
+//! The arguments of a call: which parameter each stands for, as clients and models spell them, taken for what it
+//! plainly means, and checked, every problem at once.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::Tool;
-use super::given::given;
 use super::param::{Param, ParamKind, SizeUnit, Word};
-use super::taken;
 use crate::error::Error;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::confirm::canonical;
 use crate::meant;
+use crate::size;
 use crate::text::{LONG_NAME_MAX_CHARS, NAME_MAX_CHARS, repeated};
 use crate::time;
+
+/// The largest number that a float holds to the unit: what is beyond is no whole number any more.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Keys that hosts put beside the arguments of every call, with the host that does it and why. They
+/// are dropped where the tool has no such parameter.
+const OF_HOSTS: &[(&str, &str)] = &[
+    ("toolCallId", "n8n: the id of the model's call"),
+    ("sessionId", "n8n: the chat's memory"),
+    ("chatInput", "n8n: what the user wrote"),
+    ("action", "n8n: `sendMessage`, how the chat was entered"),
+    ("tool", "n8n: its own name of the tool"),
+    (
+        "random_string",
+        "Cursor: a stand-in for tools that take nothing",
+    ),
+    (
+        "_meta",
+        "LangChain and others: meant for the request, not for its arguments",
+    ),
+];
 
 /// The most entries in a free map or a list.
 const ENTRIES_MAX: usize = 200;
@@ -33,8 +55,8 @@ pub struct Args {
 pub struct InjectedArgs {
     pub cluster: Option<String>,
     pub confirm: Option<String>,
-    /// Seconds to wait for the end of a task.
-    pub wait_s: u64,
+    /// Seconds to wait for the end of a task, where the call says it.
+    pub wait_s: Option<u64>,
 }
 
 /// Checks the arguments of one call of `tool`.
@@ -49,7 +71,7 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
         let given = found.iter().find(|(other, _)| *other == name);
         given.map(|(_, value)| *value)
     };
-    let injected = injected(tool, &given, &mut problems);
+    let injected = injected(&given, &mut problems);
     for param in tool.params {
         match given(param.name).map(|value| checked(tool, param, value)) {
             None | Some(Ok(None)) if param.required => {
@@ -69,14 +91,68 @@ pub fn check(tool: &Tool, arguments: &Map<String, Value>) -> Result<(Args, Injec
     }
 }
 
-fn injected<'g>(
+/// The parameter of each argument, with what was given for it: not null. What is wrong goes to
+/// `problems`: names that the tool does not know, and one parameter given in two spellings.
+fn given<'g>(
     tool: &Tool,
+    arguments: &'g Map<String, Value>,
+    problems: &mut Vec<String>,
+) -> Vec<(&'static str, &'g Value)> {
+    let mut found: Vec<(&'static str, &'g Value)> = Vec::new();
+    for (key, value) in arguments {
+        let Some(name) = names(tool).find(|name| is_spelling(name, key)) else {
+            if !OF_HOSTS.iter().any(|(host, _)| host == key) {
+                problems.push(unknown(tool, key));
+            }
+            continue;
+        };
+        if found.iter().any(|(other, _)| *other == name) {
+            problems.push(format!(
+                "`{name}` is given twice, once as `{}`",
+                repeated(key)
+            ));
+            continue;
+        }
+        found.push((name, value));
+    }
+    found.retain(|(_, value)| !value.is_null());
+    found
+}
+
+/// All that a tool takes, injected arguments included.
+fn names(tool: &Tool) -> impl Iterator<Item = &'static str> {
+    let own = tool.params.iter().map(|param| param.name);
+    let cluster = std::iter::once("cluster");
+    // Whether it asks is worked out only where a name is none of those before.
+    let confirm = std::iter::once_with(|| tool.takes_confirm().then_some("confirm"));
+    let wait = tool.task.then_some("wait");
+    own.chain(cluster).chain(confirm.flatten()).chain(wait)
+}
+
+/// Whether a key is this name, `-` and `_` being the same.
+fn is_spelling(name: &str, key: &str) -> bool {
+    let plain = |byte: u8| if byte == b'-' { b'_' } else { byte };
+    name.bytes().map(plain).eq(key.bytes().map(plain))
+}
+
+fn unknown(tool: &Tool, key: &str) -> String {
+    let known = Vec::from_iter(names(tool));
+    let meant = meant::hint(key, &known).map_or(String::new(), |hint| format!("; {hint}"));
+    format!(
+        "`{}` is no argument of `{}`, which takes: {}{meant}",
+        repeated(key),
+        tool.name,
+        known.join(", ")
+    )
+}
+
+fn injected<'g>(
     given: &dyn Fn(&str) -> Option<&'g Value>,
     problems: &mut Vec<String>,
 ) -> InjectedArgs {
     let mut text = |name: &str| match given(name) {
         None => None,
-        Some(value) if taken::is_nothing(value) => None,
+        Some(value) if is_nothing(value) => None,
         Some(Value::String(text)) => Some(text.clone()),
         Some(_) => {
             problems.push(format!("`{name}` must be a text"));
@@ -85,10 +161,10 @@ fn injected<'g>(
     };
     let cluster = text("cluster");
     let confirm = text("confirm");
-    let mut wait_s = tool.wait_default_s();
-    if let Some(value) = given("wait").filter(|value| !taken::is_nothing(value)) {
+    let mut wait_s = None;
+    if let Some(value) = given("wait").filter(|value| !is_nothing(value)) {
         match whole(value, 0, i64::try_from(WAIT_MAX_S).unwrap_or(i64::MAX)) {
-            Ok(number) => wait_s = u64::try_from(number).unwrap_or(WAIT_DEFAULT_S),
+            Ok(number) => wait_s = u64::try_from(number).ok(),
             Err(problem) => problems.push(format!("`wait` {problem}")),
         }
     }
@@ -105,7 +181,7 @@ fn checked(tool: &Tool, param: &Param, value: &Value) -> Result<Option<Value>, S
         Some(way) if value.is_string() => Err(format!("is empty: {way}")),
         _ => Ok(None),
     };
-    if taken::is_nothing(value) {
+    if is_nothing(value) {
         return nothing();
     }
     let value = match param.kind {
@@ -113,11 +189,11 @@ fn checked(tool: &Tool, param: &Param, value: &Value) -> Result<Option<Value>, S
         ParamKind::Text(max) => text(value, max),
         ParamKind::Word(word) => check_word(word, value),
         // Where none is too few, 0 is how some say "none given".
-        ParamKind::Int(1.., _) if !param.required && taken::whole(value) == Some(0) => {
+        ParamKind::Int(1.., _) if !param.required && number_of(value) == Some(0) => {
             return Ok(None);
         }
         ParamKind::Int(least, most) => whole(value, least, most).map(Value::from),
-        ParamKind::Size(_, 1.., _) if !param.required && taken::whole(value) == Some(0) => {
+        ParamKind::Size(_, 1.., _) if !param.required && number_of(value) == Some(0) => {
             return Ok(None);
         }
         ParamKind::Size(unit, least, most) => size(value, unit, least, most),
@@ -130,7 +206,7 @@ fn checked(tool: &Tool, param: &Param, value: &Value) -> Result<Option<Value>, S
         ParamKind::Settings => settings(value),
     }?;
     // As a JSON text, which is seen only now.
-    if taken::is_nothing(&value) {
+    if is_nothing(&value) {
         return nothing();
     }
     Ok(Some(value))
@@ -138,7 +214,7 @@ fn checked(tool: &Tool, param: &Param, value: &Value) -> Result<Option<Value>, S
 
 fn guest(value: &Value) -> Result<Value, String> {
     let wanted = "a VMID from 100 to 999999999, or a guest's name";
-    if let Some(number) = taken::whole(value) {
+    if let Some(number) = number_of(value) {
         return match u32::try_from(number) {
             Ok(vmid @ 100..=999_999_999) => Ok(Value::from(vmid.to_string())),
             _ => Err(format!(
@@ -155,7 +231,7 @@ fn guest(value: &Value) -> Result<Value, String> {
 fn text(value: &Value, max: usize) -> Result<Value, String> {
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Number(_) => match taken::plain_number(value.clone()) {
+        Value::Number(_) => match plain_number(value.clone()) {
             Value::Number(number) => number.to_string(),
             _ => return Err("must be a text".into()),
         },
@@ -175,7 +251,7 @@ fn check_word(word: Word, value: &Value) -> Result<Value, String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
         // A name of digits only, as `1` for a pool.
-        Value::Number(_) => taken::whole(value).map_or(String::new(), |number| number.to_string()),
+        Value::Number(_) => number_of(value).map_or(String::new(), |number| number.to_string()),
         _ => return Err(format!("must be a text: {}", word.rule())),
     };
     let text = text.as_str();
@@ -241,14 +317,14 @@ impl Word {
 }
 
 fn whole(value: &Value, least: i64, most: i64) -> Result<i64, String> {
-    match taken::whole(value) {
+    match number_of(value) {
         Some(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("must be a whole number from {least} to {most}")),
     }
 }
 
 fn size(value: &Value, unit: SizeUnit, least: i64, most: i64) -> Result<Value, String> {
-    match taken::size(value, unit) {
+    match size_of(value, unit) {
         Some(number) if (least..=most).contains(&number) => Ok(number.into()),
         _ => Err(format!(
             "may not be {}: a whole number of {unit} from {least} to {most}, or a size as `8G` (K, M, G, T)",
@@ -275,7 +351,7 @@ fn moment(value: &Value) -> Result<Value, String> {
 }
 
 fn yes_or_no(value: &Value) -> Result<Value, String> {
-    let read = taken::yes_or_no(value);
+    let read = yes_of(value);
     read.map(Value::from)
         .ok_or_else(|| "must be true or false".into())
 }
@@ -303,7 +379,7 @@ fn list(
     max: usize,
     check: impl Fn(&Value) -> Result<Value, String>,
 ) -> Result<Value, String> {
-    let entries = taken::items(value).ok_or("must be a list of texts")?;
+    let entries = items_of(value).ok_or("must be a list of texts")?;
     if entries.len() > max {
         return Err(format!("has more than {max} entries"));
     }
@@ -315,7 +391,7 @@ fn list(
 }
 
 fn settings(value: &Value) -> Result<Value, String> {
-    let entries = taken::entries(value).ok_or("must be an object of API parameters")?;
+    let entries = entries_of(value).ok_or("must be an object of API parameters")?;
     if entries.len() > ENTRIES_MAX {
         return Err(format!("has more than {ENTRIES_MAX} entries"));
     }
@@ -345,9 +421,123 @@ fn settings(value: &Value) -> Result<Value, String> {
                 return Err(named("must be a text, a number, a boolean or a list"));
             }
         }
-        settings.insert(name, taken::plain_number(value));
+        settings.insert(name, plain_number(value));
     }
     Ok(settings.into())
+}
+
+/// Whether a value says nothing, so that an optional parameter counts as left out.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_nothing),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A number without a fraction, however it is written: `5`, `5.0`, `5e0`, `"5"`, `"5.0"`.
+fn number_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => whole_number(number),
+        Value::String(text) => {
+            let text = text.trim();
+            // `1e2` in a text may be a name.
+            let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
+                if fraction.bytes().all(|byte| byte == b'0') {
+                    whole
+                } else {
+                    text
+                }
+            });
+            whole.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+fn whole_number(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| number.as_f64().and_then(exact))
+}
+
+fn exact(number: f64) -> Option<i64> {
+    // A float of that size is a whole number that fits.
+    #[allow(clippy::cast_possible_truncation)]
+    let is_whole = number.fract() == 0.0 && number.abs() <= EXACT_MAX;
+    is_whole.then_some(number as i64)
+}
+
+fn yes_of(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(yes) => Some(*yes),
+        Value::Number(_) => match number_of(value) {
+            Some(1) => Some(true),
+            Some(0) => Some(false),
+            _ => None,
+        },
+        Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(true),
+            "false" | "no" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A size in whole units: a number of them, or a text such as `8G`, `8 GiB`, `8192`.
+fn size_of(value: &Value, unit: SizeUnit) -> Option<i64> {
+    if let Some(number) = number_of(value) {
+        return Some(number);
+    }
+    let bytes = size::bytes(value.as_str()?.trim(), unit.bytes())?;
+    let is_whole = bytes.is_multiple_of(unit.bytes());
+    i64::try_from(bytes / unit.bytes())
+        .ok()
+        .filter(|_| is_whole)
+}
+
+/// The entries of a list, without those that say nothing: a list, its JSON text, or one text with
+/// commas between. `None` where it is neither.
+fn items_of(value: &Value) -> Option<Vec<Value>> {
+    let items = match value {
+        Value::Array(items) => items.clone(),
+        Value::String(text) => match as_json(text, '[') {
+            Some(Value::Array(items)) => items,
+            _ => text.split(',').map(|item| item.trim().into()).collect(),
+        },
+        Value::Number(_) => vec![value.clone()],
+        _ => return None,
+    };
+    Some(items.into_iter().filter(|item| !is_nothing(item)).collect())
+}
+
+/// A map, or its JSON text.
+fn entries_of(value: &Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(entries) => Some(entries.clone()),
+        Value::String(text) => match as_json(text, '{') {
+            Some(Value::Object(entries)) => Some(entries),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A value of a free map as it is sent: a number that is whole has no point.
+fn plain_number(value: Value) -> Value {
+    let whole = match &value {
+        Value::Number(number) if number.is_f64() => whole_number(number),
+        _ => None,
+    };
+    whole.map_or(value, Value::from)
+}
+
+fn as_json(text: &str, begins: char) -> Option<Value> {
+    let text = text.trim();
+    text.starts_with(begins)
+        .then(|| serde_json::from_str(text).ok())
+        .flatten()
 }
 
 impl Args {
@@ -362,6 +552,22 @@ impl Args {
     pub fn need(&self, name: &str) -> Result<&str, Error> {
         self.text(name)
             .ok_or_else(|| Error::internal(format!("`{name}` is missing")))
+    }
+
+    /// The guest that is named, where one is: a text of digits only is a VMID.
+    pub fn guest(&self) -> Option<NamedSubject<'_>> {
+        let guest = self.map.get("guest").and_then(Value::as_str)?;
+        let vmid = guest.parse().map(NamedSubject::Vmid);
+        Some(vmid.unwrap_or(NamedSubject::Guest(guest)))
+    }
+
+    /// The guest that has to be named.
+    ///
+    /// # Errors
+    /// As [`Args::need`].
+    pub fn need_guest(&self) -> Result<NamedSubject<'_>, Error> {
+        self.guest()
+            .ok_or_else(|| Error::internal("`guest` is missing"))
     }
 
     pub fn int(&self, name: &str) -> Option<i64> {

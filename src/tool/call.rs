@@ -8,17 +8,21 @@ use serde_json::{Map, Value};
 use super::args::{self, Args, InjectedArgs};
 use super::offer::{self, Offered};
 use super::open::{OpenCall, PassedCall, Reached};
-use super::placed::{Placed, clusters, place};
 use super::step::{Step, StepResult, Woken};
-use super::{HandlerResult, RunFn, Subject, Tool, Toolset};
+use super::{Actions, HandlerResult, RunFn, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
+use crate::api::methods::Touch;
 use crate::api::methods::sending::Sends;
 use crate::api::upid::Upid;
+use crate::config::Cluster;
 use crate::config::watch::Watch;
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
-use crate::fleet::registry::Decision;
-use crate::gate::call_audit::{CallAudit, CallEnd};
+use crate::fleet::index::Guest;
+use crate::fleet::registry::{
+    ClusterQuestion, Decision, NamedSubject, contradiction, subject_text,
+};
+use crate::gate::audit::{CallAudit, CallEnd};
 use crate::gate::confirm::{Plan, Question};
 use crate::gate::reach::{FleetReach, Reach};
 use crate::gate::{Admission, CallOrigin, Caller, Entry, Gate};
@@ -53,6 +57,34 @@ impl AppState {
             fleet,
             watch: None,
             notice: None,
+        }
+    }
+
+    /// Looks whether the configuration file has changed.
+    pub fn look_at_file(&mut self) {
+        if let Some(watch) = &mut self.watch
+            && watch.file.has_changed()
+        {
+            let read = (watch.read)();
+            self.file_says(read);
+        }
+    }
+
+    /// The tool of this name, whether it is offered or not.
+    pub fn find(&self, name: &str) -> Option<&'static Tool> {
+        let mut tools = self.toolsets.iter().flat_map(|set| set.tools);
+        tools.find(|tool| tool.name == name)
+    }
+
+    /// A tool as far as it is offered.
+    ///
+    /// # Errors
+    /// It is switched off, or no cluster allows anything of it, with the setting that says so.
+    fn as_offered(&self, tool: &'static Tool) -> Result<Offered, Error> {
+        let mut offered = self.offered.iter();
+        match offered.find(|one| one.tool.name == tool.name) {
+            Some(found) => Ok(*found),
+            None => offer::missing(&self.fleet.config, self.toolsets, &self.withheld, tool),
         }
     }
 
@@ -112,7 +144,8 @@ pub fn begin(
 ) -> CallStep {
     app.look_at_file();
     let call_audit = Rc::new(app.gate.call_audit(tool.name, arguments, &caller));
-    let (reached, _) = room::work(|| run(app, tool, arguments, caller, &call_audit));
+    let reached = run(app, tool, arguments, caller, &call_audit);
+    room::work_ended();
     end(app, arguments, &call_audit, reached)
 }
 
@@ -167,8 +200,8 @@ pub fn end_asked(
 type FirstStep<'r> = &'r dyn Fn(&Reach, &Args) -> StepResult;
 
 /// A call as it was made: what is asked, checked, and what it may do.
-pub(super) struct Call<'c> {
-    pub(super) tool: &'static Tool,
+struct Call<'c> {
+    tool: &'static Tool,
     /// As they came.
     arguments: &'c Map<String, Value>,
     pub(super) args: Rc<Args>,
@@ -187,14 +220,15 @@ fn run(
     caller: Caller,
     call_audit: &Rc<CallAudit>,
 ) -> Result<Reached, Error> {
-    let config = &app.fleet.config;
-    let offered = offer::find(&app.offered, config, app.toolsets, &app.withheld, tool)?;
-    offered.allows_word(arguments)?;
+    let offered = app.as_offered(tool)?;
+    if let Actions::ByWord(actions) = tool.actions {
+        offered.allows_word(actions, arguments)?;
+    }
     let (args, injected) = args::check(tool, arguments)?;
-    let action = tool.action(&args).ok_or_else(|| {
-        let name = tool.name;
-        Error::internal(format!("`{name}` does nothing of that kind"))
-    })?;
+    let action = match tool.actions {
+        Actions::One(action) => action,
+        _ => offered.action(&args)?,
+    };
     let call = Call {
         tool,
         arguments,
@@ -205,7 +239,6 @@ fn run(
         caller,
         call_audit,
     };
-    offered.allows(call.mark.effect)?;
     match tool.run {
         RunFn::Fleet(run) => {
             let answer = on_fleet(app, &call, run)?;
@@ -229,7 +262,10 @@ fn on_fleet(
     let given = call.injected.cluster.as_deref();
     let one = given.is_some_and(|name| name != ALL);
     match (&decision, given) {
-        (Some(decision), _) => note(call.call_audit, &app.fleet, decision),
+        (Some(decision), _) => {
+            let cluster = app.fleet.cluster_name(decision.cluster);
+            call.call_audit.located(cluster, &decision.chosen_by);
+        }
         (None, Some(cluster)) => call.call_audit.located(cluster, "cluster argument"),
         (None, None) => call.call_audit.located(ALL, ""),
     }
@@ -237,7 +273,7 @@ fn on_fleet(
     let reach = app.gate.enter_fleet(&app.fleet, clusters, one, call.sends);
     let body = run(&reach, &call.args)?;
     let mut answer = match decision {
-        Some(decision) => decided(&app.fleet, &decision),
+        Some(decision) => decided(app.fleet.cluster_name(decision.cluster), &decision),
         None => Map::from_iter([
             ("clusters_asked".to_string(), reach.asked().into()),
             ("errors".to_string(), reach.errors().into()),
@@ -278,7 +314,12 @@ fn on_one(app: &AppState, call: &Call, run: FirstStep) -> Result<Reached, Error>
         let cluster = placed.decision.cluster;
         app.fleet.is_called_otherwise(cluster, guest)
     };
-    if is_read && placed.guest.as_ref().is_some_and(is_otherwise) {
+    if is_read
+        && placed
+            .guest
+            .as_ref()
+            .is_some_and(|guest| is_otherwise(guest))
+    {
         return at(app, call, &place(&app.fleet, call)?, run);
     }
     Err(error)
@@ -287,7 +328,16 @@ fn on_one(app: &AppState, call: &Call, run: FirstStep) -> Result<Reached, Error>
 /// A call where it was placed: entered through the gate, planned, asked about, or run.
 fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Reached, Error> {
     let (tool, args, mark) = (call.tool, &call.args, call.mark);
-    note(call.call_audit, &app.fleet, &placed.decision);
+    let wait_s = match (call.injected.wait_s, mark) {
+        (Some(given), _) => given,
+        // As `Tool::wait_default_s`.
+        (None, Mark::READ) => 0,
+        (None, _) => args::WAIT_DEFAULT_S,
+    };
+    let mut answer = decided(&placed.cluster.name, &placed.decision);
+    if let Some(note) = &placed.note {
+        answer.insert("new_name".into(), note.as_str().into());
+    }
     let enter = |mark: Mark, plan: &dyn Fn(&Reach) -> Result<Plan, Error>| {
         let entry = Entry {
             tool: tool.name,
@@ -297,12 +347,14 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Re
             caller: call.caller,
             call_audit: call.call_audit,
             code: call.injected.confirm.as_deref(),
-            cluster: placed.decision.cluster,
+            place: placed.decision.cluster,
+            cluster: placed.cluster,
+            chosen_by: &placed.decision.chosen_by,
             guest: placed.guest.clone(),
             task: placed.task.as_ref().map(Upid::as_str),
             touches: placed.touches.clone(),
             sends: call.sends,
-            wait_s: call.injected.wait_s,
+            wait_s,
         };
         app.gate.enter(&app.fleet, entry, plan)
     };
@@ -310,10 +362,6 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Re
         Some(plan) => plan(reach, args).map(Plan::to_show),
         None => Err(Error::internal(format!("`{}` has no plan", tool.name))),
     })?;
-    let mut answer = decided(&app.fleet, &placed.decision);
-    if let Some(note) = &placed.note {
-        answer.insert("new_name".into(), note.as_str().into());
-    }
     let mut again = true;
     loop {
         match admission {
@@ -355,20 +403,172 @@ fn at(app: &AppState, call: &Call, placed: &Placed, run: FirstStep) -> Result<Re
     }
 }
 
-fn note(call_audit: &CallAudit, fleet: &Fleet, decision: &Decision) {
-    call_audit.located(fleet.cluster_name(decision.cluster), &decision.chosen_by);
-}
-
 /// The answer's first keys: which cluster, and why.
-fn decided(fleet: &Fleet, decision: &Decision) -> Map<String, Value> {
+fn decided(cluster: &str, decision: &Decision) -> Map<String, Value> {
     let mut answer = Map::new();
-    answer.insert(
-        "cluster".into(),
-        fleet.cluster_name(decision.cluster).into(),
-    );
+    answer.insert("cluster".into(), cluster.into());
     answer.insert("chosen_by".into(), decision.chosen_by.clone().into());
     if !decision.silent.is_empty() {
         answer.insert("silent".into(), decision.silent.clone().into());
     }
     answer
+}
+
+/// Where a call on one cluster is done, as it was found.
+struct Placed<'f> {
+    decision: Decision,
+    cluster: &'f Cluster,
+    guest: Option<Rc<Guest>>,
+    task: Option<Upid>,
+    /// The node or storage that it addresses.
+    touches: Vec<Touch>,
+    /// What the answer says of a new name that means another cluster.
+    note: Option<String>,
+}
+
+/// Finds where a call is done.
+///
+/// # Errors
+/// No cluster is meant, or several; there is no such guest.
+fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
+    let (tool, args) = (call.tool, &call.args);
+    let made = match tool.subject {
+        Subject::New(name) | Subject::Copied(name) => args.text(name),
+        Subject::GuestOrStorage { new, .. } if args.text("guest").is_none() => args.text(new),
+        _ => None,
+    };
+    let mut ask = ClusterQuestion {
+        cluster: call.injected.cluster.as_deref(),
+        named: NamedSubject::Nothing,
+        beside: made,
+        reading: matches!(call.mark.effect, Effect::Read),
+    };
+    ask.named = match tool.subject {
+        Subject::Task => return place_task(fleet, args.need("task")?, ask),
+        Subject::Guest | Subject::Copied(_) => args.need_guest()?,
+        Subject::GuestOrStorage { storage, .. } => match args.guest() {
+            Some(guest) => guest,
+            None => NamedSubject::Storage(storage_of(args.need(storage)?)),
+        },
+        Subject::Node => NamedSubject::Node(args.need("node")?),
+        Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
+        Subject::New(name) => NamedSubject::New(args.text(name)),
+        Subject::List | Subject::Fleet => NamedSubject::Nothing,
+    };
+    let (decision, guest) = fleet.locate(&ask)?;
+    let cluster = fleet.cluster(decision.cluster)?;
+    let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
+    let touches = match tool.subject {
+        Subject::Node => vec![Touch::Node(args.need("node")?.into())],
+        Subject::Storage(name) => match args.need(name)? {
+            volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
+            storage => vec![Touch::Storage(storage.into())],
+        },
+        _ => Vec::new(),
+    };
+    Ok(Placed {
+        decision,
+        cluster,
+        guest: guest.map(Rc::new),
+        task: None,
+        touches,
+        note,
+    })
+}
+
+/// The storage of a volume; of a storage's name, itself.
+fn storage_of(volume: &str) -> &str {
+    volume.split(':').next().unwrap_or(volume)
+}
+
+/// A task's name carries its cluster; a bare UPID goes by its node.
+fn place_task<'a, 'f>(
+    fleet: &'f Fleet,
+    text: &'a str,
+    ask: ClusterQuestion<'a>,
+) -> Result<Placed<'f>, Error> {
+    let (carried, upid) = match text.split_once('!') {
+        Some((cluster, upid)) if !cluster.starts_with("UPID:") => (Some(cluster), upid),
+        _ => (None, text),
+    };
+    let upid = Upid::parse(upid).map_err(Error::bad)?;
+    if let (Some(carried), Some(given)) = (carried, ask.cluster)
+        && carried != given
+    {
+        return Err(Error::bad(format!(
+            "the task is one of cluster `{carried}`, but `cluster` is `{given}`"
+        )));
+    }
+    let (mut decision, _) = fleet.locate(&ClusterQuestion {
+        cluster: carried.or(ask.cluster),
+        named: NamedSubject::Node(args_node(text)),
+        ..ask
+    })?;
+    if carried.is_some() && fleet.config.clusters.len() > 1 {
+        decision.chosen_by = "task id".into();
+    }
+    Ok(Placed {
+        cluster: fleet.cluster(decision.cluster)?,
+        decision,
+        guest: None,
+        task: Some(upid),
+        touches: Vec::new(),
+        note: None,
+    })
+}
+
+/// The node in a UPID.
+fn args_node(task: &str) -> &str {
+    let upid = task.find("UPID:").and_then(|at| task.get(at..));
+    let mut parts = upid.unwrap_or_default().split(':');
+    parts.nth(1).unwrap_or_default()
+}
+
+/// Which clusters a list or a fleet-wide read asks; the decision where it is one by rule.
+fn clusters(fleet: &Fleet, call: &Call) -> Result<(Vec<usize>, Option<Decision>), Error> {
+    let (tool, args): (&Tool, _) = (call.tool, &call.args);
+    let all = fleet.config.settled().collect();
+    let given = call.injected.cluster.as_deref();
+    if given == Some(ALL) || (given.is_none() && tool.subject == Subject::Fleet) {
+        return Ok((all, None));
+    }
+    let ask = |named| ClusterQuestion {
+        cluster: given,
+        named,
+        beside: None,
+        reading: true,
+    };
+    let decision = match (args.guest(), args.text("node")) {
+        // What is left of a guest that is gone can be listed by its VMID, where `cluster` says whose.
+        (Some(NamedSubject::Vmid(_)), _) if given.is_some() => {
+            fleet.locate(&ask(NamedSubject::Nothing))?.0
+        }
+        (Some(named @ NamedSubject::Vmid(_)), _) if fleet.config.clusters.len() > 1 => {
+            fleet
+                .locate(&ask(named))
+                .map_err(|error| gone(error, named))?
+                .0
+        }
+        (Some(named @ NamedSubject::Guest(_)), _) => fleet.locate(&ask(named))?.0,
+        (None, Some(node)) => {
+            let decision = fleet.locate(&ask(NamedSubject::Node(node)))?.0;
+            fleet.check_node(&decision, node)?;
+            decision
+        }
+        _ => fleet.locate(&ask(NamedSubject::Nothing))?.0,
+    };
+    let clusters = vec![decision.cluster];
+    let listed = tool.subject == Subject::List;
+    Ok((clusters, listed.then_some(decision)))
+}
+
+/// A list about a guest that no cluster has: it may be one that is gone.
+fn gone(error: Error, named: NamedSubject) -> Error {
+    if error.code != Code::BadArguments {
+        return error;
+    }
+    Error::bad(format!(
+        "no cluster has {}; to list what is left of a guest that is gone, say `cluster`",
+        subject_text(named)
+    ))
 }

@@ -4,16 +4,13 @@
 pub mod args;
 pub mod call;
 pub mod first_rows;
-mod given;
 pub mod offer;
 pub mod open;
 pub mod order;
 pub mod param;
-mod placed;
 mod reloaded;
 pub mod rows;
 pub mod step;
-mod taken;
 pub mod write;
 
 use serde_json::{Map, Value};

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Tool, Toolset};
+use super::args::Args;
+use super::{Action, Actions, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::config::Config;
 use crate::config::safety::{ALL_SETS, DEFAULT_SETS, Switches};
@@ -63,25 +64,38 @@ impl Offered {
         self.marks().fold(Mark::READ, Mark::or)
     }
 
-    /// Refuses a call whose word no cluster allows, or nothing of whose tool, before anything else is
-    /// looked at.
+    /// Refuses a call whose word no cluster allows, before anything else is looked at.
     ///
     /// # Errors
     /// None does, with the level and the variable.
-    pub fn allows_word(&self, arguments: &Map<String, Value>) -> Result<(), Error> {
+    pub fn allows_word(
+        &self,
+        actions: &[Action],
+        arguments: &Map<String, Value>,
+    ) -> Result<(), Error> {
         let word = arguments.get("action").and_then(Value::as_str);
-        let mut actions = self.tool.by_word().unwrap_or_default().iter();
-        match actions.find(|action| Some(action.word) == word) {
-            Some(action) => self.allows(action.mark.effect),
-            None => self.allows(self.least),
-        }
+        let meant = actions.iter().find(|action| Some(action.word) == word);
+        self.allows(meant.map_or(self.least, |action| action.mark.effect))
+    }
+
+    /// What a call with these arguments does.
+    ///
+    /// # Errors
+    /// No cluster allows it, with the level and the variable.
+    pub fn action(&self, args: &Args) -> Result<Action, Error> {
+        let action = self.tool.action(args).ok_or_else(|| {
+            let name = self.tool.name;
+            Error::internal(format!("`{name}` does nothing of that kind"))
+        })?;
+        self.allows(action.mark.effect)?;
+        Ok(action)
     }
 
     /// Refuses what no cluster allows.
     ///
     /// # Errors
     /// None does, with the level and the variable.
-    pub fn allows(&self, effect: Effect) -> Result<(), Error> {
+    fn allows(&self, effect: Effect) -> Result<(), Error> {
         if effect <= self.level {
             return Ok(());
         }
@@ -120,20 +134,16 @@ fn level(config: &Config) -> Effect {
     levels.max().unwrap_or(Effect::Read)
 }
 
-/// The tool as far as it is offered, which may be nothing of it.
+/// A tool that is not listed, for the words of a call that no cluster allows.
 ///
 /// # Errors
-/// It is switched off, with the setting that says so.
-pub fn find(
-    offered: &[Offered],
+/// It is switched off, or no cluster allows anything of it, with the setting that says so.
+pub fn missing(
     config: &Config,
     toolsets: &[Toolset],
     withheld: &[&str],
     tool: &'static Tool,
 ) -> Result<Offered, Error> {
-    if let Some(found) = offered.iter().find(|one| one.tool.name == tool.name) {
-        return Ok(*found);
-    }
     if withheld.contains(&tool.name) {
         let sentence = format!("`{}` was switched off while this server ran", tool.name);
         return Err(Error::not_allowed("", sentence));
@@ -143,8 +153,14 @@ pub fn find(
         error.hint = hint;
         return Err(error);
     }
-    let level = level(config);
-    Ok(Offered::at(tool, level))
+    let offered = Offered::at(tool, level(config));
+    match tool.actions {
+        // Its word says more.
+        Actions::ByWord(_) => Ok(offered),
+        Actions::One(_) | Actions::ByArguments(..) => {
+            offered.allows(offered.least).map(|()| offered)
+        }
+    }
 }
 
 /// Whether the switches leave a tool out.

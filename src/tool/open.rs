@@ -11,7 +11,7 @@ use super::args::Args;
 use super::call::{AppState, CallOutcome, CallStep, end};
 use super::step::{AfterPause, AfterTask, Step, StepResult, Woken};
 use crate::error::Error;
-use crate::gate::call_audit::CallAudit;
+use crate::gate::audit::CallAudit;
 use crate::gate::reach::Admitted;
 use crate::proxmox::task::{LOOK_MAX_S, TaskWatch};
 use crate::room;
@@ -140,7 +140,8 @@ impl OpenCall {
             WaitsFor::Task(watch, then) => Step::Task(watch, then),
             WaitsFor::Pause(until, then) => Step::Pause(until, then),
         });
-        let (reached, _) = room::work(|| passed.advance(app, step, woken, look_limit));
+        let reached = passed.advance(app, step, woken, look_limit);
+        room::work_ended();
         end(app, &arguments, &call_audit, reached)
     }
 

@@ -5,20 +5,20 @@ use serde_json::Value;
 
 use super::call::AppState;
 use super::offer;
-use crate::config::Config;
 use crate::config::reload::{self, ReloadContext, SwitchedTools};
 use crate::config::safety::Switches;
-use crate::config::watch::{self, Watch};
+use crate::config::watch;
+use crate::config::{Config, ConfigReport};
 use crate::log;
 use crate::proxmox::dial;
 
 impl AppState {
-    /// Looks whether the configuration file has changed; what came of it waits for the next answer.
-    pub fn look_at_file(&mut self) {
-        let notice = match self.watch.as_mut().and_then(Watch::changed) {
-            None => None,
-            Some(Ok(config)) => self.take_over(config),
-            Some(Err(report)) => Some(reload::refused(&report)),
+    /// Takes over what may be taken over of a file that has changed; what came of it waits for the next
+    /// answer.
+    pub(super) fn file_says(&mut self, read: Result<Config, ConfigReport>) {
+        let notice = match read {
+            Ok(config) => self.take_over(config),
+            Err(report) => Some(reload::refused(&report)),
         };
         if let Some(notice) = notice {
             log::warn(&format!("the configuration file has changed: {notice}"));

@@ -132,7 +132,7 @@ pub(crate) fn call(
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
-        asking: &[],
+        asking: &Vec::new,
     };
     match call::call(app, tool, arguments, caller)? {
         CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => Ok(answer),
@@ -150,7 +150,7 @@ pub(crate) fn agreed(
         client: ("it", "0"),
         can_be_asked: true,
         reply: None,
-        asking: &[],
+        asking: &Vec::new,
     };
     let question = match call::call(app, tool, arguments, caller)? {
         CallOutcome::Answer(answer) | CallOutcome::Planned(answer) => return Ok(answer),

@@ -19,7 +19,8 @@ use record::AuditEntry;
 pub use chain::{AuditLine, BrokenLine, head};
 pub use recent::recent;
 pub use record::{
-    AuditClient, AuditLineKind, AuditOrigin, AuditVerdict, Confirmed, LINE_MAX_BYTES, Record,
+    AuditClient, AuditLineKind, AuditOrigin, AuditVerdict, CallAudit, CallEnd, Confirmed,
+    LINE_MAX_BYTES, Record,
 };
 pub use verify::{
     AuditProblem, AuditReport, AuditRun, HeadFound, UnknownWrite, Verification, each_line, verify,

@@ -207,7 +207,7 @@ impl Plans {
     ///
     /// # Errors
     /// One of them is about this very call, or they are as many as may be.
-    pub fn may_ask(&self, call: &[u8; 32], asking: &[&str]) -> Result<(), Error> {
+    pub fn may_ask(&self, call: &[u8; 32], asking: &[String]) -> Result<(), Error> {
         let mut asked = asking.iter().filter_map(|state| self.asked(state));
         if asked.any(|one| one.call == *call) {
             let sentence = "the user is being asked about this very call already";

@@ -7,7 +7,7 @@ use crate::api::methods::{Touch, Weight};
 use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::Gate;
-use crate::gate::call_audit::CallAudit;
+use crate::gate::audit::CallAudit;
 use crate::gate::protect;
 
 /// By what a call writes: the limit that counts it, and the lines that tell of it.

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use super::entry::{Task, VmidTurn};
 use crate::error::Error;
 use crate::fleet::index::Guest;
-use crate::fleet::names::NAME_AGE_S;
+use crate::fleet::index::NAME_AGE_S;
 use crate::gate::reach::Reach;
 use crate::time;
 use crate::wait;

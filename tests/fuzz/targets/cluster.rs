@@ -64,7 +64,7 @@ pub fn resources(bytes: &[u8]) {
         }
     });
     let rows = ResourceIndex::read(bytes);
-    let names = proxmox_mcp::fleet::names::Names::default();
+    let names = proxmox_mcp::fleet::index::Names::default();
     assert_eq!(rows.is_ok(), read.is_ok());
     let Ok(rows) = rows else {
         return;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proxmox_mcp::api::request::{Request, Verb};
-use proxmox_mcp::fleet::names::{GuestName, Names};
+use proxmox_mcp::fleet::index::{GuestName, Names};
 use serde_json::Value;
 
 /// A write as `METHOD PATH KEY=VALUE,...`, and what is known after it.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use proxmox_mcp::config::{self, Config};
 use proxmox_mcp::error::Error;
+use proxmox_mcp::fleet::index::Names;
 use proxmox_mcp::fleet::index::ResourceIndex;
-use proxmox_mcp::fleet::names::Names;
 use proxmox_mcp::fleet::registry::{
     self, ClusterQuestion, FirstDecision, IndexedCluster, NamedSubject,
 };

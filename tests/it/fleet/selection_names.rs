@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use proxmox_mcp::config::{self, Config};
 use proxmox_mcp::fleet::index::ResourceIndex;
-use proxmox_mcp::fleet::names::{GuestName, Names};
+use proxmox_mcp::fleet::index::{GuestName, Names};
 use proxmox_mcp::fleet::registry::{
     self, ClusterQuestion, FirstDecision, IndexedCluster, NamedSubject,
 };

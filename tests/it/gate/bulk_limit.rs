@@ -55,7 +55,7 @@ fn asked(reply: Option<&QuestionReply>) -> Caller<'_> {
         client: ("it", "0"),
         can_be_asked: true,
         reply,
-        asking: &[],
+        asking: &Vec::new,
     }
 }
 

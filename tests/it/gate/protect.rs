@@ -4,6 +4,8 @@
 //! The requests are sent through the gate as a tool that may send anything would: what each weighs and
 //! touches is allowed.
 
+use std::rc::Rc;
+
 use proxmox_mcp::api::methods::sending::{self, Sends};
 use proxmox_mcp::api::methods::{Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
@@ -148,8 +150,7 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
         }
         _ => None,
     };
-    let mut clusters = app.fleet.config.clusters.iter();
-    let cluster = clusters.position(|cluster| cluster.name == "staging");
+    let place = app.fleet.config.place("staging").expect("staging");
     let plan = |_: &Reach| {
         Ok(Plan {
             subject: json!(1),
@@ -162,7 +163,7 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
         client: ("it", "0"),
         can_be_asked: false,
         reply: None,
-        asking: &[],
+        asking: &Vec::new,
     };
     let call_audit = app.gate.call_audit("anything", &Map::new(), &caller);
     let path: &'static str = "/{part}".repeat(request.path.len()).leak();
@@ -181,8 +182,10 @@ pub(crate) fn send(app: &AppState, request: &Request) -> Result<Vec<(&'static st
             caller,
             call_audit: &call_audit,
             code,
-            cluster: cluster.expect("staging"),
-            guest: guest.clone(),
+            place,
+            cluster: app.fleet.cluster(place).expect("staging"),
+            chosen_by: "cluster argument",
+            guest: guest.clone().map(Rc::new),
             task: None,
             touches: weight.touches.clone(),
             sends,

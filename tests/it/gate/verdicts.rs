@@ -429,7 +429,7 @@ impl Scene {
             client: ("it", "0"),
             can_be_asked: asks_user,
             reply: None,
-            asking: &[],
+            asking: &Vec::new,
         };
         let first = call::call(app, self.tool, &self.arguments, caller)?;
         match (way, first) {

@@ -4,14 +4,14 @@ use proxmox_mcp::mcp::progress::Progress;
 use proxmox_mcp::mcp::revision::Revision;
 use proxmox_mcp::proxmox::task;
 use proxmox_mcp::wait::ProgressUpdate;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cli::binary::{Server, until};
 use crate::demo::client::Way;
 use crate::sim::World;
 
-fn meta(token: &Value) -> Map<String, Value> {
-    Map::from_iter([("_meta".to_string(), json!({"progressToken": token}))])
+fn meta(token: &Value) -> Value {
+    json!({"progressToken": token})
 }
 
 fn lines(revision: Revision, steps: &[(Option<f64>, &str)]) -> Vec<Value> {
@@ -41,7 +41,7 @@ fn a_token_is_a_string_or_an_integer() {
         let wanted = Progress::wanted(&meta(&token), Revision::Icons);
         assert_eq!(wanted.is_some(), legal, "{token}");
     }
-    assert!(Progress::wanted(&Map::new(), Revision::Stateless).is_none());
+    assert!(Progress::wanted(&json!({}), Revision::Stateless).is_none());
 }
 
 #[test]

@@ -31,8 +31,8 @@ fn taken(tool: &Tool, given: &Value) -> Result<Value, Vec<String>> {
             if let Some(confirm) = injected.confirm {
                 taken.insert("confirm".into(), confirm.into());
             }
-            if injected.wait_s != tool.wait_default_s() {
-                taken.insert("wait".into(), injected.wait_s.into());
+            if let Some(wait_s) = injected.wait_s {
+                taken.insert("wait".into(), wait_s.into());
             }
             Ok(taken.into())
         }

@@ -80,6 +80,16 @@ fn reads_of_the_fleet_lists_and_writes_are_run_as_such() {
     assert_eq!(offenders(wrong), [""; 0]);
 }
 
+/// What a call waits where it does not say is told by the tool, and goes by the action.
+#[test]
+fn what_waits_reads_only_or_never_only_reads() {
+    let is_mixed = |tool: &'static Tool| {
+        let reads = tool.possible().any(|mark| mark == Mark::READ);
+        tool.task && reads && tool.heaviest() != Mark::READ
+    };
+    assert_eq!(offenders(is_mixed), [""; 0]);
+}
+
 /// A tool's marks are what the rows of the methods say that it sends, by all transcripts: no call does
 /// more than its tool says, and for each mark some call does that.
 #[test]
