@@ -22,6 +22,7 @@ use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
 use crate::session::{call, configuration};
+use crate::sim::guest::Snapshot;
 use crate::sim::{Seen, World};
 
 type Answer = Result<Map<String, Value>, Error>;
@@ -392,7 +393,10 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
         CallOrigin::Mcp,
     );
     for tool in &GREEDY {
-        let mut arguments = Map::from_iter([("guest".to_string(), json!("stg-web-01"))]);
+        let mut arguments = Map::from_iter([
+            ("guest".to_string(), json!(103)),
+            ("cluster".to_string(), json!("staging")),
+        ]);
         let planned = call(&mut app, tool, &arguments).expect("a plan");
         arguments.insert("confirm".into(), planned["confirm"].clone());
         let result = call(&mut app, tool, &arguments);
@@ -407,6 +411,73 @@ fn a_confirmed_call_still_touches_its_own_guest_only() {
             tool.name
         );
     }
+}
+
+const LOOKS: Sends = &[&[
+    sending::get("/nodes/{node}/{kind}/{vmid}/status/current"),
+    sending::get("/nodes/{node}/{kind}/{vmid}/snapshot"),
+    sending::post("/nodes/{node}/{kind}/{vmid}/status/stop"),
+]];
+
+fn look_and_plan(reach: &Reach, _: &Args) -> Result<Plan, Error> {
+    reach.get_of_guest("/status/current")?;
+    reach.get_of_guest("/snapshot")?;
+    Ok(Plan {
+        subject: json!(1),
+        objects: 1,
+        ..Plan::default()
+    })
+}
+
+fn look_again(reach: &Reach, _: &Args) -> Answer {
+    for _ in 0..3 {
+        reach.get_of_guest("/status/current")?;
+    }
+    reach.get_of_guest("/snapshot")?;
+    Ok(Map::new())
+}
+
+static LOOKS_AGAIN: Tool = Tool {
+    plan: Some(look_and_plan),
+    ..named("guest_seen", LOOKS, look_again)
+};
+
+/// The step behind a plan goes by what was read for it, once: whoever reads again wants to know what has
+/// changed. What is large is not kept for it.
+#[test]
+fn what_a_plan_has_read_is_used_once() {
+    let world = World::three();
+    let staging = world.cluster("staging");
+    let fleet = Fleet::new(configuration(&world, "PROXMOX_CONFIRM=code\n"));
+    let mut app = AppState::new(fleet, TOOLSETS, CallOrigin::Mcp);
+    let looks = |app: &mut AppState, large: bool| {
+        let length = if large { 70_000 } else { 70 };
+        staging.edit(|state| {
+            let guest = state.guests.get_mut(&103).expect("103");
+            guest.snapshots = vec![Snapshot {
+                name: "before".into(),
+                parent: None,
+                time: 1_700_000_000,
+                description: "x".repeat(length),
+                vmstate: false,
+                state: None,
+                config: guest.config.clone(),
+            }];
+        });
+        let mut arguments = Map::from_iter([
+            ("guest".to_string(), json!(103)),
+            ("cluster".to_string(), json!("staging")),
+        ]);
+        let planned = call(app, &LOOKS_AGAIN, &arguments).expect("a plan");
+        arguments.insert("confirm".into(), planned["confirm"].clone());
+        staging.seen();
+        call(app, &LOOKS_AGAIN, &arguments).expect("it looks");
+        let seen = staging.seen();
+        ["current", "snapshot"].map(|end| seen.iter().filter(|one| one.path.ends_with(end)).count())
+    };
+    // The plan is read anew behind its code.
+    assert_eq!(looks(&mut app, false), [1 + 2, 1]);
+    assert_eq!(looks(&mut app, true), [1 + 2, 1 + 1]);
 }
 
 /// Every write method of the API with its mark: those with a row, and the rest, which are `F?`.

@@ -2,6 +2,7 @@
 //! says; and that what is a guest's own costs next to nothing.
 
 use proxmox_mcp::api::methods::{ChangedVolumes, weigh};
+use proxmox_mcp::error::Code;
 use proxmox_mcp::tool::call::AppState;
 use serde_json::{Value, json};
 
@@ -149,6 +150,20 @@ fn asked(reads: &[String]) -> Vec<&str> {
     let reads = reads.iter().map(String::as_str);
     let own = |path: &&str| path.ends_with("/config") || path.ends_with("/content");
     reads.filter(own).collect()
+}
+
+/// A cluster that is not reached is called that, and nobody is asked about what it does not say.
+#[test]
+fn a_cluster_that_is_silent_is_not_asked_about() {
+    let world = world();
+    let app = app(&world, "");
+    let attach = request(
+        &format!("PUT {VM}/config"),
+        &json!({"scsi9": "local-lvm:vm-130-disk-0"}),
+    );
+    world.cluster("staging").fault(Fault::Refuse);
+    let error = send(&app, &attach).expect_err("its owner is not told");
+    assert_eq!(error.code, Code::ClusterConnection, "{error}");
 }
 
 /// What cannot be found out may be anybody's: with a rule it is refused, without one it is asked for.
