@@ -52,8 +52,9 @@
 //!
 //! # Waiting is a state of the loop
 //!
-//! A handler does not wait: its step ends with the answer, or with the task or the pause behind which it
-//! goes on ([`tool::step`]). Meanwhile the call is open ([`tool::open`]): it owns what it goes on with, and
+//! A handler does not wait. A write says what it sends, what the answer says, and what is looked at when its
+//! task has ended ([`tool::write`]); what needs more goes by steps, each of which ends with the answer, or
+//! with the task or the pause behind which it goes on ([`tool::step`]). Meanwhile the call is open ([`tool::open`]): it owns what it goes on with, and
 //! the loop (`mcp::server`, `mcp::open_calls`) answers others, looks at its task now and then, and has
 //! the users of legacy clients asked. For each step a `Reach` is lent anew on what the gate let pass
 //! ([`gate::reach::Admitted`]): it goes by the level, the rules and the token of that moment.

@@ -10,6 +10,7 @@ use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::proxmox::holder;
 use crate::proxmox::task::{self, TaskSource, TaskState, TaskWatch};
+use crate::wait;
 
 impl Reach<'_> {
     /// The task whose UPID a request gave. A reply without data is an end already.
@@ -41,6 +42,13 @@ impl Reach<'_> {
         looked.map(|looked| {
             looked.map_err(|error| about(watch.known_task(self.cluster_name()), error))
         })
+    }
+
+    /// The tasks that run on a node: one look for all that are watched there, which takes no longer than
+    /// `limit`. None where it fails: then each is looked at by itself.
+    pub fn running_on(&self, node: &str, limit: Duration) -> Vec<Upid> {
+        let send = |request: &Request| self.look(request);
+        wait::within(limit, || task::running_on(&send, node)).unwrap_or_default()
     }
 
     /// What is known of a task that is watched no longer.
