@@ -48,7 +48,7 @@ pub struct Fleet {
 }
 
 struct Member {
-    client: ClusterClient,
+    client: Arc<ClusterClient>,
     cached_index: Mutex<Option<Arc<CachedIndex>>>,
     names: Mutex<Names>,
     permissions: Mutex<Option<Arc<permissions::CachedPermissions>>>,
@@ -59,7 +59,7 @@ struct Member {
 impl Member {
     fn new(cluster: &Cluster) -> Member {
         Member {
-            client: ClusterClient::new(cluster.settings.clone()),
+            client: Arc::new(ClusterClient::new(cluster.settings.clone())),
             cached_index: Mutex::new(None),
             names: Mutex::default(),
             permissions: Mutex::new(None),
@@ -108,7 +108,7 @@ impl Fleet {
             .ok_or_else(|| Error::internal("no such cluster"))
     }
 
-    pub(crate) fn client(&self, cluster: usize) -> Result<&ClusterClient, Error> {
+    pub(crate) fn client(&self, cluster: usize) -> Result<&Arc<ClusterClient>, Error> {
         self.member(cluster).map(|member| &member.client)
     }
 

@@ -16,6 +16,7 @@ mod write;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -35,6 +36,7 @@ use crate::fleet::index::GuestName;
 use crate::fleet::registry::{self, NamedSubject};
 use crate::fleet::resource::{self, Resource};
 use crate::proxmox::aftermath;
+use crate::proxmox::client::ClusterClient;
 
 pub use crate::proxmox::client::ClientStatus;
 pub use fleet::FleetReach;
@@ -67,6 +69,8 @@ pub struct Admitted {
     counted: RefCell<BTreeSet<String>>,
     /// Others may have written since its plan was read.
     has_waited: Cell<bool>,
+    /// With whose token the tasks that it waits for were begun.
+    begun_by: RefCell<Option<Arc<ClusterClient>>>,
     planned: Option<Value>,
     /// Nothing where there is no plan.
     reads: Option<PlanReads>,
@@ -93,6 +97,7 @@ impl Admitted {
             accepted: RefCell::default(),
             counted: RefCell::default(),
             has_waited: Cell::new(false),
+            begun_by: RefCell::default(),
             planned: None,
             reads: None,
             notes: RefCell::default(),
@@ -138,8 +143,12 @@ impl Admitted {
 
     /// It waits, and others are served: it writes no more. What was seen before, and confirmed, need not be so
     /// behind a wait, and another's write may be due first.
-    pub fn waits(&self) {
+    pub(crate) fn waits(&self, fleet: &Fleet) {
         self.has_waited.set(true);
+        let mut begun_by = self.begun_by.borrow_mut();
+        if let (None, Ok(client)) = (&*begun_by, fleet.client(self.cluster)) {
+            *begun_by = Some(Arc::clone(client));
+        }
     }
 
     /// Which cluster it is on.
@@ -208,11 +217,20 @@ impl<'a> Reach<'a> {
     }
 
     fn send_of(&self, request: &Request, sends: Sends) -> Result<Reply, Error> {
+        let client = self.fleet.client(self.admitted.cluster)?;
+        self.send_by(client, request, sends)
+    }
+
+    fn send_by(
+        &self,
+        client: &ClusterClient,
+        request: &Request,
+        sends: Sends,
+    ) -> Result<Reply, Error> {
         let weight = self.allow(request, sends)?;
         if request.verb != Verb::Get {
             self.before_write(request, &weight)?;
         }
-        let client = self.fleet.client(self.admitted.cluster)?;
         let begun = Instant::now();
         let mut result = client.send(request);
         if result.as_ref().is_err_and(Error::is_of_no_guest) {

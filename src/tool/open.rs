@@ -87,7 +87,7 @@ impl PassedCall {
                 Step::Pause(until, then) => break WaitsFor::Pause(until, then),
             };
         };
-        self.admitted.waits();
+        self.admitted.waits(&app.fleet);
         Ok(Reached::Open(Box::new(OpenCall {
             passed: self,
             waits,

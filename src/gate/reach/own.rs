@@ -10,7 +10,7 @@ use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::resource::Resource;
 
-const OWN: Sends = &[&[
+pub(super) const OWN: Sends = &[&[
     get("/cluster/resources"),
     get("/nodes/{node}/{kind}/{vmid}/config"),
     get("/nodes/{node}/{kind}/{vmid}/feature"),

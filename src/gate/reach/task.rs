@@ -1,16 +1,21 @@
 //! The tasks that requests start: which one it is, one look at it, and what its end means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::Reach;
+use super::own::OWN;
 use crate::api::request::{Reply, Request};
 use crate::api::upid::Upid;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::proxmox::holder;
 use crate::proxmox::task::{self, TaskSource, TaskState, TaskWatch};
 use crate::wait;
+
+/// Said where neither the token that began a task nor the one of now may see it.
+const CHANGED: &str = "the token was changed after the task had begun";
 
 impl Reach<'_> {
     /// The task whose UPID a request gave. A reply without data is an end already.
@@ -36,7 +41,7 @@ impl Reach<'_> {
         watch: &mut TaskWatch,
         limit: Duration,
     ) -> Option<Result<TaskState, Error>> {
-        let send = |request: &Request| self.look(request);
+        let send = |request: &Request| self.look_as_begun(request);
         let looked = watch.look(&send, self.cluster_name(), limit);
         self.moved(looked.as_ref());
         looked.map(|looked| {
@@ -47,7 +52,7 @@ impl Reach<'_> {
     /// The tasks that run on a node: one look for all that are watched there, which takes no longer than
     /// `limit`. None where it fails: then each is looked at by itself.
     pub fn running_on(&self, node: &str, limit: Duration) -> Vec<Upid> {
-        let send = |request: &Request| self.look(request);
+        let send = |request: &Request| self.look_as_begun(request);
         wait::within(limit, || task::running_on(&send, node)).unwrap_or_default()
     }
 
@@ -56,7 +61,7 @@ impl Reach<'_> {
     /// # Errors
     /// As [`TaskWatch::give_up`].
     pub fn give_task_up(&self, watch: TaskWatch) -> Result<TaskState, Error> {
-        let send = |request: &Request| self.look(request);
+        let send = |request: &Request| self.look_as_begun(request);
         let watched = watch.known_task(self.cluster_name());
         let known = watch.give_up(&send, self.cluster_name());
         self.moved(Some(&known));
@@ -73,6 +78,27 @@ impl Reach<'_> {
             TaskSource::Caller,
             Duration::ZERO,
         ))
+    }
+
+    /// A look at a task with the token that began it, as long as the cluster accepts that. Whoever changes a
+    /// token need not let the new one see what the old one began.
+    fn look_as_begun(&self, request: &Request) -> Result<Reply, Error> {
+        let now = self.fleet.client(self.admitted.cluster)?;
+        let begun_by = self.admitted.begun_by.borrow().clone();
+        let Some(begun_by) = begun_by.filter(|client| !Arc::ptr_eq(client, now)) else {
+            return self.look(request);
+        };
+        match self.send_by(&begun_by, request, OWN) {
+            Err(error) if error.code == Code::Permission => {}
+            looked => return looked,
+        }
+        self.look(request).map_err(|mut error| {
+            if error.code == Code::Permission {
+                let hint = error.hint.take().map(|hint| format!("; {hint}"));
+                error.hint = Some(format!("{CHANGED}{}", hint.unwrap_or_default()));
+            }
+            error
+        })
     }
 
     /// The end of a task is when things have moved.

@@ -15,9 +15,10 @@ use proxmox_mcp::config::safety::ConfirmMode;
 use proxmox_mcp::config::{self, Config};
 use serde_json::{Value, json};
 
+use crate::cli::binary::until;
 use crate::demo::client::{Client, Way as Connected};
 use crate::demo::write_private;
-use crate::sim::World;
+use crate::sim::{Fault, World};
 
 fn read(text: &str) -> Config {
     let file = env_file::read(text.as_bytes(), &std::collections::HashMap::new());
@@ -370,6 +371,67 @@ fn what_is_switched_on_waits() {
     assert_eq!(served.writes(), 0);
 }
 
+/// What a token began is looked at with it, as long as the cluster accepts it: the new one may not see it.
+#[test]
+fn a_task_is_looked_at_with_the_token_that_began_it() {
+    for is_revoked in [false, true] {
+        let mut served = Served::start("");
+        let staging = served.world.cluster("staging");
+        staging.fault(Fault::TokenLacks(vec!["Sys.Audit".into()]));
+        staging.edit(|state| state.hold = true);
+        let order = json!({"name": "guest_power",
+            "arguments": {"guest": "stg-web-01", "action": "start", "wait": 25}});
+        let waits = served.client.ask("tools/call", &order).expect("it is sent");
+        let is_begun = |served: &Served| {
+            let seen = served.world.cluster("staging").seen();
+            seen.iter()
+                .any(|one| one.path.ends_with("/status") && one.path.contains("/tasks/"))
+        };
+        until("it is looked at", || is_begun(&served));
+        fs::write(&served.file, with_the_auditor(&served.world)).expect("it can be written");
+        let list = json!({"name": "guest_list", "arguments": {"cluster": "staging"}});
+        let list = served.client.ask("tools/call", &list).expect("it is sent");
+        let reply = served.client.receive().expect("an answer");
+        assert_eq!(reply["id"], json!(list), "{reply}");
+        let taken = &reply["result"]["structuredContent"]["configuration"]["taken_over"];
+        assert_eq!(taken, &json!(["the token of staging"]), "{reply}");
+        served.world.cluster("staging").edit(|state| {
+            if is_revoked {
+                let user = state.access.users.get_mut("mcp@pve").expect("the user");
+                user.tokens.clear();
+            }
+            state.hold = false;
+        });
+        let reply = served.client.receive().expect("an answer");
+        assert_eq!(reply["id"], json!(waits), "{reply}");
+        let result = &reply["result"];
+        if is_revoked {
+            let said = result["content"][0]["text"].as_str().expect("a text");
+            assert!(said.starts_with("PermissionError: "), "{said}");
+            assert!(
+                said.contains("hint: the token was changed after the task had begun"),
+                "{said}"
+            );
+            assert!(said.contains("its task is `staging!UPID:"), "{said}");
+        } else {
+            assert_eq!(result["structuredContent"]["state"], json!("ok"), "{reply}");
+        }
+    }
+}
+
+/// The file in which staging has the token of an auditor.
+fn with_the_auditor(world: &World) -> String {
+    let lines = world.env();
+    let renewed = lines.lines().map(|line| {
+        let line = line.replace(
+            "staging_TOKEN_ID=mcp@pve!mcp",
+            "staging_TOKEN_ID=aud@pve!ro",
+        );
+        line.replace("staging_TOKEN_SECRET=", "staging_TOKEN_SECRET=aud-") + "\n"
+    });
+    renewed.collect::<String>() + "PROXMOX_CONFIRM=code\n"
+}
+
 /// The next call is made with it, and what the one before might do is forgotten.
 #[test]
 fn a_changed_token_is_the_one_that_asks() {
@@ -377,18 +439,7 @@ fn a_changed_token_is_the_one_that_asks() {
     let order = |action: &str| json!({"guest": "stg-web-01", "action": action});
     let first = served.call("guest_power", &order("start"));
     first.expect("the token may do that");
-    let env = served.world.env();
-    let renewed: String = env
-        .lines()
-        .map(|line| {
-            let line = line.replace(
-                "staging_TOKEN_ID=mcp@pve!mcp",
-                "staging_TOKEN_ID=aud@pve!ro",
-            );
-            line.replace("staging_TOKEN_SECRET=", "staging_TOKEN_SECRET=aud-") + "\n"
-        })
-        .collect();
-    fs::write(&served.file, renewed + "PROXMOX_CONFIRM=code\n").expect("it can be written");
+    fs::write(&served.file, with_the_auditor(&served.world)).expect("it can be written");
     let looked = served
         .call("guest_get", &json!({"guest": "stg-web-01"}))
         .expect("it may read");
