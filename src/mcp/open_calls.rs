@@ -143,23 +143,6 @@ impl OpenCalls {
         (due <= Instant::now()).then(|| self.all.remove(at))
     }
 
-    /// The other calls that wait for a task on the same node, where one list tells of all. Whoever is told how
-    /// far its call has come has its log read, and is looked at by itself.
-    pub(super) fn beside(&mut self, open: &OpenCall) -> Vec<&mut OpenCall> {
-        let here = (open.cluster(), open.node());
-        let all = self
-            .all
-            .iter_mut()
-            .filter(|(call, _)| call.progress.is_none());
-        let waiting = all.filter_map(|(_, state)| match state {
-            OpenState::Waits(open) => Some(&mut **open),
-            OpenState::Asks(_) => None,
-        });
-        let is_here =
-            |open: &&mut OpenCall| open.node().is_some() && here == (open.cluster(), open.node());
-        waiting.filter(is_here).collect()
-    }
-
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<(ToolCall, OpenState)> {
         let at = self
             .all

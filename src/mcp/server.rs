@@ -23,7 +23,6 @@ use super::revision::{META_SERVER, Revision};
 use super::rpc::{self, RpcFailure, RpcReply, RpcRequest};
 use super::wire::{Next, QuestionResponse, Ticket, Wire};
 use crate::api::mark::Effect;
-use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::files;
 use crate::gate::Caller;
@@ -73,16 +72,6 @@ pub trait Served {
         CallStep::Ended(Err(Error::internal("nothing waits here")))
     }
 
-    /// The tasks that run on the node of a call that waits: [`OpenCall::running_beside`].
-    fn running_beside(&self, _: &OpenCall, _look_limit: Duration) -> Vec<Upid> {
-        Vec::new()
-    }
-
-    /// Whether the task of a call that waits is among those: [`OpenCall::is_listed`].
-    fn is_listed(&self, _: &mut OpenCall, _running: &[Upid]) -> bool {
-        false
-    }
-
     /// Ends a call that waits and was withdrawn.
     fn withdraw(&mut self, _: Box<OpenCall>) {}
 
@@ -122,14 +111,6 @@ impl Served for AppState {
 
     fn go_on(&mut self, open: Box<OpenCall>, woken: Woken, look_limit: Duration) -> CallStep {
         open.go_on(self, woken, look_limit)
-    }
-
-    fn running_beside(&self, open: &OpenCall, look_limit: Duration) -> Vec<Upid> {
-        open.running_beside(self, look_limit)
-    }
-
-    fn is_listed(&self, open: &mut OpenCall, running: &[Upid]) -> bool {
-        open.is_listed(self, running)
     }
 
     fn withdraw(&mut self, open: Box<OpenCall>) {
@@ -476,13 +457,9 @@ impl Server<'_> {
     fn go_on(&mut self) {
         match self.open.take_due() {
             None => {}
-            Some((call, OpenState::Waits(mut open))) => {
+            Some((call, OpenState::Waits(open))) => {
                 let begun = Instant::now();
                 let cluster = open.cluster();
-                if self.look_at_all(&call, &mut open) {
-                    self.open.looked(cluster, begun.elapsed(), None);
-                    return self.open.wait(call, open);
-                }
                 let step = self.resume(&call, open, Woken::Due);
                 let until = match &step {
                     CallStep::Open(open) if open.is_unseen() => Some(open.due()),
@@ -501,23 +478,6 @@ impl Server<'_> {
                 self.open.ask(call, asked.told_now());
             }
         }
-    }
-
-    /// Looks by one list at the tasks of all calls that wait for one on this node; whether that is enough for
-    /// this call.
-    fn look_at_all(&mut self, call: &ToolCall, open: &mut OpenCall) -> bool {
-        let is_told = call.progress.is_some();
-        if is_told || open.is_unseen() || self.open.beside(open).is_empty() {
-            return false;
-        }
-        let listening = self.listening(call, open.deadline).since(open.begun);
-        let look = || self.app.running_beside(open, LOOK_BESIDE_OTHERS);
-        let running = wait::during(listening, look);
-        self.wire.borrow_mut().work_on(None);
-        for other in self.open.beside(open) {
-            self.app.is_listed(other, &running);
-        }
-        self.app.is_listed(open, &running)
     }
 
     /// Has a legacy client ask its user.

@@ -1,8 +1,7 @@
 //! What holds a guest that is locked: the tasks of it that run, or nothing any more. Proxmox says
 //! only that there is a lock.
 
-use super::task;
-use crate::api::request::{Reply, Request};
+use crate::api::request::{Reply, Request, Verb};
 use crate::api::upid::{self, Upid};
 use crate::error::{Code, Error};
 use crate::text::printable;
@@ -77,13 +76,16 @@ impl LockedGuest<'_> {
     /// # Errors
     /// As what `send` meets.
     pub fn tasks(&self, send: Send, lock: Option<&str>) -> Result<Vec<Upid>, Error> {
+        let request = Request::new(Verb::Get, "/nodes/{node}/tasks", &[self.node])?;
+        let reply = send(&request.with("source", "active"))?;
+        let rows = reply.data.as_array().into_iter().flatten();
+        let upids = rows.filter_map(|row| Upid::parse(row.get("upid")?.as_str()?).ok());
         let holds = |upid: &Upid| {
             upid.id == self.vmid
                 || (upid.kind == "vzdump" && upid.id.is_empty())
                 || (lock == Some("clone") && upid.kind.ends_with("clone"))
         };
-        let running = task::running_on(send, self.node)?;
-        Ok(running.into_iter().filter(holds).collect())
+        Ok(upids.filter(holds).collect())
     }
 
     /// The advice where an error says that the guest is held; nothing where it is of something else.

@@ -160,31 +160,9 @@ impl TaskWatch {
             }
         }
         self.seen = Some(state);
-        self.pause(left);
-        None
-    }
-
-    fn pause(&mut self, left: Duration) {
         self.due = Instant::now() + self.pause.min(left);
         self.pause = (self.pause * 3 / 2).min(Duration::from_millis(POLL_MAX_MS));
-    }
-
-    /// The node that the task runs on.
-    pub fn node(&self) -> &str {
-        &self.upid.node
-    }
-
-    /// A list of its node's tasks was read, which counts as a look where it shows that the task runs and
-    /// there is time to wait on.
-    pub fn is_listed(&mut self, running: &[Upid], cluster: &str) -> bool {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() || !running.contains(&self.upid) {
-            return false;
-        }
-        self.is_known = true;
-        self.seen = Some(Ok(self::running(cluster, &self.upid, None)));
-        self.pause(left);
-        true
+        None
     }
 
     /// What is known of the task, where it is waited for no longer: what the last look brought, or a
@@ -252,22 +230,6 @@ pub fn percent(line: &str) -> Option<f64> {
         let number: f64 = text.get(start..)?.parse().ok()?;
         (0.0..=100.0).contains(&number).then_some(number)
     })
-}
-
-/// The tasks that run on a node, as far as the token may see them.
-///
-/// # Errors
-/// What `send` says.
-pub fn running_on(
-    send: &dyn Fn(&Request) -> Result<Reply, Error>,
-    node: &str,
-) -> Result<Vec<Upid>, Error> {
-    let request = Request::new(Verb::Get, "/nodes/{node}/tasks", &[node])?;
-    let reply = send(&request.with("source", "active"))?;
-    let rows = reply.data.as_array().into_iter().flatten();
-    let running = rows.filter(|row| row.get("endtime").is_none());
-    let upids = running.filter_map(|row| Upid::parse(row.get("upid")?.as_str()?).ok());
-    Ok(upids.collect())
 }
 
 /// One look at a task.

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::args::Args;
 use super::call::{AppState, CallOutcome, CallStep, end};
 use super::step::{AfterPause, AfterTask, Step, StepResult, Woken};
-use crate::api::upid::Upid;
 use crate::error::Error;
 use crate::gate::audit::CallAudit;
 use crate::gate::reach::Admitted;
@@ -110,34 +109,6 @@ impl OpenCall {
     /// The cluster that it is on.
     pub fn cluster(&self) -> usize {
         self.passed.admitted.cluster()
-    }
-
-    /// The node of the task that it waits for.
-    pub fn node(&self) -> Option<&str> {
-        match &self.waits {
-            WaitsFor::Task(watch, _) => Some(watch.node()),
-            WaitsFor::Pause(..) => None,
-        }
-    }
-
-    /// The tasks that run on its node; none where they cannot be listed.
-    pub fn running_beside(&self, app: &AppState, look_limit: Duration) -> Vec<Upid> {
-        let passed = &self.passed;
-        let reach = app
-            .gate
-            .lend(&app.fleet, &passed.admitted, &passed.call_audit);
-        let running = self.node().map(|node| reach.running_on(node, look_limit));
-        room::work_ended();
-        running.unwrap_or_default()
-    }
-
-    /// A list of its node's tasks was read: whether its own is among them, so that it waits on.
-    pub fn is_listed(&mut self, app: &AppState, running: &[Upid]) -> bool {
-        let cluster = app.fleet.cluster_name(self.cluster());
-        match &mut self.waits {
-            WaitsFor::Task(watch, _) => watch.is_listed(running, cluster),
-            WaitsFor::Pause(..) => false,
-        }
     }
 
     /// Whether the last look at its task failed.

@@ -12,7 +12,6 @@ use crate::api::upid::Upid;
 use crate::error::{Code, Error};
 use crate::proxmox::holder;
 use crate::proxmox::task::{self, TaskSource, TaskState, TaskWatch};
-use crate::wait;
 
 /// Said where neither the token that began a task nor the one of now may see it.
 const CHANGED: &str = "the token was changed after the task had begun";
@@ -47,13 +46,6 @@ impl Reach<'_> {
         looked.map(|looked| {
             looked.map_err(|error| about(watch.known_task(self.cluster_name()), error))
         })
-    }
-
-    /// The tasks that run on a node: one look for all that are watched there, which takes no longer than
-    /// `limit`. None where it fails: then each is looked at by itself.
-    pub fn running_on(&self, node: &str, limit: Duration) -> Vec<Upid> {
-        let send = |request: &Request| self.look_as_begun(request);
-        wait::within(limit, || task::running_on(&send, node)).unwrap_or_default()
     }
 
     /// What is known of a task that is watched no longer.

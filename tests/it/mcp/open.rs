@@ -15,7 +15,7 @@ use crate::demo::write_private;
 use crate::gate::audit::place;
 use crate::mcp::ask::{accept, writes};
 use crate::session::{Manner, Session, app};
-use crate::sim::{Fault, Seen, SimCluster, World};
+use crate::sim::{Fault, SimCluster, World};
 
 const WAYS: [Way; 2] = [Way::Pipe, Way::Socket];
 
@@ -136,33 +136,6 @@ fn eight_calls_wait_and_each_ends_as_its_task_ends() {
         }
         assert_eq!(told.len(), vmids.len());
         server.ends();
-    }
-}
-
-/// Where several calls wait for tasks of one node, a list of those tells of all.
-#[test]
-fn several_tasks_of_a_node_are_looked_at_by_one_list() {
-    let world = World::three();
-    let staging = world.cluster("staging");
-    hold(staging);
-    let mut session = Session::start(&world);
-    let vmids = [901, 902, 903, 904];
-    let calls = vmids.map(|vmid| session.ask("tools/call", &make("staging", vmid)));
-    running(staging, vmids.len());
-    let is_list = |seen: &Seen| seen.path.ends_with("/tasks");
-    let mut seen = Vec::new();
-    until("lists are read", || {
-        seen.extend(staging.seen());
-        seen.iter().filter(|one| is_list(one)).count() == 4
-    });
-    let first = seen.iter().position(is_list).expect("a list");
-    let looks = seen.iter().skip(first);
-    let looks = looks.filter(|one| one.path.ends_with("/status"));
-    assert_eq!(looks.count(), 0, "{seen:?}");
-    for at in [2, 0, 3, 1] {
-        end(staging, vmids[at]);
-        let reply = session.receive().expect("an answer");
-        assert_eq!(reply["id"], json!(calls[at]), "{reply}");
     }
 }
 
