@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::client::McpClient;
 use super::progress::Progress;
 use super::revision::Revision;
-use super::rpc::Id;
 use super::wire::Ticket;
 use crate::gate::confirm::Question;
 use crate::tool::Tool;
@@ -24,7 +23,6 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// A call of a tool as its client made it.
 pub(super) struct ToolCall {
     pub(super) ticket: Ticket,
-    pub(super) id: Rc<Id>,
     pub(super) tool: &'static Tool,
     pub(super) arguments: Map<String, Value>,
     pub(super) client: Rc<McpClient>,

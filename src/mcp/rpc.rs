@@ -189,15 +189,44 @@ pub fn quoted(word: &str) -> String {
 #[derive(Default)]
 pub struct RpcReply {
     pub fields: Map<String, Value>,
-    /// Fields whose values are JSON already; they come first.
-    pub written: Vec<(&'static str, Box<RawValue>)>,
+    /// What a tool has answered; it comes first.
+    pub answer: Option<ToolAnswer>,
+}
+
+/// The answer of a tool: as a text, and where the revision knows that as a value too.
+pub struct ToolAnswer {
+    pub value: Value,
+    pub is_structured: bool,
+}
+
+#[derive(Serialize)]
+struct TextContent<'a> {
+    r#type: &'static str,
+    /// As JSON. It goes straight into the line: no text is made of it first.
+    #[serde(serialize_with = "as_text")]
+    text: &'a Value,
+}
+
+fn as_text<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 impl Serialize for RpcReply {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.written.len() + self.fields.len()))?;
-        for (name, value) in &self.written {
-            map.serialize_entry(name, value)?;
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(ToolAnswer {
+            value,
+            is_structured,
+        }) = &self.answer
+        {
+            let text = TextContent {
+                r#type: "text",
+                text: value,
+            };
+            map.serialize_entry("content", &[text])?;
+            if *is_structured {
+                map.serialize_entry("structuredContent", value)?;
+            }
         }
         for (name, value) in &self.fields {
             map.serialize_entry(name, value)?;
@@ -210,7 +239,7 @@ impl From<Map<String, Value>> for RpcReply {
     fn from(fields: Map<String, Value>) -> RpcReply {
         RpcReply {
             fields,
-            written: Vec::new(),
+            answer: None,
         }
     }
 }
@@ -219,19 +248,23 @@ fn line(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// The line that answers a request with a result.
-pub fn result_line(id: &Id, reply: &RpcReply) -> String {
+/// The line that answers a request with a result, put together in `place`.
+pub fn result_line(mut place: Vec<u8>, id: &Id, reply: &RpcReply) -> Vec<u8> {
     #[derive(Serialize)]
     struct ResultLine<'l> {
         jsonrpc: &'static str,
         id: &'l Id,
         result: &'l RpcReply,
     }
-    line(&ResultLine {
+    let line = ResultLine {
         jsonrpc: VERSION,
         id,
         result: reply,
-    })
+    };
+    place.clear();
+    // It cannot fail: there is room, and every key is a text.
+    let _ = serde_json::to_writer(&mut place, &line);
+    place
 }
 
 /// The line of a notification without parameters.

@@ -8,8 +8,6 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
 use super::about;
@@ -20,7 +18,7 @@ use super::open_calls::{AskedCall, OpenCalls, OpenState, ToolCall};
 use super::progress::Progress;
 use super::question;
 use super::revision::{META_SERVER, Revision};
-use super::rpc::{self, RpcFailure, RpcReply, RpcRequest};
+use super::rpc::{self, RpcFailure, RpcReply, RpcRequest, ToolAnswer};
 use super::wire::{Next, QuestionResponse, Ticket, Wire};
 use crate::api::mark::Effect;
 use crate::error::Error;
@@ -235,19 +233,21 @@ impl Server<'_> {
     }
 
     fn begin(&mut self, ticket: Ticket, request: RpcRequest) {
-        let id = Rc::clone(&request.id);
         match self.answer(ticket, request) {
-            Ok(Handled::Reply(reply)) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
-            Ok(Handled::Never) => self.finish(ticket, None),
-            Ok(Handled::Later) => {}
-            Err(failure) => {
-                let line = rpc::error_line(&failure.of(Some((*id).clone())));
-                self.finish(ticket, Some(line));
-            }
+            Ok(handled) => self.settled(ticket, handled),
+            Err(failure) => self.finish(ticket, Some(Err(failure))),
         }
     }
 
-    fn finish(&mut self, ticket: Ticket, reply: Option<String>) {
+    fn settled(&mut self, ticket: Ticket, handled: Handled) {
+        match handled {
+            Handled::Reply(reply) => self.finish(ticket, Some(Ok(reply))),
+            Handled::Never => self.finish(ticket, None),
+            Handled::Later => {}
+        }
+    }
+
+    fn finish(&mut self, ticket: Ticket, reply: Option<Result<RpcReply, RpcFailure>>) {
         self.wire.borrow_mut().finish(ticket, reply);
     }
 
@@ -337,7 +337,6 @@ impl Server<'_> {
         let progress = meta.and_then(|meta| Progress::wanted(meta, revision));
         let call = ToolCall {
             ticket,
-            id: request.id,
             tool,
             arguments,
             client,
@@ -428,7 +427,7 @@ impl Server<'_> {
         let revision = call.revision;
         let reply = match outcome {
             Ok(CallOutcome::Answer(answer) | CallOutcome::Planned(answer)) => {
-                success(&answer, revision)
+                success(answer, revision)
             }
             Ok(CallOutcome::Question(question)) if revision.is_modern() => {
                 question::input_required(call.tool, &call.arguments, &question, revision).into()
@@ -445,12 +444,9 @@ impl Server<'_> {
 
     /// A call that was open has come further.
     fn settle_later(&mut self, call: ToolCall, step: CallStep) {
-        let (ticket, id) = (call.ticket, Rc::clone(&call.id));
-        match self.settle(call, step) {
-            Handled::Reply(reply) => self.finish(ticket, Some(rpc::result_line(&id, &reply))),
-            Handled::Never => self.finish(ticket, None),
-            Handled::Later => {}
-        }
+        let ticket = call.ticket;
+        let handled = self.settle(call, step);
+        self.settled(ticket, handled);
     }
 
     /// Does what is due: a look at a task, the end of a pause or of a question's time.
@@ -608,24 +604,13 @@ fn keep(result: &mut Object) {
 }
 
 /// The answer of a tool: structured where the client knows that, and the same as text.
-fn success(answer: &Object, revision: Revision) -> RpcReply {
-    #[derive(Serialize)]
-    struct TextContent<'t> {
-        r#type: &'static str,
-        text: &'t str,
-    }
-    let said = to_raw_value(answer).unwrap_or_default();
-    let content = [TextContent {
-        r#type: "text",
-        text: said.get(),
-    }];
-    let mut written = vec![("content", to_raw_value(&content).unwrap_or_default())];
-    if revision.is_structured() {
-        written.push(("structuredContent", said));
-    }
+fn success(answer: Object, revision: Revision) -> RpcReply {
     RpcReply {
-        fields: Object::new(),
-        written,
+        answer: Some(ToolAnswer {
+            value: Value::Object(answer),
+            is_structured: revision.is_structured(),
+        }),
+        ..RpcReply::default()
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
+use std::mem;
 use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,9 @@ use serde_json::{Map, Value};
 
 use super::inbox::{Inbox, InboxEvent, InputLine, LINE_MAX_BYTES};
 use super::revision::{self, Revision};
-use super::rpc::{self, ID_MAX_BYTES, Id, Incoming, Message, Refusal, RpcFailure, RpcRequest};
+use super::rpc::{
+    self, ID_MAX_BYTES, Id, Incoming, Message, Refusal, RpcFailure, RpcReply, RpcRequest,
+};
 use crate::log;
 use crate::wait::{SLICE_MS, Wake};
 
@@ -31,6 +34,8 @@ const NOT_BEGUN: &str =
     "the input has ended, and there was no time left to begin this: nothing was done";
 /// What a refusal may take up beside the id.
 pub const REFUSAL_MAX_BYTES: usize = 1024;
+/// The place of an answer is kept for the next one up to this size.
+const PLACE_MAX_BYTES: usize = 64 * 1024;
 /// How long a full output is left alone before it is tried again.
 const NAP_MS: u64 = 5;
 /// How long requests may keep what is due from its turn.
@@ -45,7 +50,7 @@ struct PendingLine {
     requests: VecDeque<RpcRequest>,
     /// Its requests that are under way.
     under_way: usize,
-    replies: Vec<String>,
+    replies: Vec<Vec<u8>>,
 }
 
 /// A request that is under way, whatever its client calls it.
@@ -109,6 +114,9 @@ pub struct Wire {
     closed: Option<Instant>,
     /// Nobody reads any more.
     gone: bool,
+    /// Where the next answer is put together. A place made anew grows by many steps, for each of which
+    /// the allocator may have to ask the kernel, which takes a tenth of a small call.
+    place: Vec<u8>,
 }
 
 impl Wire {
@@ -126,6 +134,7 @@ impl Wire {
             questions: 0,
             closed: None,
             gone: false,
+            place: Vec::new(),
         }
     }
 
@@ -203,10 +212,9 @@ impl Wire {
     /// Answers what has not been begun: there is no time left for it.
     fn refuse_rest(&mut self) {
         loop {
-            while let Some((ticket, request)) = self.begin() {
+            while let Some((ticket, _)) = self.begin() {
                 let failure = RpcFailure::internal(NOT_BEGUN);
-                let line = rpc::error_line(&failure.of(Some((*request.id).clone())));
-                self.finish(ticket, Some(line));
+                self.finish(ticket, Some(Err(failure)));
             }
             match self.inbox.poll(Duration::ZERO) {
                 InboxEvent::Line(line) if !self.gone => self.arrive(line),
@@ -238,7 +246,7 @@ impl Wire {
     }
 
     /// Ends a request. Without a reply, or when it was cancelled, nothing is sent for it.
-    pub fn finish(&mut self, ticket: Ticket, reply: Option<String>) {
+    pub fn finish(&mut self, ticket: Ticket, reply: Option<Result<RpcReply, RpcFailure>>) {
         let Some(at) = self.under_way.iter().position(|one| one.ticket == ticket) else {
             return;
         };
@@ -250,24 +258,30 @@ impl Wire {
             return;
         };
         pending.under_way -= 1;
-        if let Some(reply) = reply
+        if let Some(reply) = &reply
             && !ended.cancelled
         {
-            let taken: usize = pending.replies.iter().map(|reply| reply.len() + 1).sum();
+            let refused = |failure: RpcFailure| {
+                rpc::error_line(&failure.of(Some((*ended.id).clone()))).into_bytes()
+            };
+            let line = match reply {
+                Ok(reply) => rpc::result_line(mem::take(&mut self.place), &ended.id, reply),
+                Err(failure) => refused(failure.clone()),
+            };
+            let taken: usize = pending.replies.iter().map(|line| line.len() + 1).sum();
             let unanswered = pending.requests.len() + pending.under_way;
             let reserved = unanswered * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
-            if taken + reserved + reply.len() + 2 <= REPLY_MAX_BYTES {
-                pending.replies.push(reply);
+            if taken + reserved + line.len() + 2 <= REPLY_MAX_BYTES {
+                pending.replies.push(line);
             } else {
-                let failure = RpcFailure::internal(format!(
+                pending.replies.push(refused(RpcFailure::internal(format!(
                     "it was carried out, but the answer is longer than {REPLY_MAX_BYTES} bytes"
-                ));
-                pending
-                    .replies
-                    .push(rpc::error_line(&failure.of(Some((*ended.id).clone()))));
+                ))));
             }
         }
         self.hand_over_done();
+        // To let go of an answer takes time too: its client has it by now.
+        drop(reply);
     }
 
     /// Says something that is no answer.
@@ -389,7 +403,7 @@ impl Wire {
                     pending.requests.push_back(request);
                 }
                 Ok(None) => {}
-                Err(refusal) => pending.replies.push(rpc::error_line(&refusal)),
+                Err(refusal) => pending.replies.push(rpc::error_line(&refusal).into()),
             }
         }
         if pending.requests.is_empty() {
@@ -442,7 +456,8 @@ impl Wire {
             return Err(failure.of(Some((*request.id).clone())));
         }
         if request.method == "ping" && !modern && !pending.batch && self.current.is_some() {
-            self.write(rpc::result_line(&request.id, &rpc::RpcReply::default()));
+            let pong = RpcReply::default();
+            self.write(rpc::result_line(Vec::new(), &request.id, &pong));
             return Ok(None);
         }
         Ok(Some(request))
@@ -477,7 +492,7 @@ impl Wire {
 
     fn deliver(&mut self, mut pending: PendingLine) {
         if pending.batch && !pending.replies.is_empty() {
-            self.write(format!("[{}]", pending.replies.join(",")));
+            self.write([b"[", &*pending.replies.join(&b','), b"]"].concat());
         } else if let Some(reply) = pending.replies.pop() {
             self.write(reply);
         }
@@ -494,9 +509,10 @@ impl Wire {
     }
 
     /// Standard output is written here and nowhere else: one line, and at once.
-    fn write(&mut self, mut line: String) {
-        line.push('\n');
-        let mut rest = line.as_bytes();
+    fn write(&mut self, line: impl Into<Vec<u8>>) {
+        let mut line = line.into();
+        line.push(b'\n');
+        let mut rest = line.as_slice();
         while !rest.is_empty() && !self.gone {
             match self.output.write(rest) {
                 Ok(0) => self.gone = true,
@@ -510,5 +526,9 @@ impl Wire {
             }
         }
         self.gone = self.gone || self.output.flush().is_err();
+        let capacity = line.capacity();
+        if capacity > self.place.capacity() && capacity <= PLACE_MAX_BYTES {
+            self.place = line;
+        }
     }
 }

@@ -20,7 +20,6 @@ use super::session::{Session, StaticFile, WRITE_NEEDS_S};
 use super::settings::Settings;
 use crate::api::request::{Reply, Request, Verb};
 use crate::error::Error;
-use crate::time;
 use crate::wait::{self, Wake};
 
 use health::Health;
@@ -57,8 +56,8 @@ struct ClientState {
     health: Health,
     /// The call in whose read of several clusters it was left before its time, and why.
     left: Option<(Instant, String)>,
-    /// What the cluster's clock said last, and what ours said then.
-    clock: Option<(u64, SystemTime)>,
+    /// What the cluster's clock said last, as it said it, and what ours said then.
+    clock: Option<(String, SystemTime)>,
     /// The tasks whose UPID was told.
     tasks: VecDeque<String>,
 }
@@ -359,11 +358,12 @@ impl ClusterClient {
         end: Instant,
     ) -> Result<Answer, Error> {
         let elsewhere = |answer: &Answer| answer.is_for_another(request.verb);
-        let answer = self.by_endpoint(request, end, elsewhere, |endpoint, connect, timing| {
-            session.exchange(endpoint, request, connect, timing)
-        })?;
-        if let Some(now) = answer.date.as_deref().and_then(time::parse_http) {
-            self.state().clock = Some((now, SystemTime::now()));
+        let mut answer =
+            self.by_endpoint(request, end, elsewhere, |endpoint, connect, timing| {
+                session.exchange(endpoint, request, connect, timing)
+            })?;
+        if let Some(said) = answer.date.take() {
+            self.state().clock = Some((said, SystemTime::now()));
         }
         Ok(answer)
     }

@@ -166,7 +166,7 @@ pub fn warm(ground: &Ground, table: &mut Table) -> Result<(), String> {
     // A request that costs nothing makes any ratio large: here what is added says more.
     on_one_core(|| {
         for (way, name) in STDIN {
-            let who = (format!("prepared answers, {name}"), None, Some(0.2));
+            let who = (format!("prepared answers, {name}"), None, Some(0.12));
             side_by_side(ground, (way, who), &env_file, "c001", &mut bare, table)?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::{ClusterClient, REFUSED_KEPT_S};
 use crate::api::upid::Upid;
+use crate::time;
 
 /// How things stand, as far as earlier requests told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,8 @@ impl ClusterClient {
 
     /// What the cluster's clock says now, in Unix seconds; `None` before it said anything.
     pub fn their_time(&self) -> Option<u64> {
-        let (theirs, ours) = self.state().clock?;
+        let (said, ours) = self.state().clock.clone()?;
+        let theirs = time::parse_http(&said)?;
         let since = SystemTime::now().duration_since(ours).unwrap_or_default();
         Some(theirs.saturating_add(since.as_secs()))
     }

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use proxmox_mcp::mcp::inbox::Inbox;
 use proxmox_mcp::mcp::revision::Revision;
-use proxmox_mcp::mcp::rpc::{ID_MAX_BYTES, RpcRequest, VALUES_MAX_BYTES};
+use proxmox_mcp::mcp::rpc::{ID_MAX_BYTES, RpcFailure, RpcReply, RpcRequest, VALUES_MAX_BYTES};
 use proxmox_mcp::mcp::wire::{
     Next, QUEUE_MAX, QUEUE_MAX_BYTES, REFUSAL_MAX_BYTES, REPLY_MAX_BYTES, Ticket, Wire,
 };
 use proxmox_mcp::wait::Wake;
+use serde_json::{Map, Value};
 
 /// What was written; the first write is interrupted, and as many as are said are not taken.
 #[derive(Clone, Default)]
@@ -101,6 +102,17 @@ fn batch(parts: &[String]) -> String {
     format!("[{}]", parts.join(","))
 }
 
+/// A result that says this.
+fn reply(said: &str) -> Option<Result<RpcReply, RpcFailure>> {
+    let fields = Map::from_iter([("said".to_owned(), Value::from(said))]);
+    Some(Ok(fields.into()))
+}
+
+/// That result, as it answers the request of this id.
+fn answer(id: usize, said: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"said":"{said}"}}}}"#)
+}
+
 /// The replies of a batch are one line of limited length, in which each that is still to come has room for
 /// a refusal.
 #[test]
@@ -113,18 +125,19 @@ fn the_replies_of_a_batch_have_room_together() {
             let mut tickets: Vec<Ticket> = (0..=before + begun).map(|_| ends.begun().0).collect();
             let small = "x".repeat(100);
             for ticket in tickets.drain(..before) {
-                ends.wire.finish(ticket, Some(small.clone()));
+                ends.wire.finish(ticket, reply(&small));
             }
             let reserved = (5 - before - 1) * (ID_MAX_BYTES + REFUSAL_MAX_BYTES);
-            let room = REPLY_MAX_BYTES - before * 101 - reserved - 2;
-            let reply = "y".repeat(room + usize::from(more));
-            ends.wire.finish(tickets.remove(0), Some(reply));
+            let taken = before * (answer(1, &small).len() + 1);
+            let room = REPLY_MAX_BYTES - taken - reserved - 2 - answer(1, "").len();
+            let large = "y".repeat(room + usize::from(more));
+            ends.wire.finish(tickets.remove(0), reply(&large));
             for ticket in tickets {
-                ends.wire.finish(ticket, Some("z".into()));
+                ends.wire.finish(ticket, reply("z"));
             }
             for _ in before + begun + 1..5 {
                 let ticket = ends.begun().0;
-                ends.wire.finish(ticket, Some("z".into()));
+                ends.wire.finish(ticket, reply("z"));
             }
             let said = ends.output.take();
             let is_refused = said.contains("but the answer is longer than");
@@ -146,9 +159,16 @@ fn each_line_has_its_own_replies() {
     tickets.extend((0..2).map(|_| ends.begun().0));
     for place in [3, 4, 2, 1, 0] {
         ends.wire
-            .finish(tickets[place], Some(format!("r{}", place + 1)));
+            .finish(tickets[place], reply(&format!("r{}", place + 1)));
     }
-    assert_eq!(ends.output.take(), "[r4,r5]\n[r3,r2,r1]\n");
+    let line = |ids: &[usize]| {
+        let all: Vec<String> = ids
+            .iter()
+            .map(|id| answer(*id, &format!("r{id}")))
+            .collect();
+        format!("{}\n", batch(&all))
+    };
+    assert_eq!(ends.output.take(), line(&[4, 5]) + &line(&[3, 2, 1]));
 }
 
 /// What may not be part of a batch is refused, each by itself, and what is withdrawn in it is not begun.
@@ -167,14 +187,15 @@ fn a_batch_is_sorted() {
     let (ticket, begun) = ends.begun();
     assert_eq!(format!("{:?}", begun.id), "Integer(\"4\")");
     assert!(!ends.wire.has_waiting());
-    ends.wire.finish(ticket, Some("r4".into()));
+    ends.wire.finish(ticket, reply("r4"));
     let said = ends.output.take();
     assert_eq!(
         said.matches("this cannot be part of a batch").count(),
         2,
         "{said}"
     );
-    assert!(said.ends_with(",r4]\n"), "{said}");
+    let end = format!(",{}]\n", answer(4, "r4"));
+    assert!(said.ends_with(&end), "{said}");
     // In other revisions there are none.
     let mut ends = self::ends(Revision::Icons);
     ends.send(&batch(&[request(1, "ping")]));
@@ -301,9 +322,9 @@ fn a_slow_reader_is_waited_for_at_the_end() {
         let soon = end.checked_sub(Duration::from_millis(40)).expect("later");
         thread::sleep(soon.saturating_duration_since(Instant::now()));
         ends.output.full.replace(2);
-        ends.wire.finish(ticket, Some("r1".into()));
+        ends.wire.finish(ticket, reply("r1"));
         if Instant::now() < end {
-            assert_eq!(ends.output.take(), "r1\n");
+            assert_eq!(ends.output.take(), answer(1, "r1") + "\n");
             return;
         }
     }
