@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{GUEST, answer_for};
 use crate::api::loose::flag;
-use crate::api::methods::sending;
+use crate::api::methods::sending::{Sending, post};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::fleet::index::GuestKind;
@@ -16,6 +16,7 @@ use crate::proxmox::holder::LockedGuest;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
 use crate::tool::step::{self, StepResult, Until};
+use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Action, Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
@@ -27,67 +28,23 @@ const TIMEOUT_MAX_S: i64 = 3600;
 /// Between two looks at a guest that the high-availability manager moves, in milliseconds.
 const LOOK_MS: u64 = 500;
 
+const START: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/start")];
+const RESUME: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/resume")];
+const SHUTDOWN: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/shutdown")];
+const REBOOT: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/reboot")];
+const SUSPEND: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/suspend")];
+const STOP: &[Sending] = &[post("/nodes/{node}/{kind}/{vmid}/status/stop")];
+const RESET: &[Sending] = &[post("/nodes/{node}/qemu/{vmid}/status/reset")];
+
 const ACTIONS: &[Action] = &[
-    Action::new(
-        "start",
-        &[
-            current::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/start")],
-        ],
-    ),
-    Action::new(
-        "resume",
-        &[
-            current::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/resume")],
-        ],
-    ),
-    Action::new(
-        "shutdown",
-        &[
-            current::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/shutdown")],
-        ],
-    ),
-    Action::new(
-        "reboot",
-        &[
-            current::READS,
-            quorum::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/reboot")],
-        ],
-    ),
-    Action::new(
-        "suspend",
-        &[
-            current::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
-        ],
-    ),
-    Action::new(
-        "hibernate",
-        &[
-            current::READS,
-            quorum::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/suspend")],
-        ],
-    ),
-    Action::new(
-        "stop",
-        &[
-            current::READS,
-            plan::READS,
-            &[sending::post("/nodes/{node}/{kind}/{vmid}/status/stop")],
-        ],
-    ),
-    Action::new(
-        "reset",
-        &[
-            current::READS,
-            plan::READS,
-            &[sending::post("/nodes/{node}/qemu/{vmid}/status/reset")],
-        ],
-    ),
+    Action::new("start", &[current::READS, START]),
+    Action::new("resume", &[current::READS, RESUME]),
+    Action::new("shutdown", &[current::READS, SHUTDOWN]),
+    Action::new("reboot", &[current::READS, quorum::READS, REBOOT]),
+    Action::new("suspend", &[current::READS, SUSPEND]),
+    Action::new("hibernate", &[current::READS, quorum::READS, SUSPEND]),
+    Action::new("stop", &[current::READS, plan::READS, STOP]),
+    Action::new("reset", &[current::READS, plan::READS, RESET]),
 ];
 
 pub(super) const POWER: Tool = Tool {
@@ -109,7 +66,7 @@ pub(super) const POWER: Tool = Tool {
     answer: &[],
     task: true,
     plan: Some(power_plan),
-    run: RunFn::Steps(power),
+    run: RunFn::Write(power),
 };
 
 fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
@@ -135,7 +92,7 @@ fn power_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     Ok(plan)
 }
 
-fn power(reach: &Reach, args: &Args) -> StepResult {
+fn power(reach: &Reach, args: &Args) -> WriteResult {
     let action = args.need("action")?;
     fits(reach, action)?;
     let before = reach.get_of_guest("/status/current")?;
@@ -146,9 +103,11 @@ fn power(reach: &Reach, args: &Args) -> StepResult {
         answer.insert("state".into(), "ok".into());
         answer.insert("status".into(), state.into());
         answer.insert("unchanged".into(), format!("it was {state} already").into());
-        return Ok(answer.into());
+        return Ok(Write::nothing(answer));
     }
-    if !managed {
+    if managed {
+        answer.insert("ha".into(), true.into());
+    } else {
         unlocked(reach, action, &before)?;
     }
     // A reboot would leave the guest off: its second half is a start, which is refused. What is saved
@@ -175,24 +134,8 @@ fn power(reach: &Reach, args: &Args) -> StepResult {
         answer.insert("overrules".into(), shutdowns.into());
     }
     let begun = Instant::now();
-    let reply = reach.send(&request)?;
-    step::follow(reach, args, &reply, move |reach, args, task| {
-        answer.extend(task?);
-        if managed {
-            answer.insert("ha".into(), true.into());
-        }
-        if !step::has_ended(&answer) {
-            return Ok(answer.into());
-        }
-        after(reach, args, managed, begun, move |_, args, state| {
-            if managed && !reached(args.need("action")?, &state) {
-                // The manager has taken the order; the guest has not got there yet.
-                answer.insert("state".into(), "running".into());
-            }
-            answer.insert("status".into(), state.into());
-            Ok(answer.into())
-        })
-    })
+    let write = Write::new(request, answer);
+    Ok(write.then(move |reach, args, answer| arrive(reach, args, managed, begun, answer)))
 }
 
 /// Refuses what cannot be, before anything is sent.
@@ -308,21 +251,29 @@ fn reached(action: &str, state: &str) -> bool {
     }
 }
 
-/// Goes on with the guest's state after the task. The task of a managed guest ends when the manager has the
+/// Says in which state the guest is after the task. The task of a managed guest ends when the manager has the
 /// order: there the guest itself is waited for.
-fn after(
+fn arrive(
     reach: &Reach,
     args: &Args,
     managed: bool,
     begun: Instant,
-    then: impl FnOnce(&Reach, &Args, String) -> StepResult + 'static,
+    mut answer: Map<String, Value>,
 ) -> StepResult {
     let action = args.need("action")?.to_string();
+    let is_there = move |state: &String| !managed || reached(&action, state);
     let until = Until {
         end: begun + Duration::from_secs(reach.wait_s()),
         pause: Duration::from_millis(LOOK_MS),
         look: Box::new(|reach| Ok(state::of(&*reach.get_of_guest("/status/current")?))),
-        is_enough: Box::new(move |state: &String| !managed || reached(&action, state)),
+        is_enough: Box::new(is_there.clone()),
     };
-    step::until(reach, args, until, then)
+    step::until(reach, args, until, move |_, _, state| {
+        if !is_there(&state) {
+            // The manager has taken the order; the guest has not got there yet.
+            answer.insert("state".into(), "running".into());
+        }
+        answer.insert("status".into(), state.into());
+        Ok(answer.into())
+    })
 }
