@@ -20,6 +20,7 @@ use crate::tool::write::{Write, WriteResult};
 use crate::tool::{Actions, RunFn, Subject, Tool};
 use crate::tools::current;
 use crate::tools::current::GuestStatus;
+use crate::tools::fleet::quorum;
 use crate::tools::guest::{GUEST, answer_for};
 use crate::tools::state::{self, GuestLocation};
 use crate::tools::{disks, plan};
@@ -109,6 +110,7 @@ pub static TOOLS: &[Tool] = &[
             plan::READS,
             current::READS,
             state::READS,
+            quorum::READS,
             &[
                 sending::get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config"),
                 sending::get("/nodes/{node}/storage"),
@@ -239,6 +241,7 @@ fn plan_of(reach: &Reach, snapshot: &Snapshot) -> Result<Plan, Error> {
 
 fn rollback(reach: &Reach, args: &Args) -> WriteResult {
     let name = args.need("snapname")?;
+    quorum::held(reach, "a rollback")?;
     let mut request = reach.on_guest(Verb::Post, "/snapshot/{snapname}/rollback", &[name])?;
     if let Some(start) = args.bool("start") {
         request = request.with("start", start);

@@ -13,6 +13,7 @@ use crate::tool::args::Args;
 use crate::tool::rows::says_something;
 use crate::tools::current::GuestStatus;
 use crate::tools::disks;
+use crate::tools::fleet::quorum;
 
 /// Types of storages that roll back to the youngest snapshot only.
 const YOUNGEST_ONLY: &[&str] = &["zfspool", "zfs"];
@@ -24,6 +25,8 @@ pub(super) fn rollback_plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     if !younger.is_empty() {
         refuse_where_younger_block(reach, snapshot, &younger)?;
     }
+    // The guest would be stopped, and then nothing set back, nor started again.
+    quorum::held(reach, "a rollback")?;
     let lost = format!(
         "everything since {} ({} ago): the disks' contents and the configuration",
         time::iso(snapshot.time),

@@ -216,9 +216,8 @@ fn stop(reach: &Reach, args: &Args) -> StepResult {
         );
         return Ok(answer.into());
     }
-    // Without quorum the lock that it has set on its guest would stay.
-    if upid.kind == "vzdump" {
-        quorum::held(reach, "the stop of a backup")?;
+    if let Some(work) = locking(&upid.kind) {
+        quorum::held(reach, &format!("the stop of a {work}"))?;
     }
     let values = [upid.node.as_str(), upid.as_str()];
     let request = Request::new(Verb::Delete, "/nodes/{node}/tasks/{upid}", &values)?;
@@ -233,6 +232,22 @@ fn stop(reach: &Reach, args: &Args) -> StepResult {
             Ok(stopped(&upid, &after).into())
         },
     )
+}
+
+/// What a task of this type does, where it sets a lock on its guest and takes it away at its end: stopped
+/// without quorum it would leave the lock.
+fn locking(kind: &str) -> Option<&'static str> {
+    match kind {
+        "vzdump" => Some("backup"),
+        "qmsnapshot" | "vzsnapshot" => Some("snapshot"),
+        "qmdelsnapshot" | "vzdelsnapshot" => Some("snapshot's deletion"),
+        "qmrollback" | "vzrollback" => Some("rollback"),
+        "qmigrate" | "vzmigrate" => Some("migration"),
+        "qmclone" | "vzclone" => Some("clone"),
+        "qmcreate" | "vzcreate" => Some("creation"),
+        "qmrestore" | "vzrestore" => Some("restore"),
+        _ => None,
+    }
 }
 
 /// How a task ended that was told to.

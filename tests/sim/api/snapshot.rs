@@ -208,8 +208,9 @@ fn rollback(call: &mut Call) -> Answer {
             ));
         }
         let (config, awake) = (found.config.clone(), found.vmstate);
-        state.writable(&node, kind, vmid)?;
+        // It is stopped before anything is written.
         state.power_off(vmid);
+        state.writable(&node, kind, vmid)?;
         if let Some(guest) = state.guests.get_mut(&vmid) {
             guest.config = config;
             guest.parent = Some(name);
