@@ -53,6 +53,10 @@ pub(super) fn of(
         Ok(held) => others(reach, own, &held, volumes.lost)?,
         Err(error) => vec![untold("its disks", error)?],
     };
+    let more = match volumes.held {
+        ChangedVolumes::OfNode => of_node(reach, own.node, more)?,
+        _ => more,
+    };
     for one in more {
         if !shared.contains(&one) {
             shared.push(one);
@@ -75,6 +79,7 @@ fn held(
             let config = reach.config_of(at)?;
             Ok(under(&config, |key| keys.iter().any(|meant| meant == key)))
         }
+        ChangedVolumes::OfNode => Ok(in_config(&reach.config_of(at)?)),
         ChangedVolumes::All if snapshot.is_empty() => Ok(in_config(&reach.config_of(at)?)),
         ChangedVolumes::All => {
             let [node, kind, vmid] = at;
@@ -83,6 +88,30 @@ fn held(
             Ok(in_config(&config))
         }
     }
+}
+
+/// Those that are not on a storage which all nodes share, as far as that is known.
+fn of_node(
+    reach: &Reach,
+    node: &str,
+    mut volumes: Vec<SharedVolume>,
+) -> Result<Vec<SharedVolume>, Error> {
+    if volumes.is_empty() {
+        return Ok(volumes);
+    }
+    let request = Request::new(Verb::Get, "/nodes/{node}/storage", &[node])?;
+    match reach.look_through(&request, "storage") {
+        Ok(storages) => volumes.retain(|one| {
+            let storage = one.volume.split_once(':').map(|(storage, _)| storage);
+            let mut rows = storages.iter();
+            let row = rows.find(|row| row.get("storage").and_then(Value::as_str) == storage);
+            !row.is_some_and(|row| loose::flag(row.get("shared")))
+        }),
+        Err(error) => {
+            why(error)?;
+        }
+    }
+    Ok(volumes)
 }
 
 /// The volumes in a guest's configuration, whatever they are used for.

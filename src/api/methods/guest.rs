@@ -2,7 +2,7 @@
 
 use super::method::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE,
-    OVERWRITES, PATH, STOPS, Sent, changes_all, delete, get, loses_all, post, put,
+    OVERWRITES, PATH, STOPS, Sent, changes_all, delete, get, loses_all, post, put, takes_along,
 };
 use super::permissions::{AUDIT, BRIDGES, Grants, Permissions, SEES_GUESTS, SPACE, vms};
 use super::{ChangedVolumes, Changes, Volumes, lets};
@@ -34,8 +34,8 @@ pub(super) const ROWS: &[Method] = &[
     // It never runs again.
     post("/nodes/{node}/{kind}/{vmid}/template", FULL_STOPS, PATH).about(loses_all).permitted(ALLOCATE).running("template"),
 
-    post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH).letting(lets::migrate_vm).permitted(MIGRATE).running("migrate"),
-    post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH).letting(lets::migrate_container).permitted(MIGRATE).running("migrate"),
+    post("/nodes/{node}/qemu/{vmid}/migrate", OPERATE, PATH).letting(lets::migrate_vm).about(migrated).permitted(MIGRATE).running("migrate"),
+    post("/nodes/{node}/lxc/{vmid}/migrate", Marked::By(migrate_container), PATH).letting(lets::migrate_container).about(takes_along).permitted(MIGRATE).running("migrate"),
     post("/nodes/{node}/{kind}/{vmid}/remote_migrate", Marked::By(remote_migrate), PATH).about(left).permitted(MIGRATE).running("migrate"),
 
     post("/nodes/{node}/{kind}/{vmid}/status/start", OPERATE, PATH).letting(lets::start).permitted(POWER).running("start"),
@@ -254,6 +254,15 @@ fn overwritten(sent: &Sent) -> Volumes {
 fn left(sent: &Sent) -> Volumes {
     if sent.is_set("delete") {
         loses_all(sent)
+    } else {
+        Volumes::default()
+    }
+}
+
+/// A VM's local disks stay unless that is asked for, and it with them.
+fn migrated(sent: &Sent) -> Volumes {
+    if sent.is_set("with-local-disks") {
+        takes_along(sent)
     } else {
         Volumes::default()
     }

@@ -306,3 +306,12 @@ pub(super) fn loses_all(_: &Sent) -> Volumes {
         ..Volumes::default()
     }
 }
+
+/// Takes the volumes of its guest that lie on storages of one node to another one.
+pub(super) fn takes_along(_: &Sent) -> Volumes {
+    Volumes {
+        held: ChangedVolumes::OfNode,
+        lost: true,
+        ..Volumes::default()
+    }
+}

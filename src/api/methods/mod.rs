@@ -60,6 +60,8 @@ pub enum ChangedVolumes {
     None,
     /// Those under these keys.
     Under(Vec<String>),
+    /// Those on storages of one node: what lies elsewhere stays where it is.
+    OfNode,
     All,
 }
 

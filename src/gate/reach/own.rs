@@ -17,6 +17,7 @@ pub(super) const OWN: Sends = &[&[
     get("/nodes/{node}/{kind}/{vmid}/pending"),
     get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config"),
     get("/nodes/{node}/{kind}/{vmid}/status/current"),
+    get("/nodes/{node}/storage"),
     get("/nodes/{node}/storage/{storage}/content"),
     get("/nodes/{node}/tasks"),
     get("/nodes/{node}/tasks/{upid}/log"),

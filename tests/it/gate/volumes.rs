@@ -40,12 +40,31 @@ fn shared_world() -> World {
     world
 }
 
+/// As [`shared_world`], with a container that shares volumes with the guest of the others.
+fn with_container() -> World {
+    let world = shared_world();
+    world.cluster("staging").edit(|state| {
+        let container = state.guests.get_mut(&101).expect("101");
+        container.node = "stg-pve1".into();
+        // No rule of the other guest covers it.
+        container.config.remove("tags");
+        container.set("mp5", "local-lvm:vm-103-disk-0,mp=/of-103,size=8G");
+        container.set("mp6", "local-lvm:vm-101-disk-9,mp=/of-both,size=8G");
+        let protected = state.guests.get_mut(&103).expect("103");
+        protected.set("scsi9", "local-lvm:vm-101-disk-9,size=8G");
+        let core = state.pools.get_mut("core").expect("core");
+        core.vms.retain(|vmid| *vmid != 101);
+    });
+    world
+}
+
 const VM: &str = "/nodes/stg-pve1/qemu/120";
+const CONTAINER: &str = "/nodes/stg-pve1/lxc/101";
 
 #[test]
 #[rustfmt::skip] // One row a line.
 fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
-    let world = shared_world();
+    let world = with_container();
     for rule in ["103", "name:STG-web-02", "tag:stg", "pool:core"] {
         let app = app(&world, &format!("PROXMOX_PROTECT={rule}"));
         let said = "which is a volume of it";
@@ -73,9 +92,20 @@ fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
             ("POST {}/snapshot/held/rollback", json!({})),
             ("POST {}/template", json!({})),
             ("POST {}/remote_migrate", json!({"target-endpoint": "x", "delete": 1})),
+            ("POST {}/migrate", json!({"target": "stg-pve2", "with-local-disks": 1})),
             ("DELETE {}", json!({})),
         ] {
             refused(&world, &app, &rest.replace("{}", VM), &params, said);
+        }
+        for (rest, params) in [
+            ("PUT {}/config", json!({"mp1": "local-lvm:vm-103-disk-0,mp=/srv"})),
+            ("PUT {}/resize", json!({"disk": "mp5", "size": "+1G"})),
+            ("POST {}/move_volume", json!({"volume": "mp5", "storage": "local", "delete": 1})),
+            ("POST {}/move_volume", json!({"volume": "mp6", "storage": "local", "delete": 1})),
+            ("POST {}/migrate", json!({"target": "stg-pve2"})),
+            ("DELETE {}", json!({})),
+        ] {
+            refused(&world, &app, &rest.replace("{}", CONTAINER), &params, said);
         }
         let content = "DELETE /nodes/stg-pve1/storage/local-lvm/content";
         for volume in ["vm-103-disk-0", "vm-120-disk-9", "odd"] {
@@ -220,7 +250,7 @@ fn what_cannot_be_found_out_protects() {
 #[test]
 #[rustfmt::skip] // One row a line.
 fn anothers_volume_asks() {
-    let world = shared_world();
+    let world = with_container();
     let app = app(&world, "");
     for (rest, params) in [
         ("PUT {}/config", json!({"scsi9": "local-lvm:vm-103-disk-0"})),
@@ -231,7 +261,27 @@ fn anothers_volume_asks() {
     ] {
         asked_for(&world, &app, &rest.replace("{}", VM), &params);
     }
-    // What leaves it whole is done.
+    for (rest, params) in [
+        ("PUT {}/config", json!({"mp1": "local-lvm:vm-103-disk-0,mp=/srv"})),
+        ("POST {}/move_volume", json!({"volume": "mp5", "storage": "local", "delete": 1})),
+        ("POST {}/migrate", json!({"target": "stg-pve2"})),
+    ] {
+        asked_for(&world, &app, &rest.replace("{}", CONTAINER), &params);
+    }
+    // What leaves it whole is done: a disk on a storage that is everywhere is not moved along.
+    world.cluster("staging").edit(|state| {
+        let guest = state.guests.get_mut(&130).expect("130");
+        guest.set("scsi4", "nas:103/vm-103-disk-7.qcow2,size=8G");
+    });
+    let migrate = "POST /nodes/stg-pve1/qemu/130/migrate";
+    let along = json!({"target": "stg-pve2", "with-local-disks": 1});
+    passes(&world, &app, migrate, &along);
+    world.cluster("staging").edit(|state| {
+        let mut stores = state.storages.iter_mut();
+        let store = stores.find(|one| one.id == "nas").expect("nas");
+        store.shared = false;
+    });
+    asked_for(&world, &app, migrate, &along);
     let resize = format!("PUT {VM}/resize");
     passes(&world, &app, &resize, &json!({"disk": "scsi5", "size": "+1G"}));
 }
@@ -321,6 +371,7 @@ fn what_a_request_names_and_changes() {
         let of = match &weight.volumes.held {
             ChangedVolumes::None => String::new(),
             ChangedVolumes::Under(keys) => keys.join(" "),
+            ChangedVolumes::OfNode => "of the node".into(),
             ChangedVolumes::All => "all".into(),
         };
         let lost = if weight.volumes.lost { " lost" } else { "" };
@@ -352,6 +403,10 @@ fn what_a_request_names_and_changes() {
     check("POST /nodes/n/qemu/100/move_disk", json!({"disk": "scsi1", "storage": "s"}), &[], "");
     check("POST /nodes/n/qemu/100/move_disk", json!({"disk": "scsi1", "delete": 1}), &[], "scsi1 lost");
     check("POST /nodes/n/lxc/100/move_volume", json!({"volume": "mp0", "target-vmid": 1}), &[], "mp0 lost");
+    check("POST /nodes/n/lxc/100/move_volume", json!({"volume": "mp0", "delete": 1}), &[], "mp0 lost");
+    check("POST /nodes/n/lxc/100/migrate", json!({"target": "m"}), &[], "of the node lost");
+    check("POST /nodes/n/qemu/100/migrate", json!({"target": "m", "with-local-disks": 1}), &[], "of the node lost");
+    check("POST /nodes/n/qemu/100/migrate", json!({"target": "m", "with-local-disks": 0}), &[], "");
     check("PUT /nodes/n/lxc/100/resize", json!({"disk": "mp0"}), &[], "mp0");
     check("POST /nodes/n/lxc/100/snapshot", json!({}), &[], "all");
     check("DELETE /nodes/n/lxc/100/snapshot/a", json!({}), &[], "all");

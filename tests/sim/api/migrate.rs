@@ -225,6 +225,12 @@ impl State {
         );
         for (key, value) in self.local_disks(&guest) {
             let id = volume(&value).to_string();
+            let owner = self.volume(&id, node).and_then(|volume| volume.vmid);
+            if owner.is_some_and(|owner| owner != vmid) {
+                return Err(
+                    "Problem found while scanning volumes - can't migrate VM - check log".into(),
+                );
+            }
             let own = id.split(':').next().unwrap_or("").to_string();
             let size = self
                 .volume(&id, node)
