@@ -1,12 +1,10 @@
 //! Hostile clusters and a hostile client: the most memory that the program takes for each.
 
-use serde_json::json;
-
 use super::table::{Row, Table};
 use super::{CLUSTERS, Ground, started};
 use crate::demo;
 use crate::process;
-use crate::sim::flood::{Flood, KINDS, PEAK_MAX_BYTES};
+use crate::sim::flood::{self, Flood, KINDS, PEAK_MAX_BYTES};
 
 const FANOUTS: [usize; 2] = [8, 128];
 /// Of a body that is no larger than what is taken.
@@ -35,12 +33,10 @@ pub fn clusters(ground: &Ground, table: &mut Table) -> Result<(), String> {
             ground.by_turns(table, |program, table| {
                 let mut client = started(program, &flood.env_file())?;
                 for tool in kind.tools {
-                    let arguments = match *tool {
-                        "guest_get" => json!({"cluster": "f007", "guest": 100}),
-                        "fleet_search" | "fleet_summary" => json!({}),
-                        _ => json!({"cluster": "all"}),
-                    };
-                    client.call(tool, &arguments)?;
+                    for (only, arguments) in flood::calls(tool) {
+                        flood.only(only);
+                        client.call(tool, &arguments)?;
+                    }
                 }
                 let peak = process::figures(client.id())?.peak;
                 let what = format!(

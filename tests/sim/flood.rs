@@ -5,11 +5,11 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::authority::Authority;
 
@@ -96,7 +96,7 @@ pub const KINDS: [Kind; 9] = [
     ),
 ];
 
-const VALUES: &[&str] = &["task_list", "storage_list"];
+const VALUES: &[&str] = &["task_list", "storage_list", "guest_get"];
 
 impl Kind {
     /// A body of about so many bytes.
@@ -116,11 +116,44 @@ impl Kind {
     }
 }
 
+/// The calls that have a tool read what is hostile: where only that is, and the arguments.
+pub fn calls(tool: &str) -> Vec<(Option<&'static str>, Value)> {
+    match tool {
+        "guest_get" => vec![
+            (None, json!({"cluster": "f007", "guest": 100})),
+            (
+                Some("/status/current"),
+                json!({"cluster": "f007", "guest": 100}),
+            ),
+            (
+                Some("/config"),
+                json!({"cluster": "f007", "guest": 100, "include": ["config"]}),
+            ),
+            (
+                Some("/pending"),
+                json!({"cluster": "f007", "guest": 100, "include": ["pending"]}),
+            ),
+        ],
+        "fleet_search" | "fleet_summary" => vec![(None, json!({}))],
+        _ => vec![(None, json!({"cluster": "all"}))],
+    }
+}
+
+/// What clusters answer.
+#[derive(Default)]
+struct Said {
+    body: Arc<Vec<u8>>,
+    /// Only paths with this end are hostile; the others have a guest, 100.
+    only: Option<&'static str>,
+    /// So many times was the body given.
+    given: usize,
+}
+
 /// The clusters, up until the program ends.
 pub struct Flood {
     folder: tempfile::TempDir,
     ports: Vec<u16>,
-    body: Arc<Mutex<Arc<Vec<u8>>>>,
+    said: Arc<Mutex<Said>>,
 }
 
 impl Flood {
@@ -129,18 +162,29 @@ impl Flood {
         let (config, _) = authority.server("pve1", None);
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("ca.pem"), &authority.pem).expect("it is written");
-        let body = Arc::new(Mutex::new(Arc::new(Vec::new())));
-        let ports = (0..clusters).map(|_| listen(&config, &body));
+        let said = Arc::default();
+        let ports = (0..clusters).map(|_| listen(&config, &said));
         Flood {
             ports: ports.collect(),
             folder,
-            body,
+            said,
         }
     }
 
     /// What every cluster answers from now on.
     pub fn say(&self, body: Vec<u8>) {
-        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(body);
+        self.lock().body = Arc::new(body);
+    }
+
+    /// Only paths with this end are hostile from now on. Tells how often they were until now.
+    pub fn only(&self, end: Option<&'static str>) -> usize {
+        let mut said = self.lock();
+        said.only = end;
+        std::mem::take(&mut said.given)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A configuration of all of them, with further lines.
@@ -180,27 +224,23 @@ fn spawn(work: impl FnOnce() + Send + 'static) {
     made.expect("a thread");
 }
 
-fn listen(config: &Arc<ServerConfig>, body: &Arc<Mutex<Arc<Vec<u8>>>>) -> u16 {
+fn listen(config: &Arc<ServerConfig>, said: &Arc<Mutex<Said>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let (config, body) = (Arc::clone(config), Arc::clone(body));
+    let (config, said) = (Arc::clone(config), Arc::clone(said));
     spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (config, body) = (Arc::clone(&config), Arc::clone(&body));
+            let (config, said) = (Arc::clone(&config), Arc::clone(&said));
             spawn(move || {
                 // Whoever is attacked goes away in the middle.
-                let _ = serve(stream, config, &body);
+                let _ = serve(stream, config, &said);
             });
         }
     });
     port
 }
 
-fn serve(
-    stream: TcpStream,
-    config: Arc<ServerConfig>,
-    body: &Mutex<Arc<Vec<u8>>>,
-) -> std::io::Result<()> {
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, said: &Mutex<Said>) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
     let mut tls = StreamOwned::new(connection, stream);
@@ -218,14 +258,8 @@ fn serve(
         let target = buffer[..have].split(|byte| *byte == b' ').nth(1);
         let target = target.unwrap_or_default().to_vec();
         have = 0;
-        let known = match target.as_slice() {
-            b"/api2/json/version" => Some(json!({"data": {"version": "9.2.1"}})),
-            b"/api2/json/access/permissions" => Some(json!({"data": {"/": {"Sys.Audit": 1}}})),
-            _ => None,
-        };
-        let known = known.map(|known| Arc::new(known.to_string().into_bytes()));
-        let body = known
-            .unwrap_or_else(|| Arc::clone(&body.lock().unwrap_or_else(PoisonError::into_inner)));
+        let target = String::from_utf8_lossy(&target);
+        let body = answer(target.trim_start_matches("/api2/json"), said);
         // In chunks, so that nothing tells before how much will come.
         tls.write_all(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
@@ -238,5 +272,26 @@ fn serve(
         }
         tls.write_all(b"0\r\n\r\n")?;
         tls.flush()?;
+    }
+}
+
+/// What is answered at a path.
+fn answer(path: &str, said: &Mutex<Said>) -> Arc<Vec<u8>> {
+    let known = |value: Value| Arc::new(json!({"data": value}).to_string().into_bytes());
+    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+    match (path, said.only) {
+        ("/version", _) => known(json!({"version": "9.2.1"})),
+        ("/access/permissions", _) => known(json!({"/": {"Sys.Audit": 1}})),
+        ("/cluster/resources", Some(_)) => known(json!([
+            {"type": "node", "node": "n", "status": "online"},
+            {"type": "qemu", "vmid": 100, "node": "n", "name": "g", "status": "running"},
+        ])),
+        (path, Some(end)) if !path.ends_with(end) => {
+            known(json!({"status": "running", "vmid": 100, "name": "g"}))
+        }
+        _ => {
+            said.given += 1;
+            Arc::clone(&said.body)
+        }
     }
 }

@@ -6,11 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::room::{self, Charge, NoRoom, SHARE_MAX_BYTES};
-use serde_json::json;
 
 use crate::cli::binary::PROGRAM;
 use crate::demo::client::{Client, Way};
-use crate::sim::flood::{Flood, KINDS, PEAK_MAX_BYTES};
+use crate::sim::flood::{self, Flood, KINDS, PEAK_MAX_BYTES};
 
 const CLUSTERS: usize = 100;
 /// Of a body: as values a few of these bytes are more than there is room for.
@@ -48,16 +47,16 @@ fn a_hundred_hostile_clusters_take_no_more_than_one() {
     for kind in KINDS {
         flood.say(kind.body(BODY_BYTES));
         for tool in kind.tools {
-            let arguments = match *tool {
-                "guest_get" => json!({"cluster": "f007", "guest": 100}),
-                "fleet_search" | "fleet_summary" => json!({}),
-                _ => json!({"cluster": "all"}),
-            };
-            client
-                .call(tool, &arguments)
-                .unwrap_or_else(|cause| panic!("{} {tool}: {cause}", kind.name));
-            let peak = peak(&client);
-            assert!(peak < PEAK_MAX_BYTES, "{} after {tool}: {peak}", kind.name);
+            for (only, arguments) in flood::calls(tool) {
+                let of = format!("{} {tool} {only:?}", kind.name);
+                flood.only(only);
+                client
+                    .call(tool, &arguments)
+                    .unwrap_or_else(|cause| panic!("{of}: {cause}"));
+                let peak = peak(&client);
+                assert!(peak < PEAK_MAX_BYTES, "{of}: {peak}");
+                assert!(flood.only(None) > 0, "{of}: nothing hostile was read");
+            }
         }
     }
 }
