@@ -11,7 +11,7 @@ use crate::gate::reach::Reach;
 
 /// One write on a cluster.
 pub struct Write {
-    order: Order,
+    sent: WhatIsSent,
     /// What the answer says before `task`, `state`, `exit` and `log_tail`.
     answer: Map<String, Value>,
     then: Option<AfterWrite>,
@@ -23,9 +23,11 @@ pub type WriteResult = Result<Write, Error>;
 /// How a call goes on when the task of its write has ended, with the answer as far as it is known.
 pub type AfterWrite = Box<dyn FnOnce(&Reach, &Args, Map<String, Value>) -> StepResult>;
 
-enum Order {
-    Send(Request),
-    Sent(Reply),
+enum WhatIsSent {
+    /// This, in this step.
+    Request(Request),
+    /// What the handler has sent, as it was answered.
+    Before(Reply),
     Nothing,
 }
 
@@ -33,7 +35,7 @@ impl Write {
     /// This request is to be sent.
     pub fn new(request: Request, answer: Map<String, Value>) -> Write {
         Write {
-            order: Order::Send(request),
+            sent: WhatIsSent::Request(request),
             answer,
             then: None,
         }
@@ -42,7 +44,7 @@ impl Write {
     /// It was sent already: of several requests the one that was taken.
     pub fn sent(reply: Reply, answer: Map<String, Value>) -> Write {
         Write {
-            order: Order::Sent(reply),
+            sent: WhatIsSent::Before(reply),
             answer,
             then: None,
         }
@@ -51,7 +53,7 @@ impl Write {
     /// Nothing is to be sent, as the answer says.
     pub fn nothing(answer: Map<String, Value>) -> Write {
         Write {
-            order: Order::Nothing,
+            sent: WhatIsSent::Nothing,
             answer,
             then: None,
         }
@@ -70,10 +72,10 @@ impl Write {
     /// Sends it, and waits for its task as long as the call waits.
     pub fn step(self, reach: &Reach, args: &Args) -> StepResult {
         let (mut answer, then) = (self.answer, self.then);
-        let reply = match self.order {
-            Order::Send(request) => reach.send(&request)?,
-            Order::Sent(reply) => reply,
-            Order::Nothing => return Ok(answer.into()),
+        let reply = match self.sent {
+            WhatIsSent::Request(request) => reach.send(&request)?,
+            WhatIsSent::Before(reply) => reply,
+            WhatIsSent::Nothing => return Ok(answer.into()),
         };
         step::follow(reach, args, &reply, |reach, args, task| {
             answer.extend(task?);
