@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::api::loose::plain;
+use crate::api::loose::{plain, truth};
 
 const KEYS: &str = "sshkeys";
 const SMBIOS: &str = "smbios1";
@@ -155,7 +155,8 @@ fn smbios_encoded(text: &str) -> String {
 /// `None` where nothing is encoded, or not all of it is a text that can be given back.
 fn smbios_decoded(text: &str) -> Option<String> {
     let parts = smbios_parts(text);
-    let is_flag = |(name, value): &(String, String)| name == SMBIOS_FLAG && value == "1";
+    let is_flag =
+        |(name, value): &(String, String)| name == SMBIOS_FLAG && truth(value) == Some(true);
     if !parts.iter().any(is_flag) {
         return None;
     }

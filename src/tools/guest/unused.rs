@@ -143,7 +143,8 @@ pub(super) fn plan(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     }
     consequences.push(("destroys", volume));
     // An unused volume's size stands nowhere but on its storage.
-    let listed = row.flatten().and_then(|row| row.get("size")?.as_u64());
+    let listed = row.flatten().map(|row| number(row.get("size")));
+    let listed = listed.filter(|size| *size > 0);
     let size = found.size().or(listed);
     consequences.push((
         "size",

@@ -173,3 +173,27 @@ fn null_in_place_of_a_list_is_an_empty_one() {
     let answer = session.call("storage_content", &arguments).ok();
     assert_eq!(answer["items"], json!([]), "{answer:?}");
 }
+
+/// The size of an unused volume stands on its storage only, which may write it as text.
+#[test]
+fn the_size_of_an_unused_volume_is_a_number_or_a_text() {
+    let world = World::three();
+    let mut session = Session::with(&world, "");
+    let disk =
+        |action: &str, disk: &str| json!({"guest": "stg-web-01", "action": action, "disk": disk});
+    session.call("guest_disk", &disk("detach", "scsi0")).ok();
+    let content = "/nodes/stg-pve1/storage/local-lvm/content";
+    for (size, expected) in [
+        (json!(34_359_738_368_u64), "32G"),
+        (json!("34359738368"), "32G"),
+        (json!("large"), "unknown"),
+        (json!(null), "unknown"),
+    ] {
+        let listed = json!({"data": [{"volid": "local-lvm:vm-100-disk-0", "size": size}]});
+        let fault = Fault::Body(listed.to_string().into_bytes());
+        world.cluster("staging").fault(fault.on("GET", content));
+        let answer = session.call("guest_disk", &disk("remove", "unused0")).ok();
+        assert_eq!(answer["plan"]["size"], json!(expected), "{size}");
+        world.cluster("staging").heal();
+    }
+}
