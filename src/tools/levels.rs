@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::needs::needs;
+use super::needs::{EXTRAS, ExtraNeed, needs};
 use crate::api::mark::Effect;
 
 /// A major version of Proxmox VE whose privileges are known here.
@@ -12,12 +12,6 @@ pub enum PveRelease {
     Pve8,
     Pve9,
 }
-
-/// What makes answers complete without a tool needing it: the bridges of nodes.
-const BRIDGES: &str = "SDN.Audit";
-/// And the addresses of running machines. Before 9 this was VM.Monitor, which also runs commands in
-/// guests, and so is in no level.
-const ADDRESSES: &str = "VM.GuestAgent.Audit";
 
 /// The access levels by name, from light to heavy.
 pub const LEVELS: &[(&str, Effect)] = &[
@@ -31,10 +25,10 @@ pub const LEVELS: &[(&str, Effect)] = &[
 pub fn privileges(level: Effect, release: PveRelease) -> BTreeSet<&'static str> {
     let needs = needs().into_iter().filter(|need| need.effect <= level);
     let mut privileges: BTreeSet<&str> = needs.map(|need| need.privilege).collect();
-    privileges.insert(BRIDGES);
-    if release == PveRelease::Pve9 {
-        privileges.insert(ADDRESSES);
-    }
+    let is_known = |extra: &&ExtraNeed| release == PveRelease::Pve9 || extra.before_9.is_none();
+    let extras = EXTRAS.iter().filter(|extra| extra.is_in_levels);
+    let extras = extras.filter(is_known);
+    privileges.extend(extras.filter_map(|extra| extra.privileges.first()));
     privileges
 }
 

@@ -53,6 +53,9 @@ pub struct ExtraNeed {
     pub privileges: &'static [&'static str],
     /// What it was called before version 9, where that differs.
     pub before_9: Option<&'static str>,
+    /// Whether a token of every level is given the first of them: it makes answers complete, and lets
+    /// nothing be done. What it was called before version 9 is given to none, since that does.
+    pub is_in_levels: bool,
     pub sets: &'static [&'static str],
 }
 
@@ -63,6 +66,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         path: "/",
         privileges: &["Sys.Modify"],
         before_9: None,
+        is_in_levels: false,
         sets: &["guest", "backup"],
     },
     ExtraNeed {
@@ -70,6 +74,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         path: "/nodes",
         privileges: &["Sys.Modify"],
         before_9: None,
+        is_in_levels: false,
         sets: &["task"],
     },
     ExtraNeed {
@@ -77,6 +82,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         path: "/mapping",
         privileges: &["Mapping.Use"],
         before_9: None,
+        is_in_levels: false,
         sets: &["guest"],
     },
     ExtraNeed {
@@ -84,6 +90,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         path: "/vms",
         privileges: &["VM.GuestAgent.Audit", "VM.GuestAgent.Unrestricted"],
         before_9: Some("VM.Monitor"),
+        is_in_levels: true,
         sets: &["guest"],
     },
     ExtraNeed {
@@ -91,6 +98,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         path: "/sdn",
         privileges: &["SDN.Audit", "SDN.Use"],
         before_9: None,
+        is_in_levels: true,
         sets: &["node"],
     },
 ];

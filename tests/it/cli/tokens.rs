@@ -420,6 +420,11 @@ fn privileges_are_those_of_their_release() {
             assert!(of_9.contains(one));
             assert!(!only_9.iter().any(|start| one.starts_with(start)), "{one}");
         }
+        // Without these, answers leave something out.
+        for (light, is_of_8) in [("SDN.Audit", true), ("VM.GuestAgent.Audit", false)] {
+            assert!(of_9.contains(light), "{name}: {light}");
+            assert_eq!(of_8.contains(light), is_of_8, "{name}: {light}");
+        }
         // What runs commands in guests, decides who may what, or configures nodes is for nobody.
         for heavy in [
             "VM.Monitor",
