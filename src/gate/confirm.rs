@@ -15,14 +15,15 @@ use crate::error::Error;
 use crate::proxmox::digest::sha256;
 use crate::shown;
 
-pub use plans::{CODE_AGE_S, Plans, QUESTIONS_MAX};
+pub use plans::{CODE_AGE_S, GivenCode, Plans, QUESTIONS_MAX};
 
 /// What is shown before a call that asks.
 #[derive(Default)]
 pub struct Plan {
     /// What the confirmation is bound to: when it changes, a new plan is made.
     pub subject: Value,
-    /// The object as it is, what depends on it, what is lost, whether it can be undone.
+    /// The object as it is, what depends on it, what is lost, whether it can be undone. Of a plan that is
+    /// only compared not all of it.
     pub shown: Map<String, Value>,
     /// How many guests or objects the call destroys or interrupts.
     pub objects: usize,

@@ -27,7 +27,7 @@ use crate::fleet::index::Guest;
 use crate::log;
 use audit::{AuditClient, CallAudit, CallEnd, Confirmed, Log};
 use bulk_limit::BulkLimit;
-use confirm::{Plan, Plans, Question, QuestionReply, RequiredAnswer};
+use confirm::{GivenCode, Plan, Plans, Question, QuestionReply, RequiredAnswer};
 use reach::{Admitted, FleetReach, Reach, Writing};
 
 /// What the gate remembers between calls.
@@ -249,7 +249,8 @@ impl Gate {
     }
 
     /// Has a call that asks confirmed, in its own way. What acts is always what was shown: the plan is
-    /// read again behind the confirmation, and compared.
+    /// read again behind the confirmation, as far as it is compared; all of it only where there is a new
+    /// one to show.
     fn confirmed(
         &self,
         fleet: &Fleet,
@@ -260,23 +261,27 @@ impl Gate {
         let cluster = &entry.cluster.name;
         let how = self.how(&fleet.config.safety, cluster, entry)?;
         let call = confirm::call_of(entry.tool, cluster, &(entry.arguments)());
-        let reader = Reach::new(fleet, reader, None);
-        let plan = |reader: &Reach| volumes::shown(reader, entry.tool, entry.mark, plan(reader)?);
+        let read = |reader: Reach| volumes::shown(&reader, entry.tool, entry.mark, plan(&reader)?);
+        let shown = || read(Reach::new(fleet, reader, None));
+        let compared = || read(Reach::new(fleet, reader, None).comparing());
         match how {
-            ConfirmMethod::Unasked => Ok(Confirmation::As(plan(&reader)?, Confirmed::Off)),
+            ConfirmMethod::Unasked => Ok(Confirmation::As(compared()?, Confirmed::Off)),
             ConfirmMethod::ByCode => {
                 let code = entry.code;
                 let code = code.map(|code| self.plans.borrow_mut().check_code(&call, code));
-                let code = code.transpose()?;
-                let plan = self.within_limit(cluster, entry.mark, plan(&reader)?)?;
-                let mut plans = self.plans.borrow_mut();
-                let because = match code {
+                let because = match code.transpose()? {
                     None => None,
-                    Some(code) => match plans.confirms(&code, &plan.subject) {
-                        Ok(()) => return Ok(Confirmation::As(plan, Confirmed::Code)),
-                        Err(because) => Some(because),
-                    },
+                    Some(GivenCode::Void(because)) => Some(because),
+                    Some(GivenCode::OfPlan) => {
+                        let plan = self.within_limit(cluster, entry.mark, compared()?)?;
+                        match self.plans.borrow_mut().confirms(&call, &plan.subject) {
+                            Ok(()) => return Ok(Confirmation::As(plan, Confirmed::Code)),
+                            Err(because) => Some(because),
+                        }
+                    }
                 };
+                let plan = self.within_limit(cluster, entry.mark, shown()?)?;
+                let mut plans = self.plans.borrow_mut();
                 plans.ask(call, plan, because).map(Confirmation::Planned)
             }
             ConfirmMethod::ByQuestion => match entry.caller.reply {
@@ -284,7 +289,7 @@ impl Gate {
                     self.plans
                         .borrow()
                         .may_ask(&call, &(entry.caller.asking)())?;
-                    let plan = plan(&reader)?;
+                    let plan = shown()?;
                     self.has_room(cluster, entry.mark, &plan)?;
                     let wants = self.wants(entry, &plan)?;
                     let question = self.plans.borrow_mut().question(call, plan, wants)?;
@@ -292,7 +297,7 @@ impl Gate {
                 }
                 Some(reply) => {
                     let agreed = self.plans.borrow_mut().replied(&call, reply)?;
-                    let plan = plan(&reader)?;
+                    let plan = compared()?;
                     agreed.still_holds(&plan.subject)?;
                     let way = match self.from {
                         CallOrigin::Mcp => Confirmed::Asked,

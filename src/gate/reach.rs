@@ -137,6 +137,7 @@ impl Admitted {
             planned: Some(plan.subject),
             shared: plan.shared,
             reads: read.reads.as_ref().map(PlanReads::for_step),
+            config: RefCell::new(read.config.take()),
             ..self
         }
     }
@@ -163,6 +164,7 @@ pub struct Reach<'a> {
     /// Nothing where the call only reads.
     writing: Option<Writing<'a>>,
     admitted: &'a Admitted,
+    shows_plan: bool,
 }
 
 impl<'a> Reach<'a> {
@@ -175,7 +177,22 @@ impl<'a> Reach<'a> {
             fleet,
             writing,
             admitted,
+            shows_plan: true,
         }
+    }
+
+    /// This reach for a plan that nobody is shown.
+    pub(super) fn comparing(self) -> Reach<'a> {
+        Reach {
+            shows_plan: false,
+            ..self
+        }
+    }
+
+    /// Whether somebody is shown the plan that is read. Where not, it is compared with the one that was
+    /// confirmed, by its subject, volumes and number of objects, and what these do not need is left out.
+    pub fn shows_plan(&self) -> bool {
+        self.shows_plan
     }
 
     /// The subject of the plan that was confirmed, as it was when the call passed.

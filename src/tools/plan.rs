@@ -47,7 +47,8 @@ const ANY_GUEST: &str = "/vms/any";
 /// (what is lost or cut off, whether and how it can be undone).
 ///
 /// The subject holds `cluster`, `vmid`, `type`, `node`, `name`, `status`, `lock`, `digest` (of the
-/// configuration) and `snapshots` (names); when one of these changes, the confirmation is void.
+/// configuration) and `snapshots` (names); when one of these changes, the confirmation is void. What is
+/// only shown beside that (linked clones, the last backup) is read where somebody is shown the plan.
 ///
 /// # Errors
 /// The guest cannot be read.
@@ -188,7 +189,7 @@ fn used_by(
 ) -> Result<Vec<(&'static str, Value)>, Error> {
     let is_base = |disk: &&Disk| is_template || volume::is_base(&disk.volume);
     let bases: Vec<&Disk> = disks.iter().filter(is_base).collect();
-    if bases.is_empty() {
+    if bases.is_empty() || !reach.shows_plan() {
         return Ok(Vec::new());
     }
     let limit = Duration::from_secs(CLONES_LIMIT_S);
@@ -249,6 +250,9 @@ fn clones(reach: &Reach, bases: &[&Disk]) -> Result<Vec<Value>, Error> {
 
 /// The age of the guest's last backup. What could not be read makes it `unknown`, never `none`.
 fn last_backup(reach: &Reach) -> Result<Vec<(&'static str, Value)>, Error> {
+    if !reach.shows_plan() {
+        return Ok(Vec::new());
+    }
     match Backups::look(reach, |found| newest(reach, found)) {
         Ok(facts) => Ok(facts),
         Err(error) if error.is_cancelled() => Err(error),

@@ -56,10 +56,12 @@ struct WaitingPlan {
     wrong: u8,
 }
 
-/// A code that was given, and is the one that was asked for.
-pub struct GivenCode {
-    place: [u8; 32],
-    problem: Option<&'static str>,
+/// A code that was given, and is not wrong.
+pub enum GivenCode {
+    /// It is the one of the plan that waits.
+    OfPlan,
+    /// It confirms nothing any more, whatever is there now: why a new plan has to be shown.
+    Void(&'static str),
 }
 
 /// What a user agreed to.
@@ -74,10 +76,6 @@ impl Plans {
     /// # Errors
     /// The code is wrong: nothing was sent.
     pub fn check_code(&mut self, call: &[u8; 32], code: &str) -> Result<GivenCode, Error> {
-        let code_of = |problem| GivenCode {
-            place: *call,
-            problem,
-        };
         let by_code = |one: &&mut WaitingPlan| one.call == *call && one.wants.is_none();
         let Some(waiting) = self.waiting.iter_mut().find(by_code) else {
             if self.waiting.iter().any(|one| one.code == code) {
@@ -85,10 +83,10 @@ impl Plans {
                     "the code belongs to another call: repeat that call exactly as it was planned",
                 ));
             }
-            return Ok(code_of(Some(
+            return Ok(GivenCode::Void(
                 "no plan of this call was waiting: its code was used, has expired, or was for other \
                  arguments",
-            )));
+            ));
         };
         if waiting.code != code {
             waiting.wrong += 1;
@@ -101,22 +99,20 @@ impl Plans {
             ));
         }
         if waiting.made.elapsed() >= self.code_age {
-            return Ok(code_of(Some("the code has expired")));
+            return Ok(GivenCode::Void("the code has expired"));
         }
-        Ok(code_of(None))
+        Ok(GivenCode::OfPlan)
     }
 
-    /// Whether the code confirms what is there now. It is good once only.
+    /// Whether the code of a call, which was [`GivenCode::OfPlan`], confirms what is there now. It is good
+    /// once only.
     ///
     /// # Errors
     /// Why a new plan has to be shown.
-    pub fn confirms(&mut self, code: &GivenCode, subject: &Value) -> Result<(), &'static str> {
-        let by_code = |one: &WaitingPlan| one.call == code.place && one.wants.is_none();
+    pub fn confirms(&mut self, call: &[u8; 32], subject: &Value) -> Result<(), &'static str> {
+        let by_code = |one: &WaitingPlan| one.call == *call && one.wants.is_none();
         let place = self.waiting.iter().position(by_code);
         let waiting = place.map(|place| self.waiting.swap_remove(place));
-        if let Some(problem) = code.problem {
-            return Err(problem);
-        }
         match waiting {
             Some(waiting) if waiting.subject == fingerprint(subject) => Ok(()),
             _ => Err(CHANGED),

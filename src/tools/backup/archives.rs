@@ -16,6 +16,7 @@ use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::GuestKind;
 use crate::fleet::permissions::TokenPermissions;
+use crate::fleet::resource::{Resource, ResourceKind};
 use crate::gate::reach::Reach;
 use crate::room;
 use crate::text::printable;
@@ -86,49 +87,61 @@ pub struct Archive {
 /// # Errors
 /// The cluster does not say what it has.
 pub fn places(reach: &Reach, near: Option<&str>) -> Result<Vec<BackupStorage>, Error> {
-    let rows = |kind: &str| -> Result<Charged<Vec<Value>>, Error> {
-        let request = Request::new(Verb::Get, "/cluster/resources", &[])?.with("type", kind);
-        reach.rows(&request, kind)
-    };
-    let (nodes, storages) = (rows("node")?, rows("storage")?);
-    Ok(places_of(&nodes, &storages, near))
+    let mut listed = ListedStorages::default();
+    // One list, as long as it may be, and not one of nodes and one of storages.
+    reach.resources(&mut |row| listed.add(row))?;
+    Ok(listed.places(near))
 }
 
-/// As [`places`], from the rows of nodes and storages.
-pub fn places_of(nodes: &[Value], storages: &[Value], near: Option<&str>) -> Vec<BackupStorage> {
-    let online = |node: &str| {
-        nodes
-            .iter()
-            .any(|row| text(row, "node") == node && text(row, "status") == "online")
-    };
-    let mut all: Vec<(bool, BackupStorage)> = storages
-        .iter()
-        .filter(|row| text(row, "content").split(',').any(|one| one == "backup"))
-        .map(|row| {
-            let place = BackupStorage {
-                storage: text(row, "storage").to_string(),
-                node: text(row, "node").to_string(),
-                shared: flag(row.get("shared")),
-                online: online(text(row, "node")),
-            };
-            (text(row, "status") == "available", place)
-        })
-        .collect();
-    // The best place of a shared storage comes first, and the others of it go.
-    all.sort_by_key(|(available, place)| {
-        let is_near = near == Some(place.node.as_str());
-        let worth = (place.online, *available, is_near);
-        let name = (place.storage.clone(), place.node.clone());
-        (!place.shared, std::cmp::Reverse(worth), name)
-    });
-    let mut places: Vec<BackupStorage> = Vec::new();
-    for (_, place) in all {
-        let known = |other: &BackupStorage| other.shared && other.storage == place.storage;
-        if !place.shared || !places.iter().any(known) {
-            places.push(place);
+/// The storages that may hold backups, as the list of what is where has them.
+#[derive(Default)]
+pub struct ListedStorages {
+    nodes_online: Vec<String>,
+    /// Each where it is, and whether it is available there.
+    storages: Vec<(bool, BackupStorage)>,
+}
+
+impl ListedStorages {
+    pub fn add(&mut self, row: &Resource) {
+        match row.kind() {
+            ResourceKind::Node if &*row.status == "online" => {
+                self.nodes_online.push(row.node.to_string());
+            }
+            ResourceKind::Storage if row.content.split(',').any(|one| one == "backup") => {
+                let place = BackupStorage {
+                    storage: row.storage().to_string(),
+                    node: row.node.to_string(),
+                    shared: row.is_shared(),
+                    online: false,
+                };
+                self.storages.push((&*row.status == "available", place));
+            }
+            _ => {}
         }
     }
-    places
+
+    /// As [`places`].
+    pub fn places(self, near: Option<&str>) -> Vec<BackupStorage> {
+        let mut all = self.storages;
+        for (_, place) in &mut all {
+            place.online = self.nodes_online.contains(&place.node);
+        }
+        // The best place of a shared storage comes first, and the others of it go.
+        all.sort_by_key(|(available, place)| {
+            let is_near = near == Some(place.node.as_str());
+            let worth = (place.online, *available, is_near);
+            let name = (place.storage.clone(), place.node.clone());
+            (!place.shared, std::cmp::Reverse(worth), name)
+        });
+        let mut places: Vec<BackupStorage> = Vec::new();
+        for (_, place) in all {
+            let known = |other: &BackupStorage| other.shared && other.storage == place.storage;
+            if !place.shared || !places.iter().any(known) {
+                places.push(place);
+            }
+        }
+        places
+    }
 }
 
 /// The storages of these places, for a sentence about one that is none of them.

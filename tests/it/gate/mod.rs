@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod audited;
 pub(crate) mod bulk_limit;
 pub(crate) mod codes;
+pub(crate) mod confirmed_reads;
 pub(crate) mod masking;
 pub(crate) mod privileges;
 pub(crate) mod protect;

@@ -3,6 +3,7 @@
 use proxmox_mcp::api::volume;
 use proxmox_mcp::fleet::index::GuestKind;
 use proxmox_mcp::fleet::permissions::TokenPermissions;
+use proxmox_mcp::fleet::resource;
 use proxmox_mcp::tools::backup::archives::{self, ArchiveName};
 use proxmox_mcp::tools::backup::{create, source};
 use proxmox_mcp::tools::disks;
@@ -166,17 +167,14 @@ fn an_archive_s_name_tells_kind_and_guest() {
 
 #[test]
 fn a_shared_storage_is_asked_once_where_it_can_be() {
-    let node = |node: &str, status: &str| json!({"node": node, "status": status});
-    let nodes = [
-        node("b1", "online"),
-        node("b2", "offline"),
-        node("b3", "online"),
-    ];
+    let node = |node: &str, status: &str| json!({"type": "node", "node": node, "status": status});
     let row = |storage: &str, node: &str, shared: u8, content: &str, status: &str| {
-        json!({"storage": storage, "node": node, "shared": shared, "content": content,
-               "status": status})
+        json!({"type": "storage", "storage": storage, "node": node, "shared": shared,
+               "content": content, "status": status})
     };
-    let storages = [
+    // In the order of nobody.
+    let list = json!({"data": [
+        node("b1", "online"),
         row("nas", "b2", 1, "iso,backup", "available"),
         row("nas", "b1", 1, "iso,backup", "unknown"),
         row("nas", "b3", 1, "iso,backup", "available"),
@@ -185,9 +183,15 @@ fn a_shared_storage_is_asked_once_where_it_can_be() {
         row("fast", "b1", 0, "images", "available"),
         row("pbs", "b1", 1, "backup", "available"),
         row("pbs", "b3", 1, "backup", "available"),
-    ];
+        {"type": "qemu", "vmid": 100, "node": "b1", "status": "running"},
+        node("b2", "offline"),
+        node("b3", "online"),
+    ]});
     let places = |near| {
-        let places = archives::places_of(&nodes, &storages, near);
+        let mut listed = archives::ListedStorages::default();
+        let body = list.to_string();
+        resource::each(body.as_bytes(), &mut |row| listed.add(row)).expect("a list");
+        let places = listed.places(near);
         let lines = places.iter().map(|place| {
             let state = if place.online { "" } else { " offline" };
             format!("{}@{}{state}", place.storage, place.node)
