@@ -35,7 +35,7 @@ fn calls() -> [AskingCall; 5] {
         AskingCall {
             tool: "snapshot_rollback",
             arguments: json!({"guest": "stg-web-01", "snapname": "before"}),
-            requests_max: 22,
+            requests_max: 24,
         },
         AskingCall {
             tool: "guest_disk",
