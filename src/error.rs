@@ -1,7 +1,7 @@
 //! Why a tool call failed, by what the caller can do next, and what may have happened by then.
 //!
 //! An [`Error`] becomes a tool result with `isError`; a misuse of the protocol is not an `Error` but
-//! a `mcp::rpc::Failure`.
+//! an `mcp::rpc::RpcFailure`.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

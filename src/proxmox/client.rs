@@ -1,8 +1,8 @@
 //! The client of one cluster: a request in, a reply or the reason why not out.
 //!
 //! It knows what may have happened when something goes wrong. A request that no connection took may
-//! go to the next node; a read on a connection that had silently died is repeated once; a write is
-//! never repeated once a byte of it has left.
+//! go to the next node; a read on a connection that had silently died is repeated once; a write of which
+//! a byte has left is repeated only where the answer says that nothing was begun.
 
 mod endpoints;
 mod health;
