@@ -1,4 +1,4 @@
-//! What a token may see, read off its rights: lists leave out what it may not see and say nothing of
+//! What a token may see, read off its permissions: lists leave out what it may not see and say nothing of
 //! it.
 
 use super::permissions::TokenPermissions;
