@@ -80,7 +80,7 @@ impl Shell {
     }
 
     /// With something on standard input.
-    fn run_with(&self, words: &[&str], input: &str) -> Said {
+    pub(crate) fn run_with(&self, words: &[&str], input: &str) -> Said {
         let mut command = self.command(words);
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::cli::{EXIT_NOT_STARTED, EXIT_WRONG};
 use proxmox_mcp::config::variables::{Scope, Stage, VARIABLES};
 use proxmox_mcp::config::{self, env_file};
 use proxmox_mcp::fleet::query::grammar;
@@ -17,9 +19,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::cli::binary::PROGRAM;
-use crate::cli::commands::bare;
+use crate::cli::commands::{Shell, bare};
 use crate::demo;
 use crate::leaks;
+use crate::sim::World;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -293,10 +296,26 @@ fn blocks(language: &str) -> Vec<String> {
     text.lines().map(str::to_string).collect()
 }
 
+/// What the shell lines begin with that is no command of ours: others' programs, which nobody runs here.
+const OF_OTHERS: [&str; 7] = ["apt", "chmod", "claude", "cp", "mkdir", "scp", "sudo"];
+/// What is run for real, beside being asked for its help: what needs three clusters and changes no files.
+const RUN: [&str; 4] = ["call", "check", "help", "tools"];
+
+/// Whether this line, run for real with three clusters behind it, gets as far as its work: the status for
+/// wrong arguments and a broken configuration says that it does not. Whether the work goes well is
+/// another matter, as of a guest that only the manual has.
+fn is_begun(shell: &Shell, arguments: &[&str], input: &str) -> bool {
+    let is_run = arguments.first().is_some_and(|name| RUN.contains(name));
+    let status = is_run.then(|| shell.run_with(arguments, input).status);
+    status.is_none_or(|status| status.is_some_and(|status| status != i32::from(EXIT_NOT_STARTED)))
+}
+
 #[test]
 fn commands_exist() {
     let makefile = fs::read_to_string(root().join("Makefile")).expect("Makefile");
     let dev = fs::read_to_string(root().join("tests/dev/main.rs")).expect("its commands");
+    let world = World::three();
+    let shell = Shell::new(&world.env());
     let mut problems = Vec::new();
     let mut checked = 0;
     for line in blocks("sh") {
@@ -320,9 +339,14 @@ fn commands_exist() {
                 dev.contains(&format!("(\"{name}\", "))
             }
             ["cargo", "test", ..] | ["cargo", "install", "--path", ".", ..] => true,
-            [program, arguments @ ..] if program.ends_with("proxmox-mcp") => is_taken(arguments),
-            ["cargo", ..] => false,
-            _ => continue,
+            [program, arguments @ ..] if program.ends_with("proxmox-mcp") => {
+                is_taken(arguments) && is_begun(&shell, arguments, "")
+            }
+            ["echo", input, "|", "proxmox-mcp", arguments @ ..] => {
+                is_taken(arguments) && is_begun(&shell, arguments, input)
+            }
+            [program, ..] if OF_OTHERS.contains(program) => continue,
+            _ => false,
         };
         checked += 1;
         if !is_good {
@@ -450,6 +474,105 @@ fn the_levels_are_those_of_the_program() {
         let more: Vec<String> = more.collect();
         assert_eq!(row, format!("| `{name}` | {} |", more.join(", ")));
         above = all;
+    }
+}
+
+/// An example of what a level allows, and the tool that does it, by its action where it has several.
+const EXAMPLES: [(&str, &str, &str); 18] = [
+    ("lists", "guest_list", ""),
+    ("states", "guest_get", ""),
+    ("logs", "task_get", ""),
+    ("backups that exist", "backup_list", ""),
+    ("start", "guest_power", "start"),
+    ("shut down", "guest_power", "shutdown"),
+    ("snapshot", "snapshot_create", ""),
+    ("back up", "backup_create", "snapshot"),
+    ("migrate", "guest_migrate", "live"),
+    ("create", "guest_create_vm", ""),
+    ("clone", "guest_clone", ""),
+    ("resize", "guest_disk", "resize"),
+    ("network cards", "guest_network", "set"),
+    ("settings", "guest_configure", ""),
+    ("delete", "guest_delete", ""),
+    ("roll back", "snapshot_rollback", ""),
+    ("restore over a guest", "backup_restore", "over"),
+    ("destroy a disk", "guest_disk", "remove"),
+];
+
+/// The rows of a table, a cell each.
+fn cells(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    // Below the heading.
+    let rows = rows.skip(1).map(|row| row.trim_matches('|').split(" | "));
+    rows.map(|row| row.map(str::trim).collect()).collect()
+}
+
+#[test]
+fn what_a_level_allows_is_what_the_program_does() {
+    let text = part("safety", "Levels");
+    let (table, _) = text.split_once("| level | privileges").expect("the table");
+    let rows = cells(table);
+    let names: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let levels = Effect::ALL.map(Effect::name);
+    assert_eq!(names, levels);
+    let mut used = BTreeSet::new();
+    for (row, level) in rows.iter().zip(Effect::ALL) {
+        let mark = Mark {
+            effect: level,
+            ..Mark::READ
+        };
+        assert!(row[1].contains(&format!("**{mark}**: ")), "{row:?}");
+        for example in row[2].split(", ") {
+            let known = EXAMPLES.iter().find(|(words, ..)| *words == example);
+            let (_, tool, word) = known.unwrap_or_else(|| panic!("who does `{example}`?"));
+            let tool = proxmox_mcp::tools::find(tool).expect("a tool");
+            let mut actions = tool.actions().iter();
+            let action = actions.find(|action| action.word == *word);
+            let action = action.unwrap_or_else(|| panic!("{} has no `{word}`", tool.name));
+            assert_eq!(action.mark.effect, level, "{example}");
+            used.insert(example);
+        }
+    }
+    assert_eq!(used.len(), EXAMPLES.len());
+}
+
+/// Each status that the commands end with is told, and for the one that says that something was not
+/// found, which commands do.
+#[test]
+fn exit_statuses_are_those_of_the_program() {
+    static STATUS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"ExitCode::from\((\w+)\)").expect("a rule"));
+    let text = part("tools", "In a shell");
+    let (_, table) = text.split_once("| exit status ").expect("the table");
+    let table = format!("| exit status {table}");
+    let rows = cells(&table);
+    let told: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    let known = [0, EXIT_WRONG, EXIT_NOT_STARTED].map(|status| status.to_string());
+    assert_eq!(told, known);
+    let source = source(".rs");
+    let given: BTreeSet<&str> = STATUS
+        .captures_iter(&source)
+        .filter_map(|found| Some(found.get(1)?.as_str()))
+        .collect();
+    assert_eq!(given, BTreeSet::from(["EXIT_NOT_STARTED", "EXIT_WRONG"]));
+    let commands = root().join("src/cli");
+    let wrong = |name: &str| {
+        let places = [
+            format!("{name}.rs"),
+            format!("{name}/mod.rs"),
+            format!("{name}/verify.rs"),
+        ];
+        places.iter().any(|place| {
+            let text = fs::read_to_string(commands.join(place)).unwrap_or_default();
+            text.contains("from(EXIT_WRONG)")
+        })
+    };
+    let names = proxmox_mcp::cli::COMMANDS
+        .iter()
+        .map(|command| command.name);
+    for name in names.filter(|name| *name != "call") {
+        let is_told = rows[1][1].contains(&format!("`{name}`"));
+        assert_eq!(is_told, wrong(name), "{name}: {}", rows[1][1]);
     }
 }
 
