@@ -1,7 +1,7 @@
 //! One MCP session with the server in this process, over a socket, against simulated clusters.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
@@ -19,6 +19,7 @@ use proxmox_mcp::tool::call::{self, AppState, CallOutcome};
 use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
+use crate::demo::client::Way;
 use crate::leaks;
 use crate::sim::World;
 use crate::tools::declared;
@@ -61,9 +62,25 @@ impl Manner {
     }
 }
 
+/// What the server reads, at our end.
+enum Input {
+    Pipe(PipeWriter),
+    Socket(UnixStream),
+}
+
+impl Input {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Input::Pipe(pipe) => pipe,
+            Input::Socket(socket) => socket,
+        }
+    }
+}
+
 pub(crate) struct Session {
     manner: Manner,
-    input: Option<UnixStream>,
+    /// Nothing once it has ended.
+    input: Option<Input>,
     output: BufReader<UnixStream>,
     server: Option<JoinHandle<()>>,
     last_id: u64,
@@ -188,17 +205,36 @@ impl Session {
     }
 
     /// With a state and a client of the test's own.
-    pub(crate) fn held(mut app: AppState, manner: Manner) -> Session {
+    pub(crate) fn held(app: AppState, manner: Manner) -> Session {
+        Session::held_by(Way::Socket, app, manner)
+    }
+
+    /// With an input of this kind.
+    pub(crate) fn start_by(way: Way, world: &World) -> Session {
+        Session::held_by(way, app(world, ""), Manner::plain())
+    }
+
+    pub(crate) fn held_by(way: Way, mut app: AppState, manner: Manner) -> Session {
         let (ours, theirs) = UnixStream::pair().expect("a socket pair");
         // A test that waits in vain fails instead.
         let patience = Some(Duration::from_secs(120));
         ours.set_read_timeout(patience).expect("a time limit");
-        let inbox = Inbox::new(OwnedFd::from(theirs.try_clone().expect("a copy")));
+        let (input, from): (Input, OwnedFd) = match way {
+            Way::Pipe => {
+                let (reader, writer) = io::pipe().expect("a pipe");
+                (Input::Pipe(writer), reader.into())
+            }
+            Way::Socket => {
+                let [ours, theirs] = [&ours, &theirs].map(|end| end.try_clone().expect("a copy"));
+                (Input::Socket(ours), theirs.into())
+            }
+        };
+        let inbox = Inbox::new(from);
         let within = manner.answered_within;
         let server = thread::spawn(move || server::serve(&mut app, inbox, theirs, within));
         let mut session = Session {
             manner,
-            input: Some(ours.try_clone().expect("a copy")),
+            input: Some(input),
             output: BufReader::new(ours),
             server: Some(server),
             last_id: 0,
@@ -215,6 +251,7 @@ impl Session {
 
     pub(crate) fn send(&mut self, message: &Value) {
         let input = self.input.as_mut().expect("the session is open");
+        let input = input.writer();
         writeln!(input, "{message}").expect("the server reads");
     }
 
@@ -253,10 +290,11 @@ impl Session {
 
     /// Ends what the client says; what the server says can still be read.
     pub(crate) fn close_input(&mut self) {
-        self.input = None;
-        let both = self.output.get_ref();
-        both.shutdown(std::net::Shutdown::Write)
-            .expect("a shutdown");
+        // A pipe has ended once it is dropped.
+        if let Some(Input::Socket(socket)) = self.input.take() {
+            let ended = socket.shutdown(std::net::Shutdown::Write);
+            ended.expect("a shutdown");
+        }
     }
 
     /// Calls a tool, and answers what the user is asked, in the way of the session's revision:

@@ -33,6 +33,12 @@ pub(crate) fn writes(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// Whether it is a result, and of no failure.
+pub(crate) fn went_well(reply: &Value) -> bool {
+    let result = reply["result"].as_object();
+    result.is_some_and(|result| !result.contains_key("isError"))
+}
+
 pub(crate) fn accept(content: Value) -> Value {
     json!({"action": "accept", "content": content})
 }
@@ -225,6 +231,12 @@ fn others_are_answered_while_the_user_thinks() {
     let ping = session.ask("ping", &json!({}));
     assert_eq!(session.receive().expect("a list")["id"], json!(list));
     assert_eq!(session.receive().expect("a pong")["id"], json!(ping));
+    // Another call too, on the cluster that the question is about.
+    let guests = json!({"name": "guest_list", "arguments": {"cluster": "production"}});
+    let guests = session.ask("tools/call", &guests);
+    let reply = session.receive().expect("a list of guests");
+    assert_eq!(reply["id"], json!(guests));
+    assert!(went_well(&reply), "{reply}");
     // Responses to something else are let go; so is one without a version.
     responds(&mut session, &json!("question-99"), &yes());
     responds(&mut session, &json!(1), &yes());
