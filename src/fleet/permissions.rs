@@ -217,7 +217,11 @@ impl Fleet {
     ) -> Result<(TokenPermissions, usize), Error> {
         let data = self.client(cluster)?.send(request)?.data;
         if !are_permissions(&data) {
-            return Err(self.unreadable_permissions(cluster, request, "it lists no permissions".into()));
+            return Err(self.unreadable_permissions(
+                cluster,
+                request,
+                "it lists no permissions".into(),
+            ));
         }
         let permissions = TokenPermissions::of(&data);
         let bytes = permissions.bytes();

@@ -133,13 +133,7 @@ fn each_thing_is_touched_in_one_place() {
     only_in(r"env::(var|args|current|home|temp)", &["main.rs"]);
     only_in(
         r"proxmox::client|fleet::Fleet\b",
-        &[
-            "proxmox/",
-            "fleet/",
-            "gate/",
-            "cli/",
-            "tool/call.rs",
-        ],
+        &["proxmox/", "fleet/", "gate/", "cli/", "tool/call.rs"],
     );
     only_in(
         r"io::stdout|io::stdin",
