@@ -8,6 +8,8 @@ use crate::text::printable;
 /// So many VMIDs of guests without a name, or namesakes, or clusters, are listed.
 const SHOWN_MAX: usize = 10;
 const NAME_MAX_CHARS: usize = 80;
+/// Proxmox gives no guest a smaller one.
+const VMID_LEAST: u32 = 100;
 
 impl Fleet {
     /// Why it may be there all the same: a guest has the number for its name, or a token does not see
@@ -17,6 +19,9 @@ impl Fleet {
     /// The call was withdrawn.
     pub(super) fn doubts(&self, clusters: &[usize], named: NamedSubject) -> Result<String, Error> {
         let mut doubts = String::new();
+        if matches!(named, NamedSubject::Vmid(..VMID_LEAST)) {
+            doubts.push_str(", as no VMID is under 100");
+        }
         let namesakes = self.namesakes(clusters, named)?;
         if !namesakes.is_empty() {
             doubts.push_str(&format!(

@@ -216,7 +216,8 @@ fn guest(value: &Value) -> Result<Value, String> {
     let wanted = "a VMID from 100 to 999999999, or a guest's name";
     if let Some(number) = number_of(value) {
         return match u32::try_from(number) {
-            Ok(vmid @ 100..=999_999_999) => Ok(Value::from(vmid.to_string())),
+            // What is too small for a VMID may be a name; whose, is said where it is looked for.
+            Ok(vmid @ 1..=999_999_999) => Ok(Value::from(vmid.to_string())),
             _ => Err(format!(
                 "must be {wanted}; one of digits only goes by its VMID"
             )),

@@ -276,12 +276,17 @@ fn a_slow_cluster_is_seen_beside_others() {
             .ok();
         let slow = Fault::Latency(1500).on("GET", "/nodes/stg-pve1/tasks/");
         staging.fault(slow);
+        staging.seen();
         release(staging);
         for _ in calls {
             let reply = session.receive().expect("an answer");
             let answer = &reply["result"]["structuredContent"];
             assert_eq!(answer["state"], json!("ok"), "{reply}");
         }
+        // But not the first time, when another call would have waited for it.
+        let looks = staging.seen();
+        let looks = looks.iter().filter(|one| one.path.ends_with("/status"));
+        assert!(looks.count() > 2);
     }
 }
 

@@ -388,7 +388,7 @@ fn what_could_mean_two_things_stays_an_error() {
     );
     check_problem(
         "guest_get",
-        json!({"guest": 5}),
+        json!({"guest": 0}),
         "`guest` must be a VMID from 100 to 999999999, or a guest's name; one of digits only goes by its VMID",
     );
     check_problem(

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proxmox_mcp::api::mark::{Effect, Mark};
-use proxmox_mcp::api::methods::{self, Sending, weigh};
+use proxmox_mcp::api::methods::permissions::SEES_POOLS;
+use proxmox_mcp::api::methods::{self, Sending, sending, weigh};
 use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::mcp::listing;
 use proxmox_mcp::mcp::revision::OFFERED;
@@ -274,6 +275,17 @@ fn what_is_sent_is_granted_by_the_level() {
         };
         assert!(needs.contains(&need), "{need:?}");
     }
+}
+
+/// A token of a level is given no privilege for what an answer can do without, and of a list that shows to
+/// each token what it may see only what is looked for in it.
+#[test]
+fn what_is_not_needed_is_not_granted() {
+    let all = sending::get("/cluster/resources");
+    assert_eq!(all.seeing(&[SEES_POOLS]).grants, [SEES_POOLS]);
+    let needed = sending::get("/cluster/status");
+    assert_ne!(needed.grants, []);
+    assert_eq!(needed.beside().grants, []);
 }
 
 /// Whether a check of the API's description is met.
