@@ -30,9 +30,9 @@ pub struct ClusterQuestion<'a> {
     /// The `cluster` argument.
     pub cluster: Option<&'a str>,
     pub named: NamedSubject<'a>,
-    /// The name of something new that the call makes beside an existing subject: it decides only where
-    /// the subject is on several clusters.
-    pub beside: Option<&'a str>,
+    /// What the call names beside an existing subject: something new that it makes of it, or the node that
+    /// narrows it. It decides only where the subject is on several clusters.
+    pub beside: Option<NamedSubject<'a>>,
     /// Whether the call only reads.
     pub reading: bool,
 }
@@ -202,6 +202,13 @@ pub fn by_place(
         }
     }
     let subject = subject_text(ask.named);
+    let mut found_kind = subject_kind(ask.named);
+    if holders.len() > 1
+        && let Some(only) = by_node(ask, &holders, indexed_clusters)
+    {
+        holders = vec![only];
+        found_kind = "node";
+    }
     match holders.as_slice() {
         [_, _, ..] => by_second_name(config, ask, &holders).map_or_else(
             || {
@@ -220,7 +227,7 @@ pub fn by_place(
             silent.retain(|name| Some(name) != holder.as_ref());
             Ok(Some(Decision {
                 cluster: *cluster,
-                chosen_by: format!("{} found there", subject_kind(ask.named)),
+                chosen_by: format!("{found_kind} found there"),
                 silent,
             }))
         }
@@ -234,13 +241,32 @@ pub fn by_place(
 
 /// Of several clusters that have the subject, the one that the name of what is made beside it means.
 fn by_second_name(config: &Config, ask: &ClusterQuestion, holders: &[usize]) -> Option<Decision> {
-    let name = ask.beside?;
+    let Some(NamedSubject::New(Some(name))) = ask.beside else {
+        return None;
+    };
     let (cluster, chosen_by) = by_name(config, name).ok()??;
     holders.contains(&cluster).then(|| Decision {
         cluster,
         chosen_by: format!("{chosen_by} of the new name"),
         silent: Vec::new(),
     })
+}
+
+/// Of several clusters that have the subject, the only one that has the node beside it too.
+fn by_node(
+    ask: &ClusterQuestion,
+    holders: &[usize],
+    indexed_clusters: &IndexedClusters,
+) -> Option<usize> {
+    let Some(NamedSubject::Node(node)) = ask.beside else {
+        return None;
+    };
+    let has = |place: usize| {
+        let indexed = indexed_clusters.get(place).and_then(Option::as_ref);
+        indexed.is_some_and(|indexed| indexed.rows.has_node(node))
+    };
+    let mut there = holders.iter().copied().filter(|place| has(*place));
+    there.next().filter(|_| there.next().is_none())
 }
 
 /// That the name of something new means another cluster than the one where it is made: a purpose, or a

@@ -440,7 +440,10 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
     let mut ask = ClusterQuestion {
         cluster: call.injected.cluster.as_deref(),
         named: NamedSubject::Nothing,
-        beside: made,
+        beside: match tool.subject {
+            Subject::Storage(_) => args.text("node").map(NamedSubject::Node),
+            _ => made.map(|name| NamedSubject::New(Some(name))),
+        },
         reading: matches!(call.mark.effect, Effect::Read),
     };
     ask.named = match tool.subject {

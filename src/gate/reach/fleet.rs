@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Admitted, Reach};
 use crate::api::methods::sending::Sends;
 use crate::config::Cluster;
-use crate::error::Error;
+use crate::error::{Code, Error, Happened};
 use crate::fleet::Fleet;
 use crate::fleet::registry::NamedSubject;
 use crate::proxmox::client::ClientStatus;
@@ -182,11 +182,9 @@ impl<'a> FleetReach<'a> {
 }
 
 fn too_much(fleet: &Fleet, cluster: usize, bytes: usize, why: NoRoom) -> Error {
-    Error::no_answer(
-        fleet.cluster_name(cluster),
-        "its rows",
-        format!("they take {bytes} bytes: {why}"),
-    )
+    let sentence = format!("its rows of {bytes} bytes are left out");
+    let name = fleet.cluster_name(cluster);
+    Error::new(Code::Reply, Happened::Done, name, sentence).because(why.to_string())
 }
 
 fn not_asked(fleet: &Fleet, cluster: usize) -> Error {

@@ -162,6 +162,7 @@ fn the_argument_is_a_whole_name_and_goes_before_every_other() {
         NamedSubject::Vmid(100),
         NamedSubject::Node("pve1"),
         NamedSubject::Storage("local"),
+        NamedSubject::Pool("core"),
         NamedSubject::New(Some("web-01")),
         NamedSubject::New(None),
         NamedSubject::Nothing,
@@ -200,6 +201,7 @@ fn what_has_no_name_is_looked_for_or_goes_to_the_default() {
             NamedSubject::Vmid(100),
             NamedSubject::Node("web-01"),
             NamedSubject::Storage("web-01"),
+            NamedSubject::Pool("web-01"),
         ] {
             for reading in [true, false] {
                 assert_eq!(words(&config, None, named, reading), "look", "{named:?}");
@@ -236,6 +238,7 @@ fn rows(guests: &str) -> ResourceIndex {
             data,
             r#",{{"type":"qemu","vmid":{vmid},{name}"node":"n{vmid}"}},{{"type":"node","node":"n{vmid}","status":"{status}"}}"#
         );
+        let _ = write!(data, r#",{{"type":"pool","pool":"p{vmid}"}}"#);
     }
     ResourceIndex::read(format!(r#"{{"data":[{data}]}}"#).as_bytes()).expect("rows")
 }
@@ -560,6 +563,42 @@ const PLACES: &[Row] = &[
         "nowhere",
         "nowhere",
     ),
+    (
+        ["7:x", "8:y", "", ""],
+        NamedSubject::Pool("p7"),
+        "alpha by pool found there []",
+        "alpha by pool found there []",
+    ),
+    (
+        ["7:x", "7:y", "", ""],
+        NamedSubject::Pool("p7"),
+        ON_SEVERAL,
+        ON_SEVERAL,
+    ),
+    (
+        ["7:x", "8:y", "70:z", ""],
+        NamedSubject::Pool("p"),
+        "nowhere",
+        "nowhere",
+    ),
+    (
+        ["7:x", "8:y", "", ""],
+        NamedSubject::Pool("P7"),
+        "nowhere",
+        "nowhere",
+    ),
+    (
+        ["7:x", "silent", "", ""],
+        NamedSubject::Pool("p7"),
+        "alpha by pool found there [beta]",
+        TOO,
+    ),
+    (
+        ["7:x", "silent", "", ""],
+        NamedSubject::Pool("p9"),
+        "pool `p9` is on no cluster that answered",
+        TOO,
+    ),
 ];
 
 #[test]
@@ -600,6 +639,71 @@ fn a_refusal_names_the_candidates_and_the_silent() {
     }
 }
 
+/// A node decides between the holders that the others are not, and only where one of them alone has it.
+#[test]
+fn a_node_decides_between_holders() {
+    let config = configured(&[]);
+    let check = |lists: [&str; 4], node, reading, expected: &str| {
+        let rows = lists.map(|list| (list != "silent").then(|| rows(list)));
+        let names = Names::default();
+        let indexed_clusters = rows.iter().map(|rows| {
+            rows.as_ref().map(|rows| IndexedCluster {
+                rows,
+                names: &names,
+                sees_all: true,
+            })
+        });
+        let ask = ClusterQuestion {
+            cluster: None,
+            named: NamedSubject::Storage("local"),
+            beside: Some(NamedSubject::Node(node)),
+            reading,
+        };
+        let said = match registry::by_place(&config, &ask, &indexed_clusters.collect()) {
+            Ok(Some(decision)) => {
+                let name = &config.clusters[decision.cluster].name;
+                format!("{name} by {} {:?}", decision.chosen_by, decision.silent)
+            }
+            Ok(None) => "nowhere".into(),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            said.contains(expected),
+            "{lists:?} {node} reading {reading}: {said}"
+        );
+    };
+    for reading in [true, false] {
+        check(
+            ["7:x", "8:y", "", ""],
+            "n7",
+            reading,
+            "alpha by node found there",
+        );
+        check(
+            ["7:x", "8:y", "", ""],
+            "n8",
+            reading,
+            "beta by node found there",
+        );
+        check(["7:x", "8:y", "", ""], "n", reading, ON_SEVERAL);
+        check(["7:x", "8:y", "", ""], "N8", reading, ON_SEVERAL);
+        check(["7:x", "7:y", "", ""], "n7", reading, ON_SEVERAL);
+    }
+    // Whoever is silent may have it too.
+    check(
+        ["7:x", "8:y", "", "silent"],
+        "n7",
+        true,
+        "alpha by node found there [\"a\"]",
+    );
+    check(
+        ["7:x", "8:y", "", "silent"],
+        "n7",
+        false,
+        "whether another cluster has storage `local` too",
+    );
+}
+
 /// The name of what is made beside the subject decides only between clusters that have the subject.
 #[test]
 fn a_new_name_decides_only_between_holders() {
@@ -607,7 +711,7 @@ fn a_new_name_decides_only_between_holders() {
     let rows =
         ["7:web", "8:web", "9:other", "silent"].map(|list| (list != "silent").then(|| rows(list)));
     let names = Names::default();
-    let check = |named, beside, reading, expected: &str| {
+    let check = |named, beside: Option<&'static str>, reading, expected: &str| {
         let indexed_clusters = rows.iter().map(|rows| {
             rows.as_ref().map(|rows| IndexedCluster {
                 rows,
@@ -618,7 +722,7 @@ fn a_new_name_decides_only_between_holders() {
         let ask = ClusterQuestion {
             cluster: None,
             named,
-            beside,
+            beside: beside.map(|name| NamedSubject::New(Some(name))),
             reading,
         };
         let said = match registry::by_place(&config, &ask, &indexed_clusters.collect()) {

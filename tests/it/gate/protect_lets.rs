@@ -1,11 +1,13 @@
 //! What a protected guest is let: every row of the gate's table with every parameter that Proxmox
 //! knows for it, one at a time, and what is let only as the guest is now.
 
-use proxmox_mcp::api::methods::{self, Condition, Lets, weigh};
+use std::collections::BTreeSet;
+
+use proxmox_mcp::api::methods::{self, Condition, Lets, Touch, weigh};
 use proxmox_mcp::api::request::{Request, Verb};
 use serde_json::{Map, Value, json};
 
-use crate::gate::protect::{app, passes, refused, world};
+use crate::gate::protect::{app, passes, refused, request, world};
 use crate::sim::guest::Status;
 use crate::sim::schema;
 
@@ -157,6 +159,64 @@ fn every_row_and_parameter_has_its_decision() {
     assert_eq!(wrong, [""; 0]);
     assert_eq!(met, expected.len(), "a row that the table does not have");
     assert!(decisions > 2000, "{decisions}");
+}
+
+/// Whatever reaches a protected guest and is not let is refused by its rule, with each parameter that Proxmox
+/// knows for it: sent, and not only decided.
+#[test]
+fn what_is_not_let_is_refused_as_it_is_sent() {
+    let world = world();
+    let app = app(&world, "PROXMOX_PROTECT=100,101");
+    let mut sent = 0;
+    let mut rows = BTreeSet::new();
+    for method in methods::all().filter(|method| method.verb != Verb::Get) {
+        for path in of_both(method.path) {
+            let (node, vmid) = match path.split('/').nth(3) {
+                Some("lxc") => ("stg-pve2", "101"),
+                _ => ("stg-pve1", "100"),
+            };
+            let filled = [
+                ("{node}", node),
+                ("{vmid}", vmid),
+                ("{sid}", "vm:100"),
+                ("{id}", "100-0"),
+            ];
+            let line = filled
+                .iter()
+                .fold(path.clone(), |line, (part, with)| line.replace(part, with));
+            let line = format!("{} {}", method.verb.name(), line.replace(['{', '}'], ""));
+            let known = schema::methods().iter();
+            let known = known.filter(|one| one.verb == method.verb.name() && one.path == path);
+            let names = known.flat_map(|one| one.params.iter().map(|(name, _)| name.as_str()));
+            let names = names.filter(|name| !path.contains(&format!("{{{name}}}")));
+            for name in std::iter::once("").chain(names) {
+                let mut params = Map::new();
+                if !name.is_empty() {
+                    let value = match name {
+                        "vmid" | "vms" => json!(vmid),
+                        "sid" => json!("vm:100"),
+                        name => value_of(&path, name),
+                    };
+                    params.insert(name.replace("[n]", "1"), value);
+                }
+                let weight = weigh(&request(&line, &params.clone().into()));
+                let reaches = weight.touches.iter().any(|touch| match touch {
+                    Touch::Guest(touched) => *touched == 100 || *touched == 101,
+                    Touch::GuestsOn(_) | Touch::AllGuests | Touch::SomeGuests | Touch::Unlisted => {
+                        true
+                    }
+                    _ => false,
+                });
+                if reaches && matches!(weight.lets, Lets::Nothing(_)) {
+                    refused(&world, &app, &line, &params.into(), "(PROXMOX_PROTECT)");
+                    sent += 1;
+                    rows.insert(line.clone());
+                }
+            }
+        }
+    }
+    println!("{sent} of {} rows: {rows:#?}", rows.len());
+    assert!(sent > 500 && rows.len() > 100, "{sent} {}", rows.len());
 }
 
 /// What a setting is let depends on its value, and on what is there.

@@ -167,21 +167,29 @@ fn a_401_makes_the_secret_be_read_again() {
     assert_eq!(unchanged.code.as_str(), "PermissionError");
     assert_eq!(node.hits().len(), 1, "the same secret is not tried again");
 
-    let good = format!("PVEAPIToken={TOKEN}=new");
-    let rewrite = path.clone();
-    let node = Node::start(move |hit| match hit.header("authorization") {
-        Some(sent) if sent == good => ok(r#"{"data":1}"#),
-        _ => {
-            std::fs::write(&rewrite, "new\n").unwrap();
-            refuse(401, "Authentication failed!", "")
-        }
-    });
-    let mut settings = node.settings();
-    settings.secret = SecretSource::File(path);
-    let client = ClusterClient::new(settings);
-    assert_eq!(client.send(&post("/x")).unwrap().data.let_go(), json!(1));
-    assert_eq!(client.send(&post("/y")).unwrap().data.let_go(), json!(1));
-    assert_eq!(node.lines(), ["POST /x", "POST /x", "POST /y"]);
+    // A program's is asked for again just so.
+    let read = path.display().to_string();
+    for secret in [
+        SecretSource::File(path.clone()),
+        SecretSource::Command(vec!["/bin/cat".into(), read]),
+    ] {
+        std::fs::write(&path, "old\n").unwrap();
+        let good = format!("PVEAPIToken={TOKEN}=new");
+        let rewrite = path.clone();
+        let node = Node::start(move |hit| match hit.header("authorization") {
+            Some(sent) if sent == good => ok(r#"{"data":1}"#),
+            _ => {
+                std::fs::write(&rewrite, "new\n").unwrap();
+                refuse(401, "Authentication failed!", "")
+            }
+        });
+        let mut settings = node.settings();
+        settings.secret = secret;
+        let client = ClusterClient::new(settings);
+        assert_eq!(client.send(&post("/x")).unwrap().data.let_go(), json!(1));
+        assert_eq!(client.send(&post("/y")).unwrap().data.let_go(), json!(1));
+        assert_eq!(node.lines(), ["POST /x", "POST /x", "POST /y"]);
+    }
 }
 
 fn restrict(path: &std::path::Path) {

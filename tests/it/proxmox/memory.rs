@@ -1,14 +1,20 @@
 //! What strangers say does not take the machine: the peak memory of the real program, with a hundred
 //! clusters that were made for that behind it, and a client before it.
 
+use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use proxmox_mcp::room::{self, Charge, NoRoom, SHARE_MAX_BYTES};
+use serde_json::json;
 
-use crate::cli::binary::PROGRAM;
+use crate::cli::binary::{PROGRAM, until};
 use crate::demo::client::{Client, Way};
+use crate::demo::write_private;
+use crate::proxmox::authority::authority;
+use crate::proxmox::node::{Act, Node, SECRET, TOKEN, ok};
 use crate::sim::flood::{self, Flood, KINDS, PEAK_MAX_BYTES};
 
 const CLUSTERS: usize = 100;
@@ -26,7 +32,7 @@ fn peak(client: &Client) -> u64 {
 
 fn started(flood: &Flood, more: &str) -> Client {
     let _ = std::fs::remove_file(flood.env_file());
-    crate::demo::write_private(&flood.env_file(), &flood.env(more)).expect("it is written");
+    write_private(&flood.env_file(), &flood.env(more)).expect("it is written");
     // The C library of a development build keeps for each thread what was given back; that of the
     // static program does not.
     let mut command = Command::new("/usr/bin/env");
@@ -147,6 +153,90 @@ fn who_comes_first_goes_on_and_the_others_wait() {
     );
     drop(first);
     assert_eq!(later(large, None), Ok(()));
+}
+
+/// A reply that waits in vain for the room that another one holds is told so by its cluster's name, and the
+/// next call has it.
+#[test]
+fn a_reply_that_no_room_was_left_for_is_told() {
+    const HELD: usize = 12 << 20;
+    let row = r#"{"type":"node","node":"n1","status":"online","pad":""#;
+    let large = format!(r#"{{"data":[{row}{}"}}]}}"#, "x".repeat(6 << 20));
+    let small = format!(r#"{{"data":[{row}"}}]}}"#);
+    let is_first = AtomicBool::new(true);
+    let holds = Node::start(move |hit| match hit.target.as_str() {
+        "/api2/json/cluster/resources" if is_first.swap(false, Ordering::SeqCst) => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", HELD + 1);
+            let mut bytes = head.into_bytes();
+            bytes.resize(bytes.len() + HELD, b' ');
+            Act::Hang(bytes)
+        }
+        _ => ok(&small),
+    });
+    let holds = Arc::new(holds);
+    let first = Arc::clone(&holds);
+    let waits = Node::start(move |_| {
+        // Behind the other one, which has some of its reply by then.
+        until("the other one is asked", || !first.hits().is_empty());
+        std::thread::sleep(Duration::from_millis(500));
+        ok(&large)
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("room.env");
+    let ca = authority().ca_file();
+    let mut env = String::from("PROXMOX_CLUSTERS=holds,waits\n");
+    for (name, node, limit) in [("holds", &*holds, 8), ("waits", &waits, 3)] {
+        for (field, value) in [
+            ("API_URL", format!("https://{}", node.address)),
+            ("TOKEN_ID", TOKEN.into()),
+            ("TOKEN_SECRET", SECRET.into()),
+            ("CA_FILE", ca.display().to_string()),
+            ("TIMEOUT", limit.to_string()),
+        ] {
+            env += &format!("PROXMOX_CLUSTER_{name}_{field}={value}\n");
+        }
+    }
+    write_private(&file, &env).expect("the file");
+    let mut client = Client::start(Path::new(PROGRAM), &file, Way::Pipe).expect("it starts");
+    client.initialize("2025-11-25").expect("it answers");
+    let mut errors = || {
+        let answer = client.call("node_list", &json!({"cluster": "all"}));
+        answer.expect("a result")["structuredContent"]["errors"].take()
+    };
+    let told = errors();
+    let of_it = told.as_array().expect("a list").iter();
+    let of_it: Vec<_> = of_it
+        .filter(|error| error["cluster"] == json!("waits"))
+        .collect();
+    assert_eq!(of_it.len(), 1, "{told}");
+    let message = of_it[0]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("no memory was left for it in time"),
+        "{told}"
+    );
+    assert_eq!(errors(), json!([]));
+}
+
+/// What is kept of several clusters at once has a limit: whose rows do not fit is named, and why.
+#[test]
+fn rows_for_which_no_room_is_left_are_told() {
+    let flood = Flood::start(20);
+    let mut client = started(&flood, "");
+    let kind = KINDS.iter().find(|kind| kind.name == "guests");
+    flood.say(kind.expect("guests").body(BODY_BYTES));
+    let answer = client.call("fleet_summary", &json!({})).expect("an answer");
+    let errors = answer["structuredContent"]["errors"].as_array();
+    let messages = errors.expect("errors").iter();
+    let mut messages = messages.filter_map(|error| error["message"].as_str());
+    let said = messages.find(|message| message.contains("its rows of "));
+    let said = said.expect("one whose rows do not fit");
+    assert!(
+        said.starts_with('f')
+            && said.ends_with(
+                " bytes are left out: it takes more memory than is left beside what is kept of other answers"
+            ),
+        "{said}"
+    );
 }
 
 /// Whatever it had noted: nobody could let that go any more.
