@@ -117,6 +117,49 @@ fn a_cluster_that_dies_in_the_middle_of_a_write_may_have_done_it() {
     server.ends();
 }
 
+/// Each of those that wait for a task is answered by what is known of it; nobody else waits for that.
+#[test]
+fn clusters_are_killed_while_eight_calls_wait() {
+    for way in [Way::Pipe, Way::Socket] {
+        let mut clusters = Process::start("hold staging");
+        let mut server = Server::ready(&clusters.env, way);
+        let client = &mut server.client;
+        let make = |vmid: u32| {
+            json!({"name": "guest_create_vm", "arguments":
+                {"cluster": "staging", "name": format!("new-{vmid}"), "vmid": vmid, "wait": 4}})
+        };
+        let mut open: Vec<u64> = (901..909)
+            .map(|vmid| client.ask("tools/call", &make(vmid)).expect("it is sent"))
+            .collect();
+        for _ in &open {
+            clusters.says("@ staging POST /nodes/stg-pve1/qemu ");
+        }
+        // Answered when all eight wait: one that was cut off would say so.
+        client
+            .call("guest_list", &json!({"cluster": "production"}))
+            .expect("a list");
+        clusters.kill();
+        let ping = client.ask("ping", &json!({})).expect("it is sent");
+        let mut before_ping = None;
+        while !open.is_empty() || before_ping.is_none() {
+            let reply = client.receive().expect("an answer");
+            if reply["id"] == json!(ping) {
+                before_ping = Some(8 - open.len());
+                continue;
+            }
+            open.retain(|id| reply["id"] != json!(id));
+            let answer = &reply["result"]["structuredContent"];
+            assert_eq!(answer["state"], json!("running"), "{reply}");
+            let unseen = answer["unseen"].as_str().unwrap_or_default();
+            assert!(unseen.starts_with("staging: "), "{reply}");
+            let task = answer["task"].as_str().unwrap_or_default();
+            assert!(task.starts_with("staging!UPID:stg-pve1:"), "{reply}");
+        }
+        assert!(before_ping.is_some_and(|before| before < 8));
+        server.ends();
+    }
+}
+
 #[test]
 fn an_answer_that_was_cut_off_is_no_answer() {
     for fault in ["hang-after", "cut-after-execute"] {
