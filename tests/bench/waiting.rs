@@ -157,7 +157,7 @@ pub fn open(ground: &Ground, table: &mut Table) -> Result<(), String> {
         }
         let used = process::figures(client.id())?;
         let memory = Row::mb("peak memory while as many calls wait as may", used.peak);
-        table.add(memory.most(6.0));
+        table.add(memory.most(6.0).counted());
         ended(client)
     })
 }
