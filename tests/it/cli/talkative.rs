@@ -52,6 +52,7 @@ fn scattered(world: &World, folder: &Path) -> (String, [String; 2]) {
             program.display()
         ),
         "PROXMOX_LOG=debug".to_string(),
+        "PROXMOX_TOOLSETS=all".to_string(),
     ]);
     let environment = [
         format!("CREDENTIALS_DIRECTORY={}", folder.display()),
