@@ -689,6 +689,9 @@ fn a_node_decides_between_holders() {
         check(["7:x", "8:y", "", ""], "N8", reading, ON_SEVERAL);
         check(["7:x", "7:y", "", ""], "n7", reading, ON_SEVERAL);
     }
+    // Where one alone has the subject, that decides.
+    let alone = ["7:x", "silent", "silent", "silent"];
+    check(alone, "n7", true, "alpha by storage found there");
     // Whoever is silent may have it too.
     check(
         ["7:x", "8:y", "", "silent"],
