@@ -107,6 +107,11 @@ fn what_a_protected_guest_uses_is_not_touched_by_way_of_another() {
         ] {
             refused(&world, &app, &rest.replace("{}", CONTAINER), &params, said);
         }
+        // By what the snapshot has, and not by what the guest has now.
+        for rest in ["DELETE {}/snapshot/held", "POST {}/snapshot/held/rollback"] {
+            let said = "touches `local-lvm:odd`, which is a volume of it";
+            refused(&world, &app, &rest.replace("{}", VM), &json!({}), said);
+        }
         let content = "DELETE /nodes/stg-pve1/storage/local-lvm/content";
         for volume in ["vm-103-disk-0", "vm-120-disk-9", "odd"] {
             refused(&world, &app, &format!("{content}/{volume}"), &json!({}), "guest 103");
