@@ -49,7 +49,7 @@ pub fn parameters(method: &Method, params: Params) -> Result<Params, Refusal> {
         {
             errors.insert(
                 other.into(),
-                format!("missing property - '{name}' requires this property").into(),
+                format!("missing property required by '{name}'").into(),
             );
         }
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde_json::{Map, Value};
 
 use super::answer::{list, scalar};
-use super::check;
+use super::{calendar, check};
 
 type Checked = Result<(), String>;
 
@@ -105,14 +105,16 @@ pub fn named(format: &str, name: &str, text: &str) -> Checked {
             text.split(':').all(storage),
             &format!("invalid storage pair '{text}'"),
         ),
-        "prune-backups" => property_string(&prune(), name, text),
+        "prune-backups" => prune_backups(name, text),
         "proxmox-remote" => property_string(&remote(), name, text),
         "pve-qm-ide" => property_string(&drive(), name, text),
         "pve-task-status-type" => need(
             STATES.contains(&text),
             &format!("unable to parse status type '{text}'"),
         ),
-        "pve-calendar-event" => Ok(()),
+        "pve-calendar-event" => calendar::parse(text)
+            .map(drop)
+            .map_err(|e| format!("{e}\n")),
         _ => firewall(format, text),
     }
 }
@@ -274,6 +276,18 @@ fn cidr(text: &str, six: bool) -> bool {
     } else {
         bits <= 32 && address.parse::<Ipv4Addr>().is_ok()
     }
+}
+
+fn prune_backups(name: &str, text: &str) -> Checked {
+    property_string(&prune(), name, text)?;
+    let keeps = parse(&prune(), text)?;
+    let all = keeps
+        .iter()
+        .any(|(key, value)| key == "keep-all" && value == "1");
+    need(
+        !all || keeps.len() == 1,
+        "keep-all cannot be set together with other options.",
+    )
 }
 
 fn prune() -> Value {

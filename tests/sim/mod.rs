@@ -9,6 +9,7 @@ mod answer;
 pub mod api;
 pub mod apidoc;
 pub mod authority;
+mod calendar;
 mod check;
 pub mod clean;
 pub mod client;

@@ -15,7 +15,8 @@ impl World {
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
     /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it), `pool CLUSTER POOL VMID...`
-    /// (those are in that pool, which is made where it is not there), `volume CLUSTER VOLUME` (it is on a
+    /// (those are in that pool, which is made where it is not there), `job CLUSTER ID KEY=VALUE...` (a backup
+    /// job; `_` stands for a blank), `volume CLUSTER VOLUME` (it is on a
     /// shared storage), `task CLUSTER NODE USER ID` (a volume was deleted),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
     /// (somebody did so just now), `10 s later` (the statistics have gone round, see `statistics`),
@@ -108,6 +109,13 @@ impl World {
                 }
                 let known = state.pools.entry((*pool).into()).or_default();
                 known.vms.extend(vmids);
+            }),
+            ["job", name, id, settings @ ..] => cluster(name)?.edit(|state| {
+                let known = [("id", *id), ("type", "vzdump"), ("enabled", "1")];
+                let settings = settings.iter().filter_map(|one| one.split_once('='));
+                let all = known.into_iter().chain(settings);
+                let job = all.map(|(key, value)| (key.into(), value.replace('_', " ").into()));
+                state.backup_jobs.insert((*id).into(), job.collect());
             }),
             ["volume", name, volid @ ..] => cluster(name)?.edit(|state| {
                 let volid = unescaped(&volid.join(" "));

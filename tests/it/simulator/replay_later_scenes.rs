@@ -109,6 +109,13 @@ pub(crate) fn before(id: &str, world: &World) {
             state.spawn(&root(), plan, |_, _| Ok(()));
         }),
         "t3-nq-back-status" | "t3-nq2-back-start" => world.cluster("B").heal(),
+        "t3-bj-all" => world.cluster("B").just_now(|state| {
+            state.pools.entry("t3bk".into()).or_default();
+        }),
+        "t3-bj-list" => world.cluster("B").just_now(jobs),
+        "t3-nq-get-backup" => world.cluster("B").just_now(|state| {
+            state.backup_jobs.retain(|id, _| !id.starts_with("t3-"));
+        }),
         "fresh-resources" => world.cluster("C").just_now(State::round),
         "t3-ha-migrate-managed" => on("B", 880),
         "t3-ag-network-get-interfaces" => {
@@ -210,4 +217,29 @@ pub(crate) fn snapshot(state: &mut State, vmid: u32, name: &str) {
         config: guest.config.clone(),
     });
     guest.parent = Some(name.into());
+}
+
+/// The name that a job without one was given, and what the lab's calendar took beyond what Proxmox's own
+/// takes.
+fn jobs(state: &mut State) {
+    let unnamed = |id: &&String| !id.starts_with("t3-");
+    if let Some(id) = state.backup_jobs.keys().find(unnamed).cloned()
+        && let Some(mut job) = state.backup_jobs.remove(&id)
+    {
+        let id = "6f265a08-e218-4531-8655-f23d155f1c93";
+        job.insert("id".into(), id.into());
+        state.backup_jobs.insert(id.into(), job);
+    }
+    let job = [
+        ("id", "t3-s6"),
+        ("type", "vzdump"),
+        ("storage", "shared"),
+        ("schedule", "0 3 * * *"),
+        ("vmid", "870"),
+        ("enabled", "0"),
+    ];
+    let job = job.map(|(key, value)| (key.to_string(), value.into()));
+    state
+        .backup_jobs
+        .insert("t3-s6".into(), job.into_iter().collect());
 }

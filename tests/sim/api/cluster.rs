@@ -1,8 +1,8 @@
-//! The cluster as such: version, status, next VMID, options, backup jobs.
+//! The cluster as such: version, status, next VMID, options.
 
 use serde_json::{Map, Value, json};
 
-use super::super::answer::{Answer, Params, Refusal, given, list, scalar};
+use super::super::answer::{Answer, Refusal, given, list, scalar};
 use super::super::digest::sha1;
 use super::super::gate::Call;
 use super::{Handler, NULL};
@@ -14,12 +14,6 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/cluster/options", options),
     ("PUT", "/cluster/options", set_options),
     ("GET", "/cluster/log", log),
-    ("GET", "/cluster/backup", jobs),
-    ("POST", "/cluster/backup", add_job),
-    ("GET", "/cluster/backup/{id}", job),
-    ("PUT", "/cluster/backup/{id}", set_job),
-    ("DELETE", "/cluster/backup/{id}", remove_job),
-    ("GET", "/cluster/backup-info/not-backed-up", not_backed_up),
     ("GET", "/cluster/replication", |_| Ok(json!([]))),
     ("GET", "/cluster/sdn/zones", |_| Ok(json!([]))),
     ("GET", "/cluster/sdn/vnets", |_| Ok(json!([]))),
@@ -135,108 +129,6 @@ fn log(call: &mut Call) -> Answer {
         })
     });
     Ok(rows.collect())
-}
-
-fn no_such(id: &str) -> Refusal {
-    Refusal::param("id", format!("No such job '{id}'"))
-}
-
-fn shown(job: &Map<String, Value>) -> Value {
-    let mut all = Map::new();
-    for (key, value) in job {
-        let number = matches!(
-            key.as_str(),
-            "enabled" | "all" | "mailnotification" | "repeat-missed"
-        )
-        .then(|| scalar(value).parse::<i64>().ok())
-        .flatten();
-        let shown = if key == "prune-backups" {
-            parts(&Value::Null, &scalar(value))
-        } else {
-            value.clone()
-        };
-        all.insert(key.clone(), number.map_or(shown, Value::from));
-    }
-    all.into()
-}
-
-fn jobs(call: &mut Call) -> Answer {
-    let next = call.state.now() / 86_400 * 86_400 + 95_400;
-    let rows = call.state.backup_jobs.values().map(|job| {
-        let mut row = shown(job);
-        row["next-run"] = next.into();
-        row
-    });
-    Ok(rows.collect())
-}
-
-fn add_job(call: &mut Call) -> Answer {
-    call.quorate()?;
-    let mut job: Params = call.params.clone();
-    let id = given(&job, "id")
-        .unwrap_or_else(|| format!("backup-{:08x}-0001", call.state.random() as u32));
-    if call.state.backup_jobs.contains_key(&id) {
-        return Err(Refusal::die(format!("Job '{id}' already exists")));
-    }
-    job.insert("id".into(), id.clone().into());
-    job.insert("type".into(), "vzdump".into());
-    job.entry("enabled").or_insert("1".into());
-    call.state.backup_jobs.insert(id, job);
-    NULL
-}
-
-fn job(call: &mut Call) -> Answer {
-    let id = call.text("id");
-    call.state
-        .backup_jobs
-        .get(&id)
-        .map(shown)
-        .ok_or_else(|| no_such(&id))
-}
-
-fn set_job(call: &mut Call) -> Answer {
-    call.quorate()?;
-    let id = call.text("id");
-    let params = call.params.clone();
-    let job = call
-        .state
-        .backup_jobs
-        .get_mut(&id)
-        .ok_or_else(|| no_such(&id))?;
-    for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
-        job.remove(&name);
-    }
-    job.extend(params.into_iter().filter(|(name, _)| name != "delete"));
-    NULL
-}
-
-fn remove_job(call: &mut Call) -> Answer {
-    call.quorate()?;
-    let id = call.text("id");
-    call.state
-        .backup_jobs
-        .remove(&id)
-        .map(|_| Value::Null)
-        .ok_or_else(|| no_such(&id))
-}
-
-fn not_backed_up(call: &mut Call) -> Answer {
-    let (state, who) = (&*call.state, &call.who);
-    let covered = |vmid: u32| {
-        state.backup_jobs.values().any(|job| {
-            let all = job.get("all").is_some_and(|all| scalar(all) == "1");
-            let pool = job.get("pool").map(scalar);
-            all || list(&job.get("vmid").map(scalar).unwrap_or_default())
-                .contains(&vmid.to_string())
-                || pool.is_some_and(|pool| state.pool_of(vmid) == Some(pool.as_str()))
-        })
-    };
-    let rows = state.guests.values().filter(|guest| {
-        !covered(guest.vmid) && state.may(who, &format!("/vms/{}", guest.vmid), &["VM.Audit"])
-    });
-    Ok(rows
-        .map(|guest| json!({"vmid": guest.vmid, "type": guest.kind.word(), "name": guest.name()}))
-        .collect())
 }
 
 fn config_nodes(call: &mut Call) -> Answer {

@@ -17,6 +17,7 @@ mod groups;
 mod ha;
 mod import;
 mod index;
+mod jobs;
 mod list;
 mod migrate;
 mod moving;
@@ -59,6 +60,7 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Han
         disk::TABLE,
         groups::TABLE,
         ha::TABLE,
+        jobs::TABLE,
         list::TABLE,
         migrate::TABLE,
         network::TABLE,
