@@ -465,6 +465,7 @@ fn arguments() {
     for (arguments, part) in [
         (&["--frobnicate"][..], "there is no argument `--frobnicate`"),
         (&["serve"], "there is no command `serve`"),
+        (&["tools", "-x=1"], "there is no argument `-x=1`"),
         (&["--env-file"], "`--env-file` needs a value"),
         (&["--env-file="], "`--env-file` needs a value"),
         (

@@ -240,7 +240,14 @@ fn a_certificate_that_expires_soon() {
         &["pvecm updatecerts --force"],
     );
     assert_eq!(finding["severity"], "warning");
-    let world = lab_valid_for(32);
+    finds(
+        &lab_valid_for(1).env(),
+        "certificate",
+        &["expires in 0 days"],
+        &["pvecm updatecerts --force"],
+    );
+    // For 30 days, and what is left of the last one.
+    let world = lab_valid_for(31);
     is_good(&world.env());
 }
 
@@ -403,6 +410,9 @@ fn a_token_that_sees_only_half() {
         ],
         &["as root on a node"],
     );
+    // That it may not ask for quorum is said by that alone.
+    let said = run(&["check"], &env).stdout;
+    assert!(!said.contains("quorum"), "{said}");
     let text = finding["commands"].to_string();
     // The token has what its user has, which the simulator lets it know.
     assert!(
@@ -411,6 +421,37 @@ fn a_token_that_sees_only_half() {
     );
     assert!(!text.contains("--tokens"), "{text}");
     helps(&world, &finding, &env);
+}
+
+#[test]
+fn a_token_that_sees_some_guests_only() {
+    let world = lab();
+    let env = with(&world.env(), "TOKEN_ID", "aud@pve!ro");
+    let env = with(&env, "TOKEN_SECRET", "aud-secret-of-lab");
+    world.cluster("lab").edit(|state| {
+        let few = ["Datastore.Audit", "Pool.Audit", "Sys.Audit", "VM.PowerMgmt"];
+        let few = few.iter().map(|name| (*name).to_string()).collect();
+        state.access.roles.insert("Few".into(), few);
+        for rule in &mut state.access.acl {
+            if rule.ugid == "aud@pve" {
+                rule.role = "Few".into();
+            }
+        }
+        let one = Rule {
+            path: "/vms/100".into(),
+            propagate: true,
+            role: "PVEAuditor".into(),
+            ugid: "aud@pve".into(),
+            kind: "user".into(),
+        };
+        state.access.acl.push(one);
+    });
+    finds(
+        &env,
+        "privileges",
+        &["cannot see everything", "/vms, save some paths: VM.Audit"],
+        &["as root on a node"],
+    );
 }
 
 #[test]
@@ -432,6 +473,27 @@ fn one_node_down() {
         &["not connected"],
         &["is the node up"],
     );
+    let said = run(&["check"], &world.env()).stdout;
+    assert!(said.contains(" 1/2 "), "{said}");
+}
+
+#[test]
+fn a_cluster_that_does_not_say_how_it_is() {
+    let world = lab();
+    let lost = Fault::Lost {
+        status: 500,
+        executed: false,
+    };
+    world
+        .cluster("lab")
+        .fault(lost.on("GET", "/cluster/status"));
+    let finding = finds(
+        &world.env(),
+        "quorum",
+        &["quorum and nodes cannot be told"],
+        &[],
+    );
+    assert_eq!(finding["severity"], "warning");
 }
 
 #[test]
@@ -495,6 +557,16 @@ fn a_token_that_may_nearly_everything() {
             format!("the token `mcp@pve!mcp` may not do everything: it is without {without}");
         assert!(words.join(" ").contains(&note), "{}", said.stdout);
     }
+    // What it is called depends on the version.
+    let world = lab();
+    world.cluster("lab").edit(|state| {
+        let nodes = state.nodes.values_mut();
+        nodes.for_each(|node| node.version = "8.4.1".into());
+    });
+    let said = run(&["check"], &world.env()).stdout;
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let note = "it is without the addresses of running machines (`VM.Monitor` on `/vms`)";
+    assert!(words.join(" ").contains(note), "{said}");
 }
 
 /// Proxmox says the time first, and then lets a refused token wait.

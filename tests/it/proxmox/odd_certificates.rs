@@ -22,6 +22,8 @@ use crate::sim::{ClusterSpec, World};
 
 /// Made for these tests alone, since none of RSA can be made here: it opens nothing.
 const RSA: &str = include_str!("rsa_test_key.pem");
+/// How the line begins that pins a certificate.
+const PIN_LINE: &str = "FINGERPRINT=";
 const SEQUENCE: u8 = 0x30;
 const OID: u8 = 0x06;
 const BITS: u8 = 0x03;
@@ -150,6 +152,11 @@ fn what_is_pinned_needs_to_keep_to_no_rule_but_to_have_its_key() {
         );
         assert_eq!(error.hint.clone(), None);
         is_in_words(&text);
+        let said = check_of(&start(&thief).endpoint(), &identity);
+        assert!(
+            said.contains("something on the way shows a certificate") && !said.contains(PIN_LINE),
+            "{said}"
+        );
     }
 }
 
@@ -240,11 +247,24 @@ fn a_key_that_cannot_be_used_is_named_with_what_to_do() {
         }
         // It is shown, but no line that would not help.
         let said = trust_of(&node.endpoint());
+        assert!(said.contains(kind) && !said.contains(PIN_LINE), "{said}");
+        let said = check_of(&node.endpoint(), &identity);
         assert!(
-            said.contains(kind) && !said.contains("FINGERPRINT="),
+            said.contains("`pvenode cert delete`") && !said.contains(PIN_LINE),
             "{said}"
         );
     }
+}
+
+/// What `check` says of one that is pinned.
+fn check_of(endpoint: &Endpoint, pinned: &Identity) -> String {
+    let world = World::start(vec![ClusterSpec::sized("lab", 1, 0)]);
+    let env = with(&world.env(), "API_URL", &format!("https://{endpoint}"));
+    let pin = fingerprint_text(&sha256(&pinned.der));
+    let env = with(&with(&env, "CA_FILE", ""), "FINGERPRINT", &pin);
+    let output = run(&["check"], &env);
+    let said = format!("{}{}", output.stdout, output.stderr);
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn trust_of(endpoint: &Endpoint) -> String {

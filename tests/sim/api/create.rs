@@ -124,12 +124,13 @@ fn qemu(call: &mut Call) -> Answer {
         .undo(move |state| {
             state.guests.remove(&vmid);
         });
+    let starter = who.clone();
     Ok(call.state.spawn(&who, plan, move |state, log| {
         state
             .build(vmid, &node, Kind::Qemu, &params, log)
             .map_err(|text| format!("unable to create VM {vmid} - {text}"))?;
         if start {
-            state.power_on(vmid);
+            state.begin_start(&starter, &node, Kind::Qemu, vmid);
         }
         Ok(())
     }))
@@ -286,6 +287,7 @@ fn lxc(call: &mut Call) -> Answer {
         .undo(move |state| {
             state.guests.remove(&vmid);
         });
+    let starter = who.clone();
     Ok(call.state.spawn(&who, plan, move |state, log| {
         if state.volume(&template, &node).is_none() {
             log.push(format!("volume '{template}' does not exist"));
@@ -313,7 +315,7 @@ fn lxc(call: &mut Call) -> Answer {
             .build(vmid, &node, Kind::Lxc, &params, log)
             .map_err(|text| format!("unable to create CT {vmid} - {text}"))?;
         if start {
-            state.power_on(vmid);
+            state.begin_start(&starter, &node, Kind::Lxc, vmid);
         }
         Ok(())
     }))

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::answer::{Answer, Refusal, flag, number};
 use super::super::gate::Call;
 use super::super::guest::{Guest, Kind, Status, option};
+use super::super::rights::Who;
 use super::super::state::State;
 use super::super::task::{Plan, Task};
 use super::{Handler, locked, missing};
@@ -94,6 +95,24 @@ impl State {
     }
 
     /// Runs a guest: pending changes come true.
+    /// The task that starts a guest, also one that was just made: the request that made it has ended by
+    /// then.
+    pub fn begin_start(&mut self, who: &Who, node: &str, kind: Kind, vmid: u32) -> Value {
+        let plan = Plan::new(node, kind.task("qmstart", "vzstart"), vmid).holds(vmid);
+        let node = node.to_string();
+        self.spawn(who, plan, move |state, log| {
+            state.startable(&node, kind, vmid)?;
+            let ovmf = state.guests.get(&vmid).is_some_and(|guest| {
+                guest.get("bios") == Some("ovmf") && guest.get("efidisk0").is_none()
+            });
+            if ovmf {
+                log.push("WARN: no efidisk configured! Using temporary efivars disk.".into());
+            }
+            state.power_on(vmid);
+            Ok(())
+        })
+    }
+
     pub fn power_on(&mut self, vmid: u32) {
         self.next_pid += 9;
         let pid = self.next_pid;
@@ -181,18 +200,7 @@ fn start(call: &mut Call) -> Answer {
     if kind == Kind::Lxc && held.is_some_and(Guest::running) {
         return Err(Refusal::die(format!("CT {vmid} already running")));
     }
-    let plan = Plan::new(&node, kind.task("qmstart", "vzstart"), vmid).holds(vmid);
-    Ok(call.state.spawn(&who, plan, move |state, log| {
-        state.startable(&node, kind, vmid)?;
-        let ovmf = state.guests.get(&vmid).is_some_and(|guest| {
-            guest.get("bios") == Some("ovmf") && guest.get("efidisk0").is_none()
-        });
-        if ovmf {
-            log.push("WARN: no efidisk configured! Using temporary efivars disk.".into());
-        }
-        state.power_on(vmid);
-        Ok(())
-    }))
+    Ok(call.state.begin_start(&who, &node, kind, vmid))
 }
 
 fn stop(call: &mut Call) -> Answer {

@@ -183,7 +183,7 @@ pub fn restore(call: &mut Call, archive: &str) -> Answer {
             if kind == Kind::Qemu {
                 log.push("Execute autostart".into());
             }
-            state.power_on(vmid);
+            state.begin_start(&who, &node, kind, vmid);
         }
         Ok(())
     }))
