@@ -1,6 +1,8 @@
 //! One reader of loose values: what Proxmox writes as it pleases is read alike everywhere.
 
-use proxmox_mcp::api::loose::{boolean, flag, fraction, items, number, plain, vmid};
+use proxmox_mcp::api::loose::{
+    LooseNumber, LooseText, boolean, flag, fraction, items, number, plain, vmid,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -85,4 +87,38 @@ fn texts_and_lists_are_those_that_proxmox_writes() {
     assert_eq!(list(json!(",, a ,")), "a");
     assert_eq!(list(json!(["a", 1, true])), "a|1|1");
     assert_eq!(list(json!("")), "");
+}
+
+/// Rows of long lists are read without becoming values first.
+#[test]
+fn a_row_is_read_as_a_value_is() {
+    for (json, text) in [
+        (r#""a""#, "a"),
+        (r#""\u0041""#, "A"),
+        ("7", "7"),
+        ("-7", "-7"),
+        ("1.5", "1.5"),
+        ("null", ""),
+    ] {
+        let read: LooseText = serde_json::from_str(json).expect(json);
+        assert_eq!(&*read, text, "{json}");
+    }
+    for (json, number) in [
+        ("7", 7.0),
+        ("-7", -7.0),
+        ("1.5", 1.5),
+        (r#"" 7 ""#, 7.0),
+        (r#""seven""#, 0.0),
+        ("true", 1.0),
+        ("false", 0.0),
+        ("null", 0.0),
+    ] {
+        let LooseNumber(read) = serde_json::from_str(json).expect(json);
+        assert!((read - number).abs() < f64::EPSILON, "{json}: {read}");
+    }
+    let why = |wrong: serde_json::Error| wrong.to_string();
+    let text = serde_json::from_str::<LooseText>("[]").map_err(why);
+    assert!(text.expect_err("a list").contains("expected a text"));
+    let number = serde_json::from_str::<LooseNumber>("[]").map_err(why);
+    assert!(number.expect_err("a list").contains("expected a number"));
 }

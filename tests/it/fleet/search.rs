@@ -2,6 +2,7 @@
 
 use proxmox_mcp::fleet::query::grammar::{self, GRAMMAR};
 use proxmox_mcp::fleet::resource::{self, ResourceKind};
+use proxmox_mcp::text::pattern::Pattern;
 use serde_json::json;
 
 /// What the rows of one cluster are called here.
@@ -240,5 +241,25 @@ fn odd_rows_spoil_nothing() {
             resource::each(bad.as_bytes(), &mut |_| {}).is_err(),
             "{bad}"
         );
+    }
+}
+
+#[test]
+fn a_pattern_is_the_whole_or_a_part() {
+    for (pattern, text, is, is_in) in [
+        ("web", "web", true, true),
+        ("web", "stg-WEB-01", false, true),
+        ("web*", "stg-web-01", false, false),
+        ("stg*01", "stg-web-01", true, true),
+        ("*ab*b", "xab", false, false),
+        ("*ab*b", "xabb", true, true),
+        ("a*bc*d", "aabcbcxd", true, true),
+        ("", "", true, true),
+        ("*", "", true, true),
+    ] {
+        let known = Pattern::new(pattern);
+        assert_eq!(known.is(text), is, "{pattern} {text}");
+        assert_eq!(known.is_in(text), is_in, "{pattern} {text}");
+        assert_eq!(known.is_plain(), !pattern.contains('*'), "{pattern}");
     }
 }

@@ -43,6 +43,39 @@ pub(crate) fn accept(content: Value) -> Value {
     json!({"action": "accept", "content": content})
 }
 
+/// A name that somebody gave may be the token's own secret, which no question shows.
+#[test]
+fn a_secret_is_in_no_question() {
+    let world = World::three();
+    let production = world.cluster("production");
+    let secret = production.spec.token_secret.clone();
+    production.edit(|state| {
+        for guest in state.guests.values_mut() {
+            let named = guest.snapshots.iter().cloned().map(|mut snapshot| {
+                snapshot.name = secret.clone();
+                snapshot
+            });
+            let named: Vec<_> = named.collect();
+            guest.snapshots.extend(named);
+        }
+    });
+    for revision in ASKING {
+        let mut session = asking(&world, revision);
+        let call = json!({"guest": "prod-web-01", "snapname": "before-upgrade"});
+        let mut asked = String::new();
+        session
+            .call_asked("snapshot_delete", &call, |question| {
+                asked = question.to_string();
+                json!({"action": "decline"})
+            })
+            .error();
+        assert!(
+            asked.contains("snapshots: ") && !asked.contains(&secret),
+            "{asked}"
+        );
+    }
+}
+
 #[test]
 fn the_name_typed_lets_the_call_act() {
     for revision in ASKING {

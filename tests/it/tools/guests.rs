@@ -147,6 +147,9 @@ fn sizes() {
         check(bad, None);
     }
     assert_eq!(size::bytes("32", 1 << 30), Some(32 << 30));
+    assert_eq!(size::bytes("512b", 1 << 30), Some(512));
+    assert_eq!(size::text(2 << 40), "2T");
+    assert_eq!(size::text(2 << 10), "2K");
     assert_eq!(size::text(32 << 30), "32G");
     assert_eq!(size::text(3 << 29), "1536M");
     assert_eq!(size::text(513), "513");
