@@ -5,6 +5,7 @@ pub mod current;
 pub mod disks;
 pub mod fleet;
 pub mod guest;
+pub mod job;
 pub mod levels;
 pub mod needs;
 pub mod node;
@@ -63,6 +64,12 @@ pub static TOOLSETS: &[Toolset] = &[
         about: "storages and their volumes",
         tools: storage::TOOLS,
         is_default: true,
+    },
+    Toolset {
+        name: "backup_more",
+        about: "backup jobs: what is backed up when, and how much of it is kept",
+        tools: job::TOOLS,
+        is_default: false,
     },
     Toolset {
         name: "pool",

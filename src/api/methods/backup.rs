@@ -1,7 +1,7 @@
 //! The rows of backups, backup jobs and replications.
 
-use super::method::{FULL, Marked, Method, Named, OPERATE, Sent, delete, guest, post, put};
-use super::permissions::{SPACE, vms};
+use super::method::{FULL, Marked, Method, Named, OPERATE, Sent, delete, get, guest, post, put};
+use super::permissions::{AUDIT_CLUSTER, SPACE, vms};
 use super::{Touch, lets};
 use crate::api::mark::Mark;
 
@@ -9,6 +9,7 @@ use crate::api::mark::Mark;
 pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/vzdump", Marked::By(backup), &[Named::By(backed_up)]).letting(lets::backup).running("vzdump").taking(&[vms("VM.Backup"), SPACE]),
 
+    get("/cluster/backup").permitted(AUDIT_CLUSTER),
     post("/cluster/backup", Marked::By(job), &[Named::Job, Named::By(of_job)]).making("id"),
     put("/cluster/backup/{id}", Marked::By(changed_job), &[Named::Job, Named::By(of_changed_job)]),
     delete("/cluster/backup/{id}", FULL, &[Named::Job]),

@@ -5,7 +5,7 @@ use super::method::{
     CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Method, Named, OPERATE, STOPS, Sent, delete, get,
     guest, post, put,
 };
-use super::permissions::{Permissions, SEES_NODES, SEES_POOLS, on};
+use super::permissions::{AUDIT_CLUSTER, SEES_NODES, SEES_POOLS};
 use super::{Touch, lets};
 use crate::api::mark::Mark;
 
@@ -15,14 +15,9 @@ const MEMBERS: &[Named] = &[Named::Pool, Named::Guests("vms")];
 const WHOLE_POOL: &[Named] = &[Named::Pool, Named::By(members)];
 const CHOSEN: &[Named] = &[Named::By(chosen)];
 
-const STATUS: Permissions = Permissions {
-    check: r#"{"check":["perm","/",["Sys.Audit"]]}"#,
-    grants: &[on("/", "Sys.Audit")],
-};
-
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
-    get("/cluster/status").permitted(STATUS),
+    get("/cluster/status").permitted(AUDIT_CLUSTER),
     get("/cluster/tasks").taking(&[SEES_NODES]),
     put("/cluster/options", Marked::By(options), CLUSTER),
 

@@ -38,6 +38,12 @@ pub const SEES_NODES: PrivilegeOn = on("/nodes", "Sys.Audit");
 pub const SEES_STORAGES: PrivilegeOn = on("/storage", "Datastore.Audit");
 pub const SEES_POOLS: PrivilegeOn = on("/pool", "Pool.Audit");
 
+/// What is the cluster's as a whole.
+pub(super) const AUDIT_CLUSTER: Permissions = Permissions {
+    check: r#"{"check":["perm","/",["Sys.Audit"]]}"#,
+    grants: &[on("/", "Sys.Audit")],
+};
+
 pub(super) const AUDIT: Permissions = Permissions {
     check: r#"{"check":["perm","/vms/{vmid}",["VM.Audit"]]}"#,
     grants: &[SEES_GUESTS],

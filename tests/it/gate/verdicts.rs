@@ -92,6 +92,7 @@ static ROWS: &[Row] = &[
     row(R, "node_get", r#"{"node":"stg-pve1"}"#),
     row(R, "storage_list", "{}"),
     row(R, "pool_list", "{}"),
+    row(R, "backup_job_list", "{}"),
     row(R, "storage_content", r#"{"storage":"local"}"#),
     row(O, "guest_power", r#"{"guest":100,"action":"start"}"#),
     row(O, "guest_power", r#"{"guest":100,"action":"resume"}"#).after(PAUSED),
