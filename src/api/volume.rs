@@ -25,6 +25,25 @@ pub fn is_of_no_guest(volume: &str) -> bool {
     folder.is_some_and(|(folder, _)| OF_NO_GUEST.contains(&folder))
 }
 
+/// The word for the kind of guest, and the VMID, in the name of a backup: `nas:backup/vzdump-qemu-100-...`,
+/// `pbs:backup/vm/100/2026-...`; `None` where it is none of these.
+pub fn backed_up(volume: &str) -> Option<(&str, u32)> {
+    let path = behind_storage(volume).strip_prefix("backup/")?;
+    let (word, rest, between) = match path.strip_prefix("vzdump-") {
+        Some(rest) => {
+            let (word, rest) = rest.split_once('-')?;
+            (word, rest, '-')
+        }
+        None => {
+            let (word, rest) = path.split_once('/')?;
+            (word, rest, '/')
+        }
+    };
+    let (vmid, time) = rest.split_once(between)?;
+    let vmid = vmid.parse().ok()?;
+    (!time.is_empty()).then_some((word, vmid))
+}
+
 /// Whether linked clones may stand on a volume.
 pub fn is_base(volume: &str) -> bool {
     let name = name_of(volume);

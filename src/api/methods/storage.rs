@@ -1,10 +1,12 @@
 //! The rows of storages and of what is on them.
 
+use super::Touch;
 use super::method::{
-    CHANGE, DESTROYS, FULL, Marked, Method, Named, STORAGE, Sent, delete, get, post, put,
+    CHANGE, FULL, Marked, Method, Named, STORAGE, Sent, delete, get, guest, post, put,
 };
 use super::permissions::{Permissions, SEES_STORAGES};
 use crate::api::mark::Mark;
+use crate::api::volume;
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
@@ -19,8 +21,8 @@ pub(super) const ROWS: &[Method] = &[
     put("/nodes/{node}/storage/{storage}/content/{volume}", CHANGE, &[Named::Volume]),
     post("/nodes/{node}/storage/{storage}/content/{volume}", CHANGE, &[Named::Volume]),
     // Proxmox does it whether or not a guest uses the volume.
-    delete("/nodes/{node}/storage/{storage}/content/{volume}", DESTROYS, &[Named::Volume]),
-    delete("/nodes/{node}/storage/{storage}/prunebackups", FULL, STORAGE),
+    delete("/nodes/{node}/storage/{storage}/content/{volume}", Marked::By(removed), &[Named::Volume, Named::By(backed_up)]),
+    delete("/nodes/{node}/storage/{storage}/prunebackups", FULL, &[Named::Storage, Named::By(pruned)]),
     post("/nodes/{node}/storage/{storage}/upload", CHANGE, STORAGE),
     post("/nodes/{node}/storage/{storage}/download-url", CHANGE, STORAGE),
     post("/nodes/{node}/storage/{storage}/oci-registry-pull", CHANGE, STORAGE),
@@ -31,6 +33,29 @@ const CONTENT: Permissions = Permissions {
     check: r#"{"check":["perm","/storage/{storage}",["Datastore.Audit","Datastore.AllocateSpace"],"any",1]}"#,
     grants: &[SEES_STORAGES],
 };
+
+/// A backup is a copy: its guest and its disks are what they were.
+fn removed(sent: &Sent) -> Mark {
+    match volume::backed_up(sent.slot("volume")) {
+        Some(_) => Mark::FULL,
+        None => Mark::FULL.destroys(),
+    }
+}
+
+/// A backup is its guest's.
+fn backed_up(sent: &Sent) -> Vec<Touch> {
+    let guest = volume::backed_up(sent.slot("volume"));
+    guest
+        .map(|(_, vmid)| Touch::Guest(vmid))
+        .into_iter()
+        .collect()
+}
+
+/// Whose backups are pruned: one guest's, or those of all.
+fn pruned(sent: &Sent) -> Vec<Touch> {
+    let vmid = sent.text("vmid");
+    vec![vmid.map_or(Touch::AllGuests, |vmid| guest(&vmid))]
+}
 
 /// Backups beyond what is kept are pruned with the next one.
 fn retention(sent: &Sent) -> Mark {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::api::volume;
+
 /// One thing that a write touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touch {
@@ -52,6 +54,14 @@ impl Touch {
                 (Touch::Node(node), Touch::GuestsOn(of) | Touch::ContainersOn(of)) => node == of,
                 (Touch::Pool(pool), Touch::GuestsIn(of)) => pool == of,
                 (Touch::Cluster, Touch::AllGuests) => true,
+                // Whom a job is for is said in it.
+                (Touch::Job(_), Touch::Guest(_)) => true,
+                (Touch::Job(_), of) => of.is_many(),
+                // Backups are their guests'.
+                (Touch::Volume(volume), Touch::Guest(vmid)) => {
+                    volume::backed_up(volume).is_some_and(|(_, of)| of == *vmid)
+                }
+                (Touch::Storage(_), Touch::Guest(_) | Touch::AllGuests) => true,
                 _ => false,
             }
     }

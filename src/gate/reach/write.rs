@@ -40,6 +40,17 @@ impl Reach<'_> {
         writing.call_audit.before(log, request.line(), &objects)
     }
 
+    /// Refuses in a plan what would be refused when it is sent, so that nobody is asked for it: what a
+    /// protected guest is not let, and what the token may not do.
+    ///
+    /// # Errors
+    /// It must not leave.
+    pub fn foresee(&self, request: &Request) -> Result<(), Error> {
+        let weight = self.weighed(request)?;
+        protect::request(self, request, &weight)?;
+        self.permit(request)
+    }
+
     /// The objects that a write destroys or interrupts, and that were not counted for this call
     /// before: each counts once.
     fn counted_in_bulk(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {

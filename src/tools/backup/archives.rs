@@ -12,6 +12,7 @@ use crate::api::methods::Sending;
 use crate::api::methods::permissions::{SEES_GUESTS, SEES_STORAGES};
 use crate::api::methods::sending;
 use crate::api::request::{Request, Verb};
+use crate::api::volume;
 use crate::charged::Charged;
 use crate::error::Error;
 use crate::fleet::index::GuestKind;
@@ -343,26 +344,13 @@ pub struct ArchiveName {
 /// Reads a backup's name: `nas:backup/vzdump-qemu-100-...`, `pbs:backup/vm/100/2026-...`; `None`
 /// where it is none of these, so that nobody knows what is in it.
 pub fn name(volume: &str) -> Option<ArchiveName> {
-    let (_, path) = volume.split_once(':')?;
-    let path = path.strip_prefix("backup/")?;
-    let (word, rest, between) = match path.strip_prefix("vzdump-") {
-        Some(rest) => {
-            let (word, rest) = rest.split_once('-')?;
-            (word, rest, '-')
-        }
-        None => {
-            let (word, rest) = path.split_once('/')?;
-            (word, rest, '/')
-        }
-    };
+    let (word, vmid) = volume::backed_up(volume).filter(|_| volume.contains(':'))?;
     let kind = match word {
         "qemu" | "vm" => GuestKind::Qemu,
         "lxc" | "ct" | "openvz" => GuestKind::Lxc,
         _ => return None,
     };
-    let (vmid, time) = rest.split_once(between)?;
-    let vmid = vmid.parse().ok()?;
-    (!time.is_empty()).then_some(ArchiveName { kind, vmid })
+    Some(ArchiveName { kind, vmid })
 }
 
 /// Why backups may be missing from a listing that was answered: without these privileges archives are

@@ -141,6 +141,41 @@ fn backups() {
     check("POST /nodes/n/replication/100-0/schedule_now", json!({}), "O", "job 100-0, guest 100");
 }
 
+/// A backup is that of the guest in its name.
+#[test]
+fn backups_are_their_guests() {
+    let named = |volume: &str| {
+        let path = ["nodes", "n", "storage", "s", "content", volume];
+        let weight = weigh(&Request {
+            verb: Verb::Delete,
+            path: path.map(str::to_string).to_vec(),
+            params: Map::new(),
+        });
+        let touches = weight.touches.iter().map(Touch::to_string);
+        let touches = touches.skip(1).collect::<Vec<_>>().join(", ");
+        // The guest and its disks are what they were.
+        assert_eq!(weight.mark.destroys, touches.is_empty(), "{volume}");
+        assert_eq!(weight.mark.to_string(), "F?", "{volume}");
+        touches
+    };
+    for (volume, guest) in [
+        (
+            "s:backup/vzdump-lxc-101-2026_10_04-15_52_42.tar.zst",
+            "guest 101",
+        ),
+        (
+            "backup/vzdump-qemu-101-2026_10_04-15_52_42.vma",
+            "guest 101",
+        ),
+        ("s:backup/vm/101/2026-10-04T15:52:42Z", "guest 101"),
+        ("s:backup/vzdump-qemu-x-2026_10_04-15_52_42.vma", ""),
+        ("s:backup/vzdump-qemu-101-", ""),
+        ("s:iso/vzdump-qemu-101-2026.iso", ""),
+    ] {
+        assert_eq!(named(volume), guest, "{volume}");
+    }
+}
+
 #[test]
 #[rustfmt::skip] // One row a line.
 fn storages() {
@@ -149,7 +184,8 @@ fn storages() {
     check(&format!("DELETE {content}/s:iso"), json!({}), "F?x", "volume s:iso");
     check(&format!("PUT {content}/s:b"), json!({"notes": "x"}), "C", "volume s:b");
     check("POST /nodes/n/storage/s/upload", json!({}), "C", "storage s");
-    check("DELETE /nodes/n/storage/s/prunebackups", json!({}), "F?", "storage s");
+    check("DELETE /nodes/n/storage/s/prunebackups", json!({}), "F?", "storage s, all guests");
+    check("DELETE /nodes/n/storage/s/prunebackups", json!({"vmid": "100"}), "F?", "storage s, guest 100");
     check("POST /storage", json!({"storage": "s"}), "C", "storage s");
     check("PUT /storage/s", json!({"content": "iso"}), "C", "storage s");
     check("POST /storage", json!({"storage": "s", "prune-backups": "keep-last=1"}), "F?", "storage s");
