@@ -85,6 +85,7 @@ fn cluster(subject: Subject) -> Value {
         Subject::List => "or `all`; else the default one",
         Subject::Fleet => "this one only",
         Subject::New(_) => "else by the new name's prefix, or the default",
+        Subject::Job(_) => "where there are several",
         _ => "where several have it",
     };
     json!({"type": "string", "description": about})

@@ -115,6 +115,8 @@ pub enum Subject {
         storage: &'static str,
         new: &'static str,
     },
+    /// The backup job in this parameter.
+    Job(&'static str),
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.

@@ -5,7 +5,6 @@ pub mod current;
 pub mod disks;
 pub mod fleet;
 pub mod guest;
-pub mod job;
 pub mod levels;
 pub mod needs;
 pub mod node;
@@ -67,8 +66,8 @@ pub static TOOLSETS: &[Toolset] = &[
     },
     Toolset {
         name: "backup_more",
-        about: "backup jobs: what is backed up when, and how much of it is kept",
-        tools: job::TOOLS,
+        about: "delete, prune; jobs: what is backed up when, and how much of it is kept",
+        tools: backup::MORE,
         is_default: false,
     },
     Toolset {

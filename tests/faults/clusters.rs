@@ -146,6 +146,10 @@ pub fn start() -> World {
                 volume.ctime = MADE;
             }
         }
+        // Its older backup is one to prune.
+        if let Some(db) = state.guests.get(&102).cloned() {
+            state.archive(&db, "nas", MADE, None, false, "vma.zst");
+        }
         let who = Who {
             user: "mcp@pve".into(),
             token: Some("mcp".into()),
@@ -154,6 +158,8 @@ pub fn start() -> World {
         let plan = Plan::new(NODES[1], "vzdump", "").length(TASK_LENGTH);
         state.spawn(&who, plan, |_, _| Ok(()));
     });
+    let job = format!("job {ONE} fresh schedule=2:00 storage=nas vmid=102");
+    world.direct(&job).expect("an order");
     world
 }
 

@@ -82,6 +82,8 @@ fn lasting(path: &str) -> String {
         .map(|(at, part)| match part {
             _ if at == 2 && path.starts_with("/nodes/") => "*",
             part if part.starts_with("UPID:") => "UPID",
+            // What a backup's name says behind its guest: when it was made.
+            part if part.starts_with("vzdump-") => "vzdump",
             part => part,
         })
         .collect();

@@ -98,7 +98,12 @@ fn request(method: &str, path: &str, params: Map<String, Value>) -> Option<Reque
         "DELETE" => Verb::Delete,
         _ => return None,
     };
-    let path = path.split('/').skip(1).map(str::to_string).collect();
+    let mut path: Vec<String> = path.split('/').skip(1).map(str::to_string).collect();
+    // A volume's name has parts of its own.
+    if path.get(4).is_some_and(|part| part == "content") && path.len() > 5 {
+        let volume = path.split_off(5).join("/");
+        path.push(volume);
+    }
     Some(Request { verb, path, params })
 }
 

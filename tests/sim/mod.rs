@@ -30,6 +30,7 @@ mod place;
 pub mod port;
 pub mod recording;
 pub mod replay;
+mod retention;
 pub mod rights;
 pub mod roles;
 pub mod schema;

@@ -15,7 +15,8 @@ impl World {
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
     /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it), `pool CLUSTER POOL VMID...`
-    /// (those are in that pool, which is made where it is not there), `job CLUSTER ID KEY=VALUE...` (a backup
+    /// (those are in that pool, which is made where it is not there), `backup CLUSTER STORAGE VMID HOURS...` (it
+    /// has backups of these ages there), `job CLUSTER ID KEY=VALUE...` (a backup
     /// job; `_` stands for a blank), `volume CLUSTER VOLUME` (it is on a
     /// shared storage), `task CLUSTER NODE USER ID` (a volume was deleted),
     /// `hold CLUSTER` (no task ends), `release CLUSTER` (all have ended), `rename CLUSTER VMID NAME`
@@ -110,6 +111,19 @@ impl World {
                 let known = state.pools.entry((*pool).into()).or_default();
                 known.vms.extend(vmids);
             }),
+            ["backup", name, storage, vmid, hours @ ..] => cluster(name)?.edit(|state| {
+                let guest = vmid
+                    .parse()
+                    .ok()
+                    .and_then(|vmid: u32| state.guests.get(&vmid));
+                let guest = guest.cloned();
+                let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
+                for ago in hours.iter().filter_map(|hours| hours.parse::<i64>().ok()) {
+                    let time = state.now() - ago * 3600;
+                    state.archive(&guest, storage, time, None, false, "vma.zst");
+                }
+                Ok::<(), String>(())
+            })?,
             ["job", name, id, settings @ ..] => cluster(name)?.edit(|state| {
                 let known = [("id", *id), ("type", "vzdump"), ("enabled", "1")];
                 let settings = settings.iter().filter_map(|one| one.split_once('='));

@@ -5,11 +5,26 @@ pub mod create;
 pub mod source;
 pub mod stores;
 
+mod delete;
+mod job_set;
+mod jobs;
 mod list;
+mod named;
 pub mod of_guest;
 mod over;
+mod prune;
 mod restore;
+mod retention;
 
 use crate::tool::Tool;
 
 pub static TOOLS: &[Tool] = &[list::LIST, create::CREATE, restore::RESTORE];
+
+/// What is needed less often.
+pub static MORE: &[Tool] = &[
+    delete::DELETE,
+    prune::PRUNE,
+    jobs::LIST,
+    job_set::SET,
+    jobs::DELETE,
+];

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::archives::{self, Archive, ArchiveName};
+use super::archives::{self, Archive, ArchiveName, BackupStorage};
 use super::stores::NodeStorages;
 use crate::api::methods::Sending;
 use crate::api::methods::sending;
@@ -35,7 +35,7 @@ impl BackupSource {
     /// Looks for `volume` on `node`, or on any node, by `near` if it can.
     ///
     /// # Errors
-    /// It is not there, or on several nodes, or the node does not have its storage.
+    /// As [`FoundArchive::find`].
     pub fn find(
         reach: &Reach,
         volume: &str,
@@ -43,18 +43,51 @@ impl BackupSource {
         node: Option<&str>,
         near: Option<&str>,
     ) -> Result<BackupSource, Error> {
+        let found = FoundArchive::find(reach, volume, named, node, near)?;
+        Ok(BackupSource {
+            config: config(reach, &found.archive)?,
+            kind: named.kind,
+            archive: found.archive,
+        })
+    }
+}
+
+/// An archive that is there, and where else there may be some of its guest.
+pub struct FoundArchive {
+    pub archive: Archive,
+    /// The others of the same storage.
+    pub beside: Vec<Archive>,
+    /// Where nobody has looked.
+    pub elsewhere: Vec<BackupStorage>,
+}
+
+impl FoundArchive {
+    /// Looks for `volume` on `node`, or on any node, by `near` if it can.
+    ///
+    /// # Errors
+    /// It is not there, or on several nodes, or the node does not have its storage.
+    pub fn find(
+        reach: &Reach,
+        volume: &str,
+        named: ArchiveName,
+        node: Option<&str>,
+        near: Option<&str>,
+    ) -> Result<FoundArchive, Error> {
         let cluster = reach.cluster_name();
         let storage = disks::storage_of(volume).unwrap_or_default();
-        let mut places = archives::places(reach, near)?;
+        let places = archives::places(reach, near)?;
         let there = archives::storages(&places);
-        places.retain(|place| place.storage == storage);
-        if places.is_empty() {
+        let of_storage = |place: &BackupStorage| place.storage == storage;
+        let on_node = |place: &BackupStorage| node.is_none_or(|node| place.node == node);
+        if !places.iter().any(of_storage) {
             let elsewhere = reach.elsewhere(NamedSubject::Storage(storage))?;
             return Err(Error::bad(format!(
                 "{cluster}: no storage `{storage}` takes backups; {there}{elsewhere}"
             )));
         }
-        places.retain(|place| node.is_none_or(|node| place.node == node));
+        let (places, elsewhere): (Vec<_>, Vec<_>) = places
+            .into_iter()
+            .partition(|place| of_storage(place) && on_node(place));
         if places.is_empty() {
             let node = node.unwrap_or_default();
             let elsewhere = reach.elsewhere(NamedSubject::Node(node))?;
@@ -64,15 +97,15 @@ impl BackupSource {
             )));
         }
         let mut found = archives::ask(reach, &places, Some(named.vmid))?;
-        let (mut matching, others): (Vec<Archive>, Vec<Archive>) = found
+        let (mut matching, beside): (Vec<Archive>, Vec<Archive>) = found
             .archives
             .drain(..)
             .partition(|one| one.volume == volume);
         match (matching.pop(), matching.as_slice()) {
-            (Some(archive), []) => Ok(BackupSource {
-                config: config(reach, &archive)?,
-                kind: named.kind,
+            (Some(archive), []) => Ok(FoundArchive {
                 archive,
+                beside,
+                elsewhere,
             }),
             (Some(archive), rest) => {
                 let nodes: Vec<&str> = rest
@@ -86,7 +119,7 @@ impl BackupSource {
                 )))
             }
             (None, _) => {
-                let why = not_found(volume, named, &others, &found.silent);
+                let why = not_found(volume, named, &beside, &found.silent);
                 Err(Error::bad(format!("{cluster}: {why}")))
             }
         }

@@ -95,13 +95,18 @@ fn no_secret_is_told_whatever_happens() {
                 cluster.fault(fault.clone());
             }
         }
-        let (mut failed, mut hidden) = (0, 0);
+        let (mut all, mut failed, mut hidden) = (0, 0, 0);
         for (tool, arguments) in calls() {
             let result = client.call(&tool, &arguments).expect("it answers");
+            all += 1;
             failed += usize::from(result["isError"] == json!(true));
             hidden += usize::from(result.to_string().contains("(hidden)"));
         }
-        assert_eq!(fault.is_some(), failed > 30, "{fault:?}: {failed}");
+        assert_eq!(
+            fault.is_some(),
+            failed * 4 > all * 3,
+            "{fault:?}: {failed} of {all}"
+        );
         let is_told = fault == Some(Fault::Echo);
         assert!(!is_told || hidden > 30, "{fault:?}: {hidden}");
         let listed = listed(client.id());

@@ -72,6 +72,8 @@ const PAUSED: &[&str] = &[
 const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#];
 const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
 const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0.raw,size=16G"];
+const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
+const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
     "% hold staging",
     r#"> guest_power {"guest":100,"action":"start","wait":0}"#,
@@ -195,6 +197,37 @@ static ROWS: &[Row] = &[
         r#"{"guest":100,"action":"remove","net":"net0"}"#,
     )
     .harms(),
+    row(F, "backup_delete", r#"{"archive":"$archive"}"#).harms(),
+    row(
+        C,
+        "backup_job_set",
+        r#"{"job":"nightly","schedule":"3:30"}"#,
+    )
+    .after(JOB),
+    row(
+        C.interrupts(),
+        "backup_job_set",
+        r#"{"job":"new","schedule":"3:30","storage":"nas","guests":[103],"mode":"stop"}"#,
+    )
+    .harms(),
+    row(F, "backup_job_set", r#"{"job":"nightly","keeps":"last 3"}"#)
+        .after(JOB)
+        .harms(),
+    row(
+        F.interrupts(),
+        "backup_job_set",
+        r#"{"job":"nightly","keeps":"last 3","mode":"suspend"}"#,
+    )
+    .after(JOB)
+    .harms(),
+    row(
+        F,
+        "backup_prune",
+        r#"{"storage":"nas","keeps":"last 1","guest":101}"#,
+    )
+    .harms()
+    .after(PRUNED),
+    row(F, "backup_job_delete", r#"{"job":"nightly"}"#).after(JOB),
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 
@@ -465,6 +498,21 @@ impl Scene {
                 guest
                     .config
                     .insert("description".into(), "changed meanwhile".into());
+            }
+            for job in state.backup_jobs.values_mut() {
+                job.insert("comment".into(), "changed meanwhile".into());
+            }
+            for storage in &mut state.storages {
+                let backups = storage.volumes.iter_mut();
+                let backups = backups.filter(|volume| volume.content == "backup");
+                let older = backups.map(|backup| {
+                    backup.notes = Some("changed meanwhile".into());
+                    let mut older = backup.clone();
+                    (older.ctime, older.volid) = (1, backup.volid.replace("-20", "-19"));
+                    older
+                });
+                let older: Vec<_> = older.collect();
+                storage.volumes.extend(older);
             }
         });
     }

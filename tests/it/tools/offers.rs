@@ -67,7 +67,7 @@ fn annotations_are_those_of_what_is_allowed() {
 #[test]
 fn what_no_cluster_allows_is_refused_first() {
     let world = World::three();
-    let mut session = Session::with(&world, "PROXMOX_ACCESS=read\n");
+    let mut session = Session::with(&world, "PROXMOX_ACCESS=read\nPROXMOX_TOOLSETS=all\n");
     let mut refused = 0;
     for tool in tools::all() {
         let actions: Vec<(Option<&str>, Effect)> = match tool.by_word() {

@@ -1,6 +1,6 @@
 //! Backups: vzdump, and what an archive says of its guest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,7 @@ use super::super::answer::{Answer, Params, Refusal, flag, given, list, scalar};
 use super::super::gate::Call;
 use super::super::guest::{Guest, Kind, Status, drive_size, file, size_text, volume};
 use super::super::http::civil;
+use super::super::retention::Keeps;
 use super::super::state::State;
 use super::super::task::Plan;
 use super::Handler;
@@ -279,9 +280,7 @@ impl State {
             Some("lzo") => "vma.lzo",
             Some(_) => "vma.zst",
         };
-        if flag(params, "remove") || !params.contains_key("remove") {
-            self.retain(vmid, storage, params);
-        }
+        let node = guest.node.clone();
         let volid = self.archive(
             guest,
             storage,
@@ -295,6 +294,9 @@ impl State {
             .map(|storage| storage.file(&volid))
             .unwrap_or_default();
         log.push(format!("INFO: creating vzdump archive '{path}'"));
+        if flag(params, "remove") || !params.contains_key("remove") {
+            self.retain(vmid, &node, storage, params);
+        }
         if notes.is_some() {
             log.push("INFO: adding notes to backup".into());
         }
@@ -303,44 +305,43 @@ impl State {
         true
     }
 
-    /// Prunes as `prune-backups` of the request says (`keep-last` only).
-    fn retain(&mut self, vmid: u32, storage: &str, params: &Params) {
-        let Some(keep) = given(params, "prune-backups").and_then(|text| {
-            text.strip_prefix("keep-last=")
-                .and_then(|n| n.parse::<usize>().ok())
-        }) else {
+    /// Prunes as `prune-backups` of the request says, or that of the storage.
+    fn retain(&mut self, vmid: u32, node: &str, storage: &str, params: &Params) {
+        let of_storage = || self.storage(storage)?.options.get("prune-backups").cloned();
+        let Some(rule) = given(params, "prune-backups").or_else(of_storage) else {
             return;
         };
-        for volid in self.prunable(storage, Some(vmid), keep.saturating_sub(1)) {
+        for volid in self.prunable(storage, node, Some(vmid), &rule) {
             if let Some(storage) = self.storage_mut(storage) {
                 storage.volumes.retain(|volume| volume.volid != volid);
             }
         }
     }
 
-    /// Backups beyond the newest so many of each guest, protected ones left out.
-    pub fn prunable(&self, storage: &str, vmid: Option<u32>, keep: usize) -> Vec<String> {
-        let Some(storage) = self.storage(storage) else {
-            return Vec::new();
-        };
-        let mut all: Vec<_> = storage
-            .volumes
-            .iter()
-            .filter(|volume| volume.content == "backup" && !volume.protected)
-            .collect();
-        all.retain(|volume| vmid.is_none() || volume.vmid == vmid);
-        all.sort_by_key(|volume| (volume.vmid, -volume.ctime));
-        let mut out = Vec::new();
-        let mut of: (Option<u32>, usize) = (None, 0);
-        for volume in all {
-            of = if of.0 == volume.vmid {
-                (of.0, of.1 + 1)
-            } else {
-                (volume.vmid, 1)
-            };
-            if of.1 > keep {
-                out.push(volume.volid.clone());
+    /// What a rule does not keep of each guest's backups, protected ones left out.
+    pub fn prunable(
+        &self,
+        storage: &str,
+        node: &str,
+        vmid: Option<u32>,
+        rule: &str,
+    ) -> Vec<String> {
+        let volumes = self.storage(storage).into_iter();
+        let volumes = volumes.flat_map(|storage| storage.seen_from(node));
+        let mut of: BTreeMap<Option<u32>, Vec<(i64, String)>> = BTreeMap::new();
+        for volume in volumes.filter(|volume| volume.content == "backup" && !volume.protected) {
+            if vmid.is_none() || volume.vmid == vmid {
+                let backup = (volume.ctime, volume.volid.clone());
+                of.entry(volume.vmid).or_default().push(backup);
             }
+        }
+        let keeps = Keeps::parse(rule);
+        let mut out = Vec::new();
+        for mut backups in of.into_values() {
+            backups.sort_by(|one, other| other.cmp(one));
+            let times: Vec<i64> = backups.iter().map(|(time, _)| *time).collect();
+            let marks = keeps.kept(&times).into_iter().zip(backups);
+            out.extend(marks.filter(|(kept, _)| !kept).map(|(_, (_, volid))| volid));
         }
         out
     }

@@ -144,20 +144,31 @@ fn download(call: &mut Call) -> Answer {
     ))
 }
 
-fn keep(call: &Call) -> usize {
-    let text = given(&call.params, "prune-backups").unwrap_or_default();
-    text.split(',')
-        .find_map(|part| part.strip_prefix("keep-last=")?.parse().ok())
-        .unwrap_or(usize::MAX)
+/// The rule of the request, or that of the storage.
+fn rule(call: &Call, id: &str) -> Option<String> {
+    let own = || {
+        let storage = call.state.storage(id)?;
+        storage.options.get("prune-backups").cloned()
+    };
+    given(&call.params, "prune-backups").or_else(own)
+}
+
+fn no_rule(id: &str) -> String {
+    format!("no prune-backups options configured for storage '{id}'")
 }
 
 fn prunable(call: &mut Call) -> Answer {
     let id = usable(call)?;
     let vmid = number(&call.params, "vmid").map(|vmid| vmid as u32);
-    let gone = call.state.prunable(&id, vmid, keep(call));
     let Some(storage) = call.state.storage(&id) else {
         return NULL;
     };
+    if !storage.content.iter().any(|content| content == "backup") {
+        let text = format!("storage '{id}' does not support backups");
+        return Err(Refusal::die(text));
+    }
+    let rule = rule(call, &id).ok_or_else(|| Refusal::die(no_rule(&id)))?;
+    let gone = call.state.prunable(&id, &call.node, vmid, &rule);
     let backups = storage
         .seen_from(&call.node)
         .filter(|volume| volume.content == "backup" && (vmid.is_none() || volume.vmid == vmid));
@@ -171,28 +182,19 @@ fn prunable(call: &mut Call) -> Answer {
 
 fn prune(call: &mut Call) -> Answer {
     let id = usable(call)?;
-    let (vmid, keep, node, who) = (
+    let (vmid, rule, node, who) = (
         number(&call.params, "vmid").map(|vmid| vmid as u32),
-        keep(call),
+        rule(call, &id),
         call.node.clone(),
         call.who.clone(),
     );
     let name = vmid.map_or(id.clone(), |vmid| format!("{vmid}@{id}"));
-    let is_told = call.params.contains_key("prune-backups");
     Ok(call.state.spawn(
         &who,
         Plan::new(&node, "prunebackups", name),
         move |state, log| {
-            let of_its_own = |id: &str| {
-                let storage = state.storage(id);
-                storage.is_some_and(|storage| storage.options.contains_key("prune-backups"))
-            };
-            if !is_told && !of_its_own(&id) {
-                return Err(format!(
-                    "no prune-backups options configured for storage '{id}'"
-                ));
-            }
-            for volid in state.prunable(&id, vmid, keep) {
+            let rule = rule.ok_or_else(|| no_rule(&id))?;
+            for volid in state.prunable(&id, &node, vmid, &rule) {
                 state.free(&volid, &node);
                 log.push(format!("removing backup '{volid}'"));
             }
