@@ -35,7 +35,7 @@ const NOT_BEGUN: &str =
 /// What a refusal may take up beside the id.
 pub const REFUSAL_MAX_BYTES: usize = 1024;
 /// The place of an answer is kept for the next one up to this size.
-const PLACE_MAX_BYTES: usize = 64 * 1024;
+const PLACE_MAX_BYTES: usize = 65_536;
 /// How long a full output is left alone before it is tried again.
 const NAP_MS: u64 = 5;
 /// How long requests may keep what is due from its turn.
