@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::archives::{self, Archive};
-use super::restore::named;
+use super::restore::{ARCHIVE, named};
 use super::source::FoundArchive;
 use crate::api::mark::Mark;
 use crate::api::methods::sending;
@@ -36,11 +36,7 @@ pub(super) const DELETE: Tool = Tool {
     ]),
     subject: Subject::Storage("archive"),
     params: &[
-        Param::new(
-            "archive",
-            ParamKind::Word(Word::Volume),
-            "`volume` of backup_list",
-        ),
+        ARCHIVE,
         Param::new(
             "node",
             ParamKind::Word(Word::Node),

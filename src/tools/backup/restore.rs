@@ -32,6 +32,12 @@ const VMID_MOST: i64 = 999_999_999;
 const NEW: &str = "new";
 const OVER: &str = "over";
 
+pub(super) const ARCHIVE: Param = Param::new(
+    "archive",
+    ParamKind::Word(Word::Volume),
+    "`volume` of backup_list",
+);
+
 pub(super) const RESTORE: Tool = Tool {
     name: "backup_restore",
     title: "Restore a backup",
@@ -72,11 +78,7 @@ pub(super) const RESTORE: Tool = Tool {
         new: "name",
     },
     params: &[
-        Param::new(
-            "archive",
-            ParamKind::Word(Word::Volume),
-            "`volume` of backup_list",
-        ),
+        ARCHIVE,
         Param::new(
             "guest",
             ParamKind::Guest,
