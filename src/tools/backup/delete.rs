@@ -95,6 +95,7 @@ fn left(reach: &Reach, found: &FoundArchive) -> Result<Map<String, Value>, Error
     let vmid = Some(found.archive.vmid);
     let limit = Duration::from_secs(OTHERS_LIMIT_S);
     let other = wait::within(limit, || archives::ask(reach, &found.elsewhere, vmid))?;
+    let silent: Vec<Value> = found.silent.iter().cloned().chain(other.silent).collect();
     let mut others: Vec<&Archive> = found.beside.iter().chain(&other.archives).collect();
     // On a storage that several clusters share, the VMID may be a guest's of another kind.
     others.retain(|one| one.kind.is_none_or(|kind| Some(kind) == found.archive.kind));
@@ -102,15 +103,15 @@ fn left(reach: &Reach, found: &FoundArchive) -> Result<Map<String, Value>, Error
     let hidden = archives::hidden(reach, &found.elsewhere, vmid)?;
     let left = match newest {
         Some(newest) => json!({"backups": others.len(), "newest": plan::archive_row(newest)}),
-        None if !other.silent.is_empty() => "unknown".into(),
+        None if !silent.is_empty() => "unknown".into(),
         None => match hidden {
             Some(why) => format!("unknown: {why}").into(),
             None => "none: it is the guest's only backup".into(),
         },
     };
     let mut shown = Map::from_iter([("left".to_string(), left)]);
-    if !other.silent.is_empty() {
-        shown.insert("backups_not_read".into(), other.silent.into());
+    if !silent.is_empty() {
+        shown.insert("backups_not_read".into(), silent.into());
     }
     Ok(shown)
 }

@@ -57,6 +57,8 @@ pub struct FoundArchive {
     pub archive: Archive,
     /// The others of the same storage.
     pub beside: Vec<Archive>,
+    /// The places of that storage that did not answer, with the reason.
+    pub silent: Vec<Value>,
     /// Where nobody has looked.
     pub elsewhere: Vec<BackupStorage>,
 }
@@ -105,6 +107,7 @@ impl FoundArchive {
             (Some(archive), []) => Ok(FoundArchive {
                 archive,
                 beside,
+                silent: found.silent,
                 elsewhere,
             }),
             (Some(archive), rest) => {
