@@ -70,6 +70,7 @@ impl Fleet {
                 ", as far as lists tell: a name that was given within the last 12 s is found where \
                  `cluster` says on which"
             }
+            NamedSubject::Pool(_) => "; a new one is made where `cluster` is said",
             _ => "",
         };
         Err(Error::bad(format!(

@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::revision::Revision;
 use crate::api::mark::{Effect, Mark};
-use crate::tool::Subject;
 use crate::tool::args::WAIT_MAX_S;
 use crate::tool::offer::Offered;
 use crate::tool::param::{Param, ParamKind};
+use crate::tool::{Subject, Thing};
 
 /// The entry of a tool as far as it is offered, as a client of this revision knows it.
 pub fn entry(offered: &Offered, revision: Revision) -> Value {
@@ -85,7 +85,7 @@ fn cluster(subject: Subject) -> Value {
         Subject::List => "or `all`; else the default one",
         Subject::Fleet => "this one only",
         Subject::New(_) => "else by the new name's prefix, or the default",
-        Subject::Job(_) => "where there are several",
+        Subject::Thing(Thing::Job, _) => "where there are several",
         _ => "where several have it",
     };
     json!({"type": "string", "description": about})

@@ -456,14 +456,15 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         Subject::Node => NamedSubject::Node(args.need("node")?),
         Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
         Subject::New(name) => NamedSubject::New(args.text(name)),
-        Subject::Job(_) | Subject::List | Subject::Fleet => NamedSubject::Nothing,
+        Subject::Thing(thing, name) => thing.named(args.need(name)?),
+        Subject::List | Subject::Fleet => NamedSubject::Nothing,
     };
     let (decision, guest) = fleet.locate(&ask)?;
     let cluster = fleet.cluster(decision.cluster)?;
     let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
     let touches = match tool.subject {
         Subject::Node => vec![Touch::Node(args.need("node")?.into())],
-        Subject::Job(name) => vec![Touch::Job(args.need(name)?.into())],
+        Subject::Thing(thing, name) => vec![thing.touch(args.need(name)?)],
         Subject::Storage(name) => match args.need(name)? {
             volume if volume.contains(':') => vec![Touch::Volume(volume.into())],
             storage => vec![Touch::Storage(storage.into())],

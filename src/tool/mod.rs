@@ -16,8 +16,10 @@ pub mod write;
 use serde_json::{Map, Value};
 
 use crate::api::mark::Mark;
+use crate::api::methods::Touch;
 use crate::api::methods::sending::{self, Sends};
 use crate::error::Error;
+use crate::fleet::registry::NamedSubject;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::{FleetReach, Reach};
 use args::Args;
@@ -115,8 +117,8 @@ pub enum Subject {
         storage: &'static str,
         new: &'static str,
     },
-    /// The backup job in this parameter.
-    Job(&'static str),
+    /// What the cluster has under the name in this parameter, or is to have.
+    Thing(Thing, &'static str),
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.
@@ -126,6 +128,33 @@ pub enum Subject {
     List,
     /// The fleet: all clusters unless `cluster` narrows it.
     Fleet,
+}
+
+/// What a cluster has by a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A backup job.
+    Job,
+    Pool,
+}
+
+impl Thing {
+    /// What a call on it touches.
+    pub fn touch(self, name: &str) -> Touch {
+        match self {
+            Thing::Job => Touch::Job(name.into()),
+            Thing::Pool => Touch::Pool(name.into()),
+        }
+    }
+
+    /// What decides the cluster.
+    pub fn named(self, name: &str) -> NamedSubject<'_> {
+        match self {
+            // No list tells it of all clusters.
+            Thing::Job => NamedSubject::Nothing,
+            Thing::Pool => NamedSubject::Pool(name),
+        }
+    }
 }
 
 /// What a handler gives: the answer's keys behind the decision.

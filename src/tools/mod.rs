@@ -6,6 +6,7 @@ pub mod disks;
 pub mod fleet;
 pub mod guest;
 pub mod levels;
+pub mod nameable;
 pub mod needs;
 pub mod node;
 pub mod plan;
@@ -72,7 +73,7 @@ pub static TOOLSETS: &[Toolset] = &[
     },
     Toolset {
         name: "pool",
-        about: "pools: which there are, and what is in them",
+        about: "pools: which there are, what is in them; make, fill, delete",
         tools: pool::TOOLS,
         is_default: false,
     },

@@ -223,7 +223,7 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
     let mut arguments = aim.given.clone();
     if matches!(
         tool.subject,
-        Subject::New(_) | Subject::Job(_) | Subject::Storage(_) | Subject::GuestOrStorage { .. }
+        Subject::New(_) | Subject::Thing(..) | Subject::Storage(_) | Subject::GuestOrStorage { .. }
     ) {
         arguments.insert("cluster".into(), ONE.into());
     }

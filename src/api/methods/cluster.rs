@@ -5,7 +5,7 @@ use super::method::{
     CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Method, Named, OPERATE, STOPS, Sent, delete, get,
     guest, post, put,
 };
-use super::permissions::{AUDIT_CLUSTER, SEES_NODES, SEES_POOLS};
+use super::permissions::{ALLOCATE_POOL, AUDIT_CLUSTER, CHANGE_POOL, SEES_NODES, SEES_POOLS};
 use super::{Touch, lets};
 use crate::api::mark::Mark;
 
@@ -22,11 +22,11 @@ pub(super) const ROWS: &[Method] = &[
     put("/cluster/options", Marked::By(options), CLUSTER),
 
     get("/pools").taking(&[SEES_POOLS]),
-    post("/pools", CHANGE, POOL).making("poolid"),
-    put("/pools", CHANGE, MEMBERS),
-    put("/pools/{poolid}", CHANGE, MEMBERS),
-    delete("/pools", FULL, WHOLE_POOL),
-    delete("/pools/{poolid}", FULL, WHOLE_POOL),
+    post("/pools", CHANGE, POOL).making("poolid").permitted(ALLOCATE_POOL),
+    put("/pools", CHANGE, MEMBERS).permitted(CHANGE_POOL),
+    put("/pools/{poolid}", CHANGE, MEMBERS).permitted(CHANGE_POOL),
+    delete("/pools", FULL, WHOLE_POOL).permitted(ALLOCATE_POOL),
+    delete("/pools/{poolid}", FULL, WHOLE_POOL).permitted(ALLOCATE_POOL),
 
     post("/cluster/ha/resources", Marked::By(ha), SID).making("sid"),
     put("/cluster/ha/resources/{sid}", Marked::By(ha), SID),

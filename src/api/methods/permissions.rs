@@ -44,6 +44,21 @@ pub(super) const AUDIT_CLUSTER: Permissions = Permissions {
     grants: &[on("/", "Sys.Audit")],
 };
 
+const ALLOCATES_POOLS: PrivilegeOn = on("/pool", "Pool.Allocate");
+pub(super) const ALLOCATE_POOL: Permissions = Permissions {
+    check: r#"{"check":["perm","/pool/{poolid}",["Pool.Allocate"]]}"#,
+    grants: &[ALLOCATES_POOLS],
+};
+/// Beside the check, what is put into a pool or taken out of it must be one's own.
+pub(super) const CHANGE_POOL: Permissions = Permissions {
+    grants: &[
+        ALLOCATES_POOLS,
+        vms("VM.Allocate"),
+        on("/storage", "Datastore.Allocate"),
+    ],
+    ..ALLOCATE_POOL
+};
+
 pub(super) const AUDIT: Permissions = Permissions {
     check: r#"{"check":["perm","/vms/{vmid}",["VM.Audit"]]}"#,
     grants: &[SEES_GUESTS],

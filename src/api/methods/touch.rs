@@ -54,8 +54,8 @@ impl Touch {
                 (Touch::Node(node), Touch::GuestsOn(of) | Touch::ContainersOn(of)) => node == of,
                 (Touch::Pool(pool), Touch::GuestsIn(of)) => pool == of,
                 (Touch::Cluster, Touch::AllGuests) => true,
-                // Whom a job is for is said in it.
-                (Touch::Job(_), Touch::Guest(_)) => true,
+                // Whom a job is for is said in it; so is who belongs to a pool.
+                (Touch::Job(_) | Touch::Pool(_), Touch::Guest(_)) => true,
                 (Touch::Job(_), of) => of.is_many(),
                 // Backups are their guests'.
                 (Touch::Volume(volume), Touch::Guest(vmid)) => {

@@ -6,11 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::jobs::{self, FoundJob, JOB};
-use super::named::Nameable;
 use super::retention;
 use crate::api::loose::{items, plain};
 use crate::api::mark::Mark;
-use crate::api::methods::permissions::{SEES_GUESTS, SEES_NODES, SEES_STORAGES};
 use crate::api::methods::sending::{self, Sending};
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
@@ -20,7 +18,8 @@ use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::Row;
 use crate::tool::write::{Write, WriteResult};
-use crate::tool::{Action, Actions, RunFn, Subject, Tool};
+use crate::tool::{Action, Actions, RunFn, Subject, Thing, Tool};
+use crate::tools::nameable::{self, Nameable, NameableKind};
 
 const GUESTS_MAX: usize = 500;
 const MODES: &[&str] = &["snapshot", "suspend", "stop"];
@@ -47,10 +46,9 @@ const TAKEN_AS_GIVEN: &[&str] = &[
 /// What a job may lose.
 const UNSET: &[&str] = &["comment", "exclude", "node", retention::KEY];
 
-const fn setting(mark: Mark) -> [Sending; 4] {
+const fn setting(mark: Mark) -> [Sending; 3] {
     [
         sending::get("/cluster/backup"),
-        sending::get("/cluster/resources").seeing(&[SEES_GUESTS, SEES_STORAGES, SEES_NODES]),
         sending::post("/cluster/backup").weighing(mark),
         sending::put("/cluster/backup/{id}").weighing(mark),
     ]
@@ -63,14 +61,20 @@ pub(super) const SET: Tool = Tool {
             Asks first where it says what is kept, since the rest is pruned.",
     actions: Actions::ByArguments(
         &[
-            Action::new(COPIES, &[&setting(Mark::CHANGE)]),
-            Action::new(INTERRUPTS, &[&setting(Mark::CHANGE.interrupts())]),
-            Action::new(PRUNES, &[&setting(Mark::FULL)]),
-            Action::new(PRUNES_AND_INTERRUPTS, &[&setting(Mark::FULL.interrupts())]),
+            Action::new(COPIES, &[nameable::READS, &setting(Mark::CHANGE)]),
+            Action::new(
+                INTERRUPTS,
+                &[nameable::READS, &setting(Mark::CHANGE.interrupts())],
+            ),
+            Action::new(PRUNES, &[nameable::READS, &setting(Mark::FULL)]),
+            Action::new(
+                PRUNES_AND_INTERRUPTS,
+                &[nameable::READS, &setting(Mark::FULL.interrupts())],
+            ),
         ],
         way,
     ),
-    subject: Subject::Job("job"),
+    subject: Subject::Thing(Thing::Job, "job"),
     params: &[
         JOB,
         Param::new(
@@ -270,7 +274,17 @@ fn named(
         return Ok(Vec::new());
     }
     let there = Nameable::read(reach)?;
-    there.check(reach, args)?;
+    let things = [
+        ("storage", NameableKind::BackupStorage),
+        ("node", NameableKind::Node),
+    ];
+    let missing = things.into_iter();
+    let missing = missing.filter_map(|(key, kind)| there.missing(kind, args.text(key)?));
+    let missing: Vec<String> = missing.collect();
+    if !missing.is_empty() {
+        let cluster = reach.cluster_name();
+        return Err(Error::bad(format!("{cluster}: {}", missing.join("; "))));
+    }
     let list = |vmids: Vec<u32>| {
         let vmids: Vec<String> = vmids.iter().map(u32::to_string).collect();
         Value::from(vmids.join(","))

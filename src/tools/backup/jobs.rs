@@ -17,7 +17,7 @@ use crate::tool::order::SORT;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{CURSOR, FIELDS, LIMIT, ROW_BYTES, Row};
 use crate::tool::write::{Write, WriteResult};
-use crate::tool::{Actions, HandlerResult, RunFn, Subject, Tool};
+use crate::tool::{Actions, HandlerResult, RunFn, Subject, Thing, Tool};
 use crate::tools::fleet::{Gathered, ListedRows};
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
@@ -63,7 +63,7 @@ pub(super) const DELETE: Tool = Tool {
         sending::get("/cluster/backup"),
         sending::delete("/cluster/backup/{id}"),
     ]]),
-    subject: Subject::Job("job"),
+    subject: Subject::Thing(Thing::Job, "job"),
     params: &[JOB],
     answer: &[("job", "string")],
     task: false,

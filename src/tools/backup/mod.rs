@@ -9,7 +9,6 @@ mod delete;
 mod job_set;
 mod jobs;
 mod list;
-mod named;
 pub mod of_guest;
 mod over;
 mod prune;

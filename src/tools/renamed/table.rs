@@ -94,9 +94,10 @@ pub(super) static TABLE: &[OldTool] = &[
     old(&["task-status", "wait-task"], "task_get", &[("task", "{cluster}!{upid}")]).when("cluster"),
     old(&["task-status", "wait-task"], "task_get", &[("task", "{upid}")]),
     old(&["list-pools"], "pool_list", &[]),
-    old(&["create-pool"], "pool_set", &[]),
-    old(&["delete-pool"], "pool_delete", &[]),
-    old(&["pool-add", "pool-remove"], "pool_set", &[("guest", "{vmid}"), ("guest", "{name}")]),
+    old(&["create-pool"], "pool_set", &[("pool", "{poolid}")]),
+    old(&["delete-pool"], "pool_delete", &[("pool", "{poolid}")]),
+    old(&["pool-add"], "pool_set", &[("pool", "{poolid}"), ("add", "{vmid}"), ("add", "{name}")]),
+    old(&["pool-remove"], "pool_set", &[("pool", "{poolid}"), ("remove", "{vmid}"), ("remove", "{name}")]),
     old(&["list-users", "list-roles"], "access_list", &[]),
     old(&["assign-permission"], "access_acl", &[]),
 ];

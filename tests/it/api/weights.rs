@@ -339,7 +339,10 @@ fn what_is_addressed_covers_what_is_in_it() {
             Touch::Node("a".into()),
             "node a, the guests of node a, the containers of node a",
         ),
-        (Touch::Pool("a".into()), "pool a, the guests of pool a"),
+        (
+            Touch::Pool("a".into()),
+            "guest 100, pool a, the guests of pool a",
+        ),
         (Touch::Cluster, "the cluster, all guests"),
         (Touch::Guest(100), "guest 100"),
         (Touch::AllGuests, "all guests"),

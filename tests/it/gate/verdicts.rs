@@ -73,6 +73,7 @@ const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#
 const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
 const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0.raw,size=16G"];
 const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
+const POOL: &[&str] = &["% pool staging core"];
 const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
     "% hold staging",
@@ -228,6 +229,11 @@ static ROWS: &[Row] = &[
     .harms()
     .after(PRUNED),
     row(F, "backup_job_delete", r#"{"job":"nightly"}"#).after(JOB),
+    row(C, "pool_set", r#"{"pool":"core","comment":"ours"}"#).after(POOL),
+    row(C, "pool_set", r#"{"pool":"core","add":[101]}"#)
+        .after(POOL)
+        .harms(),
+    row(F, "pool_delete", r#"{"pool":"core"}"#).after(POOL),
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 
@@ -501,6 +507,9 @@ impl Scene {
             }
             for job in state.backup_jobs.values_mut() {
                 job.insert("comment".into(), "changed meanwhile".into());
+            }
+            for pool in state.pools.values_mut() {
+                pool.comment = Some("changed meanwhile".into());
             }
             for storage in &mut state.storages {
                 let backups = storage.volumes.iter_mut();

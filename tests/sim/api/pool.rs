@@ -132,6 +132,21 @@ fn change(call: &mut Call) -> Answer {
     if !call.state.pools.contains_key(&id) {
         return Err(fail(format!("pool '{id}' does not exist")));
     }
+    let guests = vms
+        .iter()
+        .map(|vmid| (format!("/vms/{vmid}"), "VM.Allocate"));
+    let others = storages
+        .iter()
+        .map(|id| (format!("/storage/{id}"), "Datastore.Allocate"));
+    for (path, allocate) in guests.chain(others) {
+        let any = ["Permissions.Modify", allocate];
+        if !call.state.may(&call.who, &path, &any) {
+            return Err(fail(format!(
+                "Permission check failed ({path}, {})",
+                any.join("|")
+            )));
+        }
+    }
     for vmid in vms.iter().filter_map(|vmid| vmid.parse::<u32>().ok()) {
         let now = call.state.pool_of(vmid).map(String::from);
         match now {
@@ -164,7 +179,7 @@ fn change(call: &mut Call) -> Answer {
             };
         }
         if comment.is_some() {
-            pool.comment = comment;
+            pool.comment = comment.filter(|comment| !comment.is_empty());
         }
     }
     NULL

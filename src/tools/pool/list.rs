@@ -1,10 +1,9 @@
-//! Pools: which there are, what they are for, and how many guests are in each.
+//! `pool_list`: which pools there are, what they are for, and how many guests are in each.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::fleet::{Gathered, ListedRows, unseen};
 use crate::api::methods::permissions::SEES_POOLS;
 use crate::api::methods::sending;
 use crate::error::Error;
@@ -16,13 +15,14 @@ use crate::tool::args::Args;
 use crate::tool::order::SORT;
 use crate::tool::rows::{CURSOR, FIELDS, LIMIT, NAME_BYTES, ROW_BYTES, Row};
 use crate::tool::{Actions, HandlerResult, RunFn, Subject, Tool};
+use crate::tools::fleet::{Gathered, ListedRows, unseen};
 
 const NAME_MAX_CHARS: usize = crate::text::NAME_MAX_CHARS;
 const COMMENT_MAX_CHARS: usize = 500;
 
 const COLUMNS: &[&str] = &["cluster", "pool", "guests", "running", "untrusted_text"];
 
-pub static TOOLS: &[Tool] = &[Tool {
+pub(super) const LIST: Tool = Tool {
     name: "pool_list",
     title: "List pools",
     about: "Lists the pools of one cluster or `all`: how many guests each has, those of pools within it too, and its comment.",
@@ -36,7 +36,7 @@ pub static TOOLS: &[Tool] = &[Tool {
     task: false,
     plan: None,
     run: RunFn::Fleet(list),
-}];
+};
 
 fn list(reach: &FleetReach, args: &Args) -> HandlerResult {
     Gathered::of(reach, args, COLUMNS, pools)?.page(COLUMNS, args)
