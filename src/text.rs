@@ -66,3 +66,15 @@ pub fn shell_word(text: &str) -> String {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
+
+/// Percent-encodes everything but the characters that need it nowhere (RFC 3986).
+pub fn percent_encode(text: &str, target: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+}

@@ -1,11 +1,10 @@
 //! A request as bytes: the path and query of its target, and its JSON body.
 
-use std::fmt::Write;
-
 use serde_json::{Map, Value};
 
 use crate::api::loose::plain;
 use crate::api::request::{Request, Verb};
+use crate::text::percent_encode;
 
 /// The JSON body of a POST or PUT; empty for the other methods. Unset parameters are left out:
 /// Proxmox takes a null for all sorts of things.
@@ -27,7 +26,8 @@ pub fn target_of(request: &Request) -> String {
     let mut target = String::new();
     for part in &request.path {
         target.push('/');
-        encode(part, &mut target);
+        // The slashes of a volume become `%2F`, as Proxmox wants them (measured on 9.2).
+        percent_encode(part, &mut target);
     }
     if matches!(request.verb, Verb::Post | Verb::Put) {
         return target;
@@ -40,9 +40,9 @@ pub fn target_of(request: &Request) -> String {
         };
         target.push(separator);
         separator = '&';
-        encode(name, &mut target);
+        percent_encode(name, &mut target);
         target.push('=');
-        encode(&text, &mut target);
+        percent_encode(&text, &mut target);
     };
     for (name, value) in &request.params {
         match value {
@@ -51,17 +51,4 @@ pub fn target_of(request: &Request) -> String {
         }
     }
     target
-}
-
-/// Percent-encodes everything but the characters that need it nowhere (RFC 3986). The slashes of a
-/// volume become `%2F`, as Proxmox wants them (measured on 9.2).
-fn encode(text: &str, target: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            target.push(char::from(byte));
-        } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(target, "%{byte:02X}");
-        }
-    }
 }

@@ -6,6 +6,7 @@ pub mod disks;
 pub mod fleet;
 pub mod guest;
 pub mod levels;
+pub mod metrics;
 pub mod nameable;
 pub mod needs;
 pub mod node;
@@ -66,9 +67,21 @@ pub static TOOLSETS: &[Toolset] = &[
         is_default: true,
     },
     Toolset {
+        name: "guest_more",
+        about: "how busy a guest was; its notes and console; making it a template",
+        tools: guest::MORE,
+        is_default: false,
+    },
+    Toolset {
         name: "backup_more",
         about: "delete, prune; jobs: what is backed up when, and how much of it is kept",
         tools: backup::MORE,
+        is_default: false,
+    },
+    Toolset {
+        name: "node_more",
+        about: "how busy a node was, and how full a storage",
+        tools: metrics::OF_NODES,
         is_default: false,
     },
     Toolset {

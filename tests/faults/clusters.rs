@@ -58,6 +58,7 @@ fn machine(vmid: u32, name: &str, running: bool) -> GuestSpec {
         ("net0", "virtio,bridge=vmbr0"),
         ("net1", "virtio,bridge=vmbr0"),
         ("tags", "a;web"),
+        ("description", "theirs"),
     ];
     let mut spec = guest(vmid, name, running, &config);
     spec.addresses = vec![("ens18".into(), format!("10.1.0.{vmid}/24"))];
@@ -115,13 +116,16 @@ pub fn start() -> World {
     let mut mould = machine(106, "mould", false);
     mould.config.push(("template".into(), "1".into()));
     mould.snapshots.clear();
+    // One to be made a template.
+    let mut jar = container(104, "jar", false);
+    jar.snapshots.clear();
     let mut away = machine(200, "away", true);
     away.node = "two-a".into();
     let guests = vec![
         machine(101, "web", true),
         machine(102, "db", false),
         container(103, "box", true),
-        container(104, "jar", false),
+        jar,
         machine(105, "still", true),
         mould,
     ];

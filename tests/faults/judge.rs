@@ -43,7 +43,7 @@ const REMEMBERS: &[&str] = &["the next try is", "not asked again"];
 /// What is another from one moment to the next.
 const VOLATILE: &[&str] = &[
     "ctime", "digest", "end", "log_tail", "meta", "since", "smbios1", "start", "task", "time",
-    "upid", "vmgenid",
+    "upid", "url", "vmgenid",
 ];
 /// Numbers that do not depend on the moment.
 const STEADY: &[&str] = &["total", "vmid", "clusters_asked", "count"];

@@ -23,7 +23,12 @@ use crate::session::{Answer, Manner, Session, app};
 use crate::sim::{Fault, Seen, World};
 
 /// Tools in whose answers and refusals, as they are played here, there is no text that a stranger wrote.
-const SILENT: [&str; 1] = ["node_list"];
+const SILENT: [&str; 4] = [
+    "node_list",
+    "guest_metrics",
+    "guest_template",
+    "guest_console",
+];
 /// How many sessions are played at a time.
 const LANES: usize = 4;
 

@@ -104,6 +104,8 @@ fn labs() -> World {
         world.cluster(cluster).edit(|state| {
             people(state, cluster);
             state.options.clear();
+            // The labs were made half an hour before, or an hour and a half.
+            state.recorded_s = 1800;
             (state.hold, state.pace.refuse_ms, state.pace.lock_ms) = (true, 0, 10);
             let past = super::task::Plan::new(
                 &state.nodes.keys().next().cloned().unwrap_or_default(),

@@ -51,6 +51,10 @@ fn rows(at: &str, recorded: &[Value], ours: &[Value], whole: bool, out: &mut Vec
         return;
     }
     let Some(key) = key else {
+        // Of a history the first rows were kept.
+        let is_history = recorded.iter().all(|row| row.get("time").is_some());
+        let first = ours.get(..recorded.len()).filter(|_| is_history);
+        let ours = first.unwrap_or(ours);
         return differences(
             &format!("{at}[]"),
             &union(recorded),

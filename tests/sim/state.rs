@@ -58,6 +58,8 @@ pub struct State {
     pub backup_jobs: BTreeMap<String, Map<String, Value>>,
     pub firewall: BTreeMap<String, super::api::firewall::Firewall>,
     pub pace: Pace,
+    /// For how long, in seconds, what things use has been recorded.
+    pub recorded_s: i64,
     /// While true no task ends.
     pub hold: bool,
     /// Outcomes that the next tasks take instead of their own.
@@ -131,6 +133,7 @@ impl State {
             backup_jobs: BTreeMap::new(),
             firewall: BTreeMap::new(),
             pace: Pace::default(),
+            recorded_s: 100 * 86_400,
             hold: false,
             scripts: VecDeque::new(),
             clock_s: 0,

@@ -17,6 +17,7 @@ pub(super) const ROWS: &[Method] = &[
     get("/nodes/{node}/{kind}/{vmid}/snapshot").permitted(AUDIT),
     get("/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config").permitted(SNAPSHOT_READ),
     get("/nodes/{node}/{kind}/{vmid}/migrate").permitted(MIGRATE),
+    get("/nodes/{node}/{kind}/{vmid}/rrddata").permitted(AUDIT),
     get("/nodes/{node}/lxc/{vmid}/interfaces").permitted(AUDIT),
 
     post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten).making("vmid").taking(CREATE),

@@ -16,6 +16,7 @@ const NODE_AUDIT: Permissions = Permissions {
 pub(super) const ROWS: &[Method] = &[
     get("/nodes").taking(&[SEES_NODES]),
     get("/nodes/{node}/status").permitted(NODE_AUDIT),
+    get("/nodes/{node}/rrddata").permitted(NODE_AUDIT),
     get("/nodes/{node}/tasks").taking(&[SEES_NODES]),
 
     post("/nodes/{node}/status", FULL_STOPS, &[Named::Node, Named::By(guests_on)]),

@@ -12,6 +12,7 @@ use crate::api::volume;
 pub(super) const ROWS: &[Method] = &[
     get("/storage").taking(&[SEES_STORAGES]),
     get("/nodes/{node}/storage/{storage}/content").permitted(CONTENT),
+    get("/nodes/{node}/storage/{storage}/rrddata").permitted(CONTENT),
 
     post("/storage", Marked::By(retention), STORAGE).making("storage"),
     put("/storage/{storage}", Marked::By(define), STORAGE),

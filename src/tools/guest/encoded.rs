@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::loose::{plain, truth};
+use crate::text::percent_encode;
 
 const KEYS: &str = "sshkeys";
 const SMBIOS: &str = "smbios1";
@@ -17,7 +18,11 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub(super) fn encode(settings: &mut Map<String, Value>) {
     for (key, value) in settings.iter_mut() {
         let encoded = match key.as_str() {
-            KEYS => percent_encoded(&decoded_keys(&lines(value))),
+            KEYS => {
+                let mut encoded = String::new();
+                percent_encode(&decoded_keys(&lines(value)), &mut encoded);
+                encoded
+            }
             SMBIOS => match value.as_str() {
                 Some(text) => smbios_encoded(text),
                 None => continue,
@@ -80,18 +85,6 @@ fn decoded_keys(text: &str) -> String {
         true => text.to_string(),
         false => percent_decoded(text).unwrap_or_else(|| text.to_string()),
     }
-}
-
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 /// `None` where it is not encoded so, or no text.

@@ -4,6 +4,7 @@ mod addresses;
 pub mod change;
 mod clone;
 mod configure;
+mod console;
 mod create;
 mod delete;
 mod disk;
@@ -16,10 +17,12 @@ mod list;
 mod migrate;
 pub mod network;
 mod no_effect;
+mod notes;
 pub mod place;
 mod power;
 pub mod property;
 mod settings;
+mod template;
 mod unused;
 pub mod vmid;
 
@@ -30,6 +33,7 @@ use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::Tool;
 use crate::tool::param::{Param, ParamKind};
+use crate::tools::metrics;
 
 pub static TOOLS: &[Tool] = &[
     list::LIST,
@@ -43,6 +47,14 @@ pub static TOOLS: &[Tool] = &[
     disk::DISK,
     network::NETWORK,
     delete::DELETE,
+];
+
+/// What is needed less often.
+pub static MORE: &[Tool] = &[
+    metrics::OF_GUEST,
+    notes::NOTES,
+    template::TEMPLATE,
+    console::CONSOLE,
 ];
 
 /// The longest name of a guest that is shown, in characters.

@@ -73,6 +73,7 @@ const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#
 const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
 const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0.raw,size=16G"];
 const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
+const NOTED: &[&str] = &["% config staging 100 description=theirs"];
 const POOL: &[&str] = &["% pool staging core"];
 const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
@@ -94,6 +95,10 @@ static ROWS: &[Row] = &[
     row(R, "node_list", "{}"),
     row(R, "node_get", r#"{"node":"stg-pve1"}"#),
     row(R, "storage_list", "{}"),
+    row(R, "guest_metrics", r#"{"guest":103}"#),
+    row(R, "guest_console", r#"{"guest":103}"#),
+    row(R, "guest_notes", r#"{"guest":103,"action":"get"}"#),
+    row(R, "node_metrics", r#"{"node":"stg-pve1"}"#),
     row(R, "pool_list", "{}"),
     row(R, "backup_job_list", "{}"),
     row(R, "storage_content", r#"{"storage":"local"}"#),
@@ -234,6 +239,18 @@ static ROWS: &[Row] = &[
         .after(POOL)
         .harms(),
     row(F, "pool_delete", r#"{"pool":"core"}"#).after(POOL),
+    row(
+        C,
+        "guest_notes",
+        r#"{"guest":100,"action":"set","text":"ours"}"#,
+    ),
+    row(
+        C,
+        "guest_notes",
+        r#"{"guest":100,"action":"append","text":"ours"}"#,
+    ),
+    row(C, "guest_notes", r#"{"guest":100,"action":"clear"}"#).after(NOTED),
+    row(F.interrupts(), "guest_template", r#"{"guest":100}"#).harms(),
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 

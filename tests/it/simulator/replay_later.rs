@@ -32,6 +32,7 @@ fn later_recordings_are_replayed() {
         scenes::clear(&exchange.id, &replay.world);
         let cluster = replay.world.cluster(&exchange.cluster);
         cluster.just_now(|state| lab.before(at, state));
+        scenes::run(&exchange.id, &replay.world);
         scenes::before(&exchange.id, &replay.world);
         replay.count(exchange, &mut tally);
         let upid = exchange.response["body"]["data"].as_str().unwrap_or("");

@@ -21,8 +21,17 @@ const BACK: &str =
 
 const OTHERS: &str = "lists guests that the lab made outside of its requests, with what its stand-in for QEMU counted";
 
+const RAN: &str = "when its guests ran and when not is the lab's, and nothing in its requests";
+const ROUND: &str =
+    "of a guest that was just made, of which the simulator knows no time when its numbers begin";
+
 /// Id and reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
+    ("t3-rrd-stopped", RAN),
+    ("t3-rrd-gap-vm", RAN),
+    ("t3-rrd-new", ROUND),
+    ("t3-rrd-new2", ROUND),
+    ("t3-rrd-gone", ROUND),
     ("reuse-node-list", OTHERS),
     ("fresh-node-list", OTHERS),
     ("fresh-renamed-node-list", OTHERS),

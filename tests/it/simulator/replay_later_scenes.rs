@@ -1,6 +1,6 @@
 //! What happened in the lab of the later recordings between two exchanges, without the API.
 
-use crate::sim::guest::Snapshot;
+use crate::sim::guest::{Snapshot, Status};
 use crate::sim::rights::{Rule, Token, User};
 use crate::sim::state::State;
 use crate::sim::task::Plan;
@@ -23,8 +23,11 @@ const LOCKS: &[&str] = &[
     "fstrim",
 ];
 
-/// The user that guests are sent to other clusters as.
+/// The user that guests are sent to other clusters as; and how old the lab is.
 pub(crate) fn people(world: &World) {
+    for cluster in ["A", "B", "C"] {
+        world.cluster(cluster).edit(|state| state.recorded_s = 5400);
+    }
     for cluster in ["A", "C"] {
         world.cluster(cluster).edit(|state| {
             let token = Token {
@@ -48,6 +51,21 @@ pub(crate) fn people(world: &World) {
             });
         });
     }
+}
+
+/// Guests that ran by no request's doing.
+pub(crate) fn run(id: &str, world: &World) {
+    let (cluster, vmid) = match id {
+        "t3-rrd-ct" => ("A", 110),
+        "t3-rrd-b-ct" => ("B", 110),
+        "t3-rrd-other" => ("B", 100),
+        _ => return,
+    };
+    world.cluster(cluster).just_now(|state| {
+        if let Some(guest) = state.guests.get_mut(&vmid) {
+            guest.status = Status::Running;
+        }
+    });
 }
 
 /// Guests of the same numbers were made anew for each look at a cluster without quorum.

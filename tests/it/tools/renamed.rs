@@ -146,8 +146,8 @@ fn the_sentences_are_whole() {
          `guest` is missing",
     );
     check(
-        "proxmox-vm-metrics",
+        "proxmox-guest-exec",
         json!({"vmid": 100}),
-        "`proxmox-vm-metrics` will be `guest_metrics` here, which is not built yet in this version",
+        "`proxmox-guest-exec` will be `agent_exec` here, which is not built yet in this version",
     );
 }

@@ -15,6 +15,7 @@ mod files;
 pub mod firewall;
 mod groups;
 mod ha;
+mod history;
 mod import;
 mod index;
 mod jobs;
@@ -60,6 +61,7 @@ pub fn table() -> impl Iterator<Item = &'static (&'static str, &'static str, Han
         disk::TABLE,
         groups::TABLE,
         ha::TABLE,
+        history::TABLE,
         jobs::TABLE,
         list::TABLE,
         migrate::TABLE,

@@ -23,10 +23,6 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/nodes/{node}/subscription", |_| {
         Ok(json!({"status": "notfound", "message": "There is no subscription key"}))
     }),
-    ("GET", "/nodes/{node}/rrddata", rrd),
-    ("GET", "/nodes/{node}/qemu/{vmid}/rrddata", rrd),
-    ("GET", "/nodes/{node}/lxc/{vmid}/rrddata", rrd),
-    ("GET", "/nodes/{node}/storage/{storage}/rrddata", rrd),
     ("GET", "/nodes/{node}/certificates/info", certificates),
     ("POST", "/nodes/{node}/startall", |call| {
         bulk(call, "startall")
@@ -107,14 +103,6 @@ fn set_config(call: &mut Call) -> Answer {
         .filter(|(name, _)| !matches!(name.as_str(), "delete" | "node" | "digest"));
     node.config.extend(kept);
     NULL
-}
-
-/// An hour of minutes, like after a restart: the time and little else.
-fn rrd(call: &mut Call) -> Answer {
-    let now = call.state.now() / 60 * 60;
-    Ok((0..60)
-        .map(|i| json!({"time": now - (59 - i) * 60}))
-        .collect())
 }
 
 fn certificates(call: &mut Call) -> Answer {
