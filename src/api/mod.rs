@@ -4,6 +4,7 @@
 pub mod loose;
 pub mod mark;
 pub mod methods;
+pub mod path;
 pub mod permission;
 pub mod request;
 pub mod schema;

@@ -145,6 +145,11 @@ impl Fleet {
         Ok(again.map_or(problems, |schema| self::problems(Some(&schema), request)))
     }
 
+    /// The cluster's own API description, read where it is not known yet.
+    pub(crate) fn schema(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
+        self.schemas.of(self.client(cluster)?)
+    }
+
     /// The cluster's own API description where it is known already.
     pub(crate) fn schema_at_hand(&self, cluster: usize) -> Result<Option<Arc<Schema>>, Error> {
         Ok(self.schemas.at_hand(self.client(cluster)?))

@@ -27,8 +27,9 @@ use crate::api::mark::Mark;
 use crate::api::methods::sending::Sends;
 use crate::api::methods::{SharedVolume, Touch, Weight};
 use crate::api::request::{Reply, Request, Verb};
+use crate::api::schema::Schema;
 use crate::charged::Charged;
-use crate::config::Cluster;
+use crate::config::{Cluster, Config};
 use crate::error::{Code, Error};
 use crate::fleet::Fleet;
 use crate::fleet::index::Guest;
@@ -328,6 +329,18 @@ impl<'a> Reach<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// The cluster's own API description; nothing where it serves none.
+    ///
+    /// # Errors
+    /// The cluster is not reached, or does not accept the token.
+    pub fn schema(&self) -> Result<Option<Arc<Schema>>, Error> {
+        self.fleet.schema(self.admitted.cluster)
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.fleet.config
     }
 
     /// Has the next request ask the cluster even if it was down a moment ago.

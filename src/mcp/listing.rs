@@ -83,6 +83,8 @@ fn annotations(mark: Mark) -> Value {
 fn cluster(subject: Subject) -> Value {
     let about = match subject {
         Subject::List => "or `all`; else the default one",
+        Subject::Cluster => "else the default one",
+        Subject::ApiPath(_) => "else the one of the path's node, or the default",
         Subject::Fleet => "this one only",
         Subject::New(_) => "else by the new name's prefix, or the default",
         Subject::Thing(Thing::Job, _) => "where there are several",

@@ -13,6 +13,7 @@ use super::{Actions, HandlerResult, RunFn, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::api::methods::Touch;
 use crate::api::methods::sending::Sends;
+use crate::api::path::ApiPath;
 use crate::api::upid::Upid;
 use crate::config::Cluster;
 use crate::config::watch::Watch;
@@ -437,6 +438,10 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         Subject::GuestOrStorage { new, .. } if args.text("guest").is_none() => args.text(new),
         _ => None,
     };
+    let path = match tool.subject {
+        Subject::ApiPath(name) => Some(ApiPath::parse(args.need(name)?)?),
+        _ => None,
+    };
     let mut ask = ClusterQuestion {
         cluster: call.injected.cluster.as_deref(),
         named: NamedSubject::Nothing,
@@ -456,8 +461,12 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         Subject::Node => NamedSubject::Node(args.need("node")?),
         Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
         Subject::New(name) => NamedSubject::New(args.text(name)),
+        Subject::ApiPath(_) => {
+            let node = path.as_ref().and_then(ApiPath::node);
+            node.map_or(NamedSubject::Nothing, NamedSubject::Node)
+        }
         Subject::Thing(thing, name) => thing.named(args.need(name)?),
-        Subject::List | Subject::Fleet => NamedSubject::Nothing,
+        Subject::Cluster | Subject::List | Subject::Fleet => NamedSubject::Nothing,
     };
     let (decision, guest) = fleet.locate(&ask)?;
     let cluster = fleet.cluster(decision.cluster)?;

@@ -119,10 +119,14 @@ pub enum Subject {
     },
     /// What the cluster has under the name in this parameter, or is to have.
     Thing(Thing, &'static str),
+    /// The path of the API in this parameter, which may name a node.
+    ApiPath(&'static str),
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.
     New(&'static str),
+    /// Nothing of its own: one cluster, else the default one.
+    Cluster,
     /// Nothing: a list of one cluster, or of all with `cluster: "all"`. The default cluster first;
     /// where `guest` narrows the list, the guest's.
     List,

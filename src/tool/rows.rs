@@ -14,7 +14,7 @@ use crate::text::repeated;
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: i64 = 500;
 /// An answer is cut at a row beyond this.
-const ANSWER_MAX_BYTES: usize = 20_000;
+pub const ANSWER_MAX_BYTES: usize = 20_000;
 /// What a page has beside its rows: the decision, the total, errors of clusters.
 const FRAME_BYTES: usize = 1_000;
 /// How much longer than its escape in JSON a control character is at most where it was made visible.
@@ -201,11 +201,17 @@ pub fn page_of(
     let chosen = args.texts("fields");
     let shown: &[&str] = if chosen.is_empty() { usual } else { &chosen };
     let (start, limit) = window(args)?;
+    let rows = rows.into_iter().skip(start).take(limit);
+    let rows = rows.map(|row| Value::Object(row.into_shown(shown)));
+    Ok(filled(rows, start, total))
+}
+
+/// A page that begins at `start`, with as many of these rows as an answer takes.
+fn filled(rows: impl Iterator<Item = Value>, start: usize, total: usize) -> Map<String, Value> {
     let mut items = Vec::new();
     let mut bytes = FRAME_BYTES;
     let mut cut = false;
-    for row in rows.into_iter().skip(start).take(limit) {
-        let row = Value::Object(row.into_shown(shown));
+    for row in rows {
         bytes += bytes_of(&row) + 1;
         if bytes > ANSWER_MAX_BYTES && !items.is_empty() {
             cut = true;
@@ -227,7 +233,21 @@ pub fn page_of(
                 .into(),
         );
     }
-    Ok(answer)
+    answer
+}
+
+/// Makes a page of entries that are no rows of ours, each as `made` gives it.
+///
+/// # Errors
+/// A cursor that there is not.
+pub fn raw_page(
+    entries: &[Value],
+    args: &Args,
+    made: impl Fn(&Value) -> Value,
+) -> Result<Map<String, Value>, Error> {
+    let (start, limit) = window(args)?;
+    let entries_here = entries.iter().skip(start).take(limit);
+    Ok(filled(entries_here.map(made), start, entries.len()))
 }
 
 /// How many rows stand before the page, and how many it has at most.
@@ -253,7 +273,7 @@ pub fn window(args: &Args) -> Result<(usize, usize), Error> {
 }
 
 /// How long a value is as JSON.
-fn bytes_of(value: &Value) -> usize {
+pub fn bytes_of(value: &Value) -> usize {
     let mut counted = WrittenBytes(0);
     // It cannot fail: nothing is written.
     let _ = serde_json::to_writer(&mut counted, value);

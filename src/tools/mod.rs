@@ -1,5 +1,6 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod api;
 pub mod backup;
 pub mod current;
 pub mod disks;
@@ -64,6 +65,12 @@ pub static TOOLSETS: &[Toolset] = &[
         name: "storage",
         about: "storages and their volumes",
         tools: storage::TOOLS,
+        is_default: true,
+    },
+    Toolset {
+        name: "api",
+        about: "the whole API: find a tool or method, describe it, read any path",
+        tools: api::TOOLS,
         is_default: true,
     },
     Toolset {

@@ -2,6 +2,7 @@
 //! which a healthy cluster takes it, tried in the order of the parameters.
 
 use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::api::request::Verb;
 use proxmox_mcp::tool::param::{Param, ParamKind};
 use proxmox_mcp::tool::{Subject, Tool, args};
 use proxmox_mcp::tools;
@@ -126,13 +127,16 @@ fn derived(tool: &'static Tool, aim: &Aim) -> Result<Row, String> {
         let answer = seat.confirmed(tool.name, &given)?;
         let writes = row::executed(&world.seen());
         match answer {
-            Answer::Success(_) if writes.is_empty() && aim.mark.effect != Effect::Read => {
+            Answer::Success(_)
+                if writes.is_empty() && aim.mark.effect != Effect::Read && writes_by(tool) =>
+            {
                 last = format!("{shown} writes nothing");
             }
             Answer::Success(answer) => {
                 let mut answers = vec![answer];
                 seat.call("fleet_search", &Object::new())?;
-                if aim.mark.effect == Effect::Read
+                if !aim.mark.asks
+                    && writes.is_empty()
                     && let Answer::Success(again) = seat.call(tool.name, &given)?
                 {
                     answers.push(again);
@@ -153,6 +157,13 @@ fn derived(tool: &'static Tool, aim: &Aim) -> Result<Row, String> {
         }
     }
     Err(last)
+}
+
+/// Whether it writes: a read may be more than a look.
+fn writes_by(tool: &Tool) -> bool {
+    let mut sends = tool.actions().iter().flat_map(|action| action.sends.iter());
+    let reads_only = sends.all(|sends| sends.iter().all(|one| one.verb == Verb::Get));
+    !reads_only
 }
 
 /// All arguments to try, the fewest first.
@@ -223,7 +234,11 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
     let mut arguments = aim.given.clone();
     if matches!(
         tool.subject,
-        Subject::New(_) | Subject::Thing(..) | Subject::Storage(_) | Subject::GuestOrStorage { .. }
+        Subject::New(_)
+            | Subject::ApiPath(_)
+            | Subject::Thing(..)
+            | Subject::Storage(_)
+            | Subject::GuestOrStorage { .. }
     ) {
         arguments.insert("cluster".into(), ONE.into());
     }

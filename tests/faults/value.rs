@@ -18,6 +18,14 @@ const BY_NAME: &[(&str, &[&str])] = &[
     ("model", &["virtio"]),
     ("mp", &["/mnt/more"]),
     ("net", &["net1", "net0"]),
+    (
+        "path",
+        &[
+            "/nodes/one-a/dns",
+            "/nodes/one-a/scan/lvm",
+            "/nodes/one-a/qemu/101/agent/file-read",
+        ],
+    ),
     ("ostemplate", &["local:vztmpl/debian-12.tar.zst"]),
     ("pool", &["shop"]),
     ("query", &["type:guest"]),
@@ -53,6 +61,9 @@ pub fn candidates(param: &Param) -> Vec<Value> {
         (ParamKind::OneOf(words), _) => texts(words),
         (ParamKind::SomeOf(words), _) => vec![json!(words)],
         (ParamKind::Texts(_), _) => vec![json!(["web"])],
+        (ParamKind::Settings, _) if param.name == "params" => {
+            vec![json!({"file": "/etc/hostname"})]
+        }
         (ParamKind::Settings, _) => vec![json!({"description": "some words"})],
     }
 }

@@ -12,6 +12,7 @@ mod fleet;
 #[path = "../fuzz/targets/mod.rs"]
 mod fuzz_targets;
 mod gate;
+mod golden;
 mod leaks;
 mod mcp;
 #[path = "../dist/mod.rs"]

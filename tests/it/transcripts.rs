@@ -23,8 +23,10 @@ use crate::session::{Answer, Manner, Session, app};
 use crate::sim::{Fault, Seen, World};
 
 /// Tools in whose answers and refusals, as they are played here, there is no text that a stranger wrote.
-const SILENT: [&str; 4] = [
+const SILENT: [&str; 6] = [
     "node_list",
+    "tool_find",
+    "api_describe",
     "guest_metrics",
     "guest_template",
     "guest_console",

@@ -3,7 +3,7 @@
 
 use super::method::{
     CHANGE, CLUSTER, FULL, FULL_STOPS, Marked, Method, Named, OPERATE, STOPS, Sent, delete, get,
-    guest, post, put,
+    get_as, guest, post, put,
 };
 use super::permissions::{ALLOCATE_POOL, AUDIT_CLUSTER, CHANGE_POOL, SEES_NODES, SEES_POOLS};
 use super::{Touch, lets};
@@ -19,6 +19,8 @@ const CHOSEN: &[Named] = &[Named::By(chosen)];
 pub(super) const ROWS: &[Method] = &[
     get("/cluster/status").permitted(AUDIT_CLUSTER),
     get("/cluster/tasks").taking(&[SEES_NODES]),
+    // A server of the caller's choice is asked.
+    get_as("/cluster/acme/tos", OPERATE),
     put("/cluster/options", Marked::By(options), CLUSTER),
 
     get("/pools").taking(&[SEES_POOLS]),

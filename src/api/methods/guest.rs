@@ -2,7 +2,8 @@
 
 use super::method::{
     CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE,
-    OVERWRITES, PATH, STOPS, Sent, changes_all, delete, get, loses_all, post, put, takes_along,
+    OPERATE_ASKED, OVERWRITES, PATH, STOPS, Sent, WEBSOCKET, changes_all, delete, get, get_as,
+    loses_all, post, put, takes_along,
 };
 use super::permissions::{AUDIT, BRIDGES, Grants, Permissions, SEES_GUESTS, SPACE, vms};
 use super::{ChangedVolumes, Changes, Volumes, lets};
@@ -19,6 +20,9 @@ pub(super) const ROWS: &[Method] = &[
     get("/nodes/{node}/{kind}/{vmid}/migrate").permitted(MIGRATE),
     get("/nodes/{node}/{kind}/{vmid}/rrddata").permitted(AUDIT),
     get("/nodes/{node}/lxc/{vmid}/interfaces").permitted(AUDIT),
+    get_as("/nodes/{node}/qemu/{vmid}/agent/file-read", OPERATE_ASKED),
+    get("/nodes/{node}/{kind}/{vmid}/vncwebsocket").withheld(WEBSOCKET),
+    get("/nodes/{node}/{kind}/{vmid}/mtunnelwebsocket").withheld(WEBSOCKET),
 
     post("/nodes/{node}/{kind}", Marked::By(create), &[Named::New("vmid")]).about(overwritten).making("vmid").taking(CREATE),
     delete("/nodes/{node}/{kind}/{vmid}", DESTROYS, PATH).about(loses_all).permitted(ALLOCATE),

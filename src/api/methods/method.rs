@@ -25,6 +25,8 @@ pub struct Method {
     pub makes: Option<&'static str>,
     /// What the type of its task has in it; empty where that is not known, or there is none.
     pub task: &'static str,
+    /// Why nobody is given its answer: it is a ticket, or no answer of the API at all.
+    pub withheld: Option<&'static str>,
     mark: Marked,
     touches: &'static [Named],
     lets: fn(&Sent) -> Lets,
@@ -59,6 +61,8 @@ pub(super) enum Named {
 }
 
 pub(super) const OPERATE: Marked = Marked::As(Mark::OPERATE);
+/// `O?`
+pub(super) const OPERATE_ASKED: Marked = Marked::As(Mark::OPERATE.asks());
 /// `O!`
 pub(super) const CUTS_OFF: Marked = Marked::As(Mark::OPERATE.interrupts());
 /// `O!?`
@@ -79,6 +83,10 @@ pub(super) const DESTROYS: Marked = Marked::As(Mark::FULL.destroys());
 /// `F!?` of what overwrites a guest that may run.
 pub(super) const OVERWRITES: Marked = Marked::As(Mark::FULL.interrupts().destroys());
 
+/// Why a websocket is not given.
+pub(super) const WEBSOCKET: &str =
+    "it is a websocket, for a console that a person opens in the web interface";
+
 pub(super) const PATH: &[Named] = &[Named::Path];
 pub(super) const NODE: &[Named] = &[Named::Node];
 pub(super) const STORAGE: &[Named] = &[Named::Storage];
@@ -86,6 +94,11 @@ pub(super) const CLUSTER: &[Named] = &[Named::Cluster];
 
 pub(super) const fn get(path: &'static str) -> Method {
     Method::new(Verb::Get, path, Marked::As(Mark::READ), &[])
+}
+
+/// A GET that is more than a look.
+pub(super) const fn get_as(path: &'static str, mark: Marked) -> Method {
+    Method::new(Verb::Get, path, mark, &[])
 }
 
 pub(super) const fn post(path: &'static str, mark: Marked, touches: &'static [Named]) -> Method {
@@ -115,6 +128,7 @@ impl Method {
             grants: &[],
             makes: None,
             task: "",
+            withheld: None,
             mark,
             touches,
             lets: lets::nothing,
@@ -145,6 +159,11 @@ impl Method {
 
     pub(super) const fn running(mut self, task: &'static str) -> Method {
         self.task = task;
+        self
+    }
+
+    pub(super) const fn withheld(mut self, why: &'static str) -> Method {
+        self.withheld = Some(why);
         self
     }
 

@@ -1,7 +1,7 @@
 //! One row a method of the API: what it risks and touches, what it asks of a token, how a lost answer is
 //! looked for. The gate, the check of privileges and the search for lost writes read the same row.
 //!
-//! A GET reads. A write that has no row is `F?`.
+//! A GET without a row reads. A write that has no row is `F?`.
 
 mod access;
 mod backup;
@@ -97,8 +97,10 @@ const TABLE: [&[Method]; 9] = [
 /// Weighs one request.
 pub fn weigh(request: &Request) -> Weight {
     if request.verb == Verb::Get {
+        // Few are more than a look.
+        let mark = find(request).map(|(row, sent)| row.mark(&sent));
         return Weight {
-            mark: Mark::READ,
+            mark: mark.unwrap_or(Mark::READ),
             touches: Vec::new(),
             changes: Changes::Nothing,
             lets: Lets::ALL,
@@ -174,6 +176,11 @@ const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
         (one, other) = (rest, others);
     }
     true
+}
+
+/// Why nobody is given the answer to a request; nothing where they are.
+pub fn withheld(request: &Request) -> Option<&'static str> {
+    of(request)?.withheld
 }
 
 /// The row of a request.

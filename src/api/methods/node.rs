@@ -3,7 +3,7 @@
 use super::Touch;
 use super::method::{
     CHANGE, CHANGE_STOPS, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Method, NODE, Named, OPERATE,
-    OVERWRITES, STOPS, Sent, delete, get, guest, post, put,
+    OVERWRITES, STOPS, Sent, WEBSOCKET, delete, get, get_as, guest, post, put,
 };
 use super::permissions::{Permissions, SEES_NODES};
 
@@ -18,6 +18,18 @@ pub(super) const ROWS: &[Method] = &[
     get("/nodes/{node}/status").permitted(NODE_AUDIT),
     get("/nodes/{node}/rrddata").permitted(NODE_AUDIT),
     get("/nodes/{node}/tasks").taking(&[SEES_NODES]),
+    // The node asks others for the answer, or its disks.
+    get_as("/nodes/{node}/query-url-metadata", OPERATE),
+    get_as("/nodes/{node}/query-oci-repo-tags", OPERATE),
+    get_as("/nodes/{node}/apt/changelog", OPERATE),
+    get_as("/nodes/{node}/scan/cifs", OPERATE),
+    get_as("/nodes/{node}/scan/iscsi", OPERATE),
+    get_as("/nodes/{node}/scan/lvm", OPERATE),
+    get_as("/nodes/{node}/scan/lvmthin", OPERATE),
+    get_as("/nodes/{node}/scan/nfs", OPERATE),
+    get_as("/nodes/{node}/scan/pbs", OPERATE),
+    get_as("/nodes/{node}/scan/zfs", OPERATE),
+    get("/nodes/{node}/vncwebsocket").withheld(WEBSOCKET),
 
     post("/nodes/{node}/status", FULL_STOPS, &[Named::Node, Named::By(guests_on)]),
     post("/nodes/{node}/startall", OPERATE, NODE),

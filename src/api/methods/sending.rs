@@ -18,6 +18,17 @@ pub struct Sending {
 /// The methods that an action sends: those of its own, and those of what it makes use of.
 pub type Sends = &'static [&'static [Sending]];
 
+/// Stands for every path: the one that the arguments name is sent.
+pub const ANY: &str = "*";
+
+/// Any GET. How heavy it is at most is said where it is more than a look.
+pub const ANY_GET: Sending = Sending {
+    verb: Verb::Get,
+    path: ANY,
+    mark: Some(Mark::READ),
+    grants: &[],
+};
+
 pub const fn get(path: &'static str) -> Sending {
     Sending::new(Verb::Get, path)
 }
@@ -89,7 +100,7 @@ impl Sending {
 
     /// Whether the request is one of it.
     pub fn takes(&self, request: &Request) -> bool {
-        self.verb == request.verb && request.is_at(self.path)
+        self.verb == request.verb && (self.path == ANY || request.is_at(self.path))
     }
 }
 

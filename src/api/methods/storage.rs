@@ -2,7 +2,8 @@
 
 use super::Touch;
 use super::method::{
-    CHANGE, FULL, Marked, Method, Named, STORAGE, Sent, delete, get, guest, post, put,
+    CHANGE, FULL, Marked, Method, Named, OPERATE, OPERATE_ASKED, STORAGE, Sent, delete, get,
+    get_as, guest, post, put,
 };
 use super::permissions::{Permissions, SEES_STORAGES};
 use crate::api::mark::Mark;
@@ -13,6 +14,9 @@ pub(super) const ROWS: &[Method] = &[
     get("/storage").taking(&[SEES_STORAGES]),
     get("/nodes/{node}/storage/{storage}/content").permitted(CONTENT),
     get("/nodes/{node}/storage/{storage}/rrddata").permitted(CONTENT),
+    // A small VM is started to look into the backup.
+    get_as("/nodes/{node}/storage/{storage}/file-restore/list", OPERATE),
+    get_as("/nodes/{node}/storage/{storage}/file-restore/download", OPERATE_ASKED),
 
     post("/storage", Marked::By(retention), STORAGE).making("storage"),
     put("/storage/{storage}", Marked::By(define), STORAGE),

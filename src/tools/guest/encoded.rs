@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::api::loose::{plain, truth};
-use crate::text::percent_encode;
+use crate::text::{percent_decoded, percent_encode};
 
 const KEYS: &str = "sshkeys";
 const SMBIOS: &str = "smbios1";
@@ -85,22 +85,6 @@ fn decoded_keys(text: &str) -> String {
         true => text.to_string(),
         false => percent_decoded(text).unwrap_or_else(|| text.to_string()),
     }
-}
-
-/// `None` where it is not encoded so, or no text.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The parts of `smbios1`, by name. A comma that no name stands behind belongs to the text before it.

@@ -46,8 +46,8 @@ pub(super) const SET: Tool = Tool {
         .optional(),
         Param::new("remove", ParamKind::Texts(MEMBERS_MAX), "guests").optional(),
         Param::new("move", ParamKind::Bool, "those to add out of other pools").optional(),
-        Param::new("add_storages", ParamKind::Texts(MEMBERS_MAX), "").optional(),
-        Param::new("remove_storages", ParamKind::Texts(MEMBERS_MAX), "").optional(),
+        Param::new("add_storages", ParamKind::Texts(MEMBERS_MAX), "by name").optional(),
+        Param::new("remove_storages", ParamKind::Texts(MEMBERS_MAX), "by name").optional(),
         Param::new("comment", ParamKind::Text(COMMENT_MAX_CHARS), "for people")
             .optional()
             .cleared_by("name `comment` in `delete` to unset it"),

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
-use std::{env, fs};
 
 use proxmox_mcp::mcp::revision;
 use serde_json::{Map, Value, json};
 
+use crate::golden;
 use crate::session::{Manner, Session, app};
 use crate::sim::World;
 
@@ -46,7 +45,7 @@ fn the_list_is_as_it_was_in_every_revision() {
             writeln!(written, "{budget}; {}", beside(&newest, &tools)).unwrap();
         }
     }
-    compare(&written);
+    golden::compare("tests/it/mcp/tools_list.txt", &written);
 }
 
 fn shown_bytes(tools: &[Value]) -> usize {
@@ -115,25 +114,4 @@ fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
             found.insert(path.to_owned(), other.clone());
         }
     }
-}
-
-fn compare(written: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mcp/tools_list.txt");
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    if golden == written {
-        return;
-    }
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, written).expect("the golden file can be written");
-        return;
-    }
-    let lines = golden.lines().chain(std::iter::repeat("(the end)"));
-    let again = written.lines().chain(std::iter::repeat("(the end)"));
-    let (number, (expected, got)) = (1..)
-        .zip(lines.zip(again))
-        .find(|(_, (a, b))| a != b)
-        .expect("a difference");
-    panic!(
-        "tools_list.txt:{number} (UPDATE=1 rewrites it)\n  expected: {expected}\n  got:      {got}"
-    );
 }

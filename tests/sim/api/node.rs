@@ -19,6 +19,8 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("PUT", "/nodes/{node}/config", set_config),
     ("GET", "/nodes/{node}/replication", |_| Ok(json!([]))),
     ("GET", "/nodes/{node}/services", |_| Ok(json!([]))),
+    ("GET", "/nodes/{node}/scan/cifs", |_| Ok(json!([]))),
+    ("GET", "/nodes/{node}/scan/lvm", |_| Ok(json!([]))),
     ("GET", "/nodes/{node}/disks/list", |_| Ok(json!([]))),
     ("GET", "/nodes/{node}/subscription", |_| {
         Ok(json!({"status": "notfound", "message": "There is no subscription key"}))

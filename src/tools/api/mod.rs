@@ -1,0 +1,51 @@
+//! The whole API of a cluster, by its own description: finding a tool or method, what a method takes, and
+//! reading what no tool of its own reads.
+
+mod describe;
+mod find;
+mod read;
+
+use crate::api::request::Request;
+use crate::config::safety::DEFAULT_SETS;
+use crate::config::variables::{TOOLS_ALLOW, TOOLS_DENY, TOOLSETS as TOOLSETS_VARIABLE};
+use crate::error::Error;
+use crate::gate::reach::Reach;
+use crate::tool::Tool;
+use crate::tool::offer::is_switched_off;
+use crate::tool::param::{Param, ParamKind};
+use crate::tools::TOOLSETS;
+
+pub static TOOLS: &[Tool] = &[find::FIND, describe::DESCRIBE, read::READ];
+
+const PATH_MAX_CHARS: usize = 1_000;
+
+/// A path of the API.
+const PATH: Param = Param::new("path", ParamKind::Text(PATH_MAX_CHARS), "`/nodes/pve1/dns`");
+
+/// Refuses what is done by tools of its own that are all switched off: a denial is of what is done, not of
+/// a name.
+///
+/// # Errors
+/// They are, with their names.
+fn allowed(reach: &Reach, request: &Request) -> Result<(), Error> {
+    let switches = &reach.config().safety.switches;
+    let is_bounded = !switches.allow.is_empty() || switches.sets != [DEFAULT_SETS];
+    let is_denied = |tool: &&Tool| {
+        let denied = switches.deny.iter().any(|name| name == tool.name);
+        denied || (is_bounded && is_switched_off(switches, TOOLSETS, tool.name))
+    };
+    let senders = describe::senders_of(request);
+    if senders.is_empty() || !senders.iter().all(is_denied) {
+        return Ok(());
+    }
+    let names: Vec<&str> = senders.iter().map(|tool| tool.name).collect();
+    let sentence = format!(
+        "`{}` is what {} would send, which is switched off",
+        request.line(),
+        names.join(", ")
+    );
+    let hint = format!(
+        "whoever runs this server decides that, by {TOOLSETS_VARIABLE}, {TOOLS_ALLOW} and {TOOLS_DENY}"
+    );
+    Err(Error::not_allowed(reach.cluster_name(), sentence).hint(hint))
+}
