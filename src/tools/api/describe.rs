@@ -29,8 +29,7 @@ const SENDERS_MAX: usize = 4;
 /// So many parameters; the others are told by `match`.
 const PARAMS_MAX: usize = 120;
 /// Said where the cluster serves no description.
-pub(super) const UNDESCRIBED: &str =
-    "the cluster does not serve its API description, so that nothing can be said of it";
+pub(super) const UNDESCRIBED: &str = "the cluster does not serve its API description, or it came in pieces: nothing can be said of it";
 
 pub(super) const DESCRIBE: Tool = Tool {
     name: "api_describe",

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use proxmox_mcp::api::mark::{Effect, Mark};
+use proxmox_mcp::api::methods::weigh;
+use proxmox_mcp::api::request::{Request, Verb};
 use proxmox_mcp::error::{Code, Error};
 use proxmox_mcp::fleet::Fleet;
 use proxmox_mcp::gate::confirm::{QuestionReply, UserAnswer};
@@ -263,6 +265,15 @@ static ROWS: &[Row] = &[
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 
+fn is_more_than_a_look(path: &str) -> bool {
+    let request = Request {
+        verb: Verb::Get,
+        path: path.split('/').skip(1).map(str::to_string).collect(),
+        params: Map::new(),
+    };
+    weigh(&request).mark != R
+}
+
 /// How the call comes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
@@ -467,7 +478,7 @@ impl Scene {
         let seen = self.world.seen();
         let writes: BTreeSet<&str> = seen
             .iter()
-            .filter(|one| one.method != "GET")
+            .filter(|one| one.method != "GET" || is_more_than_a_look(&one.path))
             .map(|one| one.path.as_str())
             .collect();
         let verdict = match &result {
