@@ -41,12 +41,7 @@ impl ApiPath {
             }
         }
         // The name of a volume may have slashes.
-        let is_volume = matches!(
-            parts.as_slice(),
-            [nodes, _, storage, _, content, _, _, ..]
-                if nodes == "nodes" && storage == "storage" && content == "content"
-        );
-        if is_volume {
+        if is_volume(&parts) {
             let volume = parts.split_off(5).join("/");
             parts.push(volume);
         }
@@ -67,17 +62,37 @@ impl ApiPath {
         }
     }
 
+    /// The guest that it is about.
+    pub fn vmid(&self) -> Option<u32> {
+        match self.0.as_slice() {
+            [nodes, _, kind, vmid, ..] if nodes == "nodes" && (kind == "qemu" || kind == "lxc") => {
+                vmid.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
     /// A request to it.
     ///
     /// # Errors
     /// A part of it cannot be one, as `..`.
     pub fn request(&self, verb: Verb) -> Result<Request, Error> {
-        // Each part is checked like what is put into a slot.
+        // Each part is checked like what is put into a slot. A slash within one would be another path for
+        // Proxmox, save in the name of a volume.
         let slot = |at: usize| match at {
-            5 => "/{volume}",
+            5 if is_volume(&self.0) => "/{volume}",
             _ => "/{part}",
         };
         let template: String = (0..self.0.len()).map(slot).collect();
         Request::new(verb, &template, &self.parts())
     }
+}
+
+/// Whether the path is that of a volume, whose name begins at the sixth part.
+fn is_volume(parts: &[String]) -> bool {
+    matches!(
+        parts,
+        [nodes, _, storage, _, content, _, ..]
+            if nodes == "nodes" && storage == "storage" && content == "content"
+    )
 }

@@ -41,12 +41,12 @@ pub fn input_schema(offered: &Offered) -> Value {
         properties.insert(param.name.to_owned(), property(offered, param));
     }
     if offered.asks() {
-        let confirm = json!({"type": "string", "description": "the code of a plan's `confirm`"});
+        let confirm = json!({"type": "string", "description": "`confirm` of its plan"});
         properties.insert("confirm".to_owned(), confirm);
     }
     if tool.task {
         let first = tool.wait_default_s();
-        let about = format!("seconds for the task, {first} at first, {WAIT_MAX_S} at most");
+        let about = format!("seconds, {first} at first, {WAIT_MAX_S} at most");
         properties.insert(
             "wait".to_owned(),
             json!({"type": "integer", "description": about}),
@@ -84,7 +84,7 @@ fn cluster(subject: Subject) -> Value {
     let about = match subject {
         Subject::List => "or `all`; else the default one",
         Subject::Cluster => "else the default one",
-        Subject::ApiPath(_) => "else the one of the path's node, or the default",
+        Subject::ApiPath => "else by the path's node, or the default",
         Subject::Fleet => "this one only",
         Subject::New(_) => "else by the new name's prefix, or the default",
         Subject::Thing(Thing::Job, _) => "where there are several",

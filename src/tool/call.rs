@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::api_request;
 use super::args::{self, Args, InjectedArgs};
 use super::offer::{self, Offered};
 use super::open::{OpenCall, PassedCall, Reached};
 use super::step::{Step, StepResult, Woken};
 use super::{Actions, HandlerResult, RunFn, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
-use crate::api::methods::Touch;
 use crate::api::methods::sending::Sends;
+use crate::api::methods::{self, Touch};
 use crate::api::path::ApiPath;
 use crate::api::upid::Upid;
 use crate::config::Cluster;
@@ -439,7 +440,7 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         _ => None,
     };
     let path = match tool.subject {
-        Subject::ApiPath(name) => Some(ApiPath::parse(args.need(name)?)?),
+        Subject::ApiPath => Some(ApiPath::parse(args.need(api_request::PATH)?)?),
         _ => None,
     };
     let mut ask = ClusterQuestion {
@@ -461,18 +462,33 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         Subject::Node => NamedSubject::Node(args.need("node")?),
         Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
         Subject::New(name) => NamedSubject::New(args.text(name)),
-        Subject::ApiPath(_) => {
+        Subject::ApiPath => {
             let node = path.as_ref().and_then(ApiPath::node);
-            node.map_or(NamedSubject::Nothing, NamedSubject::Node)
+            // What is only looked at is not looked for first.
+            let vmid = path.as_ref().filter(|_| !ask.reading);
+            match vmid.and_then(ApiPath::vmid) {
+                Some(vmid) => {
+                    ask.beside = node.map(NamedSubject::Node);
+                    NamedSubject::Vmid(vmid)
+                }
+                None => node.map_or(NamedSubject::Nothing, NamedSubject::Node),
+            }
         }
         Subject::Thing(thing, name) => thing.named(args.need(name)?),
         Subject::Cluster | Subject::List | Subject::Fleet => NamedSubject::Nothing,
     };
     let (decision, guest) = fleet.locate(&ask)?;
+    // Proxmox takes `localhost` for a node too: then nobody could tell whom a write is about.
+    if let Some(node) = path.as_ref().and_then(ApiPath::node)
+        && !ask.reading
+    {
+        fleet.check_node(&decision, node)?;
+    }
     let cluster = fleet.cluster(decision.cluster)?;
     let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
     let touches = match tool.subject {
         Subject::Node => vec![Touch::Node(args.need("node")?.into())],
+        Subject::ApiPath => methods::weigh(&api_request::of(args)?).touches,
         Subject::Thing(thing, name) => vec![thing.touch(args.need(name)?)],
         Subject::Storage(name) => match args.need(name)? {
             volume if volume.contains(':') => vec![Touch::Volume(volume.into())],

@@ -1,6 +1,7 @@
 //! In which words a tool is declared: one value from which the schema, the argument checks, the
 //! annotations, the gate, its line in the help and the dispatch are read.
 
+pub mod api_request;
 pub mod args;
 pub mod call;
 pub mod first_rows;
@@ -119,8 +120,8 @@ pub enum Subject {
     },
     /// What the cluster has under the name in this parameter, or is to have.
     Thing(Thing, &'static str),
-    /// The path of the API in this parameter, which may name a node.
-    ApiPath(&'static str),
+    /// The path of the API in `path`, which may name a node or a guest.
+    ApiPath,
     /// The task in `task`.
     Task,
     /// Something new whose name is in this parameter.

@@ -235,7 +235,7 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
     if matches!(
         tool.subject,
         Subject::New(_)
-            | Subject::ApiPath(_)
+            | Subject::ApiPath
             | Subject::Thing(..)
             | Subject::Storage(_)
             | Subject::GuestOrStorage { .. }

@@ -24,6 +24,15 @@ const BY_NAME: &[(&str, &[&str])] = &[
             "/nodes/one-a/dns",
             "/nodes/one-a/scan/lvm",
             "/nodes/one-a/qemu/101/agent/file-read",
+            "/nodes/one-a/qemu/102/status/start",
+            "/nodes/one-a/qemu/101/status/shutdown",
+            "/nodes/one-a/qemu/101/status/stop",
+            "/nodes/one-a/qemu/102/config",
+            "/nodes/one-a/qemu/101/firewall/options",
+            "/nodes/one-a/lxc/104/template",
+            "/nodes/one-a/qemu/102",
+            "/nodes/one-a/qemu/102/snapshot/before/rollback",
+            "/pools/shop",
         ],
     ),
     ("ostemplate", &["local:vztmpl/debian-12.tar.zst"]),
@@ -62,7 +71,12 @@ pub fn candidates(param: &Param) -> Vec<Value> {
         (ParamKind::SomeOf(words), _) => vec![json!(words)],
         (ParamKind::Texts(_), _) => vec![json!(["web"])],
         (ParamKind::Settings, _) if param.name == "params" => {
-            vec![json!({"file": "/etc/hostname"})]
+            vec![
+                json!({"file": "/etc/hostname"}),
+                json!({"cores": 2}),
+                json!({"delete": "net1"}),
+                json!({"enable": true}),
+            ]
         }
         (ParamKind::Settings, _) => vec![json!({"description": "some words"})],
     }

@@ -1,6 +1,8 @@
 //! The rows of who may do what: users, groups, roles, realms, tokens, access rules, tickets.
 
-use super::method::{FULL, FULL_STOPS, Marked, Method, Named, Sent, delete, post, put};
+use super::method::{
+    FULL, FULL_STOPS, Marked, Method, Named, SECRET, Sent, TICKET, delete, post, put,
+};
 use crate::api::mark::Mark;
 
 const USER: &[Named] = &[Named::Access("userid")];
@@ -15,8 +17,8 @@ pub(super) const ROWS: &[Method] = &[
     put("/access/users/{userid}", Marked::By(change_user), USER),
     delete("/access/users/{userid}", FULL_STOPS, USER),
     put("/access/users/{userid}/unlock-tfa", FULL, USER),
-    post("/access/users/{userid}/token/{tokenid}", FULL, USER),
-    put("/access/users/{userid}/token/{tokenid}", Marked::By(change_token), USER),
+    post("/access/users/{userid}/token/{tokenid}", FULL, USER).withheld(SECRET),
+    put("/access/users/{userid}/token/{tokenid}", Marked::By(change_token), USER).withheld_where("regenerate", SECRET),
     delete("/access/users/{userid}/token/{tokenid}", FULL_STOPS, USER),
     post("/access/groups", FULL, GROUP).making("groupid"),
     put("/access/groups/{groupid}", FULL, GROUP),
@@ -31,13 +33,13 @@ pub(super) const ROWS: &[Method] = &[
     // It may remove users and what they may do.
     post("/access/domains/{realm}/sync", FULL_STOPS, REALM),
     put("/access/password", FULL_STOPS, USER),
-    post("/access/tfa/{userid}", FULL, USER),
+    post("/access/tfa/{userid}", FULL, USER).withheld(SECRET),
     put("/access/tfa/{userid}/{id}", FULL, USER),
     delete("/access/tfa/{userid}/{id}", FULL_STOPS, USER),
-    post("/access/ticket", FULL, LOGIN),
-    post("/access/vncticket", FULL, &[Named::Access("authid")]),
-    post("/access/openid/auth-url", FULL, REALM),
-    post("/access/openid/login", FULL, REALM),
+    post("/access/ticket", FULL, LOGIN).withheld(TICKET),
+    post("/access/vncticket", FULL, &[Named::Access("authid")]).withheld(TICKET),
+    post("/access/openid/auth-url", FULL, REALM).withheld(TICKET),
+    post("/access/openid/login", FULL, REALM).withheld(TICKET),
     post("/cluster/jobs/realm-sync/{id}", FULL, &[Named::Job]),
     put("/cluster/jobs/realm-sync/{id}", FULL, &[Named::Job]),
     delete("/cluster/jobs/realm-sync/{id}", FULL, &[Named::Job]),

@@ -1,9 +1,9 @@
 //! The rows of guests: their life, configuration, snapshots, agent and consoles.
 
 use super::method::{
-    CHANGE, CHANGE_ASKED, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE,
-    OPERATE_ASKED, OVERWRITES, PATH, STOPS, Sent, WEBSOCKET, changes_all, delete, get, get_as,
-    loses_all, post, put, takes_along,
+    CHANGE, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Marked, Method, Named, OPERATE, OPERATE_ASKED,
+    OVERWRITES, PATH, STOPS, Sent, TICKET, WEBSOCKET, changes_all, delete, get, get_as, loses_all,
+    post, put, takes_along,
 };
 use super::permissions::{AUDIT, BRIDGES, Grants, Permissions, SEES_GUESTS, SPACE, vms};
 use super::{ChangedVolumes, Changes, Volumes, lets};
@@ -67,20 +67,20 @@ pub(super) const ROWS: &[Method] = &[
     post("/nodes/{node}/qemu/{vmid}/agent/suspend-hybrid", CUTS_OFF, PATH),
     post("/nodes/{node}/qemu/{vmid}/agent/suspend-ram", CUTS_OFF, PATH),
     // What a program in the guest does cannot be told.
-    post("/nodes/{node}/qemu/{vmid}/agent/exec", CHANGE_ASKED, PATH),
-    post("/nodes/{node}/qemu/{vmid}/agent/file-write", CHANGE_ASKED, PATH),
-    post("/nodes/{node}/qemu/{vmid}/agent/set-user-password", CHANGE_ASKED, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/exec", FULL, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/file-write", FULL, PATH),
+    post("/nodes/{node}/qemu/{vmid}/agent/set-user-password", FULL, PATH),
 
     // Keys and the monitor's commands can do anything to a machine.
     put("/nodes/{node}/qemu/{vmid}/sendkey", STOPS, PATH),
     post("/nodes/{node}/qemu/{vmid}/monitor", OVERWRITES, PATH),
     post("/nodes/{node}/qemu/{vmid}/dbus-vmstate", OPERATE, PATH),
     // Each of them gives a ticket to the guest's console.
-    post("/nodes/{node}/{kind}/{vmid}/vncproxy", FULL, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/termproxy", FULL, PATH),
-    post("/nodes/{node}/{kind}/{vmid}/spiceproxy", FULL, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/vncproxy", FULL, PATH).withheld(TICKET),
+    post("/nodes/{node}/{kind}/{vmid}/termproxy", FULL, PATH).withheld(TICKET),
+    post("/nodes/{node}/{kind}/{vmid}/spiceproxy", FULL, PATH).withheld(TICKET),
     // The way in of a guest from another cluster: by it the guest is written.
-    post("/nodes/{node}/{kind}/{vmid}/mtunnel", OVERWRITES, PATH),
+    post("/nodes/{node}/{kind}/{vmid}/mtunnel", OVERWRITES, PATH).withheld(TICKET),
 ];
 
 // What the cluster asks of a token, as its description has it, so that it is known without reading that:

@@ -26,7 +26,9 @@ pub struct Method {
     /// What the type of its task has in it; empty where that is not known, or there is none.
     pub task: &'static str,
     /// Why nobody is given its answer: it is a ticket, or no answer of the API at all.
-    pub withheld: Option<&'static str>,
+    withheld: Option<&'static str>,
+    /// The parameter with which that is so; always where there is none.
+    withheld_by: Option<&'static str>,
     mark: Marked,
     touches: &'static [Named],
     lets: fn(&Sent) -> Lets,
@@ -68,8 +70,6 @@ pub(super) const CUTS_OFF: Marked = Marked::As(Mark::OPERATE.interrupts());
 /// `O!?`
 pub(super) const STOPS: Marked = Marked::As(Mark::OPERATE.interrupts().asks());
 pub(super) const CHANGE: Marked = Marked::As(Mark::CHANGE);
-/// `C?`
-pub(super) const CHANGE_ASKED: Marked = Marked::As(Mark::CHANGE.asks());
 /// `C!`
 pub(super) const CHANGE_CUTS: Marked = Marked::As(Mark::CHANGE.interrupts());
 /// `C!?`
@@ -86,6 +86,14 @@ pub(super) const OVERWRITES: Marked = Marked::As(Mark::FULL.interrupts().destroy
 /// Why a websocket is not given.
 pub(super) const WEBSOCKET: &str =
     "it is a websocket, for a console that a person opens in the web interface";
+
+/// Why what answers with a ticket is not sent.
+pub(super) const TICKET: &str =
+    "it answers with a ticket, for a login or console that a person opens";
+/// Why what answers with a secret is not sent.
+pub(super) const SECRET: &str = "it answers with a secret, which belongs into no conversation: `pveum` in a shell of a node does it";
+/// Why what takes a file is not sent.
+pub(super) const FILE: &str = "it takes a file, which no parameter holds";
 
 pub(super) const PATH: &[Named] = &[Named::Path];
 pub(super) const NODE: &[Named] = &[Named::Node];
@@ -129,6 +137,7 @@ impl Method {
             makes: None,
             task: "",
             withheld: None,
+            withheld_by: None,
             mark,
             touches,
             lets: lets::nothing,
@@ -165,6 +174,19 @@ impl Method {
     pub(super) const fn withheld(mut self, why: &'static str) -> Method {
         self.withheld = Some(why);
         self
+    }
+
+    /// Kept only where this parameter is set.
+    pub(super) const fn withheld_where(mut self, param: &'static str, why: &'static str) -> Method {
+        self.withheld = Some(why);
+        self.withheld_by = Some(param);
+        self
+    }
+
+    /// Why nobody is given the answer to a request of this row.
+    pub(super) fn withholds(&self, sent: &Sent) -> Option<&'static str> {
+        let holds = self.withheld_by.is_none_or(|param| sent.is_set(param));
+        self.withheld.filter(|_| holds)
     }
 
     /// What of it a protected guest is let; of others nothing.

@@ -180,7 +180,8 @@ const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
 
 /// Why nobody is given the answer to a request; nothing where they are.
 pub fn withheld(request: &Request) -> Option<&'static str> {
-    of(request)?.withheld
+    let (row, sent) = find(request)?;
+    row.withholds(&sent)
 }
 
 /// The row of a request.

@@ -3,7 +3,7 @@
 use super::Touch;
 use super::method::{
     CHANGE, CHANGE_STOPS, CUTS_OFF, DESTROYS, FULL, FULL_STOPS, Method, NODE, Named, OPERATE,
-    OVERWRITES, STOPS, Sent, WEBSOCKET, delete, get, get_as, guest, post, put,
+    OVERWRITES, STOPS, Sent, TICKET, WEBSOCKET, delete, get, get_as, guest, post, put,
 };
 use super::permissions::{Permissions, SEES_NODES};
 
@@ -76,10 +76,10 @@ pub(super) const ROWS: &[Method] = &[
     delete("/nodes/{node}/disks/zfs/{name}", DESTROYS, DISKS),
 
     // Requests within a request, and tickets to the node's own shell.
-    post("/nodes/{node}/execute", OVERWRITES, DISKS),
-    post("/nodes/{node}/termproxy", FULL, NODE),
-    post("/nodes/{node}/vncshell", FULL, NODE),
-    post("/nodes/{node}/spiceshell", FULL, NODE),
+    post("/nodes/{node}/execute", OVERWRITES, DISKS).withheld("it is made of other requests, each of which can be sent by itself"),
+    post("/nodes/{node}/termproxy", FULL, NODE).withheld(TICKET),
+    post("/nodes/{node}/vncshell", FULL, NODE).withheld(TICKET),
+    post("/nodes/{node}/spiceshell", FULL, NODE).withheld(TICKET),
 ];
 
 const SERVICE: &[Named] = &[Named::Node, Named::By(served)];

@@ -22,12 +22,11 @@ pub type Sends = &'static [&'static [Sending]];
 pub const ANY: &str = "*";
 
 /// Any GET. How heavy it is at most is said where it is more than a look.
-pub const ANY_GET: Sending = Sending {
-    verb: Verb::Get,
-    path: ANY,
-    mark: Some(Mark::READ),
-    grants: &[],
-};
+pub const ANY_GET: Sending = Sending::any(Verb::Get).weighing(Mark::READ);
+/// Any write of this method, as heavy as the entry says.
+pub const ANY_POST: Sending = Sending::any(Verb::Post);
+pub const ANY_PUT: Sending = Sending::any(Verb::Put);
+pub const ANY_DELETE: Sending = Sending::any(Verb::Delete);
 
 pub const fn get(path: &'static str) -> Sending {
     Sending::new(Verb::Get, path)
@@ -46,6 +45,15 @@ pub const fn delete(path: &'static str) -> Sending {
 }
 
 impl Sending {
+    const fn any(verb: Verb) -> Sending {
+        Sending {
+            verb,
+            path: ANY,
+            mark: None,
+            grants: &[],
+        }
+    }
+
     /// Its row is looked for when the program is built.
     const fn new(verb: Verb, path: &'static str) -> Sending {
         let (mark, grants): (Option<Mark>, Grants) = match super::row(verb, path) {

@@ -2,7 +2,7 @@
 
 use super::Touch;
 use super::method::{
-    CHANGE, FULL, Marked, Method, Named, OPERATE, OPERATE_ASKED, STORAGE, Sent, delete, get,
+    CHANGE, FILE, FULL, Marked, Method, Named, OPERATE, OPERATE_ASKED, STORAGE, Sent, delete, get,
     get_as, guest, post, put,
 };
 use super::permissions::{Permissions, SEES_STORAGES};
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Method] = &[
     // Proxmox does it whether or not a guest uses the volume.
     delete("/nodes/{node}/storage/{storage}/content/{volume}", Marked::By(removed), &[Named::Volume, Named::By(backed_up)]),
     delete("/nodes/{node}/storage/{storage}/prunebackups", FULL, &[Named::Storage, Named::By(pruned)]),
-    post("/nodes/{node}/storage/{storage}/upload", CHANGE, STORAGE),
+    post("/nodes/{node}/storage/{storage}/upload", CHANGE, STORAGE).withheld(FILE),
     post("/nodes/{node}/storage/{storage}/download-url", CHANGE, STORAGE),
     post("/nodes/{node}/storage/{storage}/oci-registry-pull", CHANGE, STORAGE),
     post("/nodes/{node}/aplinfo", CHANGE, STORAGE),

@@ -11,6 +11,7 @@ use crate::fleet::index::GuestKind;
 use crate::fleet::resource::ResourceKind;
 use crate::gate::reach::Reach;
 use crate::gate::volumes::vmid_of;
+use crate::text::repeated;
 
 /// The guests that a touch means.
 pub(super) enum TouchedGuests {
@@ -139,11 +140,30 @@ fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<TouchedGuest>, Error> {
             let members = members(reach, pool)?.unwrap_or_default();
             Ok(members.into_iter().map(TouchedGuest::somewhere).collect())
         }
-        Touch::GuestsOn(node) => seen(reach, &|of, _| of == node),
-        Touch::ContainersOn(node) => seen(reach, &|of, kind| of == node && kind == GuestKind::Lxc),
+        Touch::GuestsOn(node) => {
+            is_there(reach, node)?;
+            seen(reach, &|of, _| of == node)
+        }
+        Touch::ContainersOn(node) => {
+            is_there(reach, node)?;
+            seen(reach, &|of, kind| of == node && kind == GuestKind::Lxc)
+        }
         Touch::AllGuests => seen(reach, &|_, _| true),
         _ => Ok(Vec::new()),
     }
+}
+
+/// A node may go by a name that no list knows, as `localhost`: then whose guests it has is not told.
+fn is_there(reach: &Reach, node: &str) -> Result<(), Error> {
+    let mut is_there = false;
+    reach.look_over(&mut |row| {
+        is_there |= row.kind() == ResourceKind::Node && &*row.node == node;
+    })?;
+    if is_there {
+        return Ok(());
+    }
+    let sentence = format!("no node is called `{}`", repeated(node));
+    Err(Error::not_allowed(reach.cluster_name(), sentence))
 }
 
 /// The guests of the cluster that are `wanted`, by node and kind.

@@ -8,7 +8,7 @@ use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::Gate;
 use crate::gate::audit::CallAudit;
-use crate::gate::protect;
+use crate::gate::{protect, volumes};
 
 /// By what a call writes: the limit that counts it, and the lines that tell of it.
 #[derive(Clone, Copy)]
@@ -49,6 +49,23 @@ impl Reach<'_> {
         let weight = self.weighed(request)?;
         protect::request(self, request, &weight)?;
         self.permit(request)
+    }
+
+    /// The guests that a touch of many means, as far as the token sees them.
+    ///
+    /// # Errors
+    /// The cluster does not say what it has.
+    pub fn guests_of(&self, touch: &Touch) -> Result<Vec<u32>, Error> {
+        protect::many(self, touch)
+    }
+
+    /// The guests that use a volume, and why they may not be all.
+    ///
+    /// # Errors
+    /// The call was withdrawn, or the cluster is not reached.
+    pub fn users_of(&self, node: &str, volume: &str) -> Result<(Vec<u32>, Option<String>), Error> {
+        let users = volumes::users_of(self, node, volume)?;
+        Ok((users.vmids.into_iter().collect(), users.unknown))
     }
 
     /// The objects that a write destroys or interrupts, and that were not counted for this call

@@ -34,17 +34,16 @@ pub(super) const UNDESCRIBED: &str = "the cluster does not serve its API descrip
 pub(super) const DESCRIBE: Tool = Tool {
     name: "api_describe",
     title: "Describe a method of the API",
-    about: "Describes a path of this cluster's own API: its methods, their parameters, the privileges that they take, \
-            what they risk, which tool sends them, and the paths below it.",
+    about: "Describes a path of a cluster's own API: methods, parameters, privileges, risk, tools, and the paths below.",
     actions: Actions::one(&[]),
     subject: Subject::Cluster,
     params: &[
-        PATH.about("`/nodes/{node}/dns`, or with a name in it"),
+        PATH.about("`/nodes/{node}/dns`"),
         Param::new("method", ParamKind::OneOf(VERBS), "else all of them").optional(),
         Param::new(
             "match",
             ParamKind::Text(MATCH_MAX_CHARS),
-            "only parameters with this in their names",
+            "only parameters with this in them",
         )
         .optional(),
     ],

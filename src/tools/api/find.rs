@@ -25,8 +25,7 @@ const WHY_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 pub(super) const FIND: Tool = Tool {
     name: "tool_find",
     title: "Find a tool or method",
-    about: "Finds by words the tool that does something, also in sets that are off, and methods of this cluster's own \
-            API, which api_describe explains.",
+    about: "Finds by words a tool, also one of a set that is off, or a method of a cluster's own API.",
     actions: Actions::one(&[]),
     subject: Subject::Cluster,
     params: &[Param::new(

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{PATH, allowed};
+use super::{PATH, TEXT_MAX_CHARS, allowed, fit};
 use crate::api::mark::Mark;
 use crate::api::methods;
 use crate::api::methods::sending;
-use crate::api::path::ApiPath;
-use crate::api::request::{Request, Verb};
+use crate::api::request::Request;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
 use crate::gate::reach::Reach;
 use crate::text::{printable, repeated};
+use crate::tool::api_request;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
 use crate::tool::rows::{self, CURSOR, FIELDS, LIMIT};
@@ -24,16 +24,13 @@ const LOOK: &str = "look";
 const REACH: &str = "reach";
 const FETCH: &str = "fetch";
 
-const TEXT_MAX_CHARS: usize = 8_000;
-const DEPTH_MAX: usize = 16;
 /// So many keys are named where one is not there.
 const KEYS_MAX: usize = 60;
 
 pub(super) const READ: Tool = Tool {
     name: "api_read",
     title: "Read any path of the API",
-    about: "Reads a path of this cluster's own API with GET, checked against its description first. For what no other \
-            tool reads; lists come in pages.",
+    about: "Reads any path of a cluster's own API, checked against its description. For what no other tool reads.",
     actions: Actions::ByArguments(
         &[
             Action::new(LOOK, &[&[sending::ANY_GET]]),
@@ -42,10 +39,10 @@ pub(super) const READ: Tool = Tool {
         ],
         way,
     ),
-    subject: Subject::ApiPath("path"),
+    subject: Subject::ApiPath,
     params: &[
         PATH,
-        Param::new("params", ParamKind::Settings, "of the method").optional(),
+        Param::new(api_request::PARAMS, ParamKind::Settings, "of the method").optional(),
         FIELDS,
         LIMIT,
         CURSOR,
@@ -57,7 +54,7 @@ pub(super) const READ: Tool = Tool {
 };
 
 fn way(args: &Args) -> &'static str {
-    let request = request(args);
+    let request = api_request::of(args);
     match request.map(|request| methods::weigh(&request).mark) {
         Ok(Mark::READ) => LOOK,
         Ok(mark) if !mark.asks => REACH,
@@ -67,15 +64,9 @@ fn way(args: &Args) -> &'static str {
     }
 }
 
-fn request(args: &Args) -> Result<Request, Error> {
-    let mut request = ApiPath::parse(args.need("path")?)?.request(Verb::Get)?;
-    request.params = args.settings("params");
-    Ok(request)
-}
-
 /// The request, held against what is refused here and against the cluster's description.
 fn checked(reach: &Reach, args: &Args) -> Result<Request, Error> {
-    let request = request(args)?;
+    let request = api_request::of(args)?;
     if let Some(why) = methods::withheld(&request) {
         let sentence = format!("`{}` is not read by this tool: {why}", request.line());
         return Err(Error::not_allowed(reach.cluster_name(), sentence));
@@ -117,7 +108,7 @@ fn read(reach: &Reach, args: &Args) -> HandlerResult {
     match &*reply.data {
         Value::Array(entries) => {
             known(&chosen, entries.iter())?;
-            let page = rows::raw_page(entries, args, |entry| fit(entry, &chosen, DEPTH_MAX))?;
+            let page = rows::raw_page(entries, args, |entry| fit(entry, &chosen))?;
             answer.extend(page);
             if let Some(total) = reply.total {
                 answer.insert("total_there".into(), total.into());
@@ -125,7 +116,7 @@ fn read(reach: &Reach, args: &Args) -> HandlerResult {
         }
         data => {
             known(&chosen, std::iter::once(data))?;
-            let (data, left_out) = shortened(fit(data, &chosen, DEPTH_MAX));
+            let (data, left_out) = shortened(fit(data, &chosen));
             answer.insert("data".into(), data);
             if !left_out.is_empty() {
                 answer.insert("left_out".into(), left_out.into());
@@ -178,26 +169,4 @@ fn shortened(data: Value) -> (Value, Vec<String>) {
         }
     }
     (Value::Object(kept), left_out)
-}
-
-/// A value of a stranger, fit to be shown; of an object only the keys that are wanted, where some are.
-fn fit(value: &Value, wanted: &[&str], depth: usize) -> Value {
-    match value {
-        Value::String(text) => printable(text, TEXT_MAX_CHARS).into(),
-        Value::Array(_) | Value::Object(_) if depth == 0 => "(too deep)".into(),
-        Value::Array(entries) => entries.iter().map(|one| fit(one, &[], depth - 1)).collect(),
-        Value::Object(map) => {
-            let entries = map.iter();
-            let entries = entries.filter(|(key, value)| {
-                let is_wanted = wanted.is_empty() || wanted.contains(&key.as_str());
-                is_wanted && !value.is_null()
-            });
-            let entries = entries.map(|(key, value)| {
-                let key = printable(key, TEXT_MAX_CHARS);
-                (key, fit(value, &[], depth - 1))
-            });
-            Value::Object(entries.collect())
-        }
-        other => other.clone(),
-    }
 }

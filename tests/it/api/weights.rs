@@ -82,7 +82,7 @@ fn guests() {
     check("POST /nodes/n/qemu/100/agent", json!({"command": "shutdown"}), "O!", "guest 100");
     check("POST /nodes/n/qemu/100/agent", json!({"command": "suspend-ram"}), "O!", "guest 100");
     check("POST /nodes/n/qemu/100/agent/shutdown", json!({}), "O!", "guest 100");
-    check("POST /nodes/n/qemu/100/agent/exec", json!({}), "C?", "guest 100");
+    check("POST /nodes/n/qemu/100/agent/exec", json!({}), "F?", "guest 100");
     check("POST /nodes/n/qemu/100/monitor", json!({"command": "quit"}), "F!?x", "guest 100");
     check("PUT /nodes/n/qemu/100/sendkey", json!({"key": "ctrl-alt-delete"}), "O!?", "guest 100");
     check("POST /nodes/n/qemu/100/vncproxy", json!({}), "F?", "guest 100");

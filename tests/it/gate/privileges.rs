@@ -240,7 +240,13 @@ fn the_built_in_rules_are_the_cluster_s_own() {
             let is_plain = written[&key].get("check").is_some();
             // No tool sends the last ones.
             let without = [
-                "/agent", "/monitor", "proxy", "/dbus", "/sendkey", "mtunnel",
+                "/agent",
+                "/monitor",
+                "proxy",
+                "/dbus",
+                "/sendkey",
+                "mtunnel",
+                "websocket",
             ];
             let differs = without.iter().any(|part| key.1.contains(part));
             assert!(!is_plain || differs || known.contains(&key), "{key:?}");

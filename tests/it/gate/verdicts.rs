@@ -262,6 +262,65 @@ static ROWS: &[Row] = &[
     ),
     row(C, "guest_notes", r#"{"guest":100,"action":"clear"}"#).after(NOTED),
     row(F.interrupts(), "guest_template", r#"{"guest":100}"#).harms(),
+    row(
+        O,
+        "api_write",
+        r#"{"method":"POST","path":"/nodes/stg-pve1/qemu/100/status/start"}"#,
+    ),
+    row(
+        CUTS,
+        "api_write",
+        r#"{"method":"POST","path":"/nodes/stg-pve2/qemu/103/status/shutdown"}"#,
+    )
+    .harms(),
+    row(
+        STOPS,
+        "api_write",
+        r#"{"method":"POST","path":"/nodes/stg-pve2/qemu/103/status/stop"}"#,
+    )
+    .harms(),
+    row(
+        C,
+        "api_write",
+        r#"{"method":"PUT","path":"/nodes/stg-pve1/config","params":{"description":"ours"}}"#,
+    ),
+    row(
+        UNPLUGS,
+        "api_write",
+        r#"{"method":"PUT","path":"/nodes/stg-pve1/qemu/100/config","params":{"delete":"net0"}}"#,
+    )
+    .harms(),
+    row(
+        UNPLUGS.asks(),
+        "api_write",
+        r#"{"method":"PUT","path":"/nodes/stg-pve1/qemu/100/firewall/options","params":{"enable":true}}"#,
+    )
+    .harms(),
+    row(
+        F.interrupts(),
+        "api_write",
+        r#"{"method":"POST","path":"/nodes/stg-pve1/qemu/100/template"}"#,
+    )
+    .harms(),
+    row(
+        TAKES,
+        "api_write",
+        r#"{"method":"DELETE","path":"/nodes/stg-pve1/qemu/100"}"#,
+    )
+    .harms(),
+    row(
+        OVER,
+        "api_write",
+        r#"{"method":"POST","path":"/nodes/stg-pve1/qemu/100/snapshot/s1/rollback"}"#,
+    )
+    .harms()
+    .after(SNAPSHOT),
+    row(
+        F,
+        "api_write",
+        r#"{"method":"DELETE","path":"/pools/core"}"#,
+    )
+    .after(POOL),
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 

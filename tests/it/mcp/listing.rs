@@ -30,10 +30,10 @@ fn a_tool_is_read_off_its_declaration() {
                     "text": {"type": "string"},
                     "force": {"type": "boolean"},
                     "settings": {"type": "object", "additionalProperties": true},
-                    "confirm": {"type": "string", "description": "the code of a plan's `confirm`"},
+                    "confirm": {"type": "string", "description": "`confirm` of its plan"},
                     "wait": {
                         "type": "integer",
-                        "description": "seconds for the task, 10 at first, 25 at most",
+                        "description": "seconds, 10 at first, 25 at most",
                     },
                 },
                 "additionalProperties": false,
