@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::describe;
 use crate::api::schema::{DescribedMethod, Schema};
+use crate::config::variables::TOOLSETS as TOOLSETS_VARIABLE;
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
@@ -68,7 +69,15 @@ fn find(reach: &Reach, args: &Args) -> HandlerResult {
         }
         row
     });
-    answer.insert("tools".into(), found.collect());
+    let found: Vec<Value> = found.collect();
+    if found.iter().any(|row| row.get("is_off").is_some()) {
+        let how = format!(
+            "whoever runs this server switches a set on by {TOOLSETS_VARIABLE}={},SET, and a restart",
+            switches.sets.join(",")
+        );
+        answer.insert("off".into(), how.into());
+    }
+    answer.insert("tools".into(), found.into());
     let methods = match reach.schema() {
         Ok(Some(schema)) => methods(&words, &schema),
         Ok(None) => {
