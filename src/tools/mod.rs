@@ -69,7 +69,7 @@ pub static TOOLSETS: &[Toolset] = &[
     },
     Toolset {
         name: "api",
-        about: "the whole API: find a tool or method, describe it, read any path",
+        about: "the whole API: find a tool or method, describe it, read and write any path",
         tools: api::TOOLS,
         is_default: true,
     },
