@@ -145,6 +145,10 @@ fn a_plain_check_is_judged() {
             rule(json!(["perm", "/vms/{vmid}", ["C"], "unless", "newid"])),
             "unclear",
         ),
+        (
+            rule(json!(["perm", "/vms/{vmid}", ["C"], "unless", "storage"])),
+            "unclear",
+        ),
         // A slot without a value, or with one that Proxmox might read otherwise.
         (rule(json!(["perm", "/vms/{newid}", ["C"]])), "unclear"),
         (rule(json!(["perm", "/storage/{odd}", ["C"]])), "unclear"),
