@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::PendingAction;
 use crate::api::methods::Touch;
+use crate::api::pool;
 use crate::api::request::{Request, Verb};
 use crate::api::upid::Upid;
 use crate::error::{Code, Error};
@@ -255,12 +256,7 @@ pub(super) fn members_within(reach: &Reach, pool: &str) -> Result<Option<Vec<u32
 
 /// The guests in a pool itself.
 fn members(reach: &Reach, pool: &str) -> Result<Option<Vec<u32>>, Error> {
-    // A pool within another has a slash in its name, which a path cannot take.
-    let request = if pool.contains('/') {
-        Request::new(Verb::Get, "/pools", &[])?.with("poolid", pool)
-    } else {
-        Request::new(Verb::Get, "/pools/{poolid}", &[pool])?
-    };
+    let request = pool::request(Verb::Get, pool)?;
     let data = match reach.look(&request) {
         Ok(reply) => reply.data,
         // Whoever may not read the pool is told that, whether it exists or not.

@@ -6,6 +6,7 @@ use super::members::{self, PoolMembers};
 use super::{POOL, set};
 use crate::api::loose::plain;
 use crate::api::methods::sending;
+use crate::api::pool;
 use crate::api::request::Verb;
 use crate::error::Error;
 use crate::gate::confirm::Plan;
@@ -53,7 +54,7 @@ fn planned(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         )));
     };
     empty(cluster, name, &pool, there.iter())?;
-    reach.foresee(&members::request(Verb::Delete, name)?)?;
+    reach.foresee(&pool::request(Verb::Delete, name)?)?;
     let mut shown = Map::new();
     shown.insert("cluster".into(), cluster.into());
     shown.insert("name".into(), name.into());
@@ -150,5 +151,5 @@ fn facts(names: Result<Vec<String>, Error>) -> Result<Value, Error> {
 fn delete(_: &Reach, args: &Args) -> WriteResult {
     let name = args.need("pool")?;
     let answer = Map::from_iter([("pool".to_string(), name.into())]);
-    Ok(Write::new(members::request(Verb::Delete, name)?, answer))
+    Ok(Write::new(pool::request(Verb::Delete, name)?, answer))
 }

@@ -8,7 +8,8 @@ use crate::api::loose::{number, plain};
 use crate::api::methods::Sending;
 use crate::api::methods::permissions::SEES_POOLS;
 use crate::api::methods::sending;
-use crate::api::request::{Request, Verb};
+use crate::api::pool;
+use crate::api::request::Verb;
 use crate::error::{Code, Error};
 use crate::gate::reach::Reach;
 use crate::room;
@@ -28,26 +29,13 @@ pub(super) struct PoolMembers {
     pub(super) storages: BTreeSet<String>,
 }
 
-/// A request about one pool. One within another has a slash in its name, which a path cannot take; where
-/// the name is a parameter instead, releases before 8.1 do not know it.
-///
-/// # Errors
-/// As [`Request::new`].
-pub(super) fn request(verb: Verb, pool: &str) -> Result<Request, Error> {
-    if pool.contains('/') {
-        Ok(Request::new(verb, "/pools", &[])?.with("poolid", pool))
-    } else {
-        Request::new(verb, "/pools/{poolid}", &[pool])
-    }
-}
-
 impl PoolMembers {
     /// Reads it; nothing where there is no such pool.
     ///
     /// # Errors
     /// It cannot be read.
     pub(super) fn read(reach: &Reach, pool: &str) -> Result<Option<PoolMembers>, Error> {
-        let request = request(Verb::Get, pool)?;
+        let request = pool::request(Verb::Get, pool)?;
         let data = match reach.send(&request) {
             Ok(reply) => reply.data,
             Err(error) if error.code == Code::Proxmox && error.cause.contains("does not exist") => {

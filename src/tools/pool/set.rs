@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::POOL;
 use super::members::{self, PoolMembers};
 use crate::api::methods::sending;
+use crate::api::pool;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::Reach;
@@ -225,7 +226,7 @@ impl PoolChange {
             if guests.is_empty() && storages.is_empty() {
                 continue;
             }
-            let mut request = members::request(Verb::Put, pool)?;
+            let mut request = pool::request(Verb::Put, pool)?;
             if !guests.is_empty() {
                 let vmids: Vec<String> = guests.iter().map(u32::to_string).collect();
                 request = request.with("vms", vmids.join(","));
@@ -243,7 +244,7 @@ impl PoolChange {
         }
         if let Some(comment) = &self.comment {
             if requests.is_empty() {
-                requests.push(members::request(Verb::Put, pool)?);
+                requests.push(pool::request(Verb::Put, pool)?);
             }
             if let Some(first) = requests.first_mut() {
                 first
