@@ -464,8 +464,9 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
         Subject::New(name) => NamedSubject::New(args.text(name)),
         Subject::ApiPath => {
             let node = path.as_ref().and_then(ApiPath::node);
-            // What is only looked at is not looked for first.
-            let vmid = path.as_ref().filter(|_| !ask.reading);
+            // What is read of a guest does nothing to it.
+            let writes = args.has(api_request::METHOD);
+            let vmid = path.as_ref().filter(|_| writes);
             match vmid.and_then(ApiPath::vmid) {
                 Some(vmid) => {
                     ask.beside = node.map(NamedSubject::Node);

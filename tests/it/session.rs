@@ -356,7 +356,7 @@ impl Session {
         let structured = &result["structuredContent"];
         let as_text: Value = serde_json::from_str(&text).expect("the text is JSON");
         assert_eq!(&as_text, structured, "text and structure differ");
-        words::hold(structured);
+        words::hold_answer(structured);
         let answered = structured.as_object().expect("an object");
         let entry = TOOLSETS.iter().flat_map(|set| set.tools);
         if let Some(entry) = entry.into_iter().find(|entry| entry.name == tool) {

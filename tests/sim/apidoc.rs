@@ -12,6 +12,12 @@ use super::schema::{self, Method};
 pub const CHANGED: i64 = 1_790_000_000;
 const SIZE_MIN_BYTES: usize = 4_200_000;
 
+/// Without the sentences that people read, for tests that have it read many times over.
+pub fn brief() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| format!("const apiSchema = {}\n;\n\n{VIEWER}", tree(0)))
+}
+
 pub fn text() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {

@@ -83,6 +83,8 @@ pub enum Fault {
     Latency(u64),
     /// The API description is not served.
     NoApiDoc,
+    /// No fault: the API description comes without the sentences that people read.
+    BriefApiDoc,
     /// Somebody else makes a guest of the VMID just before.
     Race,
     /// Every text of an answer that is no name or state of something ends with characters that hide;

@@ -128,7 +128,7 @@ fn answer(cluster: &Arc<Cluster>, node: &str, request: &Request) -> Outcome {
     } else if faults.contains(&Fault::Status401) {
         Response::bare(401, "Authentication failed!")
     } else if path.starts_with("/pve-docs/") {
-        documents(&path, request, faults.contains(&Fault::NoApiDoc))
+        documents(&path, request, &faults)
     } else if decoded == "/" {
         let body = Some(
             b"<!DOCTYPE html><html><head><title>Proxmox Virtual Environment</title></head></html>"
@@ -253,7 +253,8 @@ fn aged(mut response: Response) -> Response {
     response
 }
 
-fn documents(path: &str, request: &Request, missing: bool) -> Response {
+fn documents(path: &str, request: &Request, faults: &[Fault]) -> Response {
+    let missing = faults.contains(&Fault::NoApiDoc);
     if path != "/pve-docs/api-viewer/apidoc.js" || missing {
         let text = format!("unable to open file '/usr/share{path}' - No such file or directory");
         return Response::text(500, &text);
@@ -272,7 +273,12 @@ fn documents(path: &str, request: &Request, missing: bool) -> Response {
             ..Response::default()
         };
     }
-    let body = Some(apidoc::text().as_bytes().to_vec());
+    let text = if faults.contains(&Fault::BriefApiDoc) {
+        apidoc::brief()
+    } else {
+        apidoc::text()
+    };
+    let body = Some(text.as_bytes().to_vec());
     Response {
         status: 200,
         reason: "OK".into(),

@@ -49,13 +49,10 @@ pub(super) const ALLOCATE_POOL: Permissions = Permissions {
     check: r#"{"check":["perm","/pool/{poolid}",["Pool.Allocate"]]}"#,
     grants: &[ALLOCATES_POOLS],
 };
-/// Beside the check, what is put into a pool or taken out of it must be one's own.
+/// Beside the check, what is put into a pool or taken out of it must be one's own. Of storages that takes
+/// `Datastore.Allocate`, which nobody is given for it: by it storages are defined and removed.
 pub(super) const CHANGE_POOL: Permissions = Permissions {
-    grants: &[
-        ALLOCATES_POOLS,
-        vms("VM.Allocate"),
-        on("/storage", "Datastore.Allocate"),
-    ],
+    grants: &[ALLOCATES_POOLS, vms("VM.Allocate")],
     ..ALLOCATE_POOL
 };
 

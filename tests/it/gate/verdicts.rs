@@ -19,7 +19,7 @@ use proxmox_mcp::tools::{self, TOOLSETS};
 use serde_json::{Map, Value, json};
 
 use crate::session::{agreement, configuration};
-use crate::sim::{World, spec};
+use crate::sim::{Fault, World, spec};
 
 const R: Mark = Mark::READ;
 const O: Mark = Mark::OPERATE;
@@ -38,6 +38,8 @@ struct Row {
     harms: bool,
     tool: &'static str,
     arguments: &'static str,
+    /// Whether its plan is about nothing that changes.
+    lasts: bool,
     /// What was done before: `%` orders to the simulator, `>` calls. `$task` and `$archive` are filled
     /// in.
     before: &'static [&'static str],
@@ -47,6 +49,7 @@ const fn row(mark: Mark, tool: &'static str, arguments: &'static str) -> Row {
     Row {
         mark,
         harms: false,
+        lasts: false,
         tool,
         arguments,
         before: &[],
@@ -57,6 +60,13 @@ impl Row {
     const fn harms(self) -> Row {
         Row {
             harms: true,
+            ..self
+        }
+    }
+
+    const fn lasts(self) -> Row {
+        Row {
+            lasts: true,
             ..self
         }
     }
@@ -105,7 +115,8 @@ static ROWS: &[Row] = &[
         O.asks(),
         "api_read",
         r#"{"path":"/nodes/stg-pve2/qemu/103/agent/file-read","params":{"file":"/etc/hostname"}}"#,
-    ),
+    )
+    .lasts(),
     row(R, "guest_metrics", r#"{"guest":103}"#),
     row(R, "guest_console", r#"{"guest":103}"#),
     row(R, "guest_notes", r#"{"guest":103,"action":"get"}"#),
@@ -320,7 +331,8 @@ static ROWS: &[Row] = &[
         "api_write",
         r#"{"method":"DELETE","path":"/pools/core"}"#,
     )
-    .after(POOL),
+    .after(POOL)
+    .lasts(),
     row(TAKES, "guest_delete", r#"{"guest":100}"#).harms(),
 ];
 
@@ -376,6 +388,7 @@ fn expected(row: &Row, level: Effect, protected: bool, way: Way) -> Verdict {
     }
     match way {
         _ if !row.mark.asks => Verdict::Go,
+        Way::Stale if row.lasts => Verdict::Go,
         Way::NoCode | Way::Stale => Verdict::Plan,
         Way::Wrong | Way::Declined => Verdict::Unconfirmed,
         Way::Right | Way::Accepted => Verdict::Go,
@@ -474,6 +487,8 @@ impl Scene {
             .into_iter()
             .filter(|one| one.name == "staging");
         let world = World::start(staging.collect());
+        // Most calls read it anew.
+        world.cluster("staging").fault(Fault::BriefApiDoc);
         let mut app = AppState::new(
             Fleet::new(configuration(
                 &world,

@@ -25,8 +25,12 @@ const RAN: &str = "when its guests ran and when not is the lab's, and nothing in
 const ROUND: &str =
     "of a guest that was just made, of which the simulator knows no time when its numbers begin";
 
+const AGENT: &str = "the lab told its stand-in for the agent which commands to refuse";
+
 /// Id and reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
+    ("t3-ag-disabled-guest-file-open", AGENT),
+    ("t3-ag-missing-guest-file-open", AGENT),
     ("t3-rrd-stopped", RAN),
     ("t3-rrd-gap-vm", RAN),
     ("t3-rrd-new", ROUND),

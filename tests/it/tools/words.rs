@@ -7,8 +7,18 @@ use serde_json::Value;
 const NEVER: [&str; 2] = ["kind", "volid"];
 const GUESTS: [&str; 2] = ["vm", "container"];
 
-/// Holds an answer, or the plan in it.
-pub(crate) fn hold(answer: &Value) {
+/// Holds an answer, or the plan in it. What a path of the API answers is in the API's own words.
+pub(crate) fn hold_answer(answer: &Value) {
+    let is_raw = answer.get("path").is_some();
+    let entries = answer.as_object().into_iter().flatten();
+    let ours = entries.filter(|(key, _)| !(is_raw && matches!(key.as_str(), "data" | "items")));
+    hold(&Value::Object(
+        ours.map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    ));
+}
+
+fn hold(answer: &Value) {
     match answer {
         Value::Array(entries) => entries.iter().for_each(hold),
         Value::Object(entries) => {

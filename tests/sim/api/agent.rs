@@ -58,7 +58,16 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ),
     ("GET", "/nodes/{node}/qemu/{vmid}/agent/file-read", |call| {
         alive(call)?;
-        Ok(json!({"content": "hello from guest\n", "bytes-read": 17}))
+        // What every guest has.
+        match call.text("file").as_str() {
+            file if file.starts_with("/etc/") => {
+                Ok(json!({"content": "hello from guest\n", "bytes-read": 17}))
+            }
+            "/big" => Ok(json!({"content": "B".repeat(1000), "bytes-read": 1000, "truncated": 1})),
+            file => Err(Refusal::die(format!(
+                "Agent error: failed to open file '{file}' (mode: 'r'): No such file or directory"
+            ))),
+        }
     }),
     (
         "POST",

@@ -92,7 +92,12 @@ fn config(call: &mut Call) -> Answer {
 }
 
 fn set_config(call: &mut Call) -> Answer {
-    call.quorate()?;
+    if !call.state.has_quorum() {
+        return Err(Refusal::die(format!(
+            "unable to open file '/etc/pve/nodes/{}/config.tmp.88' - Permission denied",
+            call.node
+        )));
+    }
     let params = call.params.clone();
     let Some(node) = call.state.nodes.get_mut(&call.node) else {
         return NULL;
