@@ -200,6 +200,18 @@ fn what_cannot_be_checked_protects() {
     passes(&world, &tag, stop, &none);
 }
 
+/// Proxmox takes `localhost` for the node that it asks: no list knows whose guests those are.
+#[test]
+fn the_guests_of_a_node_that_no_list_knows_are_protected() {
+    let world = world();
+    let rules = app(&world, "PROXMOX_PROTECT=103,tag:prod");
+    for verb in ["stopall", "suspendall", "migrateall"] {
+        let line = format!("POST /nodes/localhost/{verb}");
+        let unknown = "no node is called `localhost`";
+        refused(&world, &rules, &line, &json!({}), unknown);
+    }
+}
+
 /// A cluster that is not reached is no rule's business: it is called what it is, and nothing was sent.
 #[test]
 fn a_cluster_that_is_silent_is_not_called_protected() {
