@@ -157,9 +157,8 @@ fn listed(reach: &Reach, touch: &Touch) -> Result<Vec<TouchedGuest>, Error> {
 /// A node may go by a name that no list knows, as `localhost`: then whose guests it has is not told.
 fn is_there(reach: &Reach, node: &str) -> Result<(), Error> {
     let mut is_there = false;
-    reach.look_over(&mut |row| {
-        is_there |= row.kind() == ResourceKind::Node && &*row.node == node;
-    })?;
+    // Whatever is on it shows it.
+    reach.look_over(&mut |row| is_there |= &*row.node == node)?;
     if is_there {
         return Ok(());
     }
