@@ -281,6 +281,8 @@ fn what_is_sent_is_granted_by_the_level() {
             Effect::Operate,
         ),
         ("pool", "/pool", "Pool.Audit", Effect::Read),
+        ("pool", "/pool", "Pool.Allocate", Effect::Change),
+        ("pool", "/vms", "VM.Allocate", Effect::Change),
     ] {
         let need = Need {
             path,
