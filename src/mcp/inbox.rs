@@ -18,8 +18,11 @@ use crate::{files, log};
 pub const LINE_MAX_BYTES: usize = 1024 * 1024;
 /// How much is read at once; also what the buffer is cut back to after a long line.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// How long an input with nothing in it is left alone before it is looked at again.
-const NAP_MS: u64 = 5;
+/// How long an input with nothing in it is left alone during a call before it is looked at again: half of
+/// it is what a `ping` waits.
+const NAP_MS: u64 = 1;
+/// The same between calls, where whoever shares the input lets nobody wait for it.
+const REST_MS: u64 = 5;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A line, or what is wrong with it.
@@ -225,7 +228,7 @@ impl InputSource {
         };
         if matches!(&read, Err(cause) if cause.kind() == ErrorKind::WouldBlock) {
             // Whoever else holds this end made it non-blocking.
-            thread::sleep(Duration::from_millis(NAP_MS));
+            thread::sleep(Duration::from_millis(REST_MS));
         }
         read
     }
