@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// How long an input with nothing in it is left alone during a call before it is looked at again: half of
 /// it is what a `ping` waits.
 const NAP_MS: u64 = 1;
-/// The same between calls, where whoever shares the input lets nobody wait for it.
+/// How long it is left alone between calls, where whoever shares it lets nobody wait for it.
 const REST_MS: u64 = 5;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
