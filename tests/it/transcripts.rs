@@ -445,6 +445,7 @@ fn steady(line: &str) -> String {
                 "$1*",
             ),
             (r"\bctime=\d+", "ctime=*"),
+            (r#"("time": ?)\d{9,}"#, "$1*"),
             (r#"("age": ?)"\d+s""#, r#"$1"*""#),
             (r"\(\d+s ago\)", "(* ago)"),
             (r"\b\d+ s ago\b", "* s ago"),
