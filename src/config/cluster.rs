@@ -116,6 +116,7 @@ pub(super) fn read(
         let said = fields.said(row.name);
         // With a single cluster some are those of all clusters too, and read already.
         let said = said.filter(|said| variables::of_registry(said.variable).is_none());
+        let is_default = said.is_none();
         let (variable, text) = match said {
             Some(SetField { variable, value }) => (variable, value),
             None => (row.name, row.default),
@@ -124,6 +125,7 @@ pub(super) fn read(
             let said = &mut SetVariable {
                 variable,
                 text,
+                is_default,
                 credentials: fields.sources.credentials,
                 report,
             };

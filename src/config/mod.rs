@@ -61,6 +61,7 @@ fn draft(environment: &[(String, String)], file: &EnvFile) -> (Config, ConfigRep
         cluster_names::listed(SetVariable {
             variable: CLUSTERS,
             text,
+            is_default: false,
             credentials: None,
             report: &mut report,
         })
@@ -126,11 +127,14 @@ fn for_all(
 ) {
     let of_all = VARIABLES.iter().filter(|row| row.scope == Scope::Registry);
     for row in of_all {
-        let text = said(values, row.name).unwrap_or(row.default);
+        let text = said(values, row.name);
+        let is_default = text.is_none();
+        let text = text.unwrap_or(row.default);
         if !text.is_empty() {
             let said = &mut SetVariable {
                 variable: row.name,
                 text,
+                is_default,
                 credentials: None,
                 report,
             };

@@ -42,6 +42,8 @@ pub(super) struct SetVariable<'a> {
     /// Its whole name.
     pub(super) variable: &'a str,
     pub(super) text: &'a str,
+    /// Nobody said it: the text is what holds then.
+    pub(super) is_default: bool,
     /// `CREDENTIALS_DIRECTORY` of the real environment.
     pub(super) credentials: Option<&'a Path>,
     pub(super) report: &'a mut ConfigReport,

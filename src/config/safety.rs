@@ -35,6 +35,8 @@ pub enum ConfirmMode {
 pub struct Switches {
     /// Names of toolsets, [`DEFAULT_SETS`] or [`ALL_SETS`].
     pub sets: Vec<String>,
+    /// Whether somebody said which: then others cannot be switched on while the server runs.
+    pub is_bound: bool,
     /// Tools that are offered besides.
     pub allow: Vec<String>,
     /// Tools that are never offered.
@@ -66,10 +68,11 @@ pub(super) fn protect(cluster: &mut Cluster, said: &mut SetVariable) {
 
 /// Names of toolsets; those that are on anyway where there are none.
 pub(super) fn toolsets(config: &mut Config, said: &mut SetVariable) {
-    let sets = &mut config.safety.switches.sets;
-    *sets = said.items();
-    if sets.is_empty() {
-        sets.push(DEFAULT_SETS.to_owned());
+    let switches = &mut config.safety.switches;
+    switches.sets = said.items();
+    switches.is_bound = !said.is_default;
+    if switches.sets.is_empty() {
+        switches.sets.push(DEFAULT_SETS.to_owned());
     }
 }
 

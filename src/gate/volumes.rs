@@ -15,7 +15,7 @@ use crate::api::loose::{self, plain};
 use crate::api::methods::{ChangedVolumes, SharedVolume, Volumes, drive};
 use crate::api::request::{Request, Verb};
 use crate::api::volume;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Happened};
 use search::VolumeSearch;
 
 pub(super) use show::shown;
@@ -163,10 +163,14 @@ fn untold(volume: &str, error: Error) -> Result<SharedVolume, Error> {
 }
 
 /// Why something cannot be found out, as far as that is an answer.
-fn why(error: Error) -> Result<String, Error> {
+fn why(mut error: Error) -> Result<String, Error> {
     match error.code {
         Code::Cancelled | Code::ClusterConnection => Err(error),
-        _ => Ok(error.to_string()),
+        _ => {
+            // What has been sent is said by whoever repeats it.
+            error.happened = Happened::Unknown;
+            Ok(error.to_string())
+        }
     }
 }
 
@@ -185,6 +189,32 @@ pub(super) struct VolumeUsers {
 pub(super) fn users_of(reach: &Reach, node: &str, volume: &str) -> Result<VolumeUsers, Error> {
     let own = WrittenGuest { vmid: 0, node };
     users(reach, &mut VolumeSearch::new(reach, own), own, volume, true)
+}
+
+/// The guests whose configuration has a volume as it is now or waits for a restart, whatever its name says, and
+/// those whose linked clones stand on it. What is known is told even where some of them cannot be looked at.
+///
+/// # Errors
+/// The call was withdrawn, or the cluster is not reached.
+pub(super) fn configured_in(reach: &Reach, node: &str, volume: &str) -> Result<VolumeUsers, Error> {
+    let mut users = VolumeUsers::default();
+    let Some((storage, _)) = volume.split_once(':') else {
+        return Ok(users);
+    };
+    let mut search = VolumeSearch::new(reach, WrittenGuest { vmid: 0, node });
+    match search.all(storage, volume) {
+        Ok(found) => users.vmids = found,
+        Err(error) => users.unknown = Some(why(error)?),
+    }
+    if volume::is_base(volume) {
+        match clones(reach, node, storage, volume) {
+            Ok(found) => users.vmids.extend(found),
+            Err(error) => users.unknown = Some(why(error)?),
+        }
+    }
+    users.vmids.sort_unstable();
+    users.vmids.dedup();
+    Ok(users)
 }
 
 /// The guests beside `own` that use a volume.
@@ -233,12 +263,30 @@ fn users(
 
 /// Whose a volume is by the storage's own list, and whose linked clones stand on it.
 fn listed(reach: &Reach, node: &str, storage: &str, volume: &str) -> Result<Vec<u32>, Error> {
+    let is_it = |row: &Value| row.get("volid").and_then(Value::as_str) == Some(volume);
+    of_rows(reach, node, storage, &|row| {
+        is_it(row) || volume::is_clone_of(row, volume)
+    })
+}
+
+/// Whose linked clones stand on a volume.
+fn clones(reach: &Reach, node: &str, storage: &str, volume: &str) -> Result<Vec<u32>, Error> {
+    of_rows(reach, node, storage, &|row| {
+        volume::is_clone_of(row, volume)
+    })
+}
+
+/// Whose the volumes of a storage are, by its own list.
+fn of_rows(
+    reach: &Reach,
+    node: &str,
+    storage: &str,
+    is_meant: &dyn Fn(&Value) -> bool,
+) -> Result<Vec<u32>, Error> {
     let path = "/nodes/{node}/storage/{storage}/content";
     let request = Request::new(Verb::Get, path, &[node, storage])?;
     let rows = reach.look_through(&request, "volid")?;
-    let is_it = |row: &&Value| row.get("volid").and_then(Value::as_str) == Some(volume);
-    let rows = rows.iter();
-    let rows = rows.filter(|row| is_it(row) || volume::is_clone_of(row, volume));
+    let rows = rows.iter().filter(|row| is_meant(row));
     Ok(rows.filter_map(vmid_of).collect())
 }
 

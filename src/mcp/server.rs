@@ -62,6 +62,11 @@ pub trait Served {
 
     fn offered(&self) -> &[Offered];
 
+    /// The sets of which nothing is listed.
+    fn unlisted(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Begins the call of a tool.
     fn begin(&mut self, tool: &'static Tool, arguments: &Object, caller: Caller) -> CallStep;
 
@@ -101,6 +106,10 @@ impl Served for AppState {
 
     fn offered(&self) -> &[Offered] {
         AppState::offered(self)
+    }
+
+    fn unlisted(&self) -> Vec<&'static str> {
+        AppState::unlisted(self)
     }
 
     fn begin(&mut self, tool: &'static Tool, arguments: &Object, caller: Caller) -> CallStep {
@@ -260,7 +269,7 @@ impl Server<'_> {
         let reply: RpcReply = match (request.is_modern, request.method.as_str()) {
             (false, "initialize") => self.initialize(params).into(),
             (false, "ping") => RpcReply::default(),
-            (true, "server/discover") => discover().into(),
+            (true, "server/discover") => discover(&self.app.unlisted()).into(),
             (_, "tools/list") => self.list_tools(params, revision)?.into(),
             (_, "tools/call") => return self.call_tool(ticket, request, revision),
             (_, method) => return Err(RpcFailure::unknown_method(method)),
@@ -281,7 +290,10 @@ impl Server<'_> {
             ("protocolVersion", json!(revision.date())),
             ("capabilities", json!({"tools": {"listChanged": true}})),
             ("serverInfo", about::server(revision)),
-            ("instructions", json!(about::INSTRUCTIONS)),
+            (
+                "instructions",
+                json!(about::instructions(&self.app.unlisted())),
+            ),
         ])
     }
 
@@ -292,11 +304,10 @@ impl Server<'_> {
                 "this `cursor` was not given out here",
             ));
         }
-        let offered = self.app.offered();
-        let entries: Vec<Value> = offered
-            .iter()
-            .map(|tool| listing::entry(tool, revision))
-            .collect();
+        // In the modern era no list depends on what was called before.
+        let offered = self.app.offered().iter();
+        let offered = offered.filter(|tool| !(revision.is_modern() && tool.is_later));
+        let entries: Vec<Value> = offered.map(|tool| listing::entry(tool, revision)).collect();
         let mut result = object([("tools", json!(entries))]);
         if revision.is_modern() {
             keep(&mut result);
@@ -585,12 +596,12 @@ impl Server<'_> {
     }
 }
 
-fn discover() -> Object {
+fn discover(unlisted: &[&str]) -> Object {
     let supported: Vec<&str> = super::revision::ALL.iter().map(|one| one.date()).collect();
     let mut result = object([
         ("supportedVersions", json!(supported)),
         ("capabilities", json!({"tools": {}})),
-        ("instructions", json!(about::INSTRUCTIONS)),
+        ("instructions", json!(about::instructions(unlisted))),
         ("_meta", meta(about::server(Revision::Stateless))),
     ]);
     keep(&mut result);

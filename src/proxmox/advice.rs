@@ -89,7 +89,9 @@ pub fn refusal(message: &str) -> Option<String> {
         m if m.contains("got timeout") && m.contains("lock") => {
             "another task holds the lock: wait for it and repeat"
         }
-        m if m.contains("checksum mismatch") || m.contains("detected modified configuration") => {
+        m if m.contains("checksum mismatch (file change")
+            || m.contains("detected modified configuration") =>
+        {
             "somebody else has changed it since it was read: read it again before repeating"
         }
         m if m.contains("No QEMU guest agent configured") => {

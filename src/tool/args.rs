@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::Tool;
 use super::param::{Param, ParamKind, SizeUnit, Word};
+use super::{Subject, Tool};
 use crate::error::Error;
 use crate::fleet::registry::NamedSubject;
 use crate::gate::confirm::canonical;
@@ -122,7 +122,7 @@ fn given<'g>(
 /// All that a tool takes, injected arguments included.
 fn names(tool: &Tool) -> impl Iterator<Item = &'static str> {
     let own = tool.params.iter().map(|param| param.name);
-    let cluster = std::iter::once("cluster");
+    let cluster = (tool.subject != Subject::Session).then_some("cluster");
     // Whether it asks is worked out only where a name is none of those before.
     let confirm = std::iter::once_with(|| tool.takes_confirm().then_some("confirm"));
     let wait = tool.task.then_some("wait");

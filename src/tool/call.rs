@@ -1,5 +1,6 @@
 //! One call of a tool, from its arguments to its answer: checked, placed, let pass, run.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct AppState {
     /// Tools that a changed configuration has switched off.
     pub(super) withheld: Vec<&'static str>,
     offered: Vec<Offered>,
+    /// The sets that were switched on while the server runs.
+    later: RefCell<Vec<&'static str>>,
     /// The file that is looked at before each call.
     pub watch: Option<Watch>,
     /// What became of a changed configuration, for the next answer.
@@ -55,7 +58,8 @@ impl AppState {
             gate: Gate::new(&fleet.config.safety, from),
             toolsets,
             withheld: Vec::new(),
-            offered: offer::offered(&fleet.config, toolsets),
+            offered: offer::offered(&fleet.config, toolsets, &[]),
+            later: RefCell::default(),
             fleet,
             watch: None,
             notice: None,
@@ -95,9 +99,35 @@ impl AppState {
         &self.offered
     }
 
+    /// All sets there are.
+    pub fn toolsets(&self) -> &'static [Toolset] {
+        self.toolsets
+    }
+
+    /// The sets of which nothing is listed, as the configuration has it.
+    pub fn unlisted(&self) -> Vec<&'static str> {
+        offer::unlisted(&self.fleet.config.safety.switches, self.toolsets)
+    }
+
+    /// Has a set listed from now on, and gives those of its tools that can be called; nothing where there is no
+    /// such set.
+    pub fn enable(&self, name: &str) -> Option<Vec<Offered>> {
+        let set = self.toolsets.iter().find(|set| set.name == name)?;
+        let mut later = self.later.borrow_mut();
+        if !later.contains(&set.name) {
+            later.push(set.name);
+        }
+        let offered = offer::offered(&self.fleet.config, self.toolsets, &[set.name]);
+        let of_set = |one: &Offered| set.tools.iter().any(|tool| tool.name == one.tool.name);
+        let of_set = offered.into_iter().filter(of_set);
+        let held = of_set.filter(|one| !self.withheld.contains(&one.tool.name));
+        Some(held.collect())
+    }
+
     /// Offers what is to be offered now.
     pub(super) fn offer_anew(&mut self) {
-        self.offered = offer::offered(&self.fleet.config, self.toolsets);
+        let later = self.later.borrow();
+        self.offered = offer::offered(&self.fleet.config, self.toolsets, &later);
         self.offered
             .retain(|one| !self.withheld.contains(&one.tool.name));
     }
@@ -147,6 +177,9 @@ pub fn begin(
     app.look_at_file();
     let call_audit = Rc::new(app.gate.call_audit(tool.name, arguments, &caller));
     let reached = run(app, tool, arguments, caller, &call_audit);
+    if tool.subject == Subject::Session {
+        app.offer_anew();
+    }
     room::work_ended();
     end(app, arguments, &call_audit, reached)
 }
@@ -244,6 +277,10 @@ fn run(
     match tool.run {
         RunFn::Fleet(run) => {
             let answer = on_fleet(app, &call, run)?;
+            Ok(Reached::Outcome(CallOutcome::Answer(answer)))
+        }
+        RunFn::Here(run) => {
+            let answer = run(app, &call.args)?;
             Ok(Reached::Outcome(CallOutcome::Answer(answer)))
         }
         RunFn::AtOnce(run) => on_one(app, &call, &|reach, args| run(reach, args).map(Step::Done)),
@@ -476,7 +513,9 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
             }
         }
         Subject::Thing(thing, name) => thing.named(args.need(name)?),
-        Subject::Cluster | Subject::List | Subject::Fleet => NamedSubject::Nothing,
+        Subject::Cluster | Subject::List | Subject::Fleet | Subject::Session => {
+            NamedSubject::Nothing
+        }
     };
     let (decision, guest) = fleet.locate(&ask)?;
     // Proxmox takes `localhost` for a node too: then nobody could tell whom a write is about.
@@ -489,6 +528,7 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
     let note = made.and_then(|name| contradiction(&fleet.config, decision.cluster, name));
     let touches = match tool.subject {
         Subject::Node => vec![Touch::Node(args.need("node")?.into())],
+        Subject::Cluster => vec![Touch::Cluster],
         Subject::ApiPath => methods::weigh(&api_request::of(args)?).touches,
         Subject::Thing(thing, name) => vec![thing.touch(args.need(name)?)],
         Subject::Storage(name) => match args.need(name)? {

@@ -11,6 +11,7 @@ pub mod order;
 pub mod param;
 mod reloaded;
 pub mod rows;
+pub mod schema;
 pub mod step;
 pub mod write;
 
@@ -133,6 +134,8 @@ pub enum Subject {
     List,
     /// The fleet: all clusters unless `cluster` narrows it.
     Fleet,
+    /// No cluster: what this program offers in this session.
+    Session,
 }
 
 /// What a cluster has by a name of its own.
@@ -175,6 +178,8 @@ pub enum RunFn {
     Steps(fn(&Reach, &Args) -> StepResult),
     /// Reads of several clusters.
     Fleet(fn(&FleetReach, &Args) -> HandlerResult),
+    /// On no cluster.
+    Here(fn(&call::AppState, &Args) -> HandlerResult),
 }
 
 impl Tool {

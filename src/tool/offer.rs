@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::args::Args;
-use super::{Action, Actions, Tool, Toolset};
+use super::{Action, Actions, Subject, Tool, Toolset};
 use crate::api::mark::{Effect, Mark};
 use crate::config::Config;
 use crate::config::safety::{ALL_SETS, DEFAULT_SETS, Switches};
@@ -23,6 +23,8 @@ pub struct Offered {
     level: Effect,
     /// The least that a call needs.
     least: Effect,
+    /// Whether its set was switched on while the server runs.
+    pub is_later: bool,
 }
 
 impl Offered {
@@ -37,6 +39,7 @@ impl Offered {
             tool,
             level,
             least: effects.min().unwrap_or(Effect::Read),
+            is_later: false,
         }
     }
 
@@ -117,15 +120,38 @@ impl Offered {
     }
 }
 
-/// The tools that a configuration offers, in the order in which they are listed.
-pub fn offered(config: &Config, toolsets: &'static [Toolset]) -> Vec<Offered> {
-    let level = level(config);
-    let tools = toolsets.iter().flat_map(|set| set.tools);
-    let offered = tools
-        .filter(|tool| switched_off(&config.safety.switches, toolsets, tool.name).is_none())
-        .map(|tool| Offered::at(tool, level))
-        .filter(|offered| offered.least <= level);
-    offered.collect()
+/// The tools that a configuration offers, in the order in which they are listed; those of the sets in `later`
+/// too, as far as the switches allow.
+pub fn offered(config: &Config, toolsets: &'static [Toolset], later: &[&str]) -> Vec<Offered> {
+    let (level, switches) = (level(config), &config.safety.switches);
+    let tools = toolsets
+        .iter()
+        .flat_map(|set| set.tools.iter().map(move |tool| (set, tool)));
+    let tools = tools.filter(|(_, tool)| switched_off(switches, toolsets, tool).is_none());
+    let offered = tools.filter_map(|(set, tool)| {
+        let is_on = is_on(switches, set, tool.name);
+        let offered = Offered {
+            is_later: !is_on,
+            ..Offered::at(tool, level)
+        };
+        (is_on || later.contains(&set.name)).then_some(offered)
+    });
+    offered.filter(|offered| offered.least <= level).collect()
+}
+
+/// The sets of which nothing is listed, as the configuration has it.
+pub fn unlisted(switches: &Switches, toolsets: &'static [Toolset]) -> Vec<&'static str> {
+    let is_off = |set: &&Toolset| !set.tools.iter().any(|tool| is_on(switches, set, tool.name));
+    let sets = toolsets.iter().filter(is_off);
+    sets.map(|set| set.name).collect()
+}
+
+/// Whether the switches have a tool listed, if it is not denied.
+fn is_on(switches: &Switches, set: &Toolset, name: &str) -> bool {
+    let listed = |one: &String| {
+        one == set.name || one == ALL_SETS || (one == DEFAULT_SETS && set.is_default)
+    };
+    switches.sets.iter().any(listed) || switches.allow.iter().any(|one| one == name)
 }
 
 /// The most that some cluster allows.
@@ -148,7 +174,7 @@ pub fn missing(
         let sentence = format!("`{}` was switched off while this server ran", tool.name);
         return Err(Error::not_allowed("", sentence));
     }
-    if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool.name) {
+    if let Some((sentence, hint)) = switched_off(&config.safety.switches, toolsets, tool) {
         let mut error = Error::not_allowed("", sentence);
         error.hint = hint;
         return Err(error);
@@ -163,44 +189,66 @@ pub fn missing(
     }
 }
 
-/// Whether the switches leave a tool out.
-pub fn is_switched_off(switches: &Switches, toolsets: &[Toolset], name: &str) -> bool {
-    switched_off(switches, toolsets, name).is_some()
+/// Whether the switches leave a tool out, so that it cannot be called.
+pub fn is_switched_off(switches: &Switches, toolsets: &[Toolset], tool: &Tool) -> bool {
+    switched_off(switches, toolsets, tool).is_some()
 }
 
-/// Why a tool is switched off, and how it is switched on; nothing where it is on. A denial wins.
+/// Whether a tool is listed from the beginning.
+pub fn is_listed(switches: &Switches, toolsets: &[Toolset], tool: &Tool) -> bool {
+    let set = set_of(toolsets, tool.name);
+    !is_switched_off(switches, toolsets, tool)
+        && set.is_some_and(|set| is_on(switches, set, tool.name))
+}
+
+fn set_of<'t>(toolsets: &'t [Toolset], name: &str) -> Option<&'t Toolset> {
+    let mut sets = toolsets.iter();
+    sets.find(|set| set.tools.iter().any(|one| one.name == name))
+}
+
+/// Why a tool cannot be called, and how it is switched on; nothing where it can. A denial wins. Where nobody
+/// said which sets there are, a set that is off is only not listed.
 fn switched_off(
     switches: &Switches,
     toolsets: &[Toolset],
-    name: &str,
+    tool: &Tool,
 ) -> Option<(String, Option<String>)> {
+    let name = tool.name;
     if switches.deny.iter().any(|denied| denied == name) {
         return Some((
             format!("`{name}` is switched off by {TOOLS_DENY}"),
             Some("whoever runs this server can take it off that list, and restart".into()),
         ));
     }
-    let set = toolsets
-        .iter()
-        .find(|set| set.tools.iter().any(|one| one.name == name))?;
-    let listed = |one: &String| {
-        one == set.name || one == ALL_SETS || (one == DEFAULT_SETS && set.is_default)
-    };
-    if switches.sets.iter().any(listed) || switches.allow.iter().any(|one| one == name) {
+    if !switches.is_bound {
         return None;
     }
-    let sets = switches.sets.join(",");
+    if tool.subject == Subject::Session {
+        return Some((
+            format!("{TOOLSETS} says which sets there are, and others cannot be switched on here"),
+            Some("whoever runs this server can change it, and restart".into()),
+        ));
+    }
+    let set = set_of(toolsets, name)?;
+    if is_on(switches, set, name) {
+        return None;
+    }
     Some((
         format!(
             "`{name}` is of the toolset `{}`, which is not switched on",
             set.name
         ),
         Some(format!(
-            "whoever runs this server can switch it on with {TOOLSETS}={sets},{} or \
-             {TOOLS_ALLOW}={name}, and a restart",
-            set.name
+            "{} or {TOOLS_ALLOW}={name}, and a restart",
+            switched_on_by(switches, set.name)
         )),
     ))
+}
+
+/// How a set is switched on where the switches bound them: the beginning of a sentence.
+pub fn switched_on_by(switches: &Switches, set: &str) -> String {
+    let sets = switches.sets.join(",");
+    format!("whoever runs this server can switch it on with {TOOLSETS}={sets},{set}")
 }
 
 /// What is wrong with the names in the switches, a line each, with the nearest that exists.

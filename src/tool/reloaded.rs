@@ -50,11 +50,11 @@ impl AppState {
     /// The tools that other switches take away, and those that they would add.
     fn switched(&self, new: &Switches) -> SwitchedTools {
         let old = &self.fleet.config.safety.switches;
-        let is_on = |switches, name| !offer::is_switched_off(switches, self.toolsets, name);
+        let is_on = |switches, tool| !offer::is_switched_off(switches, self.toolsets, tool);
         let mut switched = SwitchedTools::default();
         for tool in self.toolsets.iter().flat_map(|set| set.tools) {
-            let held = is_on(old, tool.name) && !self.withheld.contains(&tool.name);
-            match (held, is_on(new, tool.name)) {
+            let held = is_on(old, tool) && !self.withheld.contains(&tool.name);
+            match (held, is_on(new, tool)) {
                 (true, false) => switched.off.push(tool.name),
                 (false, true) => switched.on.push(tool.name),
                 _ => {}

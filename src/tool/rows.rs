@@ -32,7 +32,7 @@ const FIELDS_MAX: usize = 40;
 pub const LIMIT: Param = Param::new(
     "limit",
     ParamKind::Int(1, LIMIT_MAX),
-    "rows, 50 at first, 500 at most",
+    "rows; else 50, at most 500",
 )
 .optional();
 /// Where the page before ended.

@@ -1,7 +1,10 @@
 //! The families, one file or folder a noun, and the table of all tools.
 
+pub mod access;
+pub mod agent;
 pub mod api;
 pub mod backup;
+pub mod cluster;
 pub mod current;
 pub mod disks;
 pub mod fleet;
@@ -80,9 +83,21 @@ pub static TOOLSETS: &[Toolset] = &[
         is_default: false,
     },
     Toolset {
+        name: "agent",
+        about: "what a VM's guest agent tells of it, and does there",
+        tools: agent::TOOLS,
+        is_default: false,
+    },
+    Toolset {
         name: "backup_more",
         about: "delete, prune; jobs: what is backed up when, and how much of it is kept",
         tools: backup::MORE,
+        is_default: false,
+    },
+    Toolset {
+        name: "storage_more",
+        about: "images and container templates: from a URL, from Proxmox's list; deleting volumes",
+        tools: storage::MORE,
         is_default: false,
     },
     Toolset {
@@ -92,9 +107,21 @@ pub static TOOLSETS: &[Toolset] = &[
         is_default: false,
     },
     Toolset {
+        name: "access",
+        about: "users, tokens, groups, roles, realms, access rules: who may do what",
+        tools: access::TOOLS,
+        is_default: false,
+    },
+    Toolset {
         name: "pool",
         about: "pools: which there are, what is in them; make, fill, delete",
         tools: pool::TOOLS,
+        is_default: false,
+    },
+    Toolset {
+        name: "cluster",
+        about: "who did what; the options of a cluster as a whole",
+        tools: cluster::TOOLS,
         is_default: false,
     },
 ];

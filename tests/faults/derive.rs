@@ -236,6 +236,7 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
         tool.subject,
         Subject::New(_)
             | Subject::ApiPath
+            | Subject::Cluster
             | Subject::Thing(..)
             | Subject::Storage(_)
             | Subject::GuestOrStorage { .. }

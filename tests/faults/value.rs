@@ -43,7 +43,10 @@ const BY_NAME: &[(&str, &[&str])] = &[
     ("size", &["+1G", "2"]),
     ("startup", &["order=1"]),
     ("tag", &["web"]),
+    ("template", &["alpine"]),
+    ("toolset", &["pool"]),
     ("type", &["vzdump"]),
+    ("url", &["https://cdn.example/a.iso"]),
 ];
 
 /// Numbers.

@@ -57,7 +57,7 @@ impl Manner {
         }
     }
 
-    fn is_modern(&self) -> bool {
+    pub(crate) fn is_modern(&self) -> bool {
         self.revision == Manner::MODERN
     }
 }
@@ -258,7 +258,11 @@ impl Session {
     /// The result of a request that must not be a protocol error.
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> Value {
         let id = self.ask(method, params);
-        let reply = self.receive().expect("the server answers");
+        let mut reply = self.receive().expect("the server answers");
+        // The call before had other tools listed.
+        if reply["method"] == json!("notifications/tools/list_changed") {
+            reply = self.receive().expect("the server answers");
+        }
         assert_eq!(reply["id"], json!(id), "{reply}");
         assert!(reply.get("error").is_none(), "{method} {params}: {reply}");
         reply["result"].clone()
@@ -329,6 +333,10 @@ impl Session {
             if message["method"] == json!("elicitation/create") {
                 let result = reply(&message["params"]);
                 self.send(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result}));
+                continue;
+            }
+            // The call before had other tools listed.
+            if message["method"] == json!("notifications/tools/list_changed") {
                 continue;
             }
             assert_eq!(message["id"], json!(id), "{message}");

@@ -23,9 +23,10 @@ use crate::session::{Answer, Manner, Session, app};
 use crate::sim::{Fault, Seen, World};
 
 /// Tools in whose answers and refusals, as they are played here, there is no text that a stranger wrote.
-const SILENT: [&str; 6] = [
+const SILENT: [&str; 7] = [
     "node_list",
     "tool_find",
+    "toolset_enable",
     "api_describe",
     "guest_metrics",
     "guest_template",

@@ -78,6 +78,8 @@ pub struct Guest {
     pub addresses: Vec<(String, String)>,
     /// The agent in the guest answers.
     pub agent: bool,
+    /// Its agent holds the file systems still.
+    pub frozen: bool,
     /// Reacts to a shutdown request.
     pub obeys: bool,
 }
@@ -112,6 +114,7 @@ impl Guest {
             pid: 0,
             addresses: Vec::new(),
             agent: true,
+            frozen: false,
             obeys: true,
         }
     }

@@ -134,13 +134,20 @@ impl World {
             ["volume", name, volid @ ..] => cluster(name)?.edit(|state| {
                 let volid = unescaped(&volid.join(" "));
                 let (id, path) = volid.split_once(':').unwrap_or_default();
-                let content = path.split('/').next().unwrap_or_default().to_string();
+                let folder = path.split('/').next().unwrap_or_default();
+                // Disks are in a folder of their guest's.
+                let vmid: Option<u32> = folder.parse().ok();
+                let (content, format) = match vmid {
+                    Some(_) => ("images", "raw"),
+                    None => (folder, "iso"),
+                };
                 let known = state.storage_mut(id);
                 let known = known.ok_or_else(|| format!("no such storage: {order}"))?;
                 known.volumes.push(Volume {
                     volid: volid.clone(),
-                    content,
-                    format: "iso".into(),
+                    content: content.into(),
+                    format: format.into(),
+                    vmid,
                     size: 1 << 30,
                     ..Volume::default()
                 });

@@ -104,6 +104,7 @@ fn labs() -> World {
         world.cluster(cluster).edit(|state| {
             people(state, cluster);
             state.options.clear();
+            state.templates.clear();
             // The labs were made half an hour before, or an hour and a half.
             state.recorded_s = 1800;
             (state.hold, state.pace.refuse_ms, state.pace.lock_ms) = (true, 0, 10);

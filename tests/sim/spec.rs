@@ -79,6 +79,14 @@ pub fn holds_a_secret(text: &str) -> bool {
     SECRET_MARKS.iter().any(|mark| text.contains(mark))
 }
 
+/// What Proxmox offered to download.
+const TEMPLATES: &[&str] = &[
+    "alpine-3.22-default_20250617_amd64.tar.xz",
+    "debian-12-standard_12.12-1_amd64.tar.zst",
+    "debian-12-standard_12.7-1_amd64.tar.zst",
+    "debian-13-standard_13.1-2_amd64.tar.zst",
+];
+
 impl ClusterSpec {
     /// A cluster of so many nodes and stopped guests, for worlds of many.
     pub fn sized(name: &str, nodes: usize, guests: u32) -> ClusterSpec {
@@ -139,6 +147,7 @@ impl ClusterSpec {
             );
         }
         self.people(&mut state);
+        state.templates = TEMPLATES.iter().map(|name| (*name).to_string()).collect();
         state.options = json!({"mac_prefix": "BC:24:11", "keyboard": "en-us"})
             .as_object()
             .cloned()

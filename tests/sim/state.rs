@@ -69,6 +69,10 @@ pub struct State {
     pub next_pid: u32,
     pub seed: u64,
     pub statistics: Statistics,
+    /// The container templates on offer.
+    pub templates: Vec<String>,
+    /// What was done without a task, for the cluster's log.
+    pub done: Vec<Done>,
     pub born: Instant,
     /// A node was lost a moment ago: lists still show everything as it was before.
     pub stale: bool,
@@ -85,6 +89,14 @@ pub struct State {
     pub mounts: super::mounts::Mounts,
     /// The shared directories as this cluster last saw them.
     pub mounts_seen: BTreeMap<String, String>,
+}
+
+/// An entry of the cluster's log that is no task's.
+pub struct Done {
+    pub time: i64,
+    pub node: String,
+    pub user: String,
+    pub message: String,
 }
 
 #[derive(Clone)]
@@ -142,6 +154,8 @@ impl State {
                 sum.wrapping_mul(31).wrapping_add(u64::from(byte))
             }),
             statistics: Statistics::default(),
+            templates: Vec::new(),
+            done: Vec::new(),
             born: Instant::now(),
             stale: false,
             severed: BTreeSet::new(),

@@ -1,8 +1,9 @@
 //! The rows of who may do what: users, groups, roles, realms, tokens, access rules, tickets.
 
 use super::method::{
-    FULL, FULL_STOPS, Marked, Method, Named, SECRET, Sent, TICKET, delete, post, put,
+    FULL, FULL_STOPS, Marked, Method, Named, SECRET, Sent, TICKET, delete, get, post, put,
 };
+use super::permissions::SEES_ACCESS;
 use crate::api::mark::Mark;
 
 const USER: &[Named] = &[Named::Access("userid")];
@@ -13,6 +14,7 @@ const LOGIN: &[Named] = &[Named::Access("username")];
 
 #[rustfmt::skip] // One row a line.
 pub(super) const ROWS: &[Method] = &[
+    get("/access/users").taking(&[SEES_ACCESS]),
     post("/access/users", FULL, USER).making("userid"),
     put("/access/users/{userid}", Marked::By(change_user), USER),
     delete("/access/users/{userid}", FULL_STOPS, USER),

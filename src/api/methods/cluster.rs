@@ -21,6 +21,7 @@ pub(super) const ROWS: &[Method] = &[
     get("/cluster/tasks").taking(&[SEES_NODES]),
     // A server of the caller's choice is asked.
     get_as("/cluster/acme/tos", OPERATE),
+    get("/cluster/options").taking(AUDIT_CLUSTER.grants),
     put("/cluster/options", Marked::By(options), CLUSTER),
 
     get("/pools").taking(&[SEES_POOLS]),

@@ -50,6 +50,14 @@ pub fn named(key: &str, value: &Value) -> Vec<String> {
     found.map(|(_, part)| part.to_string()).collect()
 }
 
+/// The volume of nobody's that is in a drive: an ISO image.
+pub fn image(value: &Value) -> Option<String> {
+    let text = plain(value);
+    let file = text.split(',').next().unwrap_or_default();
+    let file = file.strip_prefix("file=").unwrap_or(file);
+    volume::is_of_no_guest(file).then(|| file.to_owned())
+}
+
 /// Whether a text names something that is there: a volume that may be a guest's, or a path of the node.
 fn is_there(text: &str) -> bool {
     match text.split_once(':') {

@@ -37,6 +37,10 @@ pub const SEES_GUESTS: PrivilegeOn = vms("VM.Audit");
 pub const SEES_NODES: PrivilegeOn = on("/nodes", "Sys.Audit");
 pub const SEES_STORAGES: PrivilegeOn = on("/storage", "Datastore.Audit");
 pub const SEES_POOLS: PrivilegeOn = on("/pool", "Pool.Audit");
+/// What each may read of its own doing, and with this of everybody's.
+pub const SEES_LOGS: PrivilegeOn = on("/", "Sys.Syslog");
+/// What each may read of itself, and with this of everybody.
+pub const SEES_ACCESS: PrivilegeOn = on("/access", "Sys.Audit");
 
 /// What is the cluster's as a whole.
 pub(super) const AUDIT_CLUSTER: Permissions = Permissions {

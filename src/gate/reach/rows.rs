@@ -1,11 +1,12 @@
-//! Lists out of replies: what is no list, or has rows that are none of it, is no answer.
+//! Lists and objects out of replies: what is none, or has rows that are none of it, is no answer.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Reach;
 use crate::api::request::{Reply, Request, Verb};
 use crate::charged::Charged;
 use crate::error::Error;
+use crate::text::repeated;
 
 impl Reach<'_> {
     /// Reads a list, each row of which has a text or a number as `key`.
@@ -59,6 +60,30 @@ impl Reach<'_> {
         match rows.iter().position(|row| !names(row)) {
             Some(at) => Err(other(format!("row {} of the list has no `{key}`", at + 1))),
             None => Ok(rows),
+        }
+    }
+
+    /// Reads an object whose values are no lists, but where `lists` names them.
+    ///
+    /// # Errors
+    /// As [`Reach::rows`].
+    pub fn object(
+        &self,
+        request: &Request,
+        lists: &[&str],
+    ) -> Result<Charged<Map<String, Value>>, Error> {
+        let other = |cause: String| Error::no_answer(self.cluster_name(), &request.line(), cause);
+        let reply = self.send(request)?;
+        let object = reply.data.try_map(|data| match data {
+            Value::Object(object) => Ok(object),
+            _ => Err(other("an object was expected".into())),
+        })?;
+        let is_list = |(name, value): &(&String, &Value)| {
+            matches!(value, Value::Array(_)) && !lists.contains(&name.as_str())
+        };
+        match object.iter().find(is_list) {
+            Some((name, _)) => Err(other(format!("`{}` is a list", repeated(name)))),
+            None => Ok(object),
         }
     }
 }

@@ -68,6 +68,20 @@ impl Reach<'_> {
         Ok((users.vmids.into_iter().collect(), users.unknown))
     }
 
+    /// The guests whose configuration has a volume, or whose disks are linked clones of it, and why they may
+    /// not be all.
+    ///
+    /// # Errors
+    /// As [`Reach::users_of`].
+    pub fn configured_in(
+        &self,
+        node: &str,
+        volume: &str,
+    ) -> Result<(Vec<u32>, Option<String>), Error> {
+        let users = volumes::configured_in(self, node, volume)?;
+        Ok((users.vmids, users.unknown))
+    }
+
     /// The objects that a write destroys or interrupts, and that were not counted for this call
     /// before: each counts once.
     fn counted_in_bulk(&self, writing: &Writing, weight: &Weight) -> Result<Vec<String>, Error> {

@@ -128,7 +128,11 @@ fn volumes_in(rows: &[Value]) -> Vec<String> {
         states.filter_map(move |state| Some((key, row.get(state)?)))
     });
     values
-        .flat_map(|(key, value)| drive::named(key, value))
+        .flat_map(|(key, value)| {
+            drive::named(key, value)
+                .into_iter()
+                .chain(drive::image(value))
+        })
         .collect()
 }
 

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::describe;
 use crate::api::schema::{DescribedMethod, Schema};
-use crate::config::variables::TOOLSETS as TOOLSETS_VARIABLE;
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
@@ -23,10 +22,14 @@ const SAYS_NOTHING: &[&str] = &[
 ];
 const WHY_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 
+/// What can be done about a tool that is not listed.
+const UNLISTED: &str =
+    "those can be called as they are; `toolset_enable` lists their set, and says what they take";
+
 pub(super) const FIND: Tool = Tool {
     name: "tool_find",
     title: "Find a tool or method",
-    about: "Finds by words a tool, also one of a set that is off, or a method of a cluster's own API.",
+    about: "Finds by words a tool, listed or not, or a method of a cluster's own API.",
     actions: Actions::one(&[]),
     subject: Subject::Cluster,
     params: &[Param::new(
@@ -62,20 +65,24 @@ fn find(reach: &Reach, args: &Args) -> HandlerResult {
     let scored = tools.map(|(set, tool)| (of_tool(&words, set, tool), (set, tool)));
     let found = first(scored).into_iter().map(|(set, tool)| {
         let mut row = json!({"tool": tool.name, "set": set.name, "about": tool.sentence()});
-        if offer::is_switched_off(switches, TOOLSETS, tool.name)
-            && let Some(row) = row.as_object_mut()
-        {
-            row.insert("is_off".into(), true.into());
+        let state = match () {
+            () if offer::is_switched_off(switches, TOOLSETS, tool) => "is_off",
+            () if !offer::is_listed(switches, TOOLSETS, tool) => "is_unlisted",
+            () => return row,
+        };
+        if let Some(row) = row.as_object_mut() {
+            row.insert(state.into(), true.into());
         }
         row
     });
     let found: Vec<Value> = found.collect();
-    if found.iter().any(|row| row.get("is_off").is_some()) {
-        let how = format!(
-            "whoever runs this server switches a set on by {TOOLSETS_VARIABLE}={},SET, and a restart",
-            switches.sets.join(",")
-        );
+    let has = |state: &str| found.iter().any(|row| row.get(state).is_some());
+    if has("is_off") {
+        let how = format!("{}, and a restart", offer::switched_on_by(switches, "SET"));
         answer.insert("off".into(), how.into());
+    }
+    if has("is_unlisted") {
+        answer.insert("unlisted".into(), UNLISTED.into());
     }
     answer.insert("tools".into(), found.into());
     let methods = match reach.schema() {

@@ -2,6 +2,7 @@
 //! reading and writing what no tool of its own does.
 
 mod describe;
+mod enable;
 mod find;
 mod read;
 mod write;
@@ -9,18 +10,23 @@ mod write;
 use serde_json::Value;
 
 use crate::api::request::Request;
-use crate::config::safety::DEFAULT_SETS;
 use crate::config::variables::{TOOLS_ALLOW, TOOLS_DENY, TOOLSETS as TOOLSETS_VARIABLE};
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::Tool;
 use crate::tool::api_request;
-use crate::tool::offer::is_switched_off;
+use crate::tool::offer::{is_listed, is_switched_off};
 use crate::tool::param::{Param, ParamKind};
 use crate::tools::TOOLSETS;
 
-pub static TOOLS: &[Tool] = &[find::FIND, describe::DESCRIBE, read::READ, write::WRITE];
+pub static TOOLS: &[Tool] = &[
+    find::FIND,
+    enable::ENABLE,
+    describe::DESCRIBE,
+    read::READ,
+    write::WRITE,
+];
 
 const PATH_MAX_CHARS: usize = 1_000;
 const TEXT_MAX_CHARS: usize = 8_000;
@@ -40,10 +46,9 @@ const PATH: Param = Param::new(
 /// They are, with their names.
 fn allowed(reach: &Reach, request: &Request) -> Result<(), Error> {
     let switches = &reach.config().safety.switches;
-    let is_bounded = !switches.allow.is_empty() || switches.sets != [DEFAULT_SETS];
     let is_denied = |tool: &&Tool| {
-        let denied = switches.deny.iter().any(|name| name == tool.name);
-        denied || (is_bounded && is_switched_off(switches, TOOLSETS, tool.name))
+        is_switched_off(switches, TOOLSETS, tool)
+            || (!switches.allow.is_empty() && !is_listed(switches, TOOLSETS, tool))
     };
     let senders = describe::senders_of(request);
     if senders.is_empty() || !senders.iter().all(is_denied) {

@@ -30,7 +30,7 @@ const KEYS_MAX: usize = 60;
 pub(super) const READ: Tool = Tool {
     name: "api_read",
     title: "Read any path of the API",
-    about: "Reads any path of a cluster's own API, checked against its description. For what no other tool reads.",
+    about: "Reads any path of a cluster's own API, checked by its description, for what no other tool reads.",
     actions: Actions::ByArguments(
         &[
             Action::new(LOOK, &[&[sending::ANY_GET]]),

@@ -55,8 +55,8 @@ const HEAVIEST: &str = "F!?x";
 pub(super) const WRITE: Tool = Tool {
     name: "api_write",
     title: "Write to any path of the API",
-    about: "Sends any write of a cluster's own API, checked against its description. For what no other tool does; asks \
-            where such a one would.",
+    about: "Sends any write of a cluster's own API, checked by its description, for what no other tool does; asks as such a \
+            one would.",
     actions: Actions::ByArguments(WEIGHTS, way),
     subject: Subject::ApiPath,
     params: &[

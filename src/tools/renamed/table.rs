@@ -85,8 +85,7 @@ pub(super) static TABLE: &[OldTool] = &[
     old(&["storage-content"], "storage_content", &[]),
     old(&["upload-iso"], "storage_upload", &[("file", "{file_path}"), ("content", "iso")]),
     old(&["upload-template"], "storage_upload", &[("file", "{file_path}"), ("content", "vztmpl")]),
-    old(&["list-os-templates"], "template_list", &[]),
-    old(&["list-os-templates"], "storage_content", &[("content", "vztmpl")]).note("it lists the templates that are on the storage"),
+    old(&["list-os-templates"], "storage_content", &[("content", "vztmpl")]).note("it lists the templates that are on the storage; `template_list` shows those on offer"),
     old(&["download-os-template"], "template_download", &[("template", "{template_name}")]),
 
     // Tasks, pools and permissions.

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use serde_json::{Map, Value, json};
 
 use super::NAME_MAX_CHARS;
+use super::places::Places;
 use crate::api::loose::{flag, number};
 use crate::api::methods::permissions::SEES_STORAGES;
 use crate::api::methods::sending;
@@ -12,7 +13,6 @@ use crate::api::request::{Request, Verb};
 use crate::charged::Charged;
 use crate::error::{Code, Error};
 use crate::fleet::registry::NamedSubject;
-use crate::fleet::resource::ResourceKind;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::time;
@@ -25,8 +25,6 @@ use crate::tools::fleet::cut;
 
 const VOLUME_MAX_CHARS: usize = crate::text::LONG_NAME_MAX_CHARS;
 const NOTES_MAX_CHARS: usize = 500;
-/// A local storage is another one on each node; so many are read in one call.
-const NODES_MAX: usize = 8;
 /// What every token that sees the storage sees of it.
 const OPEN_CONTENT: &[&str] = &["iso", "vztmpl", "import"];
 
@@ -101,20 +99,11 @@ pub(super) const CONTENT: Tool = Tool {
     run: RunFn::AtOnce(content),
 };
 
-/// Where a storage is, as the resource list says.
-#[derive(Default)]
-struct Places {
-    shared: bool,
-    up: Vec<String>,
-    down: Vec<String>,
-    others: Vec<String>,
-}
-
 fn content(reach: &Reach, args: &Args) -> Result<Map<String, Value>, Error> {
     let storage = args.need("storage")?;
     rows::check(args, COLUMNS)?;
-    let places = look(reach, storage)?;
-    let nodes = nodes(reach, args, &places)?;
+    let places = Places::look(reach, storage)?;
+    let nodes = places.to_read(reach, storage, args.text("node"))?;
     let mut found: Vec<Row> = Vec::new();
     let mut not_read = Map::new();
     for node in &nodes {
@@ -183,80 +172,6 @@ fn seen(mut error: Error, reach: &Reach, storage: &str, places: &Places) -> Resu
         error.hint = Some(format!("the token sees the storages {others}{elsewhere}"));
     }
     Ok(error)
-}
-
-fn look(reach: &Reach, storage: &str) -> Result<Places, Error> {
-    let mut places = Places::default();
-    reach.resources(&mut |resource| {
-        if resource.kind() != ResourceKind::Storage {
-            return;
-        }
-        let node = printable(&resource.node, NAME_MAX_CHARS);
-        if resource.name() != storage {
-            places
-                .others
-                .push(printable(resource.name(), NAME_MAX_CHARS));
-            return;
-        }
-        places.shared |= resource.is_shared();
-        match resource.is_up() {
-            true => places.up.push(node),
-            false => places.down.push(node),
-        }
-    })?;
-    for names in [&mut places.up, &mut places.down, &mut places.others] {
-        names.sort();
-        names.dedup();
-    }
-    Ok(places)
-}
-
-/// The nodes to be asked: the one that is named, one that has a shared storage, or all that have a
-/// local one.
-fn nodes(reach: &Reach, args: &Args, places: &Places) -> Result<Vec<String>, Error> {
-    let cluster = reach.cluster_name();
-    let storage = args.need("storage")?;
-    if places.up.is_empty() && places.down.is_empty() {
-        // A token may be allowed to read what the list does not show it.
-        if let Some(node) = args.text("node") {
-            return Ok(vec![node.to_string()]);
-        }
-        let others = match places.others.as_slice() {
-            [] => "it sees none".to_string(),
-            others => format!("it sees: {}", cut(others.to_vec()).join(", ")),
-        };
-        let elsewhere = reach.elsewhere(NamedSubject::Storage(storage))?;
-        return Err(Error::bad(format!(
-            "{cluster}: there is no storage `{storage}`, or it is disabled, or the token does not see \
-             it; {others}{elsewhere}"
-        )));
-    }
-    if let Some(node) = args.text("node") {
-        if places.up.iter().any(|up| up == node) {
-            return Ok(vec![node.to_string()]);
-        }
-        let known = cut([places.up.clone(), places.down.clone()].concat()).join(", ");
-        let there = match places.down.iter().any(|down| down == node) {
-            true => "is not available there now",
-            false => "is not there",
-        };
-        let elsewhere = reach.elsewhere(NamedSubject::Node(node))?;
-        return Err(Error::bad(format!(
-            "{cluster}: storage `{storage}` on node `{node}` {there}; its nodes: {known}{elsewhere}"
-        )));
-    }
-    match places.up.as_slice() {
-        [] => Err(Error::bad(format!(
-            "{cluster}: storage `{storage}` is available on none of its nodes: {}",
-            cut(places.down.clone()).join(", ")
-        ))),
-        [first, ..] if places.shared => Ok(vec![first.clone()]),
-        nodes if nodes.len() > NODES_MAX => Err(Error::bad(format!(
-            "{cluster}: storage `{storage}` is another one on each of its {} nodes: name one in `node`",
-            nodes.len()
-        ))),
-        nodes => Ok(nodes.to_vec()),
-    }
 }
 
 fn volumes(reach: &Reach, args: &Args, node: &str) -> Result<Charged<Vec<Value>>, Error> {

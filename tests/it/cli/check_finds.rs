@@ -532,11 +532,20 @@ fn a_token_that_may_nearly_everything() {
         (
             "Sys.Modify",
             "a start order, and containers with more rights than `unprivileged` (`Sys.Modify` on `/`); \
+             the options of a cluster as a whole (`Sys.Modify` on `/`); \
              stopping tasks of others (`Sys.Modify` on `/nodes`)",
         ),
         (
             "VM.GuestAgent.Audit,VM.GuestAgent.Unrestricted",
             "the addresses of running machines (`VM.GuestAgent.Audit` on `/vms`)",
+        ),
+        (
+            "VM.GuestAgent.FileSystemMgmt,VM.GuestAgent.Unrestricted",
+            "trimming and freezing file systems by guest agents (`VM.GuestAgent.FileSystemMgmt` on `/vms`)",
+        ),
+        (
+            "Sys.Syslog",
+            "what others did, in a cluster's log (`Sys.Syslog` on `/`)",
         ),
         (
             "Mapping.Use",

@@ -188,8 +188,10 @@ fn the_program_of_a_secret_is_run_once() {
 fn the_needs_are_those_of_the_sets_of_tools() {
     let sets: BTreeSet<&str> = TOOLSETS.iter().map(|set| set.name).collect();
     let needs = needs::needs();
-    let of_needs: BTreeSet<&str> = needs.iter().map(|need| need.set).collect();
-    assert_eq!(of_needs, sets);
+    let of_needs = needs.iter().map(|need| need.set);
+    let of_extras = EXTRAS.iter().flat_map(|extra| extra.sets.iter().copied());
+    let of_either: BTreeSet<&str> = of_needs.chain(of_extras).collect();
+    assert_eq!(of_either, sets);
     let needed = needs.iter().map(|need| &need.privilege);
     let more = EXTRAS.iter().flat_map(|extra| extra.privileges);
     for privilege in needed.chain(more) {

@@ -328,6 +328,26 @@ fn a_running_server_tightens_at_once_and_says_what_waits() {
     assert_eq!(served.writes(), 0);
 }
 
+/// Whoever says which sets there are bounds those that the session has listed, at once.
+#[test]
+fn sets_that_are_said_bound_those_that_were_enabled() {
+    let mut served = Served::start("");
+    let enabled = served.call("toolset_enable", &json!({"toolset": "pool"}));
+    enabled.expect("nobody said which sets there are");
+    let changed = served.client.receive().expect("a notification");
+    assert_eq!(changed["method"], json!("notifications/tools/list_changed"));
+    served
+        .call("pool_list", &json!({}))
+        .expect("it can be called");
+    served.rewrite("PROXMOX_TOOLSETS=default");
+    let refused = served.call("pool_list", &json!({}));
+    let refused = refused.expect_err("it is bound");
+    assert!(
+        refused.contains("`pool_list` was switched off while this server ran"),
+        "{refused}"
+    );
+}
+
 /// What is listed grows by a restart alone, and shrinks at once.
 #[test]
 fn what_is_switched_on_waits() {

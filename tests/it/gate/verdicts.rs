@@ -87,6 +87,7 @@ const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0
 const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
 const NOTED: &[&str] = &["% config staging 100 description=theirs"];
 const POOL: &[&str] = &["% pool staging core"];
+const AGENT: &[&str] = &["% config staging 103 agent=1"];
 const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
     "% hold staging",
@@ -108,6 +109,7 @@ static ROWS: &[Row] = &[
     row(R, "node_get", r#"{"node":"stg-pve1"}"#),
     row(R, "storage_list", "{}"),
     row(R, "tool_find", r#"{"query":"dns"}"#),
+    row(R, "toolset_enable", r#"{"toolset":"pool"}"#),
     row(R, "api_describe", r#"{"path":"/version"}"#),
     row(R, "api_read", r#"{"path":"/nodes/stg-pve1/dns"}"#),
     row(O, "api_read", r#"{"path":"/nodes/stg-pve1/scan/lvm"}"#),
@@ -122,6 +124,20 @@ static ROWS: &[Row] = &[
     row(R, "guest_notes", r#"{"guest":103,"action":"get"}"#),
     row(R, "node_metrics", r#"{"node":"stg-pve1"}"#),
     row(R, "pool_list", "{}"),
+    row(R, "cluster_log", "{}"),
+    row(R, "cluster_options", r#"{"action":"get"}"#),
+    row(R, "template_list", "{}"),
+    row(R, "access_list", r#"{"what":"users"}"#),
+    row(R, "access_check", r#"{"privilege":"VM.PowerMgmt"}"#),
+    row(R, "agent_get", r#"{"guest":103}"#).after(AGENT),
+    row(O, "agent_command", r#"{"guest":103,"action":"ping"}"#).after(AGENT),
+    row(O, "agent_command", r#"{"guest":103,"action":"fstrim"}"#).after(AGENT),
+    row(CUTS, "agent_command", r#"{"guest":103,"action":"fsfreeze"}"#)
+        .harms()
+        .after(AGENT),
+    row(O, "agent_command", r#"{"guest":103,"action":"fsthaw"}"#)
+        .harms()
+        .after(AGENT),
     row(R, "backup_job_list", "{}"),
     row(R, "storage_content", r#"{"storage":"local"}"#),
     row(O, "guest_power", r#"{"guest":100,"action":"start"}"#),
@@ -256,6 +272,27 @@ static ROWS: &[Row] = &[
     .harms()
     .after(PRUNED),
     row(F, "backup_job_delete", r#"{"job":"nightly"}"#).after(JOB),
+    row(
+        C,
+        "cluster_options",
+        r#"{"action":"set","settings":{"max_workers":3}}"#,
+    ),
+    row(
+        C,
+        "storage_download",
+        r#"{"storage":"nas","url":"https://cdn.example/a.iso"}"#,
+    ),
+    row(
+        C,
+        "template_download",
+        r#"{"storage":"local","node":"stg-pve1","template":"alpine"}"#,
+    ),
+    row(
+        TAKES,
+        "volume_delete",
+        r#"{"volume":"nas:iso/virtio-win-0.1.266.iso"}"#,
+    )
+    .lasts(),
     row(C, "pool_set", r#"{"pool":"core","comment":"ours"}"#).after(POOL),
     row(C, "pool_set", r#"{"pool":"core","add":[101]}"#)
         .after(POOL)
@@ -490,10 +527,7 @@ impl Scene {
         // Most calls read it anew.
         world.cluster("staging").fault(Fault::BriefApiDoc);
         let mut app = AppState::new(
-            Fleet::new(configuration(
-                &world,
-                "PROXMOX_BULK_LIMIT=100\nPROXMOX_TOOLSETS=all\n",
-            )),
+            Fleet::new(configuration(&world, "PROXMOX_BULK_LIMIT=100\n")),
             TOOLSETS,
             CallOrigin::Mcp,
         );
@@ -536,7 +570,7 @@ impl Scene {
         }
         let asks_user = matches!(way, Way::Declined | Way::Accepted);
         let more = format!(
-            "PROXMOX_TOOLSETS=all\nPROXMOX_ACCESS={}\n{}PROXMOX_CONFIRM={}\n",
+            "PROXMOX_ACCESS={}\n{}PROXMOX_CONFIRM={}\n",
             level.name(),
             if protected {
                 "PROXMOX_PROTECT=100-599\n"

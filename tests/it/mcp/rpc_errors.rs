@@ -201,8 +201,7 @@ fn initialize_agrees_on_a_revision() {
             said["capabilities"],
             json!({"tools": {"listChanged": true}})
         );
-        assert_eq!(said["instructions"], about::INSTRUCTIONS);
-        assert!(about::INSTRUCTIONS.len() < 2048, "hosts cut at 2 KB");
+        assert_eq!(said["instructions"], about::instructions(&[]));
         let server = &said["serverInfo"];
         assert_eq!(server["name"], "proxmox-mcp");
         assert_eq!(server["version"], env!("CARGO_PKG_VERSION"));
@@ -243,7 +242,7 @@ fn modern_results_say_who_answers() {
     let discovered = result(&mut peer, &modern("1", "server/discover", json!({})));
     assert_eq!(discovered["supportedVersions"][0], "2026-07-28");
     assert_eq!(discovered["capabilities"], json!({"tools": {}}));
-    assert_eq!(discovered["instructions"], about::INSTRUCTIONS);
+    assert_eq!(discovered["instructions"], about::instructions(&[]));
     assert_eq!(discovered["_meta"][who], signature);
     let icon = signature["icons"][0]["src"].as_str().expect("an icon");
     assert!(icon.starts_with("data:"), "{icon}");

@@ -48,6 +48,63 @@ fn the_list_is_as_it_was_in_every_revision() {
     golden::compare("tests/it/mcp/tools_list.txt", &written);
 }
 
+/// A legacy client is told that another set is listed; in the modern era no list depends on a call before.
+#[test]
+fn a_set_is_listed_once_it_was_enabled() {
+    let world = World::three();
+    for revision in revision::ALL.map(revision::Revision::date) {
+        let manner = Manner::asking(revision);
+        let is_modern = manner.is_modern();
+        let mut session = Session::held(app(&world, ""), manner);
+        let names = |session: &mut Session| -> Vec<String> {
+            let result = session.request("tools/list", &json!({}));
+            let tools = result["tools"].as_array().expect("tools");
+            let names = tools.iter().map(|tool| tool["name"].as_str());
+            names.map(|name| name.expect("a name").to_owned()).collect()
+        };
+        let first = names(&mut session);
+        assert!(first.iter().all(|name| !name.starts_with("pool_")));
+        let call = json!({"name": "toolset_enable", "arguments": {"toolset": "pool"}});
+        let result = session.request("tools/call", &call);
+        let text = result["content"][0]["text"].as_str().expect("a text");
+        let enabled: Value = serde_json::from_str(text).expect("JSON");
+        let tools = enabled["tools"].as_array().expect("tools");
+        let given: Vec<&str> = tools
+            .iter()
+            .filter_map(|tool| tool["name"].as_str())
+            .collect();
+        assert_eq!(given, ["pool_list", "pool_set", "pool_delete"]);
+        if is_modern {
+            assert_eq!(names(&mut session), first);
+        } else {
+            let told = session.receive().expect("a notification");
+            assert_eq!(told["method"], json!("notifications/tools/list_changed"));
+            let now = names(&mut session);
+            assert_eq!(now.len(), first.len() + 3);
+            assert!(
+                given
+                    .iter()
+                    .all(|name| now.iter().any(|listed| listed == name))
+            );
+        }
+    }
+}
+
+/// What is denied, or beyond every cluster's level, is not enabled with its set.
+#[test]
+fn a_set_that_is_enabled_has_only_what_may_be_called() {
+    let world = World::three();
+    let enabled = |env: &str, set: &str| {
+        let mut session = Session::held(app(&world, env), Manner::asking("2025-06-18"));
+        let answer = session.call("toolset_enable", &json!({"toolset": set}));
+        answer.ok()["tools"].to_string()
+    };
+    let read = enabled("PROXMOX_ACCESS=read", "pool");
+    assert!(read.contains("pool_list") && !read.contains("pool_set"));
+    let denied = enabled("PROXMOX_TOOLS_DENY=pool_set", "pool");
+    assert!(denied.contains("pool_delete") && !denied.contains("pool_set"));
+}
+
 fn shown_bytes(tools: &[Value]) -> usize {
     let shown = |tool: &Value| {
         let mut shown = Map::new();

@@ -26,7 +26,12 @@ const LOCKS: &[&str] = &[
 /// The user that guests are sent to other clusters as; and how old the lab is.
 pub(crate) fn people(world: &World) {
     for cluster in ["A", "B", "C"] {
-        world.cluster(cluster).edit(|state| state.recorded_s = 5400);
+        world.cluster(cluster).edit(|state| {
+            state.recorded_s = 5400;
+            if let Some(user) = state.access.users.get_mut("mcp@pve") {
+                user.fields.clear();
+            }
+        });
     }
     for cluster in ["A", "C"] {
         world.cluster(cluster).edit(|state| {
@@ -99,7 +104,7 @@ pub(crate) fn before(id: &str, world: &World) {
         });
     };
     match id {
-        "agent-ifs-ro" => {
+        "agent-get-memory-blocks" | "agent-ifs-ro" => {
             on("A", 101);
             world.cluster("A").just_now(|state| {
                 set(state, 101, "agent", "1");

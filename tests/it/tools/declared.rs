@@ -13,7 +13,7 @@ const ASKED: &[(&str, &str)] = &[("clusters_asked", "integer"), ("errors", "arra
 pub(crate) fn check(tool: &Tool, answer: &Map<String, Value>) {
     let decision = match tool.subject {
         // A list may be of one cluster or of all, and says of each a different thing.
-        Subject::List => &[],
+        Subject::List | Subject::Session => &[],
         Subject::Fleet => ASKED,
         _ => DECISION,
     };

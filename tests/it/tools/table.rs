@@ -12,7 +12,7 @@ use proxmox_mcp::mcp::revision::OFFERED;
 use proxmox_mcp::tool::args;
 use proxmox_mcp::tool::offer::Offered;
 use proxmox_mcp::tool::param::ParamKind;
-use proxmox_mcp::tool::{Action, RunFn, Subject, Tool};
+use proxmox_mcp::tool::{Action, RunFn, Subject, Tool, schema};
 use proxmox_mcp::tools::needs::{self, Need};
 use proxmox_mcp::tools::{self, TOOLSETS};
 use regex::Regex;
@@ -90,6 +90,7 @@ fn reads_of_the_fleet_lists_and_writes_are_run_as_such() {
             RunFn::AtOnce(_) | RunFn::Steps(_) => is_of_several,
             RunFn::Write(_) => is_of_several || tool.possible().any(|mark| mark == Mark::READ),
             RunFn::Fleet(_) => !is_of_several || tool.heaviest() != Mark::READ,
+            RunFn::Here(_) => tool.subject != Subject::Session || tool.heaviest() != Mark::READ,
         }
     };
     assert_eq!(offenders(wrong), [""; 0]);
@@ -340,7 +341,7 @@ fn by_word_is_what_takes_an_action() {
 #[test]
 fn schemas_are_closed_and_flat_at_the_root() {
     let wrong = |tool: &'static Tool| {
-        let input = listing::input_schema(&Offered::whole(tool));
+        let input = schema::input(&Offered::whole(tool));
         let combined = |schema: &Value| {
             ["oneOf", "anyOf", "allOf"]
                 .iter()
@@ -366,7 +367,7 @@ fn hold(tools: Vec<&'static Tool>, budget: &Budget) {
     let shown: usize = tools
         .iter()
         .map(|tool| {
-            let schema = listing::input_schema(&Offered::whole(tool));
+            let schema = schema::input(&Offered::whole(tool));
             json!({"name": tool.name, "description": tool.about, "inputSchema": schema})
                 .to_string()
                 .len()

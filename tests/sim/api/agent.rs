@@ -108,7 +108,9 @@ fn named(call: &mut Call) -> Answer {
 }
 
 fn command_answer(call: &mut Call, command: &str) -> Answer {
-    let guest = alive(call)?;
+    alive(call)?;
+    let now = call.state.now();
+    let guest = call.guest_mut()?;
     let result = match command {
         "network-get-interfaces" => interfaces(guest),
         "get-osinfo" => json!({
@@ -119,8 +121,24 @@ fn command_answer(call: &mut Call, command: &str) -> Answer {
         "info" => {
             json!({"version": "9.0", "supported_commands": [{"name": "guest-ping", "enabled": true, "success-response": true}]})
         }
-        "fsfreeze-freeze" | "fsfreeze-thaw" => json!(1),
-        "fsfreeze-status" => json!("thawed"),
+        "get-users" => json!([{"user": "root", "login-time": 1_790_972_184.900_33}]),
+        "get-fsinfo" => {
+            json!([{"name": "sda1", "mountpoint": "/", "type": "ext4", "total-bytes": 8_589_934_592_u64, "used-bytes": 1_073_741_824, "disk": []}])
+        }
+        "get-time" => json!(now * 1_000_000_000),
+        "get-timezone" => json!({"zone": "UTC", "offset": 0}),
+        "get-vcpus" => json!([{"logical-id": 0, "online": true, "can-offline": false}]),
+        "fstrim" => json!({"paths": [{"path": "/", "trimmed": 1_048_576, "minimum": 0}]}),
+        "fsfreeze-freeze" => {
+            guest.frozen = true;
+            json!(1)
+        }
+        "fsfreeze-thaw" => {
+            let count = i32::from(guest.frozen);
+            guest.frozen = false;
+            json!(count)
+        }
+        "fsfreeze-status" => json!(if guest.frozen { "frozen" } else { "thawed" }),
         _ => json!({}),
     };
     Ok(json!({"result": result}))

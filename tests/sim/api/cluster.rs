@@ -79,7 +79,10 @@ fn options(call: &mut Call) -> Answer {
 }
 
 fn set_options(call: &mut Call) -> Answer {
-    call.quorate()?;
+    if !call.state.has_quorum() {
+        let refusal = Refusal::die("cfs-lock 'file-datacenter_cfg' error: no quorum!");
+        return Err(refusal.waiting(call.lock_s()));
+    }
     let params = std::mem::take(&mut call.params);
     let formats = &call.method.params;
     for name in list(&params.get("delete").map(scalar).unwrap_or_default()) {
@@ -110,23 +113,35 @@ fn parts(format: &Value, text: &str) -> Value {
         .into()
 }
 
+/// An entry for the beginning of each task and one for its end, and those that are no task's.
 fn log(call: &mut Call) -> Answer {
-    let most = super::super::answer::number(&call.params, "max").unwrap_or(50) as usize;
+    const MAX: i64 = 50;
+    const INFO: u8 = 6;
+    const ERROR: u8 = 3;
+    let max = super::super::answer::number(&call.params, "max").unwrap_or(MAX) as usize;
     if !call.state.may(&call.who, "/", &["Sys.Syslog"]) {
         return Ok(json!([]));
     }
-    let ended = call
-        .state
-        .tasks
-        .iter()
-        .rev()
-        .filter(|task| task.end.is_some())
-        .take(most);
-    let rows = ended.enumerate().map(|(i, task)| {
-        json!({
-            "uid": (1000 - i).to_string(), "id": format!("{}:{}", 1000 - i, task.node), "time": task.end, "pri": 6, "tag": "pvedaemon", "pid": task.pid, "node": task.node, "user": task.who.id(),
-            "msg": format!("end task {} {}", task.upid, task.exit.clone().unwrap_or_default()),
-        })
+    let mut entries: Vec<(i64, &str, String, String, u8)> = Vec::new();
+    for task in &call.state.tasks {
+        let (node, user) = (task.node.as_str(), task.who.id());
+        let begins = format!("starting task {}", task.upid);
+        entries.push((task.start, node, user.clone(), begins, INFO));
+        if let Some(end) = task.end {
+            let exit = task.exit.clone().unwrap_or_default();
+            let severity = if exit == "OK" { INFO } else { ERROR };
+            let ends = format!("end task {} {exit}", task.upid);
+            entries.push((end, node, user, ends, severity));
+        }
+    }
+    for done in &call.state.done {
+        let (user, message) = (done.user.clone(), done.message.clone());
+        entries.push((done.time, &done.node, user, message, INFO));
+    }
+    entries.sort_by_key(|entry| entry.0);
+    let rows = entries.iter().enumerate().rev().take(max);
+    let rows = rows.map(|(i, (time, node, user, message, severity))| {
+        json!({"uid": i.to_string(), "id": format!("{i}:{node}"), "time": time, "pri": severity, "tag": "pvedaemon", "pid": 1, "node": node, "user": user, "msg": message})
     });
     Ok(rows.collect())
 }

@@ -240,6 +240,10 @@ fn put(call: &mut Call) -> Answer {
     guarded(call)?;
     call.writable()?;
     let (vmid, params) = (call.vmid(), call.params.clone());
+    if call.kind() == Kind::Qemu {
+        let message = told(vmid, &params);
+        call.log(message);
+    }
     let refused = call
         .state
         .change(vmid, params, &mut Vec::new())
@@ -271,12 +275,7 @@ fn post(call: &mut Call) -> Answer {
         Plan::new(&node, "qmconfig", vmid).holds(vmid),
         move |state, log| {
             state.writable(&node_of_task, Kind::Qemu, vmid)?;
-            let words: Vec<String> = params
-                .iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "node" | "vmid" | "digest"))
-                .map(|(key, value)| format!("-{key} {}", scalar(value)))
-                .collect();
-            log.push(format!("update VM {vmid}: {}", words.join(" ")));
+            log.push(told(vmid, &params));
             match state.change(vmid, params, log)?.first() {
                 None => Ok(()),
                 Some((key, text)) => {
@@ -286,6 +285,20 @@ fn post(call: &mut Call) -> Answer {
             }
         },
     ))
+}
+
+/// How a change of a virtual machine is told of, without its password.
+fn told(vmid: u32, params: &Params) -> String {
+    let said = params
+        .iter()
+        .filter(|(key, _)| !matches!(key.as_str(), "node" | "vmid" | "digest"));
+    let words: Vec<String> = said
+        .map(|(key, value)| match key.as_str() {
+            "cipassword" => format!("-{key} <hidden>"),
+            _ => format!("-{key} {}", scalar(value)),
+        })
+        .collect();
+    format!("update VM {vmid}: {}", words.join(" "))
 }
 
 fn unlink(call: &mut Call) -> Answer {

@@ -142,6 +142,17 @@ impl Call<'_> {
         }
     }
 
+    /// Puts something that makes no task into the cluster's log.
+    pub fn log(&mut self, message: String) {
+        let (time, node, user) = (self.state.now(), self.node.clone(), self.who.id());
+        self.state.done.push(super::state::Done {
+            time,
+            node,
+            user,
+            message,
+        });
+    }
+
     /// Waits for a lock file that a task holds.
     pub fn unheld(&self, vmid: u32) -> Result<(), Refusal> {
         if !self.state.held(vmid) {

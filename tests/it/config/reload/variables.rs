@@ -84,7 +84,10 @@ fn change(row: &Variable, (before, after): (&str, &str), beside: &str) -> (Reloa
     };
     let old = config(before);
     let held = old.safety.switches.clone();
-    let is_on = |switches: &Switches, name: &str| !offer::is_switched_off(switches, TOOLSETS, name);
+    let is_on = |switches: &Switches, name: &str| {
+        let tool = tools::find(name).expect("a tool");
+        !offer::is_switched_off(switches, TOOLSETS, tool)
+    };
     let changed = |new: &Switches, (before, now): (bool, bool)| -> Vec<&'static str> {
         let names = tools::all().map(|tool| tool.name);
         let names = names.filter(|name| (is_on(&held, name), is_on(new, name)) == (before, now));
