@@ -94,6 +94,8 @@ pub struct State {
 /// An entry of the cluster's log that is no task's.
 pub struct Done {
     pub time: i64,
+    /// How many tasks had begun by then.
+    pub tasks_before: usize,
     pub node: String,
     pub user: String,
     pub message: String,

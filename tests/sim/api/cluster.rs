@@ -122,25 +122,33 @@ fn log(call: &mut Call) -> Answer {
     if !call.state.may(&call.who, "/", &["Sys.Syslog"]) {
         return Ok(json!([]));
     }
-    let mut entries: Vec<(i64, &str, String, String, u8)> = Vec::new();
-    for task in &call.state.tasks {
+    // By time, and within a second as it came.
+    let mut entries: Vec<((i64, usize), &str, String, String, u8)> = Vec::new();
+    for (place, task) in call.state.tasks.iter().enumerate() {
         let (node, user) = (task.node.as_str(), task.who.id());
         let begins = format!("starting task {}", task.upid);
-        entries.push((task.start, node, user.clone(), begins, INFO));
+        entries.push((
+            (task.start, 2 * place + 1),
+            node,
+            user.clone(),
+            begins,
+            INFO,
+        ));
         if let Some(end) = task.end {
             let exit = task.exit.clone().unwrap_or_default();
             let severity = if exit == "OK" { INFO } else { ERROR };
             let ends = format!("end task {} {exit}", task.upid);
-            entries.push((end, node, user, ends, severity));
+            entries.push(((end, 2 * place + 2), node, user, ends, severity));
         }
     }
     for done in &call.state.done {
         let (user, message) = (done.user.clone(), done.message.clone());
-        entries.push((done.time, &done.node, user, message, INFO));
+        let at = (done.time, 2 * done.tasks_before);
+        entries.push((at, &done.node, user, message, INFO));
     }
     entries.sort_by_key(|entry| entry.0);
     let rows = entries.iter().enumerate().rev().take(max);
-    let rows = rows.map(|(i, (time, node, user, message, severity))| {
+    let rows = rows.map(|(i, ((time, _), node, user, message, severity))| {
         json!({"uid": i.to_string(), "id": format!("{i}:{node}"), "time": time, "pri": severity, "tag": "pvedaemon", "pid": 1, "node": node, "user": user, "msg": message})
     });
     Ok(rows.collect())

@@ -145,8 +145,10 @@ impl Call<'_> {
     /// Puts something that makes no task into the cluster's log.
     pub fn log(&mut self, message: String) {
         let (time, node, user) = (self.state.now(), self.node.clone(), self.who.id());
+        let tasks_before = self.state.tasks.len();
         self.state.done.push(super::state::Done {
             time,
+            tasks_before,
             node,
             user,
             message,
