@@ -161,4 +161,6 @@ pub struct Reply {
     pub data: Charged<Value>,
     /// Where the API pages: how many there are in all.
     pub total: Option<u64>,
+    /// Of a node's network: what waits to be applied, as a `diff`.
+    pub changes: Option<String>,
 }

@@ -370,7 +370,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: TOOLSETS,
-        about: "sets of tools that are offered, `default` or `all`",
+        about: "sets of tools that can be called, `default` or `all`; unset, others can be listed",
         default: "default",
         repeated: true,
         sets: All(safety::toolsets),

@@ -44,6 +44,7 @@ pub struct Answer {
 struct AnswerEnvelope {
     data: Option<Value>,
     total: Value,
+    changes: Value,
     message: Value,
     errors: Value,
 }
@@ -220,6 +221,10 @@ pub fn parse(settings: &Settings, request: &Request, body: &[u8]) -> Result<Repl
             Value::String(digits) => digits.parse().ok(),
             other => other.as_u64(),
         },
+        changes: match envelope.changes {
+            Value::String(diff) if !diff.is_empty() => Some(diff),
+            _ => None,
+        },
     })
 }
 
@@ -252,6 +257,7 @@ impl<'de> Visitor<'de> for EnvelopeVisitor<'_, '_> {
             let value = match &*name {
                 "data" => envelope.data.insert(Value::Null),
                 "total" => &mut envelope.total,
+                "changes" => &mut envelope.changes,
                 "message" => &mut envelope.message,
                 "errors" => &mut envelope.errors,
                 _ => {

@@ -113,15 +113,16 @@ impl AppState {
     /// such set.
     pub fn enable(&self, name: &str) -> Option<Vec<Offered>> {
         let set = self.toolsets.iter().find(|set| set.name == name)?;
-        let mut later = self.later.borrow_mut();
-        if !later.contains(&set.name) {
-            later.push(set.name);
-        }
         let offered = offer::offered(&self.fleet.config, self.toolsets, &[set.name]);
         let of_set = |one: &Offered| set.tools.iter().any(|tool| tool.name == one.tool.name);
-        let of_set = offered.into_iter().filter(of_set);
-        let held = of_set.filter(|one| !self.withheld.contains(&one.tool.name));
-        Some(held.collect())
+        let is_held = |one: &Offered| !self.withheld.contains(&one.tool.name);
+        let offered = offered.into_iter();
+        let offered: Vec<Offered> = offered.filter(|one| of_set(one) && is_held(one)).collect();
+        let mut later = self.later.borrow_mut();
+        if offered.iter().any(|one| one.is_later) && !later.contains(&set.name) {
+            later.push(set.name);
+        }
+        Some(offered)
     }
 
     /// Offers what is to be offered now.

@@ -13,6 +13,7 @@ pub mod levels;
 pub mod metrics;
 pub mod nameable;
 pub mod needs;
+pub mod network;
 pub mod node;
 pub mod plan;
 pub mod pool;
@@ -104,6 +105,12 @@ pub static TOOLSETS: &[Toolset] = &[
         name: "node_more",
         about: "how busy a node was, and how full a storage",
         tools: metrics::OF_NODES,
+        is_default: false,
+    },
+    Toolset {
+        name: "network",
+        about: "the network of nodes: interfaces, staged changes, applying them",
+        tools: network::TOOLS,
         is_default: false,
     },
     Toolset {

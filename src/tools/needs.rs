@@ -86,6 +86,14 @@ pub static EXTRAS: &[ExtraNeed] = &[
         sets: &["cluster"],
     },
     ExtraNeed {
+        what: "changing the network of nodes",
+        path: "/nodes",
+        privileges: &["Sys.Modify"],
+        before_9: None,
+        is_in_levels: false,
+        sets: &["network"],
+    },
+    ExtraNeed {
         what: "stopping tasks of others",
         path: "/nodes",
         privileges: &["Sys.Modify"],
@@ -123,7 +131,7 @@ pub static EXTRAS: &[ExtraNeed] = &[
         privileges: &["SDN.Audit", "SDN.Use"],
         before_9: None,
         is_in_levels: true,
-        sets: &["node"],
+        sets: &["node", "network"],
     },
 ];
 

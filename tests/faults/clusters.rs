@@ -139,6 +139,10 @@ pub fn start() -> World {
         for volume in volumes.filter(|volume| volume.content != "backup") {
             volume.ctime = MADE;
         }
+        // A change of a network waits to be applied.
+        for node in state.nodes.values_mut() {
+            node.planned = Some(node.interfaces.clone());
+        }
         if let Some(still) = state.guests.get_mut(&105) {
             still.status = Status::Paused;
         }

@@ -11,6 +11,7 @@ const BY_NAME: &[(&str, &[&str])] = &[
     ("bridge", &["vmbr0"]),
     ("disk", &["scsi1", "unused0", "mp0"]),
     ("gw", &["10.1.0.1"]),
+    ("iface", &["vmbr0", "vmbr7"]),
     ("ip", &["dhcp"]),
     ("iso", &["local:iso/debian.iso"]),
     ("keeps", &["last 1"]),

@@ -26,6 +26,7 @@ struct ReadReply {
     request: Request,
     data: Value,
     total: Option<u64>,
+    changes: Option<String>,
     bytes: usize,
 }
 
@@ -49,16 +50,20 @@ impl PlanReads {
     pub(super) fn reply(&self, request: &Request) -> Option<Reply> {
         let mut kept = self.kept.borrow_mut();
         let at = kept.iter().position(|read| read.request == *request)?;
-        let (data, total) = match self.is_plan {
-            true => kept.get(at).map(|read| (read.data.clone(), read.total))?,
+        let (data, total, changes) = match self.is_plan {
+            true => {
+                let read = kept.get(at)?;
+                (read.data.clone(), read.total, read.changes.clone())
+            }
             false => {
                 let read = kept.remove(at);
-                (read.data, read.total)
+                (read.data, read.total, read.changes)
             }
         };
         Some(Reply {
             data: Charged::new(data, Charge::default()),
             total,
+            changes,
         })
     }
 
@@ -70,13 +75,15 @@ impl PlanReads {
     /// Keeps what a plan reads.
     pub(super) fn note(&self, request: &Request, reply: &Reply) {
         let mut kept = self.kept.borrow_mut();
-        let bytes = reply.data.bytes();
+        let changes = reply.changes.as_ref().map_or(0, String::len);
+        let bytes = reply.data.bytes() + changes;
         let all: usize = kept.iter().map(|read| read.bytes).sum();
         if self.is_plan && bytes <= REPLY_MAX_BYTES && all + bytes <= ALL_MAX_BYTES {
             kept.push(ReadReply {
                 request: request.clone(),
                 data: reply.data.clone(),
                 total: reply.total,
+                changes: reply.changes.clone(),
                 bytes,
             });
         }

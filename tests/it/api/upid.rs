@@ -105,6 +105,7 @@ fn script(
         answer.map(|body| Reply {
             data: Charged::new(body["data"].clone(), Charge::default()),
             total: body["total"].as_u64(),
+            changes: None,
         })
     };
     (send, asked)

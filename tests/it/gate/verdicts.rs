@@ -87,6 +87,8 @@ const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0
 const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
 const NOTED: &[&str] = &["% config staging 100 description=theirs"];
 const POOL: &[&str] = &["% pool staging core"];
+const STAGED: &[&str] =
+    &[r#"> network_change {"node":"stg-pve1","action":"set","iface":"vmbr5","type":"bridge"}"#];
 const AGENT: &[&str] = &["% config staging 103 agent=1"];
 const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
@@ -127,6 +129,7 @@ static ROWS: &[Row] = &[
     row(R, "cluster_log", "{}"),
     row(R, "cluster_options", r#"{"action":"get"}"#),
     row(R, "template_list", "{}"),
+    row(R, "network_list", r#"{"node":"stg-pve1"}"#),
     row(R, "access_list", r#"{"what":"users"}"#),
     row(R, "access_check", r#"{"privilege":"VM.PowerMgmt"}"#),
     row(R, "agent_get", r#"{"guest":103}"#).after(AGENT),
@@ -277,6 +280,29 @@ static ROWS: &[Row] = &[
         "cluster_options",
         r#"{"action":"set","settings":{"max_workers":3}}"#,
     ),
+    row(
+        C,
+        "network_change",
+        r#"{"node":"stg-pve1","action":"set","iface":"vmbr5","type":"bridge"}"#,
+    ),
+    row(
+        C,
+        "network_change",
+        r#"{"node":"stg-pve1","action":"remove","iface":"vmbr0"}"#,
+    ),
+    row(
+        C,
+        "network_change",
+        r#"{"node":"stg-pve1","action":"revert"}"#,
+    )
+    .after(STAGED),
+    row(
+        C.interrupts().asks(),
+        "network_change",
+        r#"{"node":"stg-pve1","action":"apply"}"#,
+    )
+    .after(STAGED)
+    .lasts(),
     row(
         C,
         "storage_download",

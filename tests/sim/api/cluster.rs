@@ -113,6 +113,16 @@ fn parts(format: &Value, text: &str) -> Value {
         .into()
 }
 
+/// An entry of the log.
+struct LogEntry<'s> {
+    /// By time, and within a second as it came.
+    at: (i64, usize),
+    node: &'s str,
+    user: String,
+    message: String,
+    severity: u8,
+}
+
 /// An entry for the beginning of each task and one for its end, and those that are no task's.
 fn log(call: &mut Call) -> Answer {
     const MAX: i64 = 50;
@@ -122,34 +132,38 @@ fn log(call: &mut Call) -> Answer {
     if !call.state.may(&call.who, "/", &["Sys.Syslog"]) {
         return Ok(json!([]));
     }
-    // By time, and within a second as it came.
-    let mut entries: Vec<((i64, usize), &str, String, String, u8)> = Vec::new();
+    let mut entries = Vec::new();
     for (place, task) in call.state.tasks.iter().enumerate() {
         let (node, user) = (task.node.as_str(), task.who.id());
-        let begins = format!("starting task {}", task.upid);
-        entries.push((
-            (task.start, 2 * place + 1),
+        entries.push(LogEntry {
+            at: (task.start, 2 * place + 1),
             node,
-            user.clone(),
-            begins,
-            INFO,
-        ));
+            user: user.clone(),
+            message: format!("starting task {}", task.upid),
+            severity: INFO,
+        });
         if let Some(end) = task.end {
             let exit = task.exit.clone().unwrap_or_default();
-            let severity = if exit == "OK" { INFO } else { ERROR };
-            let ends = format!("end task {} {exit}", task.upid);
-            entries.push(((end, 2 * place + 2), node, user, ends, severity));
+            entries.push(LogEntry {
+                at: (end, 2 * place + 2),
+                node,
+                user,
+                severity: if exit == "OK" { INFO } else { ERROR },
+                message: format!("end task {} {exit}", task.upid),
+            });
         }
     }
-    for done in &call.state.done {
-        let (user, message) = (done.user.clone(), done.message.clone());
-        let at = (done.time, 2 * done.tasks_before);
-        entries.push((at, &done.node, user, message, INFO));
-    }
-    entries.sort_by_key(|entry| entry.0);
+    entries.extend(call.state.done.iter().map(|done| LogEntry {
+        at: (done.time, 2 * done.tasks_before),
+        node: &done.node,
+        user: done.user.clone(),
+        message: done.message.clone(),
+        severity: INFO,
+    }));
+    entries.sort_by_key(|entry| entry.at);
     let rows = entries.iter().enumerate().rev().take(max);
-    let rows = rows.map(|(i, ((time, _), node, user, message, severity))| {
-        json!({"uid": i.to_string(), "id": format!("{i}:{node}"), "time": time, "pri": severity, "tag": "pvedaemon", "pid": 1, "node": node, "user": user, "msg": message})
+    let rows = rows.map(|(i, entry)| {
+        json!({"uid": i.to_string(), "id": format!("{i}:{}", entry.node), "time": entry.at.0, "pri": entry.severity, "tag": "pvedaemon", "pid": 1, "node": entry.node, "user": entry.user, "msg": entry.message})
     });
     Ok(rows.collect())
 }

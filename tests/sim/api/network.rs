@@ -136,9 +136,31 @@ fn add(call: &mut Call) -> Answer {
         ));
     }
     let row = filled(call, Map::new());
+    ported(&name, &row, &wanted)?;
     wanted.insert(name, row);
     plan(call, wanted);
     NULL
+}
+
+/// The ports of a bridge are there, and nobody else's.
+fn ported(name: &str, row: &Map<String, Value>, others: &Interfaces) -> Result<(), Refusal> {
+    let ports =
+        |row: &Map<String, Value>| list(&row.get("bridge_ports").map(scalar).unwrap_or_default());
+    for port in ports(row) {
+        let user = others
+            .iter()
+            .find(|(other, row)| *other != name && ports(row).contains(&port));
+        if let Some((other, _)) = user {
+            let problem = format!("{port} is already used on interface '{other}'.");
+            return Err(Refusal::param("bridge_ports", problem));
+        }
+        if port != "none" && !others.contains_key(&port) {
+            return Err(Refusal::die(format!(
+                "bridge '{name}' - unable to find bridge port '{port}'"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn change(call: &mut Call) -> Answer {
@@ -148,6 +170,7 @@ fn change(call: &mut Call) -> Answer {
         row.remove(&key);
     }
     let row = filled(call, row);
+    ported(&name, &row, &wanted)?;
     wanted.insert(name, row);
     plan(call, wanted);
     NULL
