@@ -30,6 +30,9 @@ const CONTENT: &str = "/nodes/{node}/storage/{storage}/content";
 const SNAPSHOTS: &str = "/nodes/{node}/{kind}/{vmid}/snapshot";
 const SNAPSHOT: &str = "/nodes/{node}/{kind}/{vmid}/snapshot/{snapname}/config";
 
+/// What nobody here can tell of a storage that others may have too.
+const ELSEWHERE: &str = "guests of other clusters, which may have this shared storage too";
+
 /// What is read to know who has a volume.
 const USERS: &[Sending] = &[
     sending::get("/nodes/{node}/{kind}/{vmid}/pending"),
@@ -80,7 +83,7 @@ fn planned(reach: &Reach, args: &Args) -> Result<Plan, Error> {
             "this is a backup: `backup_delete` deletes it, and says which ones are left",
         ));
     }
-    let (node, row) = find(reach, storage, wanted, args.text("node"))?;
+    let FoundVolume { node, row, shared } = find(reach, storage, wanted, args.text("node"))?;
     if flag(row.get("protected")) {
         return Err(Error::bad(format!(
             "{cluster}: `{}` is protected, and Proxmox keeps it: take its protection away first, if it really is to go",
@@ -109,8 +112,10 @@ fn planned(reach: &Reach, args: &Args) -> Result<Plan, Error> {
         ("named_after_guest", owner.into()),
         (
             "used_by",
-            "no guest, in no configuration and no snapshot that the token sees".into(),
+            "no guest: in no configuration, and in no snapshot of the guest that it is named after"
+                .into(),
         ),
+        ("not_looked_at", shared.then_some(ELSEWHERE).into()),
         ("lost", "all that is in it".into()),
         ("undo", "cannot be undone".into()),
     ]);
@@ -122,22 +127,31 @@ fn planned(reach: &Reach, args: &Args) -> Result<Plan, Error> {
     })
 }
 
-/// The node that has it, and its row in the storage's list.
+/// A volume as its storage lists it.
+struct FoundVolume {
+    node: String,
+    row: Value,
+    /// Whether its storage is on several nodes at once, and so maybe of other clusters.
+    shared: bool,
+}
+
 fn find(
     reach: &Reach,
     storage: &str,
     wanted: &str,
     node: Option<&str>,
-) -> Result<(String, Value), Error> {
-    let nodes = Places::look(reach, storage)?.to_read(reach, storage, node)?;
-    let mut found: Vec<(String, Value)> = Vec::new();
-    for node in nodes {
+) -> Result<FoundVolume, Error> {
+    let places = Places::look(reach, storage)?;
+    let mut found = Vec::new();
+    for node in places.to_read(reach, storage, node)? {
         let request = Request::new(Verb::Get, CONTENT, &[&node, storage])?;
         let rows = reach.rows(&request, "volid")?;
-        let row = rows
-            .iter()
-            .find(|row| row.get("volid").map(plain).as_deref() == Some(wanted));
-        found.extend(row.map(|row| (node, row.clone())));
+        let is_it = |row: &&Value| row.get("volid").map(plain).as_deref() == Some(wanted);
+        found.extend(rows.iter().find(is_it).map(|row| FoundVolume {
+            node,
+            row: row.clone(),
+            shared: places.shared,
+        }));
     }
     let cluster = reach.cluster_name();
     match found.len() {
@@ -147,7 +161,7 @@ fn find(
         ))),
         1 => Ok(found.remove(0)),
         _ => {
-            let nodes: Vec<&str> = found.iter().map(|(node, _)| node.as_str()).collect();
+            let nodes: Vec<&str> = found.iter().map(|one| one.node.as_str()).collect();
             Err(Error::bad(format!(
                 "{cluster}: `{}` is another one on each of {}: name one in `node`",
                 repeated(wanted),
