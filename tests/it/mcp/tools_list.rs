@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use proxmox_mcp::mcp::revision;
+use proxmox_mcp::mcp::{about, revision};
+use proxmox_mcp::tools::TOOLSETS;
 use serde_json::{Map, Value, json};
 
 use crate::golden;
@@ -88,6 +89,22 @@ fn a_set_is_listed_once_it_was_enabled() {
             );
         }
     }
+}
+
+/// Hosts cut them at 2 KB, and the sets that are off stand at their end.
+#[test]
+fn the_instructions_name_the_sets_that_are_off_and_are_not_cut() {
+    let off: Vec<&str> = TOOLSETS
+        .iter()
+        .filter(|set| !set.is_default)
+        .map(|set| set.name)
+        .collect();
+    let world = World::three();
+    let held = app(&world, "");
+    assert_eq!(held.unlisted(), off);
+    let said = about::instructions(&off);
+    assert!(said.len() < 2048, "{} bytes", said.len());
+    assert!(said.ends_with(&format!("{}.", off.join(", "))), "{said}");
 }
 
 /// What is denied, or beyond every cluster's level, is not enabled with its set.
