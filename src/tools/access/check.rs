@@ -1,16 +1,21 @@
 //! `access_check`: what a user or token may do on a path, or who may do one thing there, as the cluster itself
-//! reckons it.
+//! reckons it; and what our own token lacks for a tool.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use super::list::{is_disabled, text, tokens_of};
 use super::{NAME_MAX_CHARS, name_unseen};
 use crate::api::loose::{flag, number};
+use crate::api::methods::permissions::PrivilegeOn;
 use crate::api::methods::sending;
+use crate::api::permission::MissingPrivileges;
 use crate::api::request::{Request, Verb};
 use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::meant;
+use crate::proxmox::advice;
 use crate::room;
 use crate::text::{printable, repeated};
 use crate::time;
@@ -18,6 +23,7 @@ use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind, Word};
 use crate::tool::rows::{ROW_BYTES, Row};
 use crate::tool::{Actions, HandlerResult, RunFn, Subject, Tool};
+use crate::tools;
 
 const PATH_MAX_CHARS: usize = 200;
 const USER_MAX_CHARS: usize = 200;
@@ -55,8 +61,14 @@ pub(super) const CHECK: Tool = Tool {
             "as VM.PowerMgmt; without `user`: who has it",
         )
         .optional(),
+        Param::new(
+            "tool",
+            ParamKind::Word(Word::Id),
+            "alone: what our own token lacks for this tool, and the commands that grant it",
+        )
+        .optional(),
     ],
-    answer: &[("path", "string")],
+    answer: &[],
     task: false,
     plan: None,
     run: RunFn::AtOnce(check),
@@ -70,6 +82,17 @@ struct Person {
 }
 
 fn check(reach: &Reach, args: &Args) -> HandlerResult {
+    if let Some(tool) = args.text("tool") {
+        if let Some(other) = ["user", "path", "privilege"]
+            .into_iter()
+            .find(|name| args.has(name))
+        {
+            return Err(Error::bad(format!(
+                "`tool` stands alone, without `{other}`"
+            )));
+        }
+        return of_tool(reach, tool);
+    }
     let path = args.text("path").unwrap_or("/");
     if !path.starts_with('/') {
         return Err(Error::bad(format!(
@@ -108,6 +131,48 @@ fn check(reach: &Reach, args: &Args) -> HandlerResult {
                 );
             }
         }
+    }
+    Ok(answer)
+}
+
+/// What our own token lacks of what a tool takes, whatever it is called for.
+fn of_tool(reach: &Reach, name: &str) -> HandlerResult {
+    let Some(tool) = tools::find(name) else {
+        let known: Vec<&str> = tools::all().map(|tool| tool.name).collect();
+        let meant = meant::hint(name, &known).map_or(String::new(), |hint| format!("; {hint}"));
+        return Err(Error::bad(format!(
+            "there is no tool `{}`{meant}",
+            repeated(name)
+        )));
+    };
+    let sends = tool.actions().iter().flat_map(|action| action.sends.iter());
+    let grants = sends
+        .flat_map(|sends| sends.iter())
+        .flat_map(|sending| sending.grants);
+    let grants: BTreeSet<&PrivilegeOn> = grants.collect();
+    let permissions = reach.permissions()?;
+    let mut lacks: Vec<MissingPrivileges> = Vec::new();
+    for PrivilegeOn { path, privilege } in grants {
+        if permissions.holds(path, privilege) {
+            continue;
+        }
+        match lacks.iter_mut().find(|lack| lack.path == *path) {
+            Some(lack) => lack.privileges.push((*privilege).into()),
+            None => lacks.push(MissingPrivileges {
+                path: (*path).into(),
+                privileges: vec![(*privilege).into()],
+                any: false,
+            }),
+        }
+    }
+    let said: Vec<Value> = lacks.iter().map(|lack| lack.to_string().into()).collect();
+    let mut answer = Map::from_iter([
+        ("tool".to_string(), tool.name.into()),
+        ("lacks".to_string(), said.into()),
+    ]);
+    if !lacks.is_empty() {
+        let token_id = &reach.cluster()?.settings.token_id;
+        answer.insert("grant".into(), advice::grant_lacks(token_id, &lacks).into());
     }
     Ok(answer)
 }
