@@ -158,7 +158,7 @@ fn removal(
             "{}: node `{node}` has no interface `{}`; it has: {}",
             reach.cluster_name(),
             repeated(iface),
-            names(network)?
+            names(network)
         )));
     }
     Request::new(Verb::Delete, INTERFACE, &[node, iface])
@@ -195,7 +195,7 @@ fn setting(
             return Err(Error::bad(format!(
                 "{cluster}: node `{node}` has no interface `{}`: a new one needs `type`; it has: {}",
                 repeated(iface),
-                names(network)?
+                names(network)
             )));
         }
     };

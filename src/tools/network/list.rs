@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{NODE, NodeNetwork, PATH};
 use crate::api::loose::{flag, plain};
 use crate::api::methods::sending;
-use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::room;
 use crate::text::printable;
@@ -133,12 +132,12 @@ pub(super) fn find<'n>(network: &'n NodeNetwork, iface: &str) -> Option<&'n Valu
 }
 
 /// The names of all, for a sentence.
-pub(super) fn names(network: &NodeNetwork) -> Result<String, Error> {
+pub(super) fn names(network: &NodeNetwork) -> String {
     let mut names: Vec<String> = network
         .interfaces
         .iter()
         .map(|one| text(one, "iface"))
         .collect();
     names.sort();
-    Ok(names.join(", "))
+    names.join(", ")
 }
