@@ -76,7 +76,7 @@ impl PlanReads {
     pub(super) fn note(&self, request: &Request, reply: &Reply) {
         let mut kept = self.kept.borrow_mut();
         let changes = reply.changes.as_ref().map_or(0, String::len);
-        let bytes = reply.data.bytes() + changes;
+        let bytes = reply.data.bytes().saturating_add(changes);
         let all: usize = kept.iter().map(|read| read.bytes).sum();
         if self.is_plan && bytes <= REPLY_MAX_BYTES && all + bytes <= ALL_MAX_BYTES {
             kept.push(ReadReply {

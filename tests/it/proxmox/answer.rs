@@ -28,6 +28,23 @@ fn reads_data_and_total() {
     assert_eq!(*client.send_raw(&get("/c")).unwrap(), *br#"{"data":"x"}"#);
 }
 
+/// What waits, as the network of a node says it; nothing where that is empty, or no text.
+#[test]
+fn reads_what_waits_beside_the_data() {
+    let node = Node::start(|hit| match hit.target.as_str() {
+        "/api2/json/a" => ok(r#"{"data":[],"changes":"--- a\n+++ b\n"}"#),
+        "/api2/json/b" => ok(r#"{"changes":"","data":[]}"#),
+        "/api2/json/c" => ok(r#"{"data":[],"changes":null}"#),
+        _ => ok(r#"{"data":[]}"#),
+    });
+    let client = node.client();
+    let waits = |path| client.send(&get(path)).unwrap().changes;
+    assert_eq!(waits("/a").as_deref(), Some("--- a\n+++ b\n"));
+    for path in ["/b", "/c", "/d"] {
+        assert_eq!(waits(path), None, "{path}");
+    }
+}
+
 fn refusal(status: u16, reason: &'static str, body: &'static str, request: &Request) -> Error {
     let node = Node::start(move |_| refuse(status, reason, body));
     node.client().send(request).unwrap_err()
