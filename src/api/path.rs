@@ -40,10 +40,9 @@ impl ApiPath {
                 None => return wrong("what is encoded in it is no text"),
             }
         }
-        // The name of a volume may have slashes.
-        if is_volume(&parts) {
-            let volume = parts.split_off(5).join("/");
-            parts.push(volume);
+        if let Some((at, _)) = last_part(&parts) {
+            let last = parts.split_off(at).join("/");
+            parts.push(last);
         }
         let path = ApiPath(parts);
         path.request(Verb::Get)?;
@@ -78,9 +77,10 @@ impl ApiPath {
     /// A part of it cannot be one, as `..`.
     pub fn request(&self, verb: Verb) -> Result<Request, Error> {
         // Each part is checked like what is put into a slot. A slash within one would be another path for
-        // Proxmox, save in the name of a volume.
-        let slot = |at: usize| match at {
-            5 if is_volume(&self.0) => "/{volume}",
+        // Proxmox, save where the last part may have some.
+        let last = last_part(&self.0);
+        let slot = |at: usize| match last {
+            Some((last, slot)) if last == at => slot,
             _ => "/{part}",
         };
         let template: String = (0..self.0.len()).map(slot).collect();
@@ -88,11 +88,14 @@ impl ApiPath {
     }
 }
 
-/// Whether the path is that of a volume, whose name begins at the sixth part.
-fn is_volume(parts: &[String]) -> bool {
-    matches!(
-        parts,
-        [nodes, _, storage, _, content, _, ..]
-            if nodes == "nodes" && storage == "storage" && content == "content"
-    )
+/// Where the last part of a path begins that may have slashes, and its slot: the name of a volume, or a network as
+/// `10.0.0.0/8` in a firewall's set.
+fn last_part(parts: &[String]) -> Option<(usize, &'static str)> {
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["nodes", _, "storage", _, "content", _, ..] => Some((5, "/{volume}")),
+        ["cluster", "firewall", "ipset", _, _, ..] => Some((4, "/{cidr}")),
+        ["nodes", _, _, _, "firewall", "ipset", _, _, ..] => Some((7, "/{cidr}")),
+        _ => None,
+    }
 }

@@ -47,7 +47,7 @@ impl Request {
     ///
     /// # Errors
     /// A value that is empty, `.`, `..`, or holds a control character, or a number of values other
-    /// than that of the slots. A slash is allowed in `{volume}` only: it is encoded.
+    /// than that of the slots. A slash is allowed in `{volume}` and `{cidr}` only: it is encoded.
     pub fn new(verb: Verb, template: &str, values: &[&str]) -> Result<Request, Error> {
         let mut values_left = values.iter();
         let mut path = Vec::new();
@@ -133,13 +133,14 @@ impl Request {
 
 /// Values come from callers and from clusters alike.
 fn check_part(slot: &str, value: &str) -> Result<(), Error> {
-    let slash_allowed = slot == "volume";
+    let slash_allowed = matches!(slot, "volume" | "cidr");
     // Names of files and of users may have one; it is no separator there.
     let backslash_allowed = matches!(slot, "volume" | "upid" | "userid");
     let bad = |c: &char| {
         c.is_control() || (*c == '\\' && !backslash_allowed) || (*c == '/' && !slash_allowed)
     };
-    let mut parts = value.split(|c| slash_allowed && matches!(c, '/' | ':'));
+    // An address of version 6 has colons of its own.
+    let mut parts = value.split(|c| slash_allowed && (c == '/' || (c == ':' && slot == "volume")));
     let why = if value.is_empty() {
         "it is empty".to_owned()
     } else if let Some(c) = value.chars().find(bad) {

@@ -341,11 +341,14 @@ fn on_one(app: &AppState, call: &Call, run: FirstStep) -> Result<Reached, Error>
         return at(app, call, &again, run);
     }
     // It may be a node of another cluster than the one that was named.
-    if call.tool.subject == Subject::Node
+    let by_node = match call.tool.subject {
+        Subject::Node | Subject::GuestNodeOrCluster => call.args.text("node"),
+        _ => None,
+    };
+    if let Some(node) = by_node
         && matches!(error.code, Code::Proxmox | Code::BadArguments)
         && error.accepted.is_empty()
     {
-        let node = call.args.need("node")?;
         app.fleet.check_node(&placed.decision, node)?;
         return Err(error);
     }
@@ -498,6 +501,13 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
             None => NamedSubject::Storage(storage_of(args.need(storage)?)),
         },
         Subject::Node => NamedSubject::Node(args.need("node")?),
+        Subject::GuestNodeOrCluster => match (args.guest(), args.text("node")) {
+            (Some(_), Some(_)) => {
+                return Err(Error::bad("name `guest` or `node`, not both"));
+            }
+            (Some(guest), None) => guest,
+            (None, node) => node.map_or(NamedSubject::Nothing, NamedSubject::Node),
+        },
         Subject::Storage(name) => NamedSubject::Storage(storage_of(args.need(name)?)),
         Subject::New(name) => NamedSubject::New(args.text(name)),
         Subject::ApiPath => {
@@ -530,6 +540,11 @@ fn place<'f>(fleet: &'f Fleet, call: &Call) -> Result<Placed<'f>, Error> {
     let touches = match tool.subject {
         Subject::Node => vec![Touch::Node(args.need("node")?.into())],
         Subject::Cluster => vec![Touch::Cluster],
+        Subject::GuestNodeOrCluster => match (&guest, args.text("node")) {
+            (Some(_), _) => Vec::new(),
+            (None, Some(node)) => vec![Touch::Node(node.into())],
+            (None, None) => vec![Touch::Cluster],
+        },
         Subject::ApiPath => methods::weigh(&api_request::of(args)?).touches,
         Subject::Thing(thing, name) => vec![thing.touch(args.need(name)?)],
         Subject::Storage(name) => match args.need(name)? {

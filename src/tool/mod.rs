@@ -109,6 +109,8 @@ pub enum Subject {
     Guest,
     /// The existing node in `node`.
     Node,
+    /// The existing guest in `guest`, or the existing node in `node`; else one cluster, as [`Subject::Cluster`].
+    GuestNodeOrCluster,
     /// The existing storage in `storage`, or before the `:` of the volume in this parameter.
     Storage(&'static str),
     /// The existing guest in `guest`; its copy is called as this parameter says.

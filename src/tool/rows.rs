@@ -207,7 +207,7 @@ pub fn page_of(
 }
 
 /// A page that begins at `start`, with as many of these rows as an answer takes.
-fn filled(rows: impl Iterator<Item = Value>, start: usize, total: usize) -> Map<String, Value> {
+pub fn filled(rows: impl Iterator<Item = Value>, start: usize, total: usize) -> Map<String, Value> {
     let mut items = Vec::new();
     let mut bytes = FRAME_BYTES;
     let mut cut = false;

@@ -50,6 +50,7 @@ fn cluster(subject: Subject) -> Value {
     let about = match subject {
         Subject::List => "or `all`; else the default one",
         Subject::Cluster => "else the default one",
+        Subject::GuestNodeOrCluster => "else by guest or node, or the default",
         Subject::ApiPath => "else by the path's node, or the default",
         Subject::Fleet => "this one only",
         Subject::New(_) => "else by the new name's prefix, or the default",

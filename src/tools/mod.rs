@@ -7,6 +7,7 @@ pub mod backup;
 pub mod cluster;
 pub mod current;
 pub mod disks;
+pub mod firewall;
 pub mod fleet;
 pub mod guest;
 pub mod levels;
@@ -18,6 +19,7 @@ pub mod node;
 pub mod plan;
 pub mod pool;
 pub mod renamed;
+pub mod settings;
 pub mod snapshot;
 pub mod state;
 pub mod storage;
@@ -111,6 +113,12 @@ pub static TOOLSETS: &[Toolset] = &[
         name: "network",
         about: "the network of nodes: interfaces, staged changes, applying them",
         tools: network::TOOLS,
+        is_default: false,
+    },
+    Toolset {
+        name: "firewall",
+        about: "firewalls of cluster, nodes and guests: options, rules, aliases, sets, groups, log",
+        tools: firewall::TOOLS,
         is_default: false,
     },
     Toolset {

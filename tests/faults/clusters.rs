@@ -1,6 +1,7 @@
 //! The two clusters that the calls meet: in `one` everything goes wrong, `two` is always well.
 
 use super::row::Writes;
+use crate::sim::api::firewall::Firewall;
 use crate::sim::guest::{Kind, Status};
 use crate::sim::rights::Who;
 use crate::sim::task::Plan;
@@ -143,6 +144,10 @@ pub fn start() -> World {
         for node in state.nodes.values_mut() {
             node.planned = Some(node.interfaces.clone());
         }
+        // Of the cluster, and of one guest: two rules, and what rules go by.
+        for scope in ["cluster", "guest/101"] {
+            *state.firewall.entry(scope.into()).or_default() = Firewall::furnished("office");
+        }
         if let Some(still) = state.guests.get_mut(&105) {
             still.status = Status::Paused;
         }
@@ -184,6 +189,10 @@ pub fn filled(world: &World, text: &str) -> String {
             let mut backups = volumes.filter(|volume| volume.content == "backup");
             let of_db = backups.find(|volume| volume.vmid == Some(102));
             of_db.map_or(String::new(), |volume| volume.volid.clone())
+        }),
+        "$digest" => cluster.just_now(|state| {
+            let firewall = state.firewall.get("guest/101");
+            firewall.map_or(String::new(), Firewall::rules_digest)
         }),
         other => other.into(),
     }

@@ -16,6 +16,8 @@ use crate::sim::World;
 
 /// So many optional parameters are tried together.
 const TOGETHER_MAX: usize = 2;
+/// What means something with another one only, and that one.
+const COMPANIONS: &[(&str, &str)] = &[("digest", "pos")];
 /// Optional parameters that choose from what is there; nothing depends on them.
 const LEFT_OUT: &[&str] = &["cursor", "fields", "limit", "sort"];
 /// For requests that are well, also on a busy machine.
@@ -168,7 +170,8 @@ fn writes_by(tool: &Tool) -> bool {
 
 /// All arguments to try, the fewest first.
 fn attempts(tool: &Tool, aim: &Aim) -> Vec<Object> {
-    let free = |param: &&Param| !aim.given.contains_key(param.name);
+    let given = start(tool, aim);
+    let free = |param: &&Param| !given.contains_key(param.name);
     let required = tool
         .params
         .iter()
@@ -212,8 +215,14 @@ fn attempts(tool: &Tool, aim: &Aim) -> Vec<Object> {
     }
     let mut all = Vec::new();
     for set in sets {
-        let mut these = vec![start(tool, aim)];
-        for param in required.iter().chain(&set) {
+        let mut these = vec![given.clone()];
+        let with = COMPANIONS
+            .iter()
+            .filter(|(name, _)| set.iter().any(|one| one.name == *name));
+        let with: Vec<&&Param> = with
+            .filter_map(|(_, other)| optional.iter().find(|param| param.name == *other))
+            .collect();
+        for param in required.iter().chain(&set).chain(with) {
             let values = value::candidates(param);
             let with = |arguments: &Object| {
                 let each = values.iter().map(|value| {
@@ -242,6 +251,9 @@ fn start(tool: &Tool, aim: &Aim) -> Object {
             | Subject::GuestOrStorage { .. }
     ) {
         arguments.insert("cluster".into(), ONE.into());
+    }
+    if tool.subject == Subject::GuestNodeOrCluster {
+        arguments.insert("guest".into(), "web".into());
     }
     if tool.task && tool.heaviest() != Mark::READ {
         arguments.insert("wait".into(), WAIT_S.into());

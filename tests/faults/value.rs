@@ -9,15 +9,24 @@ use super::clusters::{GUESTS, NODES};
 /// Texts and names that a kind does not tell.
 const BY_NAME: &[(&str, &[&str])] = &[
     ("bridge", &["vmbr0"]),
+    ("cidr", &["10.2.0.0/16"]),
+    ("dest", &["10.2.0.1"]),
+    ("digest", &["$digest"]),
+    ("dport", &["443"]),
     ("disk", &["scsi1", "unused0", "mp0"]),
+    ("entries", &["10.3.0.1"]),
+    ("group", &["office"]),
     ("gw", &["10.1.0.1"]),
-    ("iface", &["vmbr0", "vmbr7"]),
+    ("icmp_type", &["echo-request"]),
+    ("iface", &["vmbr0", "vmbr7", "net0"]),
     ("ip", &["dhcp"]),
     ("iso", &["local:iso/debian.iso"]),
     ("keeps", &["last 1"]),
+    ("log", &["info"]),
     ("macaddr", &["BC:24:11:00:00:01"]),
     ("model", &["virtio"]),
     ("mp", &["/mnt/more"]),
+    ("name", &["fresh", "office"]),
     ("net", &["net1", "net0"]),
     (
         "path",
@@ -38,20 +47,24 @@ const BY_NAME: &[(&str, &[&str])] = &[
     ),
     ("ostemplate", &["local:vztmpl/debian-12.tar.zst"]),
     ("pool", &["shop"]),
+    ("proto", &["tcp"]),
     ("query", &["type:guest"]),
     ("schedule", &["3:00"]),
     ("since", &["30d"]),
     ("size", &["+1G", "2"]),
+    ("source", &["10.1.0.0/16"]),
     ("startup", &["order=1"]),
     ("tag", &["web"]),
     ("template", &["alpine"]),
     ("toolset", &["pool"]),
     ("type", &["vzdump"]),
     ("url", &["https://cdn.example/a.iso"]),
+    ("verdict", &["ACCEPT"]),
+    ("without", &["10.3.0.9"]),
 ];
 
 /// Numbers.
-const NUMBERS: &[(&str, i64)] = &[("vmid", 900), ("memory", 256)];
+const NUMBERS: &[(&str, i64)] = &[("vmid", 900), ("memory", 256), ("to", 0)];
 
 /// What is worth trying for a parameter, the likeliest first.
 pub fn candidates(param: &Param) -> Vec<Value> {
@@ -73,6 +86,7 @@ pub fn candidates(param: &Param) -> Vec<Value> {
         (ParamKind::ActionWord, _) => Vec::new(),
         (ParamKind::OneOf(words), _) => texts(words),
         (ParamKind::SomeOf(words), _) => vec![json!(words)],
+        (ParamKind::Texts(_), Some((_, values))) => vec![json!(values)],
         (ParamKind::Texts(_), _) => vec![json!(["web"])],
         (ParamKind::Settings, _) if param.name == "params" => {
             vec![
@@ -82,7 +96,10 @@ pub fn candidates(param: &Param) -> Vec<Value> {
                 json!({"enable": true}),
             ]
         }
-        (ParamKind::Settings, _) => vec![json!({"description": "some words"})],
+        (ParamKind::Settings, _) => vec![
+            json!({"description": "some words"}),
+            json!({"enable": true}),
+        ],
     }
 }
 

@@ -4,7 +4,7 @@
 //! cluster, `?` what the user is asked, `!` what the client replies, `<` the answer (`<!` an error).
 //! `UPDATE=1` rewrites `@`, `?` and `<`; a mismatch shows the first line that differs. A client can
 //! ask its user where the session begins with `% asks REVISION`. What differs from run to run (task numbers, times, codes, ports) is
-//! written as `*`; `$confirm`, `$task` and `$volume` stand for the last code, task
+//! written as `*`; `$confirm`, `$task`, `$digest` and `$volume` stand for the last code, task, digest
 //! and volume (of a list: the first) that an answer gave.
 
 use std::collections::BTreeSet;
@@ -107,10 +107,17 @@ fn request(method: &str, path: &str, params: Map<String, Value>) -> Option<Reque
         _ => return None,
     };
     let mut path: Vec<String> = path.split('/').skip(1).map(str::to_string).collect();
-    // A volume's name has parts of its own.
-    if path.get(4).is_some_and(|part| part == "content") && path.len() > 5 {
-        let volume = path.split_off(5).join("/");
-        path.push(volume);
+    // A volume's name has parts of its own, and so has a network in a set.
+    let content = path.get(4).is_some_and(|part| part == "content");
+    let set = path.iter().position(|part| part == "ipset");
+    let last = if content {
+        Some(5)
+    } else {
+        set.map(|set| set + 2)
+    };
+    if let Some(last) = last.filter(|last| path.len() > *last) {
+        let rest = path.split_off(last).join("/");
+        path.push(rest);
     }
     Some(Request { verb, path, params })
 }
@@ -304,6 +311,7 @@ fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
 struct Memory {
     confirm: String,
     task: String,
+    digest: String,
     volume: String,
 }
 
@@ -312,6 +320,7 @@ impl Memory {
         arguments
             .replace("$confirm", &self.confirm)
             .replace("$task", &self.task)
+            .replace("$digest", &self.digest)
             .replace("$volume", &self.volume)
     }
 
@@ -322,6 +331,9 @@ impl Memory {
         let text = |key: &str| answer.get(key).and_then(Value::as_str);
         if let Some(code) = text("confirm") {
             self.confirm = code.into();
+        }
+        if let Some(digest) = text("digest") {
+            self.digest = digest.into();
         }
         if let Some(task) = text("task") {
             self.task = task.into();

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use super::answer::{list, scalar};
 use super::{calendar, check};
 
-type Checked = Result<(), String>;
+pub mod firewall;
+
+pub type Checked = Result<(), String>;
 
 /// Checks a value against a named format; the error carries Perl's newline.
 pub fn named(format: &str, name: &str, text: &str) -> Checked {
@@ -115,7 +117,7 @@ pub fn named(format: &str, name: &str, text: &str) -> Checked {
         "pve-calendar-event" => calendar::parse(text)
             .map(drop)
             .map_err(|e| format!("{e}\n")),
-        _ => firewall(format, text),
+        _ => firewall::named(format, text),
     }
 }
 
@@ -146,52 +148,6 @@ const CONTENT: &[&str] = &[
     "images", "rootdir", "vztmpl", "iso", "backup", "snippets", "none", "import",
 ];
 const STATES: &[&str] = &["ok", "error", "warning", "unknown"];
-
-fn firewall(format: &str, text: &str) -> Checked {
-    match format {
-        "pve-fw-protocol-spec" => {
-            const KNOWN: &[&str] = &[
-                "tcp",
-                "udp",
-                "icmp",
-                "icmpv6",
-                "ipv6-icmp",
-                "esp",
-                "gre",
-                "igmp",
-                "sctp",
-                "ah",
-                "ospf",
-                "vrrp",
-            ];
-            let fits = KNOWN.contains(&text) || text.parse::<u8>().is_ok();
-            need(fits, &format!("unknown protocol '{text}'"))
-        }
-        "pve-fw-dport-spec" | "pve-fw-sport-spec" => list(text)
-            .iter()
-            .flat_map(|part| part.split(':'))
-            .try_for_each(|port| {
-                let fits =
-                    port.parse::<u16>().is_ok() || !port.starts_with(|c: char| c.is_ascii_digit());
-                need(fits, &format!("invalid port '{port}'"))
-            }),
-        "pve-fw-addr-spec" => {
-            let alias = text.starts_with(['+', '@'])
-                || text
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_/".contains(c));
-            let fits = alias
-                || text.split([',', '-']).all(|part| {
-                    part.parse::<IpAddr>().is_ok() || cidr(part, false) || cidr(part, true)
-                });
-            need(
-                fits,
-                &format!("invalid IP address: Invalid chars in IP {text}"),
-            )
-        }
-        _ => Ok(()),
-    }
-}
 
 fn need(fits: bool, text: &str) -> Checked {
     if fits {

@@ -24,7 +24,8 @@ impl World {
     /// `hangs CLUSTER VMID` (the guest does not obey a shutdown), `busy CLUSTER VMID` (it takes no
     /// device and gives none back), `silent CLUSTER VMID` (its agent does not answer),
     /// `addresses CLUSTER VMID INTERFACE=ADDRESS...` (it has those), `maintenance CLUSTER NODE`, `content CLUSTER STORAGE LIST` (what
-    /// it holds), `half CLUSTER VMID SNAPSHOT STATE` (it was never finished). A value of `config` may
+    /// it holds), `half CLUSTER VMID SNAPSHOT STATE` (it was never finished),
+    /// `dropped CLUSTER VMID COUNT` (the firewall logged so many lines). A value of `config` may
     /// hold blanks and the escapes of JSON; it has stood there for a while.
     ///
     /// # Errors
@@ -53,6 +54,18 @@ impl World {
                     .and_then(|vmid: u32| state.guests.get_mut(&vmid));
                 let guest = guest.ok_or_else(|| format!("no such guest: {order}"))?;
                 guest.config.insert(key.into(), value.into());
+                Ok::<(), String>(())
+            })?,
+            ["dropped", name, vmid, count] => cluster(name)?.edit(|state| {
+                let scope = format!("guest/{vmid}");
+                let firewall = state.firewall.entry(scope).or_default();
+                let count: usize = count.parse().map_err(|_| format!("no number: {order}"))?;
+                let lines = (1..=count).map(|at| {
+                    format!(
+                        "{vmid} 6 tap{vmid}i0-IN policy DROP: SRC=192.0.2.{at} PROTO=TCP DPT=23"
+                    )
+                });
+                firewall.log.extend(lines);
                 Ok::<(), String>(())
             })?,
             ["lodge", name, vmid, node] => cluster(name)?.edit(|state| {

@@ -278,6 +278,11 @@ fn qemu(name: &str, disk: &str, more: &str) -> String {
 const NET: &str = "net0: virtio=BC:24:11:B6:50:01,bridge=vmbr0";
 
 pub fn first_a(state: &mut State) {
+    let firewall = state.firewall.entry("cluster".into()).or_default();
+    firewall.options.extend([
+        ("policy_in".into(), "ACCEPT".into()),
+        ("ebtables".into(), 1.into()),
+    ]);
     place(
         state,
         100,

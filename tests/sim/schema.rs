@@ -91,7 +91,9 @@ pub fn find(verb: &str, path: &str) -> Option<(&'static Method, Map<String, Valu
 }
 
 fn fit(template: &[String], asked: &[String]) -> Option<(usize, Map<String, Value>)> {
-    let rest = template.last().is_some_and(|last| last == "{volume}");
+    let rest = template
+        .last()
+        .is_some_and(|last| last == "{volume}" || last == "{cidr}");
     if asked.len() < template.len() || (asked.len() > template.len() && !rest) {
         return None;
     }

@@ -12,6 +12,7 @@ use crate::text::printable;
 use crate::tool::args::Args;
 use crate::tool::param::{Param, ParamKind};
 use crate::tool::{Action, Actions, HandlerResult, RunFn, Subject, Tool};
+use crate::tools::settings;
 
 const PATH: &str = "/cluster/options";
 const VALUE_MAX_CHARS: usize = 2_000;
@@ -56,86 +57,36 @@ pub(super) const OPTIONS: Tool = Tool {
 };
 
 fn options(reach: &Reach, args: &Args) -> HandlerResult {
-    let settings = args.settings("settings");
+    let wanted = args.settings("settings");
     let deleted = args.texts("delete");
     let request = Request::new(Verb::Get, PATH, &[])?;
     let before = reach.object(&request, &[DERIVED])?;
     if args.need("action")? == "get" {
-        if !settings.is_empty() || !deleted.is_empty() {
+        if !wanted.is_empty() || !deleted.is_empty() {
             return Err(Error::bad("`settings` and `delete` are for the action set"));
         }
         return Ok(shown(&before));
     }
-    let request = change(reach, &before, settings, &deleted)?;
-    reach.check(&request)?;
-    let changed: Vec<String> = request.params.keys().cloned().collect();
-    let changed = changed.into_iter().filter(|name| name != "delete");
-    let changed: Vec<String> = changed
-        .chain(deleted.iter().map(|name| (*name).to_owned()))
+    let problems = OF_ACCESS
+        .iter()
+        .filter(|name| wanted.contains_key(**name) || deleted.contains(*name))
+        .map(|name| format!("`{name}` is about who may log in or set tags: `api_write` sets it, which asks first"))
         .collect();
+    let request = Request::new(Verb::Put, PATH, &[])?;
+    let request = settings::change(reach, request, &before, wanted, &deleted, problems)?;
+    let changed = settings::changed(&request, &deleted);
     reach.send(&request)?;
-    let of_change = |options: &Map<String, Value>| -> Value {
-        let options = options.iter().filter(|(name, _)| changed.contains(name));
-        let options = options.map(|(name, value)| (name.clone(), value.clone()));
-        shown(&options.collect()).into()
-    };
-    let mut former = of_change(&before);
-    let unset = changed.iter().filter(|name| !before.contains_key(*name));
-    let unset: Vec<&String> = unset.collect();
-    if let Some(former) = former.as_object_mut().filter(|_| !unset.is_empty()) {
-        former.insert("not_set".into(), json!(unset));
-    }
+    let former = settings::former(&before, &changed, shown);
     let mut answer = Map::from_iter([("former".to_string(), former)]);
     // It is changed, whatever can be read of it.
     match reach.object(&Request::new(Verb::Get, PATH, &[])?, &[DERIVED]) {
         Ok(after) => {
-            answer.insert("now".into(), of_change(&after));
+            answer.insert("now".into(), shown(&settings::of(&after, &changed)).into());
         }
         Err(error) if error.is_cancelled() => return Err(error),
         Err(_) => {}
     }
     Ok(answer)
-}
-
-/// The request that changes what is not so yet.
-fn change(
-    reach: &Reach,
-    before: &Map<String, Value>,
-    settings: Map<String, Value>,
-    deleted: &[&str],
-) -> Result<Request, Error> {
-    let cluster = reach.cluster_name();
-    let mut problems: Vec<String> = OF_ACCESS
-        .iter()
-        .filter(|name| settings.contains_key(**name) || deleted.contains(*name))
-        .map(|name| format!("`{name}` is about who may log in or set tags: `api_write` sets it, which asks first"))
-        .collect();
-    let both = deleted.iter().filter(|name| settings.contains_key(**name));
-    problems.extend(both.map(|name| format!("`{name}` is to be set and unset")));
-    let not_set = deleted.iter().filter(|name| !before.contains_key(**name));
-    problems.extend(not_set.map(|name| format!("`{name}` is not set")));
-    if !problems.is_empty() {
-        return Err(Error::bad(format!("{cluster}: {}", problems.join("; "))));
-    }
-    let mut request = Request::new(Verb::Put, PATH, &[])?;
-    let is_so = |name: &str, value: &Value| {
-        before
-            .get(name)
-            .is_some_and(|old| plain(old) == plain(value))
-    };
-    request.params = settings
-        .into_iter()
-        .filter(|(name, value)| !is_so(name, value))
-        .collect();
-    if !deleted.is_empty() {
-        request = request.with("delete", deleted.join(","));
-    }
-    if request.params.is_empty() {
-        return Err(Error::bad(format!(
-            "{cluster}: nothing of its options would be changed by it"
-        )));
-    }
-    Ok(request)
 }
 
 /// Options for an answer; what people wrote stands apart.

@@ -89,7 +89,7 @@ fn here(method: &str, old: &OldTool, tool: &Tool, arguments: &Object) -> String 
 /// The arguments as the tool here takes them, and the names of those that it does not.
 fn translated(old: &OldTool, tool: &Tool, arguments: &Object) -> (Object, Vec<String>) {
     let guest = match tool.subject {
-        Subject::Guest => GUEST,
+        Subject::Guest | Subject::GuestNodeOrCluster => GUEST,
         _ => &[],
     };
     let texts = || guest.iter().chain(old.given).copied();

@@ -534,6 +534,8 @@ fn a_token_that_may_nearly_everything() {
             "a start order, and containers with more rights than `unprivileged` (`Sys.Modify` on `/`); \
              the options of a cluster as a whole (`Sys.Modify` on `/`); \
              changing the network of nodes (`Sys.Modify` on `/nodes`); \
+             changing the firewall of the cluster (`Sys.Modify` on `/`); \
+             changing the firewalls of nodes (`Sys.Modify` on `/nodes`); \
              stopping tasks of others (`Sys.Modify` on `/nodes`)",
         ),
         (

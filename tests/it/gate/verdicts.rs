@@ -40,8 +40,8 @@ struct Row {
     arguments: &'static str,
     /// Whether its plan is about nothing that changes.
     lasts: bool,
-    /// What was done before: `%` orders to the simulator, `>` calls. `$task` and `$archive` are filled
-    /// in.
+    /// What was done before: `%` orders to the simulator, `>` calls. `$task`, `$archive` and `$digest` are
+    /// filled in.
     before: &'static [&'static str],
 }
 
@@ -89,6 +89,14 @@ const NOTED: &[&str] = &["% config staging 100 description=theirs"];
 const POOL: &[&str] = &["% pool staging core"];
 const STAGED: &[&str] =
     &[r#"> network_change {"node":"stg-pve1","action":"set","iface":"vmbr5","type":"bridge"}"#];
+/// Two rules of a guest, and their digest.
+const RULES: &[&str] = &[
+    r#"> firewall_rule {"guest":100,"action":"add","verdict":"ACCEPT","macro":"SSH"}"#,
+    r#"> firewall_rule {"guest":100,"action":"add","verdict":"ACCEPT","macro":"HTTPS"}"#,
+];
+const ALIAS: &[&str] = &[
+    r#"> firewall_object {"cluster":"staging","action":"add","object":"alias","name":"office","cidr":"198.51.100.0/24"}"#,
+];
 const AGENT: &[&str] = &["% config staging 103 agent=1"];
 const PRUNED: &[&str] = &["% backup staging nas 101 30 20 10"];
 const BUSY: &[&str] = &[
@@ -303,6 +311,65 @@ static ROWS: &[Row] = &[
     )
     .after(STAGED)
     .lasts(),
+    row(R, "firewall_get", r#"{"guest":100}"#),
+    row(
+        C.interrupts().asks(),
+        "firewall_options",
+        r#"{"guest":100,"settings":{"enable":true}}"#,
+    )
+    .lasts()
+    .harms(),
+    row(
+        C.interrupts().asks(),
+        "firewall_options",
+        r#"{"cluster":"staging","settings":{"enable":1}}"#,
+    )
+    .lasts(),
+    row(
+        UNPLUGS,
+        "firewall_rule",
+        r#"{"guest":100,"action":"add","verdict":"DROP"}"#,
+    )
+    .harms(),
+    row(
+        UNPLUGS,
+        "firewall_rule",
+        r#"{"guest":100,"action":"change","pos":0,"digest":"$digest","verdict":"DROP"}"#,
+    )
+    .after(RULES)
+    .harms(),
+    row(
+        UNPLUGS,
+        "firewall_rule",
+        r#"{"guest":100,"action":"move","pos":0,"to":1,"digest":"$digest"}"#,
+    )
+    .after(RULES)
+    .harms(),
+    row(
+        UNPLUGS,
+        "firewall_rule",
+        r#"{"guest":100,"action":"remove","pos":0,"digest":"$digest"}"#,
+    )
+    .after(RULES)
+    .harms(),
+    row(
+        C,
+        "firewall_object",
+        r#"{"guest":100,"action":"add","object":"set","name":"ipfilter-net0","entries":["10.0.0.1"]}"#,
+    )
+    .harms(),
+    row(
+        UNPLUGS,
+        "firewall_object",
+        r#"{"cluster":"staging","action":"change","object":"alias","name":"office","cidr":"203.0.113.0/24"}"#,
+    )
+    .after(ALIAS),
+    row(
+        UNPLUGS,
+        "firewall_object",
+        r#"{"cluster":"staging","action":"remove","object":"alias","name":"office"}"#,
+    )
+    .after(ALIAS),
     row(
         C,
         "storage_download",
@@ -578,6 +645,12 @@ impl Scene {
             let volume = row.get("volume").or_else(|| row.get(0));
             let volume = volume.and_then(Value::as_str).expect("a volume");
             text = text.replace("$archive", volume);
+        }
+        if text.contains("$digest") {
+            let rules = plainly(&mut app, "firewall_get", &read(r#"{"guest":100}"#));
+            let rules = rules.expect("rules");
+            let digest = rules.get("digest").and_then(Value::as_str);
+            text = text.replace("$digest", digest.expect("a digest"));
         }
         world.seen();
         Scene {

@@ -127,6 +127,7 @@ fn destroy(call: &mut Call) -> Answer {
             log.push(format!("purging {short} {vmid} from related configurations.."));
         }
         state.guests.remove(&vmid);
+        state.firewall.remove(&format!("guest/{vmid}"));
         state.purge(vmid, purge);
         Ok(())
     }))

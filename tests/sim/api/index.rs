@@ -10,6 +10,22 @@ const INDEXES: &[(&str, &str, &str)] = &[
         "acme backup backup-info bulk-action ceph config firewall ha jobs log mapping metrics notifications \
          nextid options qemu replication resources status tasks sdn",
     ),
+    (
+        "/cluster/firewall",
+        "name",
+        "aliases rules options groups ipset macros refs",
+    ),
+    ("/nodes/{node}/firewall", "name", "rules options log"),
+    (
+        "/nodes/{node}/qemu/{vmid}/firewall",
+        "name",
+        "rules aliases ipset refs options",
+    ),
+    (
+        "/nodes/{node}/lxc/{vmid}/firewall",
+        "name",
+        "rules aliases ipset refs options",
+    ),
     ("/", "subdir", "version cluster nodes storage access pools"),
     ("/cluster/bulk-action", "name", "guest"),
     (
