@@ -23,13 +23,14 @@ use crate::session::{Answer, Manner, Session, app};
 use crate::sim::{Fault, Seen, World};
 
 /// Tools in whose answers and refusals, as they are played here, there is no text that a stranger wrote.
-const SILENT: [&str; 7] = [
+const SILENT: [&str; 8] = [
     "node_list",
     "tool_find",
     "toolset_enable",
     "api_describe",
     "guest_metrics",
     "guest_template",
+    "guest_cloudinit",
     "guest_console",
 ];
 /// How many sessions are played at a time.
@@ -333,7 +334,9 @@ impl Memory {
             self.confirm = code.into();
         }
         if let Some(digest) = text("digest") {
-            self.digest = digest.into();
+            // As it may stand within a text.
+            let written = json!(digest).to_string();
+            self.digest = written.trim_matches('"').into();
         }
         if let Some(task) = text("task") {
             self.task = task.into();

@@ -67,9 +67,8 @@ const MORE: &[Sending] = &[
 pub(super) const GET: Tool = Tool {
     name: "firewall_get",
     title: "Show a firewall",
-    about: "Shows the firewall of the cluster, of a node or of a guest: its options with its rules in the order in which \
-            they are tried, and why they have no effect where that is so; or aliases, sets of addresses, security groups, \
-            macros, the log.",
+    about: "Shows the firewall of the cluster, a node or a guest: options, rules in the order in which they are tried, and why \
+            they have no effect where that is so. By `list` aliases, sets of addresses, security groups, macros, the log.",
     actions: Actions::one(&[READS, EFFECT, MORE]),
     subject: Subject::GuestNodeOrCluster,
     params: &[

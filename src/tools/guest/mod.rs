@@ -3,6 +3,7 @@
 mod addresses;
 pub mod change;
 mod clone;
+mod cloudinit;
 mod configure;
 mod console;
 mod create;
@@ -54,6 +55,7 @@ pub static MORE: &[Tool] = &[
     metrics::OF_GUEST,
     notes::NOTES,
     template::TEMPLATE,
+    cloudinit::CLOUDINIT,
     console::CONSOLE,
 ];
 

@@ -59,6 +59,15 @@ pub(super) fn has_drive(config: &Map<String, Value>) -> bool {
     })
 }
 
+/// Where a cloud-init drive goes.
+pub(super) fn free_drive_key(config: &Map<String, Value>) -> Option<String> {
+    let free = DRIVE_KEYS.iter().find(|key| !config.contains_key(**key));
+    match free {
+        Some(key) => Some((*key).to_string()),
+        None => property::free_key(GuestKind::Qemu, config, DRIVE_BUS),
+    }
+}
+
 fn is_cloud_init_option(key: &str) -> bool {
     CLOUD_INIT.contains(&key) || matches!(property::numbered(key), Some(("ipconfig", _)))
 }
@@ -71,11 +80,7 @@ fn without_drive(config: &Map<String, Value>, sent: &Map<String, Value>) -> Opti
     }
     let mut after = config.clone();
     after.extend(sent.clone());
-    let free = DRIVE_KEYS.iter().find(|key| !after.contains_key(**key));
-    let key = match free {
-        Some(key) => (*key).to_string(),
-        None => property::free_key(GuestKind::Qemu, &after, DRIVE_BUS)?,
-    };
+    let key = free_drive_key(&after)?;
     let disks = disks::of(&Value::Object(after), GuestKind::Qemu);
     // What a disk lies on takes such a drive too.
     let storage = disks.first().map_or("STORAGE", |disk| &disk.storage);

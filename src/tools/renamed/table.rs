@@ -52,8 +52,8 @@ pub(super) static TABLE: &[OldTool] = &[
     old(&["resize-vm-disk"], "guest_disk", &[("action", "resize"), ("size", "+{grow_gb}G")]),
     old(&["configure-vm", "configure-lxc"], "guest_configure", &[("settings", "{params}")]),
     old(&["template-vm"], "guest_template", &[]),
-    old(&["cloudinit-set"], "guest_cloudinit", &[("settings", "{ipconfig0} {sshkeys} {ciuser} {cipassword}")]),
-    old(&["cloudinit-set"], "guest_configure", &[("settings", "{ipconfig0} {sshkeys} {ciuser} {cipassword}")]),
+    old(&["cloudinit-set"], "guest_configure", &[("settings", "{ipconfig0} {sshkeys} {ciuser} {cipassword}")]).when("ipconfig0"),
+    old(&["cloudinit-set"], "guest_cloudinit", &[("user", "{ciuser}"), ("password", "{cipassword}"), ("keys", "{sshkeys}")]),
     old(&["configure-cloudinit-advanced"], "guest_cloudinit", &[]),
 
     // Their networks.

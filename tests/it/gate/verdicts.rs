@@ -403,6 +403,7 @@ static ROWS: &[Row] = &[
     ),
     row(C, "guest_notes", r#"{"guest":100,"action":"clear"}"#).after(NOTED),
     row(F.interrupts(), "guest_template", r#"{"guest":100}"#).harms(),
+    row(C, "guest_cloudinit", r#"{"guest":100,"user":"ops"}"#).harms(),
     row(
         O,
         "api_write",

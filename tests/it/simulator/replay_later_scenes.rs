@@ -123,6 +123,10 @@ pub(crate) fn before(id: &str, world: &World) {
         "vm-shutdown-hang" => world
             .cluster("A")
             .just_now(|state| obeys(state, 105, false)),
+        // It had been hibernated.
+        "vm-cloudinit-put" => world
+            .cluster("A")
+            .just_now(|state| set(state, 105, "lock", "suspended")),
         "t3-nq2-ct-stop" => on("B", 887),
         "t3-nq-put" => world.cluster("B").just_now(|state| {
             state.power_on(885);

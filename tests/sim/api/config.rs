@@ -19,6 +19,10 @@ pub const TABLE: &[(&str, &str, Handler)] = &[
     ("GET", "/nodes/{node}/lxc/{vmid}/pending", pending),
     ("PUT", "/nodes/{node}/qemu/{vmid}/unlink", unlink),
     ("GET", "/nodes/{node}/qemu/{vmid}/cloudinit", cloudinit),
+    ("PUT", "/nodes/{node}/qemu/{vmid}/cloudinit", |call| {
+        locked(call.guest()?).map_err(Refusal::die)?;
+        NULL
+    }),
 ];
 
 /// What the request says beside options of the guest.
