@@ -171,7 +171,8 @@ pub fn start() -> World {
         let plan = Plan::new(NODES[1], "vzdump", "").length(TASK_LENGTH);
         state.spawn(&who, plan, |_, _| Ok(()));
     });
-    let job = format!("job {ONE} fresh schedule=2:00 storage=nas vmid=102");
+    let job =
+        format!("job {ONE} fresh schedule=2:00 storage=nas vmid=102 prune-backups=keep-last=1");
     world.direct(&job).expect("an order");
     world
 }

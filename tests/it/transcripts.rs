@@ -2,10 +2,12 @@
 //!
 //! `#` why, `%` what happens to the clusters, `>` what the client sends, `@` what reached which
 //! cluster, `?` what the user is asked, `!` what the client replies, `<` the answer (`<!` an error).
+//! A session that begins with `% within CALLS` is an everyday job, which needs no more calls, and no longer answers than
+//! `JOB_BYTES`.
 //! `UPDATE=1` rewrites `@`, `?` and `<`; a mismatch shows the first line that differs. A client can
 //! ask its user where the session begins with `% asks REVISION`. What differs from run to run (task numbers, times, codes, ports) is
-//! written as `*`; `$confirm`, `$task`, `$digest` and `$volume` stand for the last code, task, digest
-//! and volume (of a list: the first) that an answer gave.
+//! written as `*`; `$confirm`, `$task`, `$digest` and `$volume` stand for the last code, task (of a list:
+//! the first), digest and volume (likewise) that an answer gave.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,6 +34,24 @@ const SILENT: [&str; 8] = [
     "guest_template",
     "guest_cloudinit",
     "guest_console",
+];
+/// Orders about the session, not to the clusters.
+const HEADS: &[&str] = &["env ", "asks ", "within "];
+/// What all answers of an everyday job have together, at most.
+const JOB_BYTES: usize = 12_000;
+/// What an administrator does every day, each in so many calls.
+const JOBS: &[(&str, usize)] = &[
+    ("job_backup_failed", 2),
+    ("job_disk", 1),
+    ("job_image", 1),
+    ("job_log_in", 1),
+    ("job_nightly", 2),
+    ("job_port", 2),
+    ("job_slow", 2),
+    ("job_snapshot", 3),
+    ("job_system", 1),
+    ("job_what_runs", 1),
+    ("job_who_changed", 1),
 ];
 /// How many sessions are played at a time.
 const LANES: usize = 4;
@@ -247,6 +267,7 @@ fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
     };
     let mut memory = Memory::default();
     let mut played = String::new();
+    let (mut calls, mut bytes) = (0, 0);
     let spoil = || {
         for (cluster, fault) in world
             .clusters
@@ -266,7 +287,7 @@ fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
         played.push('\n');
         let order = line
             .strip_prefix("% ")
-            .filter(|order| !order.starts_with("env ") && !order.starts_with("asks "));
+            .filter(|order| !HEADS.iter().any(|head| order.starts_with(head)));
         if let Some(Err(problem)) = order.map(|order| world.direct(order)) {
             panic!("{}: {problem}", path.display());
         }
@@ -303,9 +324,37 @@ fn play_with(written: &str, path: &Path, faults: &[Fault]) -> String {
             memory.learn(&answer);
             put(seen(&world.seen()));
             put(shown_of(&answer));
+            calls += 1;
+            bytes += match &answer {
+                Answer::Structured(answer) => json!(answer).to_string().len(),
+                Answer::Error(text) => text.len(),
+            };
         }
     }
+    let within = written
+        .lines()
+        .find_map(|line| line.strip_prefix("% within "));
+    if let Some(most) = within.filter(|_| faults.is_empty()) {
+        let most: usize = most.parse().expect("how many calls");
+        let name = path.display();
+        assert!(calls <= most, "{name}: {calls} calls");
+        assert!(bytes <= JOB_BYTES, "{name}: {bytes} bytes");
+        println!("{name}: {calls} calls, {bytes} bytes");
+    }
     played
+}
+
+/// Each everyday job is there, and says how few calls it needs.
+#[test]
+fn everyday_jobs_are_done_in_a_few_calls() {
+    for (name, calls) in JOBS {
+        let path = folder().join(format!("{name}.txt"));
+        let written = fs::read_to_string(&path).unwrap_or_else(|_| panic!("no {name}.txt"));
+        let within = format!("% within {calls}");
+        assert!(written.lines().any(|line| line == within), "{name}");
+        let fails = written.lines().any(|line| line.starts_with("<!"));
+        assert!(!fails, "{name}: a call of it fails");
+    }
 }
 
 #[derive(Default)]
@@ -338,13 +387,11 @@ impl Memory {
             let written = json!(digest).to_string();
             self.digest = written.trim_matches('"').into();
         }
-        if let Some(task) = text("task") {
+        let first = |key: &str| answer.get("items")?.get(0)?.get(key)?.as_str();
+        if let Some(task) = text("task").or(first("task")) {
             self.task = task.into();
         }
-        let listed = answer
-            .get("items")
-            .and_then(|items| items.get(0)?.get("volume")?.as_str());
-        if let Some(volume) = text("volume").or(listed) {
+        if let Some(volume) = text("volume").or(first("volume")) {
             self.volume = volume.into();
         }
     }

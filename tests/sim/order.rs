@@ -14,6 +14,7 @@ impl World {
     /// Carries out one order: `fault CLUSTER WORD [ARGUMENT] [at NODE] [on METHOD PATH]` (`*` for any method),
     /// `heal CLUSTER`, `config CLUSTER VMID KEY=VALUE`, `ha CLUSTER SID STATE`,
     /// `lodge CLUSTER VMID NODE` (the guest is on a node of that name, which may be no name),
+    /// `backup-failed CLUSTER VMID WHY` (a job's backup of it did),
     /// `storage-down CLUSTER STORAGE NODE` (the node does not reach it), `pool CLUSTER POOL VMID...`
     /// (those are in that pool, which is made where it is not there), `backup CLUSTER STORAGE VMID HOURS...` (it
     /// has backups of these ages there), `job CLUSTER ID KEY=VALUE...` (a backup
@@ -180,6 +181,33 @@ impl World {
                 state.spawn(&who, plan, |_, _| Ok(()));
                 state.settle_all();
             }),
+            ["backup-failed", name, vmid, why @ ..] => cluster(name)?.edit(|state| {
+                let guest = vmid
+                    .parse()
+                    .ok()
+                    .and_then(|vmid: u32| state.guests.get(&vmid));
+                let guest = guest
+                    .ok_or_else(|| format!("no such guest: {order}"))?
+                    .clone();
+                let (what, why) = (guest.kind.short(), why.join(" "));
+                let vmid = guest.vmid;
+                let who = Who {
+                    user: "root@pam".into(),
+                    ..Who::default()
+                };
+                let plan = Plan::new(&guest.node, "vzdump", vmid);
+                state.spawn(&who, plan, move |_, log| {
+                    log.push(format!(
+                        "INFO: starting new backup job: vzdump {vmid} --storage nas --mode snapshot"
+                    ));
+                    log.push(format!("INFO: Starting Backup of {what} {vmid}"));
+                    log.push(format!("ERROR: Backup of {what} {vmid} failed - {why}"));
+                    log.push("INFO: Backup job finished with errors".into());
+                    Err("job errors".into())
+                });
+                state.settle_all();
+                Ok::<(), String>(())
+            })?,
             ["storage-down", name, storage, node] => cluster(name)?.edit(|state| {
                 let known = state.storage_mut(storage);
                 let known = known.ok_or_else(|| format!("no such storage: {order}"))?;

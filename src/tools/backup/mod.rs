@@ -6,6 +6,7 @@ pub mod source;
 pub mod stores;
 
 mod delete;
+mod job_run;
 mod job_set;
 mod jobs;
 mod list;
@@ -25,5 +26,6 @@ pub static MORE: &[Tool] = &[
     prune::PRUNE,
     jobs::LIST,
     job_set::SET,
+    job_run::RUN,
     jobs::DELETE,
 ];

@@ -1,5 +1,6 @@
 //! What Proxmox has: its methods, its description, task ids, loose values.
 
+pub(crate) mod coverage;
 pub(crate) mod looks;
 pub(crate) mod loose;
 pub(crate) mod schema;

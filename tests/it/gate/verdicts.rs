@@ -85,6 +85,8 @@ const SNAPSHOT: &[&str] = &[r#"> snapshot_create {"guest":100,"snapname":"s1"}"#
 const DETACHED: &[&str] = &[r#"> guest_disk {"guest":100,"action":"detach","disk":"scsi0"}"#];
 const ELSEWHERE: &[&str] = &["% config staging 100 scsi0=local:100/vm-100-disk-0.raw,size=16G"];
 const JOB: &[&str] = &["% job staging nightly schedule=2:30 storage=nas all=1"];
+const KEEPING_JOB: &[&str] =
+    &["% job staging nightly schedule=2:30 storage=nas vmid=101 prune-backups=keep-last=1"];
 const NOTED: &[&str] = &["% config staging 100 description=theirs"];
 const POOL: &[&str] = &["% pool staging core"];
 const STAGED: &[&str] =
@@ -391,6 +393,20 @@ static ROWS: &[Row] = &[
         .after(POOL)
         .harms(),
     row(F, "pool_delete", r#"{"pool":"core"}"#).after(POOL),
+    row(O, "backup_job_run", r#"{"job":"nightly"}"#).after(KEEPING_JOB),
+    row(CUTS, "backup_job_run", r#"{"job":"nightly","mode":"stop"}"#)
+        .after(KEEPING_JOB)
+        .harms(),
+    row(F, "backup_job_run", r#"{"job":"nightly","prune":true}"#)
+        .after(KEEPING_JOB)
+        .harms(),
+    row(
+        F.interrupts(),
+        "backup_job_run",
+        r#"{"job":"nightly","prune":true,"mode":"suspend"}"#,
+    )
+    .after(KEEPING_JOB)
+    .harms(),
     row(
         C,
         "guest_notes",
