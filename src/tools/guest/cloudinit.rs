@@ -98,14 +98,19 @@ pub(super) const CLOUDINIT: Tool = Tool {
             "auto, dhcp or 2001:db8::5/64",
         )
         .optional(),
-        Param::new("gw6", ParamKind::Text(ADDRESS_MAX_CHARS), "").optional(),
+        Param::new("gw6", ParamKind::Text(ADDRESS_MAX_CHARS), "gateway").optional(),
         Param::new(
             "nameserver",
             ParamKind::Text(SECRET_MAX_CHARS),
             "addresses, a blank between",
         )
         .optional(),
-        Param::new("searchdomain", ParamKind::Word(Word::DnsName), "").optional(),
+        Param::new(
+            "searchdomain",
+            ParamKind::Word(Word::DnsName),
+            "where bare names are looked for",
+        )
+        .optional(),
         Param::new("upgrade", ParamKind::Bool, "packages at its first start").optional(),
         Param::new(
             "delete",
