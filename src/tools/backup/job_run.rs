@@ -9,6 +9,7 @@ use super::jobs::{self, FoundJob, JOB};
 use super::retention;
 use crate::api::loose::{flag, items, plain};
 use crate::api::mark::Mark;
+use crate::api::methods;
 use crate::api::methods::permissions::SEES_GUESTS;
 use crate::api::methods::sending::{self, Sending};
 use crate::api::request::{Request, Verb};
@@ -167,6 +168,14 @@ impl JobRun {
                 // Without it Proxmox prunes what the storage's retention says.
                 None => request.with("remove", false),
             };
+            // As that of a job which writes to a folder of its own, or runs a script.
+            if methods::weigh(&request).mark.destroys {
+                return Err(Error::bad(format!(
+                    "{cluster}: job `{id}` does more on a node than to back up (`script`, `dumpdir` or `tmpdir`): \
+                     `api_write` on `{}` runs it, and asks first",
+                    request.path_text()
+                )));
+            }
             run.requests.push(request);
         }
         match (run.requests.is_empty(), run.offline.is_empty()) {
