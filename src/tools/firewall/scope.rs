@@ -9,9 +9,10 @@ use crate::error::Error;
 use crate::gate::reach::Reach;
 use crate::text::printable;
 use crate::tool::args::Args;
+use crate::tools::guest::property::{self, Properties};
 
-/// What a guest's card has where its rules hold for it.
-const FIREWALLED: &str = "firewall=1";
+/// What is on in a guest's card where its rules hold for it.
+const FIREWALL: &str = "firewall";
 
 /// The paths of one thing, by whose it is.
 pub(super) struct Place {
@@ -137,7 +138,7 @@ impl FirewallScope {
         options: &Map<String, Value>,
         answer: &mut Map<String, Value>,
     ) -> Result<(), Error> {
-        let mut off = Vec::new();
+        let (mut off, mut unknown) = (Vec::new(), Vec::new());
         let is_on = |options: &Map<String, Value>| number(options.get("enable")) > 0;
         match self {
             FirewallScope::Cluster if !is_on(options) => off.push("it is off".to_string()),
@@ -157,14 +158,7 @@ impl FirewallScope {
                     Ok((cluster, _)) if is_on(&cluster) => {}
                     Ok(_) => off.push("the cluster's is off, and with it all others".into()),
                     Err(error) if error.is_cancelled() => return Err(error),
-                    Err(error) => {
-                        let why = format!(
-                            "whether the cluster's is on: {}: {}",
-                            error.sentence, error.cause
-                        );
-                        let why = printable(&why, TEXT_MAX_CHARS);
-                        answer.insert("not_known".into(), why.into());
-                    }
+                    Err(error) => unknown.push(unread("whether the cluster's is on", &error)),
                 }
             }
         }
@@ -173,8 +167,11 @@ impl FirewallScope {
                 Ok(Some(cards)) => off.push(cards),
                 Ok(None) => {}
                 Err(error) if error.is_cancelled() => return Err(error),
-                Err(_) => {}
+                Err(error) => unknown.push(unread("for which cards", &error)),
             }
+        }
+        if !unknown.is_empty() {
+            answer.insert("not_known".into(), unknown.join("; ").into());
         }
         if !off.is_empty() {
             answer.insert("no_effect".into(), off.join("; ").into());
@@ -183,23 +180,22 @@ impl FirewallScope {
     }
 }
 
+/// What could not be read, and why.
+fn unread(what: &str, error: &Error) -> String {
+    let why = format!("{what}: {}: {}", error.sentence, error.cause);
+    printable(&why, TEXT_MAX_CHARS)
+}
+
 /// Which of a guest's cards its rules do not hold for.
 fn cards_without(reach: &Reach) -> Result<Option<String>, Error> {
     let config = reach.get_of_guest("/config")?;
     let config = config.as_object().into_iter().flatten();
-    let is_card = |key: &str| {
-        let digits = key.strip_prefix("net").unwrap_or_default();
-        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-    };
-    let cards: Vec<(&String, bool)> = config
-        .filter(|(key, _)| is_card(key))
-        .map(|(key, card)| (key, plain(card).split(',').any(|part| part == FIREWALLED)))
-        .collect();
-    let without: Vec<&str> = cards
-        .iter()
-        .filter(|(_, has)| !has)
-        .map(|(key, _)| key.as_str())
-        .collect();
+    let cards = config.filter(|(key, _)| property::is_card(key));
+    let without = cards.filter(|(_, card)| {
+        let card = Properties::parse(&plain(card));
+        !card.get(FIREWALL).is_some_and(|on| flag(Some(&on.into())))
+    });
+    let without: Vec<&str> = without.map(|(key, _)| key.as_str()).collect();
     Ok((!without.is_empty()).then(|| {
         format!(
             "not for {}: `guest_network` sets `firewall`",
